@@ -1,0 +1,173 @@
+/**
+ * A connector is one chat platform: it parses what arrives into the three inbound kinds below and renders what leaves.
+ * It knows nothing of sessions, queues or agents; chat/receive.ts and chat/deliver.ts know nothing of any platform.
+ */
+
+/** A chat place. All four are the platform's own ids, opaque to the rest of the house. */
+export interface ConversationKey {
+  /** The connector's name. */
+  connector: string;
+  /** Slack team or enterprise, Teams tenant; `local` on the web page. */
+  tenant: string;
+  channel: string;
+  /** The root message's id; the channel's own id where a place has no threads (a Slack DM without a thread). */
+  thread: string;
+}
+
+export interface Person {
+  /** The platform's user id, unique within connector and tenant. */
+  id: string;
+  /** As the platform shows it; never trusted for a decision. */
+  name: string;
+}
+
+export interface InboundMessage {
+  /** The platform's id of this delivery; the same event redelivered has the same id. */
+  event_id: string;
+  /** The platform's id of the message; two events about one message (Slack: `app_mention` and `message`) share it. */
+  message_id: string;
+  conversation: ConversationKey;
+  sender: Person;
+  /** Markdown, with the bot's own mention removed and other mentions readable. */
+  text: string;
+  /** The bot was mentioned, or this is a direct message. Anything else continues a session but never starts one. */
+  addressed: boolean;
+  /** An agent the person picked by name or id; else the default agent. */
+  agent?: string;
+}
+
+export interface InboundDecision {
+  event_id: string;
+  conversation: ConversationKey;
+  person: Person;
+  approval_id: string;
+  decision: 'allow' | 'deny';
+  /** Why; Claude reads it on a denial. At most 2,000 characters. */
+  reason?: string;
+}
+
+export interface InboundStop {
+  event_id: string;
+  conversation: ConversationKey;
+  person: Person;
+}
+
+/**
+ * What became of something inbound. When the promise resolves it is durable; the platform may be acknowledged.
+ * `text` is a sentence for that person alone (an ephemeral message, a toast); null when nothing need be said.
+ */
+export interface Receipt {
+  effect: 'accepted' | 'duplicate' | 'ignored' | 'refused';
+  text: string | null;
+}
+
+export interface Receiver {
+  message(message: InboundMessage): Promise<Receipt>;
+  decision(decision: InboundDecision): Promise<Receipt>;
+  stop(stop: InboundStop): Promise<Receipt>;
+}
+
+/** What leaves. Everything carries the id of its delivery, which the platform must keep with the message. */
+export type Outgoing =
+  | {
+      kind: 'text';
+      delivery_id: string;
+      /** Within `limits.text` characters of markdown. */
+      markdown: string;
+      /** More of this same message is coming: stream it where the platform can. The last edit has `live: false`. */
+      live: boolean;
+      agent_name: string;
+    }
+  | { kind: 'notice'; delivery_id: string; level: 'info' | 'error'; markdown: string; agent_name: string }
+  | { kind: 'approval'; delivery_id: string; card: ApprovalCard; agent_name: string }
+  | { kind: 'activity'; delivery_id: string; activity: ToolActivity; agent_name: string };
+
+/** The true state of an approval, enough to draw its card without asking anybody. */
+export interface ApprovalCard {
+  approval_id: string;
+  tool_name: string;
+  /** What will be done, in words. */
+  summary: string;
+  /** The exact command or arguments. */
+  detail: string;
+  requested_by: Person | null;
+  /** Names or a sentence: who may decide. */
+  approvers: string;
+  /** ISO time when it denies itself, or null. */
+  expires_at: string | null;
+  state:
+    | { status: 'pending'; reminded: number }
+    | { status: 'allowed' | 'denied'; by: Person; at: string; reason: string | null; via: string }
+    | { status: 'expired' | 'withdrawn'; at: string };
+}
+
+export interface ToolActivity {
+  tool_use_id: string;
+  tool_name: string;
+  /** A human title: `Run a command`. */
+  title: string;
+  /** The command or arguments, shortened. */
+  detail: string;
+  /** `output` while running is the latest part only; at the end at most 4,000 characters with a note of what is cut. */
+  status: 'running' | 'done' | 'failed' | 'denied' | 'waiting';
+  output: string;
+}
+
+/** A posted message: what `edit` needs to change it. Opaque, stored with the delivery. */
+export type PostRef = string;
+
+/** Shown while the agent works; null clears it. Best effort. */
+export type Status = { text: string } | null;
+
+export interface Connector {
+  readonly name: string;
+  readonly limits: {
+    /** Characters of markdown one message may carry; longer text is split before `post`. */
+    text: number;
+    /** Least time between two edits of one live message. */
+    edit_interval_ms: number;
+  };
+  /** Outgoing kinds this platform shows; others are not sent. `text`, `notice` and `approval` are always shown. */
+  readonly shows_activity: boolean;
+
+  /** Begin receiving. Resolves when the connection stands. */
+  start(receiver: Receiver): Promise<void>;
+  /** Stop receiving; resolves when nothing inbound is in flight. */
+  stop(): Promise<void>;
+
+  /**
+   * Post a new message and return its reference.
+   * @throws RateLimitedError when the platform says to wait; PostRefusedError when it will never take this message;
+   *   anything else means the outcome is unknown: the caller looks it up with `find` before posting again.
+   */
+  post(conversation: ConversationKey, outgoing: Outgoing, signal: AbortSignal): Promise<PostRef>;
+  /** Replace a message's content. Same errors as `post`; a repeat is harmless. */
+  edit(conversation: ConversationKey, ref: PostRef, outgoing: Outgoing, signal: AbortSignal): Promise<void>;
+  /** The message that carries this delivery id, or null when there is none. */
+  find(conversation: ConversationKey, deliveryId: string, signal: AbortSignal): Promise<PostRef | null>;
+  setStatus(conversation: ConversationKey, status: Status, signal: AbortSignal): Promise<void>;
+  /** Say something to one person only, in the conversation. Best effort. */
+  whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
+}
+
+/** The platform asked us to wait. */
+export class RateLimitedError extends Error {
+  readonly retry_after_ms: number;
+
+  constructor(retryAfterMs: number, options?: ErrorOptions) {
+    super(`Rate limited for ${retryAfterMs} ms`, options);
+    this.name = 'RateLimitedError';
+    this.retry_after_ms = retryAfterMs;
+  }
+}
+
+/** The platform refused this message for good (too long, channel gone, not a member). `reason` is the platform's word. */
+export class PostRefusedError extends Error {
+  readonly reason: string;
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`The platform refused the message: ${reason}`, options);
+    this.name = 'PostRefusedError';
+    this.reason = reason;
+  }
+}

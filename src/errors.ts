@@ -1,0 +1,58 @@
+/**
+ * Every error Deckhand throws on purpose. An expected outcome is a value, never one of these.
+ * `code` is stable and safe to show; `remedy` tells a person what to do next.
+ */
+export class DeckhandError extends Error {
+  readonly code: string;
+  readonly remedy: string | undefined;
+
+  constructor(code: string, message: string, options: { cause?: unknown; remedy?: string } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.remedy = options.remedy;
+  }
+}
+
+/** A request or record that breaks a rule. `path` points at the field, as in `events.0.content`. */
+export class InvalidInputError extends DeckhandError {
+  readonly path: string | undefined;
+
+  constructor(message: string, path?: string) {
+    super('invalid_input', path === undefined ? message : `${path}: ${message}`);
+    this.path = path;
+  }
+}
+
+/** The id does not exist in the caller's workspace. Another workspace's id is the same error. */
+export class NotFoundError extends DeckhandError {
+  constructor(what: string, id: string) {
+    super('not_found', `${what} ${id} was not found.`);
+  }
+}
+
+/** The caller acted on a version or state that has moved on. */
+export class ConflictError extends DeckhandError {
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super('conflict', message, options);
+  }
+}
+
+/** The log's head is past what the caller saw: re-read and retry. */
+export class LogMovedError extends DeckhandError {
+  constructor(sessionId: string) {
+    super('log_moved', `The log of session ${sessionId} moved since it was read.`);
+  }
+}
+
+/** The session's lease belongs to somebody else now: stop at once, append nothing. */
+export class LeaseLostError extends DeckhandError {
+  constructor(sessionId: string) {
+    super('lease_lost', `The lease of session ${sessionId} was taken over.`);
+  }
+}
+
+/** What went wrong, as one sentence for a log or a person; never a stack. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

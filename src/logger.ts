@@ -1,0 +1,39 @@
+import pino, { type Logger as PinoLogger } from 'pino';
+
+export type Logger = PinoLogger;
+
+/** Header and field names whose values never reach a log line. */
+const SECRET_PATHS = [
+  'authorization',
+  'api_key',
+  'apiKey',
+  'token',
+  'botToken',
+  'appToken',
+  'signingSecret',
+  'headers.authorization',
+  'headers["x-api-key"]',
+  'headers.cookie',
+  'req.headers.authorization',
+  'req.headers["x-api-key"]',
+  'req.headers.cookie',
+  'err.config',
+  'err.headers',
+  'err.request',
+];
+
+/** JSON lines on stderr; stdout stays free for what a command prints. */
+export function createLogger(level: string): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      redact: { paths: SECRET_PATHS, censor: '[redacted]' },
+      timestamp: pino.stdTimeFunctions.isoTime,
+    },
+    pino.destination({ fd: 2, sync: false }),
+  );
+}
+
+/** For tests and tools that have nothing to say. */
+export const silentLogger: Logger = pino({ level: 'silent' });

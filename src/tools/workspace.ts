@@ -1,0 +1,113 @@
+/**
+ * The hands: where a session's commands run and its files live. The harness and the tools see only this;
+ * how it is isolated is the sandbox's business (`sandbox/` implements it).
+ *
+ * A workspace is made lazily, survives between turns and may die at any time. When it dies, the call that met the
+ * death returns `outcome: 'lost'` (or throws WorkspaceLostError from a file operation): a tool error that Claude reads,
+ * never a dead session. The next call gets a fresh process over the same files.
+ */
+
+/** Limits in force for one workspace. Sizes in bytes, times in milliseconds. */
+export interface WorkspaceLimits {
+  processes: number;
+  memory_bytes: number;
+  /** Share of CPU, 1 = one core. */
+  cpus: number;
+  /** Largest single file a command may write. */
+  file_bytes: number;
+  /** All files of the workspace together; checked while commands run. */
+  disk_bytes: number;
+  /** What one command may print before it is stopped. */
+  output_bytes: number;
+  /** A command's time when the call names none. */
+  timeout_ms: number;
+}
+
+export interface ExecRequest {
+  command: string;
+  /** At most the environment's limit; default `limits.timeout_ms`. */
+  timeout_ms?: number;
+  /** Called with output as it appears, stdout and stderr interleaved, already valid UTF-8. */
+  onOutput?: (chunk: string) => void;
+}
+
+export interface ExecResult {
+  /**
+   * `exited`: the command ended by itself, see exit_code. `timed_out`, `interrupted` (the signal fired) and
+   * `output_limit`: it was stopped with its whole process tree. `lost`: the sandbox died under it.
+   */
+  outcome: 'exited' | 'timed_out' | 'interrupted' | 'output_limit' | 'lost';
+  exit_code: number | null;
+  /** stdout and stderr interleaved as a terminal would show them. */
+  output: string;
+  /** A sentence for the model when something other than a plain exit happened (killed by memory limit, disk full…). */
+  note?: string;
+}
+
+export interface Workspace extends AsyncDisposable {
+  readonly session_id: string;
+  /** Where relative paths start, as the model sees it: `/workspace`. */
+  readonly root: string;
+  readonly limits: WorkspaceLimits;
+  /**
+   * Run one command in the session's persistent shell: working directory, variables and functions last until
+   * `restartShell` or a lost sandbox. Commands of one workspace run one after another.
+   */
+  exec(request: ExecRequest, signal: AbortSignal): Promise<ExecResult>;
+  restartShell(): Promise<void>;
+  /**
+   * Read a file as the sandboxed user would: links that leave the workspace are not followed.
+   * @throws WorkspaceFileError when it is missing, a directory, not permitted or larger than `maxBytes`.
+   */
+  readFile(path: string, maxBytes: number): Promise<Uint8Array>;
+  /** Create or overwrite, making parent directories. @throws WorkspaceFileError */
+  writeFile(path: string, content: Uint8Array | string): Promise<void>;
+  /** Paths matching a doublestar pattern below `path`, newest first, at most `limit`. @throws WorkspaceFileError */
+  glob(pattern: string, path: string | undefined, limit: number, signal: AbortSignal): Promise<string[]>;
+  /** `path:line:text` rows matching a regular expression, at most `limit`. @throws WorkspaceFileError */
+  grep(pattern: string, path: string | undefined, limit: number, signal: AbortSignal): Promise<string[]>;
+  /** Ends every process; files stay for the next open. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Makes and finds workspaces; one per worker process. */
+export interface WorkspaceProvider {
+  /** e.g. `bubblewrap`; shown by readiness and in `describe`. */
+  readonly name: string;
+  /** What isolation and which limits are in force on this host, in words for the operator. */
+  describe(): string;
+  /** The running workspace of this session, or a new one over its files. Concurrent calls share one. */
+  open(request: OpenWorkspace): Promise<Workspace>;
+  /** End the session's processes and delete its files (session deleted or archived). */
+  destroy(session_id: string): Promise<void>;
+  /** End processes of workspaces unused for `idle_ms`; called by the worker now and then. Returns how many. */
+  reapIdle(idle_ms: number): Promise<number>;
+  /** At start: end what a dead worker left behind (processes, cgroups, mounts). Returns how many. */
+  reapOrphans(): Promise<number>;
+  /** End everything this process started; files stay. */
+  close(): Promise<void>;
+}
+
+export interface OpenWorkspace {
+  workspace_id: string;
+  session_id: string;
+  /** From the environment; absent fields take the provider's defaults. */
+  limits?: Partial<WorkspaceLimits>;
+}
+
+export class WorkspaceFileError extends Error {
+  readonly code: 'not_found' | 'is_directory' | 'not_permitted' | 'too_large' | 'invalid_pattern' | 'disk_full';
+
+  constructor(code: WorkspaceFileError['code'], message: string) {
+    super(message);
+    this.name = 'WorkspaceFileError';
+    this.code = code;
+  }
+}
+
+export class WorkspaceLostError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'WorkspaceLostError';
+  }
+}
