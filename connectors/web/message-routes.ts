@@ -1,0 +1,86 @@
+import { type Response, Router } from 'express';
+import type { Person, Receipt } from '../../src/chat/connector.ts';
+import { conversationOf, refuseUnknown } from './conversation-routes.ts';
+import { type MessageDocument, wireMessage } from './message-store.ts';
+import { decisionBody, newMessageBody, parseDecision, parseMessage, parseStop, stopBody } from './parse.ts';
+import { parseInput, Refusal } from './refusal.ts';
+import { titleOf } from './render.ts';
+import { personOf } from './session-routes.ts';
+import type { WebDeps } from './web-deps.ts';
+import type { PostedMessage } from './wire.ts';
+
+/** What people do in a conversation: say something, decide, stop. */
+export function createMessageRouter(deps: WebDeps): Router {
+  const router = Router();
+  router.param('conversation', refuseUnknown(deps));
+
+  router.post('/conversations/:conversation/messages', async (request, response) => {
+    const { client_id, text } = parseInput(newMessageBody, request.body);
+    const { id } = await joined(deps, response);
+    const { id: person_id, name } = personOf(response);
+    const stored = await deps.messages.add(id, {
+      client_id,
+      author: { kind: 'person', id: person_id, name },
+      body: { kind: 'text', markdown: text, live: false },
+    });
+    deps.bell.ring(id, { type: 'changed', revision: stored.revision });
+    const summary = await deps.conversations.touch(id, titleOf(text));
+    if (summary) deps.bell.announce(summary);
+    const { receipt, message } = await handOn(deps, stored);
+    const posted: PostedMessage = { message: wireMessage(message), receipt };
+    response.status(202).json(posted);
+  });
+
+  router.post('/conversations/:conversation/decisions', async (request, response) => {
+    const body = parseInput(decisionBody, request.body);
+    const { id } = await joined(deps, response);
+    if (!(await deps.messages.hasApproval(id, body.approval_id))) {
+      throw new Refusal(404, 'not_found', 'There is no such approval in this conversation.');
+    }
+    response.json(await deps.receiver().decision(parseDecision(id, personOf(response), body)));
+  });
+
+  router.post('/conversations/:conversation/stop', async (request, response) => {
+    const body = parseInput(stopBody, request.body);
+    const { id } = await joined(deps, response);
+    response.json(await deps.receiver().stop(parseStop(id, personOf(response), body)));
+  });
+
+  return router;
+}
+
+/** Whoever says something in a conversation is in it. */
+async function joined(deps: WebDeps, response: Response): Promise<{ id: string }> {
+  const conversation = conversationOf(response);
+  const person = personOf(response);
+  if (!conversation.people.some(({ id }) => id === person.id)) await deps.conversations.join(conversation.id, person);
+  return conversation;
+}
+
+/**
+ * Hands a stored message of a person to the receiver and keeps what became of it. Safe to repeat: the receiver knows
+ * the event id, and a refusal is written once.
+ */
+export async function handOn(
+  deps: Pick<WebDeps, 'agents' | 'bell' | 'conversations' | 'messages' | 'receiver'>,
+  stored: MessageDocument,
+): Promise<{ message: MessageDocument; receipt: Receipt }> {
+  const conversation = await deps.conversations.get(stored.conversation_id);
+  const picked = conversation?.agent?.id ?? null;
+  const text = stored.body.kind === 'text' ? stored.body.markdown : '';
+  const inbound = parseMessage(stored, authorOf(stored), text, picked, await deps.agents());
+  const receipt = await deps.receiver().message(inbound);
+  const refusal = receipt.effect === 'refused' || receipt.effect === 'ignored' ? receipt.text : null;
+  if (stored.received && refusal === stored.refusal) return { message: stored, receipt };
+  if (receipt.effect === 'duplicate' && stored.received) return { message: stored, receipt };
+  const message = await deps.messages.setReceived(stored.conversation_id, stored._id, refusal);
+  if (message === null) return { message: stored, receipt };
+  if (refusal !== null) deps.bell.ring(stored.conversation_id, { type: 'changed', revision: message.revision });
+  return { message, receipt };
+}
+
+function authorOf(message: MessageDocument): Person {
+  const { author } = message;
+  if (author.kind !== 'person') throw new TypeError(`Message ${message._id} was not written by a person.`);
+  return { id: author.id, name: author.name };
+}

@@ -1,0 +1,263 @@
+import { randomBytes } from 'node:crypto';
+import type { Collection, Db, Filter, WithId } from 'mongodb';
+import { ConflictError } from '../../src/errors.ts';
+import { containing } from './conversation-store.ts';
+import { isDuplicateOf } from './duplicate-key.ts';
+import type { Author, MessageBody, WebMessage } from './wire.ts';
+
+/**
+ * Messages of web conversations. One dense sequence per conversation orders both creation (`seq`, fixed) and change
+ * (`revision`, moves to the head with every edit). A writer takes head + 1 and a unique index makes the loser of a race
+ * take the next one; so revision n + 1 is never visible before n, and a reader that asks for "later than n" misses
+ * nothing. A counter document would hand out n + 1 while n is still on its way.
+ */
+export interface MessageDocument {
+  _id: string;
+  workspace_id: string;
+  conversation_id: string;
+  seq: number;
+  revision: number;
+  /** Agent posts only. Unique: a delivery cannot be posted twice. */
+  delivery_id?: string;
+  /** People's posts only. Unique per conversation and author: a retry cannot be posted twice. */
+  client_id?: string;
+  author: Author;
+  /** The one person who may see it; null: everybody. */
+  audience: string | null;
+  body: MessageBody;
+  created_at: Date;
+  refusal: string | null;
+  /** False until the receiver has taken a person's message; see `unreceived`. */
+  received: boolean;
+}
+
+export type NewMessage = Pick<MessageDocument, 'author' | 'body'> &
+  Partial<Pick<MessageDocument, 'delivery_id' | 'client_id' | 'audience'>>;
+
+export interface MessageStore {
+  createIndexes(): Promise<void>;
+  /** Stores a message once: the earlier one comes back when its delivery_id or client_id was used before. */
+  add(conversationId: string, message: NewMessage): Promise<MessageDocument>;
+  get(conversationId: string, id: string): Promise<MessageDocument | null>;
+  findDelivery(conversationId: string, deliveryId: string): Promise<MessageDocument | null>;
+  /**
+   * Replaces the body, at a new revision; an equal body changes nothing. With `onlyLive`, only a text still live is
+   * changed. Null when there is no such message.
+   */
+  setBody(conversationId: string, id: string, body: MessageBody, onlyLive?: boolean): Promise<MessageDocument | null>;
+  /** What became of a person's message. */
+  setReceived(conversationId: string, id: string, refusal: string | null): Promise<MessageDocument | null>;
+  /** People's messages stored before this time that no receiver has taken: the process died in between. */
+  unreceived(before: Date): Promise<MessageDocument[]>;
+  hasApproval(conversationId: string, approvalId: string): Promise<boolean>;
+  countPendingApprovals(conversationId: string): Promise<number>;
+  /** The highest revision, 0 when there is none. */
+  head(conversationId: string): Promise<number>;
+  /** What this person may see and has changed since, in order of change. */
+  changedAfter(conversationId: string, personId: string, revision: number, limit: number): Promise<MessageDocument[]>;
+  /** What this person may see, the latest `limit` before `seq`, oldest first. */
+  page(conversationId: string, personId: string, limit: number, beforeSeq?: number): Promise<MessageDocument[]>;
+  /** Those of the conversations whose texts contain these words, in any letter case. Gives up after 2 s. */
+  search(conversationIds: string[], personId: string, text: string): Promise<string[]>;
+}
+
+const MOST_ATTEMPTS = 100;
+
+export function createMessageStore(db: Db, workspaceId: string): MessageStore {
+  const messages: Collection<MessageDocument> = db.collection('web_messages', {
+    writeConcern: { w: 'majority', journal: true },
+  });
+  const inConversation = (conversation_id: string) => ({ workspace_id: workspaceId, conversation_id });
+  const visibleTo = (personId: string): Filter<MessageDocument> => ({ audience: { $in: [null, personId] } });
+
+  async function head(conversationId: string): Promise<number> {
+    const [last] = await messages
+      .find(inConversation(conversationId), { projection: { revision: 1 } })
+      .sort({ revision: -1 })
+      .limit(1)
+      .toArray();
+    return last?.revision ?? 0;
+  }
+
+  /** Runs `write` with the next revision until no other writer has taken it first. */
+  async function atNextRevision<T>(conversationId: string, write: (revision: number) => Promise<T>): Promise<T> {
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
+      const revision = (await head(conversationId)) + 1;
+      try {
+        return await write(revision);
+      } catch (error) {
+        if (!isDuplicateOf(error, 'revision') && !isDuplicateOf(error, 'seq')) throw error;
+      }
+    }
+    throw new ConflictError(`Too many writers at once in conversation ${conversationId}.`);
+  }
+
+  async function earlier(conversationId: string, message: NewMessage): Promise<MessageDocument | null> {
+    if (message.delivery_id !== undefined) {
+      return messages.findOne({ workspace_id: workspaceId, delivery_id: message.delivery_id });
+    }
+    if (message.client_id === undefined || message.author.kind !== 'person') return null;
+    return messages.findOne({
+      ...inConversation(conversationId),
+      'author.id': message.author.id,
+      client_id: message.client_id,
+    });
+  }
+
+  async function update(conversationId: string, filter: Filter<MessageDocument>, change: Partial<MessageDocument>) {
+    return atNextRevision(conversationId, (revision) =>
+      messages.findOneAndUpdate(
+        { ...inConversation(conversationId), ...filter },
+        { $set: { ...change, revision } },
+        { returnDocument: 'after' },
+      ),
+    );
+  }
+
+  return {
+    head,
+
+    async createIndexes() {
+      await messages.createIndexes([
+        { key: { workspace_id: 1, conversation_id: 1, seq: 1 }, name: 'seq', unique: true },
+        { key: { workspace_id: 1, conversation_id: 1, revision: 1 }, name: 'revision', unique: true },
+        {
+          key: { workspace_id: 1, delivery_id: 1 },
+          name: 'delivery_id',
+          unique: true,
+          partialFilterExpression: { delivery_id: { $exists: true } },
+        },
+        {
+          key: { workspace_id: 1, conversation_id: 1, 'author.id': 1, client_id: 1 },
+          name: 'client_id',
+          unique: true,
+          partialFilterExpression: { client_id: { $exists: true } },
+        },
+        {
+          key: { workspace_id: 1, created_at: 1 },
+          name: 'unreceived',
+          partialFilterExpression: { received: false },
+        },
+        {
+          key: { workspace_id: 1, conversation_id: 1, 'body.card.approval_id': 1 },
+          name: 'approval',
+          partialFilterExpression: { 'body.kind': 'approval' },
+        },
+      ]);
+    },
+
+    async add(conversationId, message) {
+      const created_at = new Date();
+      const id = `msg_${randomBytes(16).toString('hex')}`;
+      try {
+        return await atNextRevision(conversationId, async (revision) => {
+          const document: MessageDocument = {
+            _id: id,
+            ...inConversation(conversationId),
+            seq: revision,
+            revision,
+            audience: null,
+            ...message,
+            created_at,
+            refusal: null,
+            received: message.author.kind === 'agent',
+          };
+          await messages.insertOne(document);
+          return document;
+        });
+      } catch (error) {
+        const found =
+          isDuplicateOf(error, 'delivery_id') || isDuplicateOf(error, 'client_id')
+            ? await earlier(conversationId, message)
+            : null;
+        if (found === null) throw error;
+        return found;
+      }
+    },
+
+    get: (conversationId, id) => messages.findOne({ ...inConversation(conversationId), _id: id }),
+
+    findDelivery: (conversationId, delivery_id) => messages.findOne({ ...inConversation(conversationId), delivery_id }),
+
+    async setBody(conversationId, id, body, onlyLive = false) {
+      const found = await this.get(conversationId, id);
+      if (found === null || JSON.stringify(found.body) === JSON.stringify(body)) return found;
+      const live = onlyLive ? { 'body.live': true } : {};
+      return (await update(conversationId, { _id: id, ...live }, { body })) ?? found;
+    },
+
+    async setReceived(conversationId, id, refusal) {
+      if (refusal !== null) return update(conversationId, { _id: id }, { received: true, refusal });
+      return messages.findOneAndUpdate(
+        { ...inConversation(conversationId), _id: id },
+        { $set: { received: true } },
+        { returnDocument: 'after' },
+      );
+    },
+
+    unreceived: (before) =>
+      messages
+        .find({ workspace_id: workspaceId, received: false, created_at: { $lt: before } })
+        .sort({ created_at: 1 })
+        .limit(1_000)
+        .toArray(),
+
+    async hasApproval(conversationId, approvalId) {
+      const card = { 'body.kind': 'approval' as const, 'body.card.approval_id': approvalId };
+      return (await messages.countDocuments({ ...inConversation(conversationId), ...card }, { limit: 1 })) > 0;
+    },
+
+    countPendingApprovals: (conversationId) =>
+      messages.countDocuments({
+        ...inConversation(conversationId),
+        'body.kind': 'approval',
+        'body.card.state.status': 'pending',
+      }),
+
+    changedAfter: (conversationId, personId, revision, limit) =>
+      messages
+        .find({ ...inConversation(conversationId), revision: { $gt: revision }, ...visibleTo(personId) })
+        .sort({ revision: 1 })
+        .limit(limit)
+        .toArray(),
+
+    async page(conversationId, personId, limit, beforeSeq) {
+      const found = await messages
+        .find({
+          ...inConversation(conversationId),
+          ...(beforeSeq !== undefined && { seq: { $lt: beforeSeq } }),
+          ...visibleTo(personId),
+        })
+        .sort({ seq: -1 })
+        .limit(limit)
+        .toArray();
+      return found.toReversed();
+    },
+
+    search: (conversationIds, personId, text) =>
+      messages.distinct(
+        'conversation_id',
+        {
+          workspace_id: workspaceId,
+          conversation_id: { $in: conversationIds },
+          'body.markdown': containing(text),
+          ...visibleTo(personId),
+        },
+        { maxTimeMS: 2_000 },
+      ),
+  };
+}
+
+/** As the page sees it. */
+export function wireMessage(document: WithId<MessageDocument>): WebMessage {
+  return {
+    id: document._id,
+    seq: document.seq,
+    revision: document.revision,
+    author: document.author,
+    body: document.body,
+    created_at: document.created_at.toISOString(),
+    client_id: document.client_id ?? null,
+    refusal: document.refusal,
+  };
+}

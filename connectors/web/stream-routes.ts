@@ -1,0 +1,43 @@
+import { Router } from 'express';
+import { isConversationId } from './conversation-id.ts';
+import { type EventStream, openEventStream } from './event-stream.ts';
+import { streamQuery } from './parse.ts';
+import { parseInput, Refusal } from './refusal.ts';
+import { personOf, signedIn } from './session-routes.ts';
+import type { WebDeps } from './web-deps.ts';
+
+/** Open event streams of one process. More are refused, so that forgotten pages cannot use up its memory. */
+const MOST_STREAMS = 5_000;
+
+/** `GET /web/events`; `streams` holds the open ones, for `stop` to close. */
+export function createStreamRouter(deps: WebDeps, streams: Set<EventStream>): Router {
+  const router = Router();
+
+  router.get('/events', async (request, response) => {
+    deps.receiver();
+    const { conversation, after } = parseInput(streamQuery, request.query);
+    const conversationId = conversation ?? null;
+    const isKnown =
+      conversationId === null ||
+      (isConversationId(conversationId) && (await deps.conversations.get(conversationId)) !== null);
+    if (!isKnown) throw new Refusal(404, 'not_found', 'There is no conversation at this address.');
+    if (streams.size >= MOST_STREAMS) throw new Refusal(503, 'busy', 'Too many pages are open. Try again shortly.');
+
+    // A browser that reconnects by itself repeats the first `after` and says here what it saw last.
+    const seen = Number(request.headers['last-event-id']);
+    const stream = openEventStream(
+      {
+        messages: deps.messages,
+        bell: deps.bell,
+        isSignedIn: async () => (await signedIn(deps, request)) !== null,
+        onError: (err) => deps.logger.warn({ err }, 'web event stream failed'),
+      },
+      { person: personOf(response), conversationId, after: Number.isSafeInteger(seen) ? Math.max(seen, after) : after },
+      response,
+    );
+    streams.add(stream);
+    void stream.ended.then(() => streams.delete(stream));
+  });
+
+  return router;
+}
