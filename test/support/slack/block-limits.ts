@@ -1,0 +1,138 @@
+import { SlackApiError } from './api-error.ts';
+import type { SlackBlock } from './workspace.ts';
+
+/*
+ * The limits of Block Kit's reference pages (docs.slack.dev/reference/block-kit). The total over all blocks is in no
+ * reference: people measured it at 13,172 to 13,297 characters (slackapi/bolt-js issue 2509); the lower figure is used.
+ */
+const MAX_BLOCKS = 50;
+const MAX_TOTAL = 13_172;
+const LIMITS = {
+  section: 3_000,
+  header: 150,
+  markdown: 12_000,
+  button: 75,
+  value: 2_000,
+  id: 255,
+  context: 10,
+  actions: 25,
+};
+const KNOWN = new Set([
+  'section',
+  'header',
+  'markdown',
+  'context',
+  'actions',
+  'divider',
+  'rich_text',
+  'input',
+  'context_actions',
+]);
+
+type Fields = Record<string, unknown>;
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+function listOf(value: unknown): Fields[] {
+  return Array.isArray(value) ? value.map(fieldsOf) : [];
+}
+
+function textOf(value: unknown): string {
+  const text = fieldsOf(value).text;
+  return typeof text === 'string' ? text : '';
+}
+
+function refuse(pointer: string, why: string): never {
+  throw new SlackApiError('invalid_blocks', {
+    response_metadata: { messages: [`[ERROR] ${why} [json-pointer:${pointer}]`] },
+  });
+}
+
+function checkButton(button: Fields, pointer: string): void {
+  if (button.type !== 'button') return;
+  const label = textOf(button.text);
+  if (label === '' || label.length > LIMITS.button) refuse(`${pointer}/text`, 'must be 1 to 75 characters');
+  if (fieldsOf(button.text).type !== 'plain_text') refuse(`${pointer}/text/type`, 'must be plain_text');
+  if (typeof button.value === 'string' && button.value.length > LIMITS.value) refuse(`${pointer}/value`, 'too long');
+  if (typeof button.action_id === 'string' && button.action_id.length > LIMITS.id)
+    refuse(`${pointer}/action_id`, 'too long');
+  if (button.style !== undefined && button.style !== 'primary' && button.style !== 'danger')
+    refuse(`${pointer}/style`, 'unknown');
+}
+
+function checkBlock(block: SlackBlock, pointer: string): void {
+  if (!KNOWN.has(block.type)) refuse(`${pointer}/type`, 'unsupported type');
+  if (block.block_id !== undefined && block.block_id.length > LIMITS.id) refuse(`${pointer}/block_id`, 'too long');
+  switch (block.type) {
+    case 'section': {
+      const text = textOf(block.text);
+      if (block.fields === undefined && (text === '' || text.length > LIMITS.section))
+        refuse(`${pointer}/text`, 'must be 1 to 3000 characters');
+      break;
+    }
+    case 'header': {
+      const text = textOf(block.text);
+      if (text === '' || text.length > LIMITS.header) refuse(`${pointer}/text`, 'must be 1 to 150 characters');
+      if (fieldsOf(block.text).type !== 'plain_text') refuse(`${pointer}/text/type`, 'must be plain_text');
+      break;
+    }
+    case 'markdown':
+      if (typeof block.text !== 'string' || block.text === '') refuse(`${pointer}/text`, 'must be a string');
+      break;
+    case 'context':
+      if (listOf(block.elements).length === 0 || listOf(block.elements).length > LIMITS.context)
+        refuse(`${pointer}/elements`, 'must have 1 to 10 items');
+      for (const element of listOf(block.elements))
+        if (textOf(element).length > LIMITS.section) refuse(`${pointer}/elements`, 'too long');
+      break;
+    case 'actions': {
+      const elements = listOf(block.elements);
+      if (elements.length === 0 || elements.length > LIMITS.actions)
+        refuse(`${pointer}/elements`, 'must have 1 to 25 items');
+      elements.forEach((element, index) => checkButton(element, `${pointer}/elements/${index}`));
+      break;
+    }
+    default:
+  }
+}
+
+/** Every string under a `text` field, which is what counts and what a person reads. */
+export function readableText(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(readableText);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, field]) => {
+    if (typeof field === 'string') return key === 'text' ? [field] : [];
+    return readableText(field);
+  });
+}
+
+export function buttonsOf(blocks: SlackBlock[]): Fields[] {
+  return blocks
+    .filter((block) => block.type === 'actions')
+    .flatMap((block) => listOf(block.elements))
+    .filter((e) => e.type === 'button');
+}
+
+export function buttonLabel(button: Fields): string {
+  return textOf(button.text);
+}
+
+/**
+ * Refuse what Slack refuses.
+ * @throws SlackApiError `invalid_blocks` with a JSON pointer, or `msg_blocks_too_long`.
+ */
+export function checkBlocks(blocks: SlackBlock[]): void {
+  if (blocks.length > MAX_BLOCKS) refuse('/blocks', 'no more than 50 items allowed');
+  blocks.forEach((block, index) => checkBlock(block, `/blocks/${index}`));
+  const ids = blocks.map((block) => block.block_id).filter((id) => id !== undefined);
+  if (new Set(ids).size < ids.length) refuse('/blocks', 'block_id must be unique');
+  const markdown = blocks
+    .filter((block) => block.type === 'markdown')
+    .reduce((sum, block) => sum + String(block.text).length, 0);
+  // The reference: "the cumulative limit for all markdown blocks in a single payload is 12,000 characters".
+  if (markdown > LIMITS.markdown) refuse('/blocks', 'markdown text over 12000 characters');
+  const total = readableText(blocks).reduce((sum, text) => sum + text.length, 0);
+  if (total > MAX_TOTAL) throw new SlackApiError('msg_blocks_too_long');
+}

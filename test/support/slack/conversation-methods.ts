@@ -1,0 +1,83 @@
+import { SlackApiError } from './api-error.ts';
+import { type Arguments, optional, required } from './arguments.ts';
+import { shown } from './chat-methods.ts';
+import type { Method, MethodScene } from './method.ts';
+import { directChannel, messageAt, type SlackChannel, type SlackMessage } from './workspace.ts';
+
+function channelOf(scene: MethodScene, args: Arguments): SlackChannel {
+  const channel = scene.workspace.channels.get(required(args, 'channel'));
+  if (channel === undefined) throw new SlackApiError('channel_not_found');
+  return channel;
+}
+
+function readable(scene: MethodScene, args: Arguments): SlackChannel {
+  const channel = channelOf(scene, args);
+  if (!channel.members.has(scene.workspace.bot_user_id)) throw new SlackApiError('not_in_channel');
+  return channel;
+}
+
+/** One page with Slack's cursor: at most 999 a page, 100 when nothing is said. */
+function page(scene: MethodScene, args: Arguments, all: SlackMessage[]): Record<string, unknown> {
+  const limit = Math.min(Number(optional(args, 'limit') ?? 100), 999);
+  const start = Number(Buffer.from(optional(args, 'cursor') ?? '', 'base64url').toString() || 0);
+  const withMetadata = optional(args, 'include_all_metadata') === 'true';
+  const rest = all.length > start + limit;
+  return {
+    messages: all.slice(start, start + limit).map((message) => shown(message, scene.workspace, withMetadata)),
+    has_more: rest,
+    response_metadata: { next_cursor: rest ? Buffer.from(String(start + limit)).toString('base64url') : '' },
+  };
+}
+
+const replies: Method = (scene, args) => {
+  const channel = readable(scene, args);
+  const root = messageAt(scene.workspace, channel.id, required(args, 'ts'));
+  if (root === undefined) throw new SlackApiError('thread_not_found');
+  const rootTs = root.thread_ts ?? root.ts;
+  const inThread = (message: SlackMessage) => message.ts === rootTs || message.thread_ts === rootTs;
+  const all = scene.workspace.messages.filter(
+    (m) => m.channel === channel.id && m.ephemeral_to === undefined && inThread(m),
+  );
+  return page(scene, args, all);
+};
+
+const history: Method = (scene, args) => {
+  const channel = readable(scene, args);
+  const top = (message: SlackMessage) => message.thread_ts === undefined || message.thread_ts === message.ts;
+  const all = scene.workspace.messages.filter(
+    (m) => m.channel === channel.id && m.ephemeral_to === undefined && top(m),
+  );
+  return page(scene, args, all.toReversed());
+};
+
+const info: Method = (scene, args) => {
+  const channel = channelOf(scene, args);
+  return {
+    channel: {
+      id: channel.id,
+      name: channel.name,
+      is_im: channel.kind === 'im',
+      is_mpim: channel.kind === 'mpim',
+      is_private: channel.kind === 'group',
+    },
+  };
+};
+
+const open: Method = (scene, args) => {
+  const user = required(args, 'users');
+  if (!scene.workspace.users.has(user)) throw new SlackApiError('user_not_found');
+  return { channel: { id: directChannel(scene.workspace, user).id } };
+};
+
+const members: Method = (scene, args) => ({
+  members: [...channelOf(scene, args).members],
+  response_metadata: { next_cursor: '' },
+});
+
+export const conversationMethods: Record<string, Method> = {
+  'conversations.replies': replies,
+  'conversations.history': history,
+  'conversations.info': info,
+  'conversations.open': open,
+  'conversations.members': members,
+};

@@ -1,0 +1,41 @@
+/** What goes wrong with one call of a method. `lost` happens after the method was applied, the others instead of it. */
+export type Fault =
+  | { kind: 'lost' }
+  | { kind: 'rate_limited'; retry_after_s: number }
+  | { kind: 'status'; status: number }
+  | { kind: 'error'; error: string };
+
+export interface SlackFaults {
+  /** The next call of any of these methods is applied and its connection closed without an answer. */
+  loseResponse(...methods: string[]): void;
+  /** 429 with Retry-After in whole seconds. */
+  rateLimit(methods: string | string[], retryAfterSeconds: number, times?: number): void;
+  /** A bare HTTP status, as when a proxy fails. */
+  fail(methods: string | string[], status: number, times?: number): void;
+  /** `{ok: false, error}`. */
+  refuse(methods: string | string[], error: string, times?: number): void;
+}
+
+export interface FaultPlan extends SlackFaults {
+  /** The fault of this call, used up by it. */
+  take(method: string): Fault | undefined;
+}
+
+export function createFaultPlan(): FaultPlan {
+  const planned: { methods: string[]; fault: Fault }[] = [];
+
+  function plan(methods: string | string[], fault: Fault, times = 1): void {
+    for (let n = 0; n < times; n += 1) planned.push({ methods: [methods].flat(), fault });
+  }
+
+  return {
+    loseResponse: (...methods) => plan(methods, { kind: 'lost' }),
+    rateLimit: (methods, seconds, times) => plan(methods, { kind: 'rate_limited', retry_after_s: seconds }, times),
+    fail: (methods, status, times) => plan(methods, { kind: 'status', status }, times),
+    refuse: (methods, error, times) => plan(methods, { kind: 'error', error }, times),
+    take(method) {
+      const index = planned.findIndex(({ methods }) => methods.includes(method));
+      return index < 0 ? undefined : planned.splice(index, 1)[0]?.fault;
+    },
+  };
+}

@@ -1,0 +1,178 @@
+import { SlackApiError } from './api-error.ts';
+import { type Arguments, blocksOf, optional } from './arguments.ts';
+import { buttonLabel, buttonsOf, checkBlocks } from './block-limits.ts';
+import { shown, withBlockIds } from './chat-methods.ts';
+import type { SlackClock } from './clock.ts';
+import type { MethodScene } from './method.ts';
+import type { Outbox } from './outbox.ts';
+import type { Acknowledgement } from './socket-mode.ts';
+import type { SlackBlock, SlackMessage, SlackUser, SlackView, SlackWorkspace } from './workspace.ts';
+
+/** docs.slack.dev/interactivity/handling-user-interaction: trigger ids last 3 s, response urls 30 min and five uses. */
+const TRIGGER_MS = 3_000;
+const RESPONSE_URL_MS = 1_800_000;
+const RESPONSE_URL_USES = 5;
+
+interface ResponseUrl {
+  uses: number;
+  since: number;
+  user: string;
+  channel: string;
+  message: SlackMessage | null;
+}
+
+/** Clicks, modals and commands of people, and the short-lived ids that come with them. */
+export interface Interactions {
+  triggeredBy(triggerId: string): string | undefined;
+  /** Apply what the app posted to a response url. @throws SlackApiError `used_url` or `expired_url` */
+  respond(id: string, args: Arguments, scene: MethodScene): void;
+  /** Press the button with this action id or label. @throws when the message shows no such button. */
+  click(user: SlackUser, message: SlackMessage, button: string): Promise<Acknowledgement>;
+  /** Send a modal with what the person typed, by action id. */
+  submit(user: SlackUser, view: SlackView, typed: Record<string, string>): Promise<Acknowledgement>;
+  command(user: SlackUser, channel: string, command: string, text: string): Promise<Acknowledgement>;
+}
+
+interface InteractionParts {
+  clock: SlackClock;
+  workspace: SlackWorkspace;
+  outbox: Outbox;
+  /** Base of response urls. */
+  origin: () => string;
+}
+
+/** What each input block of the view holds, as a view_submission carries it. */
+function stateOf(blocks: SlackBlock[], typed: Record<string, string>): Record<string, unknown> {
+  const inputs = blocks.filter((block) => block.type === 'input');
+  return Object.fromEntries(
+    inputs.map((block) => {
+      const element: { action_id?: string } =
+        typeof block.element === 'object' && block.element !== null ? { ...block.element } : {};
+      const id = element.action_id ?? '';
+      return [block.block_id ?? id, { [id]: { type: 'plain_text_input', value: typed[id] ?? null } }];
+    }),
+  );
+}
+
+export function createInteractions({ clock, workspace, outbox, origin }: InteractionParts): Interactions {
+  const triggers = new Map<string, { user: string; since: number }>();
+  const urls = new Map<string, ResponseUrl>();
+
+  function trigger(user: SlackUser): string {
+    const id = `${workspace.nextId('')}.${workspace.nextId('')}.trigger`;
+    triggers.set(id, { user: user.id, since: clock.now() });
+    return id;
+  }
+
+  function responseUrl(user: SlackUser, channel: string, message: SlackMessage | null): string {
+    const id = workspace.nextId('R');
+    urls.set(id, { uses: 0, since: clock.now(), user: user.id, channel, message });
+    return `${origin()}/response/${id}`;
+  }
+
+  const person = (user: SlackUser) => ({
+    id: user.id,
+    username: user.name.toLowerCase(),
+    name: user.name.toLowerCase(),
+    team_id: workspace.team_id,
+  });
+  const common = () => ({
+    team: { id: workspace.team_id, domain: 'deckhand' },
+    api_app_id: workspace.app_id,
+    enterprise: null,
+    is_enterprise_install: false,
+  });
+
+  return {
+    triggeredBy(triggerId) {
+      const found = triggers.get(triggerId);
+      return found !== undefined && clock.now() - found.since < TRIGGER_MS ? found.user : undefined;
+    },
+
+    respond(id, args, scene) {
+      const url = urls.get(id);
+      if (url === undefined || clock.now() - url.since >= RESPONSE_URL_MS) throw new SlackApiError('expired_url');
+      if (url.uses >= RESPONSE_URL_USES) throw new SlackApiError('used_url');
+      url.uses += 1;
+      const blocks = blocksOf(args) ?? [];
+      checkBlocks(blocks);
+      const content = { text: optional(args, 'text') ?? '', blocks: withBlockIds(scene, blocks) };
+      if (args.replace_original === true && url.message !== null) {
+        Object.assign(url.message, content);
+        return;
+      }
+      const threadTs = optional(args, 'thread_ts');
+      workspace.messages.push({
+        ...content,
+        ts: workspace.nextTs(),
+        channel: url.channel,
+        user: workspace.bot_user_id,
+        bot_id: workspace.bot_id,
+        ...(optional(args, 'response_type') !== 'in_channel' && { ephemeral_to: url.user }),
+        ...(threadTs !== undefined && { thread_ts: threadTs }),
+      });
+    },
+
+    click(user, message, wanted) {
+      const button = buttonsOf(message.blocks).find((b) => b.action_id === wanted || buttonLabel(b) === wanted);
+      if (button === undefined) throw new Error(`There is no button "${wanted}" on message ${message.ts}`);
+      const block = message.blocks.find((b) => b.type === 'actions');
+      const container = {
+        type: 'message',
+        message_ts: message.ts,
+        channel_id: message.channel,
+        is_ephemeral: false,
+        ...(message.thread_ts !== undefined && { thread_ts: message.thread_ts }),
+      };
+      const payload = {
+        type: 'block_actions',
+        ...common(),
+        user: person(user),
+        container,
+        trigger_id: trigger(user),
+        channel: { id: message.channel, name: workspace.channels.get(message.channel)?.name ?? '' },
+        message: shown(message, workspace),
+        state: { values: {} },
+        response_url: responseUrl(user, message.channel, message),
+        actions: [{ ...button, block_id: block?.block_id, action_ts: workspace.nextTs() }],
+      };
+      return outbox.interaction({ type: 'interactive', payload });
+    },
+
+    async submit(user, view, typed) {
+      const payload = {
+        type: 'view_submission',
+        ...common(),
+        user: person(user),
+        trigger_id: trigger(user),
+        view: { ...view, type: 'modal', state: { values: stateOf(view.blocks, typed) } },
+        response_urls: [],
+      };
+      const ack = await outbox.interaction({ type: 'interactive', payload });
+      const keepsOpen =
+        typeof ack.payload === 'object' &&
+        ack.payload !== null &&
+        'response_action' in ack.payload &&
+        ack.payload.response_action !== 'clear';
+      if (ack.acked && !keepsOpen) workspace.views.splice(workspace.views.indexOf(view), 1);
+      return ack;
+    },
+
+    command(user, channel, command, text) {
+      const payload = {
+        token: 'verification-token',
+        team_id: workspace.team_id,
+        api_app_id: workspace.app_id,
+        channel_id: channel,
+        channel_name: workspace.channels.get(channel)?.name ?? '',
+        user_id: user.id,
+        user_name: user.name.toLowerCase(),
+        command,
+        text,
+        trigger_id: trigger(user),
+        response_url: responseUrl(user, channel, null),
+      };
+      return outbox.interaction({ type: 'slash_commands', payload });
+    },
+  };
+}

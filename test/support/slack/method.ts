@@ -1,0 +1,18 @@
+import type { Arguments } from './arguments.ts';
+import type { SlackClock } from './clock.ts';
+import type { SlackMessage, SlackWorkspace } from './workspace.ts';
+
+/** What a Web API method may use. */
+export interface MethodScene {
+  workspace: SlackWorkspace;
+  clock: SlackClock;
+  /** A message of the bot became visible: Slack sends apps an event about that too. */
+  posted(message: SlackMessage): void;
+  /** Where a Socket Mode client connects next. */
+  socketUrl(): string;
+  /** The user whose click this trigger id came from; undefined once it has expired. */
+  triggeredBy(triggerId: string): string | undefined;
+}
+
+/** Returns the fields beside `ok: true`. @throws SlackApiError for `ok: false` */
+export type Method = (scene: MethodScene, args: Arguments) => Record<string, unknown>;

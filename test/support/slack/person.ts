@@ -1,0 +1,158 @@
+import { buttonsOf } from './block-limits.ts';
+import type { Interactions } from './interactions.ts';
+import type { Outbox } from './outbox.ts';
+import type { Acknowledgement } from './socket-mode.ts';
+import {
+  channelNamed,
+  directChannel,
+  messageAt,
+  type SlackChannel,
+  type SlackMessage,
+  type SlackUser,
+  type SlackView,
+  type SlackWorkspace,
+} from './workspace.ts';
+
+/** Where a message is, enough to answer it or to find it again. */
+export interface MessagePlace {
+  channel: string;
+  ts: string;
+  thread_ts?: string;
+}
+
+/** Somebody at their Slack client. Everything they write reaches the app as Slack's events would carry it. */
+export interface SlackPerson {
+  readonly user: SlackUser;
+  /** Write in a channel (by name), with the bot's mention before the text. */
+  mention(channel: string, text: string): MessagePlace;
+  /** Write in a channel without mentioning anybody. */
+  says(channel: string, text: string): MessagePlace;
+  /** Write to the bot directly. */
+  dm(text: string): MessagePlace;
+  /** Answer in the thread of a message. */
+  reply(to: MessagePlace, text: string, options?: { mention?: boolean }): MessagePlace;
+  /** Change an own message. */
+  edit(place: MessagePlace, text: string): void;
+  /** Press a button, by action id or label. */
+  click(message: MessagePlace, button: string): Promise<Acknowledgement>;
+  /** The modal that is open for this person. */
+  view(): SlackView | undefined;
+  /** Send the open modal with what was typed, by action id. */
+  submit(typed?: Record<string, string>): Promise<Acknowledgement>;
+  /** The native Stop button of an agent session. */
+  stop(thread: MessagePlace): void;
+  command(channel: string, command: string, text: string): Promise<Acknowledgement>;
+  /** All this person can see in a thread, oldest first, ephemeral messages to them included. */
+  sees(thread: MessagePlace): SlackMessage[];
+}
+
+interface PersonParts {
+  workspace: SlackWorkspace;
+  outbox: Outbox;
+  interactions: Interactions;
+}
+
+const CHANNEL_TYPE = { channel: 'channel', group: 'group', im: 'im', mpim: 'mpim' } as const;
+
+export function threadRoot(place: MessagePlace): string {
+  return place.thread_ts ?? place.ts;
+}
+
+export function createPerson(user: SlackUser, { workspace, outbox, interactions }: PersonParts): SlackPerson {
+  const botMention = `<@${workspace.bot_user_id}>`;
+
+  function write(channel: SlackChannel, text: string, threadTs?: string): MessagePlace {
+    channel.members.add(user.id);
+    const ts = workspace.nextTs();
+    const thread = threadTs === undefined ? {} : { thread_ts: threadTs };
+    workspace.messages.push({ ts, channel: channel.id, user: user.id, text, blocks: [], ...thread });
+    const event = {
+      user: user.id,
+      ts,
+      text,
+      team: workspace.team_id,
+      channel: channel.id,
+      event_ts: ts,
+      client_msg_id: workspace.nextId('client'),
+      ...thread,
+    };
+    if (channel.members.has(workspace.bot_user_id)) {
+      outbox.event({ ...event, type: 'message', channel_type: CHANNEL_TYPE[channel.kind] });
+    }
+    // A mention arrives twice, in two events with ids of their own; in a direct message only as `message`.
+    if (text.includes(botMention) && channel.kind !== 'im') outbox.event({ ...event, type: 'app_mention' });
+    return { channel: channel.id, ts, ...thread };
+  }
+
+  function channelOf(id: string): SlackChannel {
+    const channel = workspace.channels.get(id);
+    if (channel === undefined) throw new Error(`There is no channel ${id}`);
+    return channel;
+  }
+
+  const view = () => workspace.views.findLast((open) => open.user === user.id);
+
+  return {
+    user,
+    mention: (channel, text) => write(channelNamed(workspace, channel), `${botMention} ${text}`),
+    says: (channel, text) => write(channelNamed(workspace, channel), text),
+    dm: (text) => write(directChannel(workspace, user.id), text),
+    reply: (to, text, options = {}) =>
+      write(channelOf(to.channel), options.mention === true ? `${botMention} ${text}` : text, threadRoot(to)),
+    edit(place, text) {
+      const message = messageAt(workspace, place.channel, place.ts);
+      if (message === undefined) throw new Error('There is no such message');
+      const previous = { ...message };
+      message.text = text;
+      message.edited = { user: user.id, ts: workspace.nextTs() };
+      const channelType = CHANNEL_TYPE[channelOf(place.channel).kind];
+      outbox.event({
+        type: 'message',
+        subtype: 'message_changed',
+        hidden: true,
+        channel: place.channel,
+        channel_type: channelType,
+        ts: workspace.nextTs(),
+        event_ts: workspace.nextTs(),
+        message: { ...message, type: 'message' },
+        previous_message: { ...previous, type: 'message' },
+      });
+    },
+    async click(place, button) {
+      const message = messageAt(workspace, place.channel, place.ts);
+      if (message === undefined) throw new Error('There is no such message');
+      channelOf(place.channel).members.add(user.id);
+      return interactions.click(user, message, button);
+    },
+    view,
+    async submit(typed = {}) {
+      const open = view();
+      if (open === undefined) throw new Error(`No modal is open for ${user.name}`);
+      return interactions.submit(user, open, typed);
+    },
+    stop(thread) {
+      outbox.event({
+        type: 'agent_session_stopped',
+        channel: thread.channel,
+        user: user.id,
+        thread_ts: threadRoot(thread),
+        streaming_message_ts: [],
+        event_ts: workspace.nextTs(),
+      });
+    },
+    command: (channel, command, text) => interactions.command(user, channelNamed(workspace, channel).id, command, text),
+    sees(thread) {
+      const root = threadRoot(thread);
+      const here = (m: SlackMessage) => m.channel === thread.channel && (m.ts === root || m.thread_ts === root);
+      return workspace.messages.filter((m) => here(m) && (m.ephemeral_to === undefined || m.ephemeral_to === user.id));
+    },
+  };
+}
+
+/** Labels of the buttons a message shows. */
+export function buttonLabels(message: SlackMessage): string[] {
+  return buttonsOf(message.blocks).map((button) => {
+    const { text } = button;
+    return typeof text === 'object' && text !== null && 'text' in text ? String(text.text) : '';
+  });
+}

@@ -1,0 +1,155 @@
+import type { SlackClock } from './clock.ts';
+
+/** What this Slack remembers. Field names are Slack's own where a response shows them. */
+export interface SlackUser {
+  id: string;
+  name: string;
+  is_bot: boolean;
+}
+
+export interface SlackChannel {
+  id: string;
+  name: string;
+  kind: 'channel' | 'group' | 'im' | 'mpim';
+  members: Set<string>;
+  is_archived: boolean;
+}
+
+export interface SlackMetadata {
+  event_type: string;
+  event_payload: Record<string, unknown>;
+}
+
+export interface SlackBlock {
+  type: string;
+  block_id?: string;
+  [field: string]: unknown;
+}
+
+export interface SlackMessage {
+  ts: string;
+  channel: string;
+  user: string;
+  text: string;
+  blocks: SlackBlock[];
+  thread_ts?: string;
+  bot_id?: string;
+  metadata?: SlackMetadata;
+  edited?: { user: string; ts: string };
+  /** Present from chat.startStream on. */
+  stream?: { state: 'in_progress' | 'completed' | 'errored'; started_at: number; recipient: string | null };
+  /** Only this user sees it; it is in no history. */
+  ephemeral_to?: string;
+}
+
+export interface SlackView {
+  id: string;
+  callback_id: string;
+  private_metadata: string;
+  blocks: SlackBlock[];
+  user: string;
+  [field: string]: unknown;
+}
+
+export interface SlackTokens {
+  bot: string;
+  app: string;
+  signing_secret: string;
+}
+
+export interface SlackWorkspace {
+  team_id: string;
+  bot_user_id: string;
+  bot_id: string;
+  app_id: string;
+  tokens: SlackTokens;
+  users: Map<string, SlackUser>;
+  channels: Map<string, SlackChannel>;
+  /** Everything ever posted and not deleted, in order of ts, ephemeral messages included. */
+  messages: SlackMessage[];
+  views: SlackView[];
+  /** Last agents.sessions.setStatus and assistant.threads.setStatus per `channel:thread`. */
+  session_status: Map<string, string>;
+  thread_status: Map<string, string>;
+  /** Unique, growing, in Slack's `seconds.micros` form. */
+  nextTs(): string;
+  nextId(prefix: string): string;
+}
+
+export function createWorkspace(clock: SlackClock): SlackWorkspace {
+  let lastMicros = 0;
+  let ids = 0;
+  const nextId = (prefix: string) => {
+    ids += 1;
+    return `${prefix}${String(ids).padStart(9, '0')}`;
+  };
+  const bot: SlackUser = { id: 'U0DECKHAND', name: 'deckhand', is_bot: true };
+  return {
+    team_id: 'T0DECKHAND',
+    bot_user_id: bot.id,
+    bot_id: 'B0DECKHAND',
+    app_id: 'A0DECKHAND',
+    tokens: {
+      bot: 'xoxb-1111111111-2222222222-testtokenofthebot',
+      app: 'xapp-1-A0DECKHAND-3333333333-testtokenoftheapp',
+      signing_secret: '0123456789abcdef0123456789abcdef',
+    },
+    users: new Map([[bot.id, bot]]),
+    channels: new Map(),
+    messages: [],
+    views: [],
+    session_status: new Map(),
+    thread_status: new Map(),
+    nextTs() {
+      lastMicros = Math.max(lastMicros + 1, clock.now() * 1_000);
+      return `${Math.floor(lastMicros / 1_000_000)}.${String(lastMicros % 1_000_000).padStart(6, '0')}`;
+    },
+    nextId,
+  };
+}
+
+/** The user of this display name, made on first use. */
+export function userNamed(workspace: SlackWorkspace, name: string): SlackUser {
+  const known = [...workspace.users.values()].find((user) => user.name === name);
+  if (known !== undefined) return known;
+  const user = { id: workspace.nextId('U'), name, is_bot: false };
+  workspace.users.set(user.id, user);
+  return user;
+}
+
+/** The channel of this name with the bot in it, made on first use. */
+export function channelNamed(
+  workspace: SlackWorkspace,
+  name: string,
+  kind: 'channel' | 'group' | 'mpim' = 'channel',
+): SlackChannel {
+  const known = [...workspace.channels.values()].find((channel) => channel.name === name);
+  if (known !== undefined) return known;
+  const channel: SlackChannel = {
+    id: workspace.nextId(kind === 'channel' ? 'C' : 'G'),
+    name,
+    kind,
+    members: new Set([workspace.bot_user_id]),
+    is_archived: false,
+  };
+  workspace.channels.set(channel.id, channel);
+  return channel;
+}
+
+/** The direct message channel of the bot and this user. */
+export function directChannel(workspace: SlackWorkspace, userId: string): SlackChannel {
+  const known = [...workspace.channels.values()].find(
+    (channel) => channel.kind === 'im' && channel.members.has(userId),
+  );
+  if (known !== undefined) return known;
+  const members = new Set([workspace.bot_user_id, userId]);
+  const channel: SlackChannel = { id: workspace.nextId('D'), name: userId, kind: 'im', members, is_archived: false };
+  workspace.channels.set(channel.id, channel);
+  return channel;
+}
+
+export function messageAt(workspace: SlackWorkspace, channel: string, ts: string): SlackMessage | undefined {
+  return workspace.messages.find(
+    (message) => message.channel === channel && message.ts === ts && message.ephemeral_to === undefined,
+  );
+}
