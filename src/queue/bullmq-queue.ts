@@ -1,0 +1,58 @@
+import { Queue, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Logger } from '../logger.ts';
+import type { TurnConsumer, TurnJob, TurnQueue } from './turn-queue.ts';
+
+const QUEUE = 'turns';
+
+interface BullOptions {
+  connection: Redis;
+  prefix: string;
+  logger: Logger;
+}
+
+/** The turn queue on BullMQ. One waiting job per session beside an active one (`keepLastIfActive`). */
+export function createTurnQueue(options: BullOptions): TurnQueue & AsyncDisposable {
+  const queue = new Queue<TurnJob>(QUEUE, {
+    connection: options.connection,
+    prefix: options.prefix,
+    // The log says what is owed; a finished or failed job has nothing more to tell.
+    defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 },
+  });
+  queue.on('error', (err) => options.logger.warn({ err }, 'turn queue connection'));
+  return {
+    async enqueue(job) {
+      await queue.add('turn', job, { deduplication: { id: job.session_id, keepLastIfActive: true } });
+    },
+    async [Symbol.asyncDispose]() {
+      await queue.close();
+    },
+  };
+}
+
+/** Take turns from the queue, `concurrency` at a time. `connection` must have `maxRetriesPerRequest: null`. */
+export function consumeTurns(
+  options: BullOptions & { concurrency: number; take(job: TurnJob): Promise<void> },
+): TurnConsumer {
+  const worker = new Worker<TurnJob>(QUEUE, async (job) => options.take(job.data), {
+    connection: options.connection,
+    prefix: options.prefix,
+    concurrency: options.concurrency,
+    // A lost worker is found by its lease and the sweep; BullMQ's own stalled check only frees the dedupe key early.
+    lockDuration: 10_000,
+    stalledInterval: 2_000,
+    maxStalledCount: 1,
+  });
+  worker.on('error', (err) => options.logger.warn({ err }, 'turn consumer connection'));
+  worker.on('failed', (job, err) => options.logger.error({ err, session_id: job?.data.session_id }, 'turn failed'));
+  return {
+    async drain(timeout_ms) {
+      const closed = worker.close();
+      const late = new Promise<void>((resolve) => setTimeout(resolve, timeout_ms).unref());
+      await Promise.race([closed, late]);
+    },
+    async [Symbol.asyncDispose]() {
+      await worker.close(true);
+    },
+  };
+}

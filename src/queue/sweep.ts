@@ -1,0 +1,42 @@
+import type { Logger } from '../logger.ts';
+import type { TurnJob, TurnQueue } from './turn-queue.ts';
+
+/** Sessions put back per round: enough to refill an emptied Redis quickly, small enough not to flood it. */
+const BATCH = 500;
+
+/**
+ * Redis may be lost at any moment, and a worker with it: every `interval_ms` the sweep enqueues each session that the
+ * log says is owed a turn and that nobody holds. Enqueuing one that is already waiting changes nothing.
+ */
+export function startSweep(
+  deps: { owed(limit: number): Promise<TurnJob[]>; queue: TurnQueue; logger: Logger },
+  interval_ms: number,
+): AsyncDisposable & { sweepNow(): Promise<number> } {
+  let running: Promise<number> | null = null;
+
+  async function sweep(): Promise<number> {
+    const jobs = await deps.owed(BATCH);
+    for (const job of jobs) await deps.queue.enqueue(job);
+    if (jobs.length > 0) deps.logger.info({ count: jobs.length }, 'sweep found sessions that were owed a turn');
+    return jobs.length;
+  }
+
+  function sweepNow(): Promise<number> {
+    running ??= sweep().finally(() => {
+      running = null;
+    });
+    return running;
+  }
+
+  const timer = setInterval(() => {
+    sweepNow().catch((err: unknown) => deps.logger.warn({ err }, 'sweep failed; the next one tries again'));
+  }, interval_ms);
+
+  return {
+    sweepNow,
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await running?.catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,19 @@
+/** One session that is owed a turn. */
+export interface TurnJob {
+  workspace_id: string;
+  session_id: string;
+}
+
+/**
+ * Wakes a worker for a session. At least once, at most one waiting and one active per session; losing the queue costs
+ * only time, because the sweep puts back whatever the log is owed.
+ */
+export interface TurnQueue {
+  enqueue(job: TurnJob): Promise<void>;
+}
+
+/** The worker's side: `take` runs for each job, `concurrency` at a time. A job whose `take` throws is left to the sweep. */
+export interface TurnConsumer extends AsyncDisposable {
+  /** Stop taking jobs and wait for the running ones, at most `timeout_ms`. */
+  drain(timeout_ms: number): Promise<void>;
+}

@@ -1,0 +1,147 @@
+import type { BetaContentBlock } from '@anthropic-ai/sdk/resources/beta/messages/messages';
+import type {
+  BetaManagedAgentsSessionEvent,
+  BetaManagedAgentsSessionStatusIdleEvent,
+} from '@anthropic-ai/sdk/resources/beta/sessions/events';
+
+/**
+ * The contract of the house: everything that can stand in a session's log. The API's own events have the SDK's types,
+ * so that a drift is a compile error; Deckhand's carry the prefix `deckhand.` and stay out of the API unless asked for.
+ */
+export type SessionEvent = BetaManagedAgentsSessionEvent | DeckhandEvent;
+export type EventType = SessionEvent['type'];
+export type EventOf<T extends EventType> = Extract<SessionEvent, { type: T }>;
+
+/** Who did something. `id` is unique within `via` (a connector's name, `api` or `deckhand`). */
+export interface Actor {
+  via: string;
+  id: string;
+  name: string;
+}
+
+export type StopReason = BetaManagedAgentsSessionStatusIdleEvent['stop_reason'];
+export type SessionStatus = 'idle' | 'running' | 'rescheduling' | 'terminated';
+
+interface Base {
+  id: string;
+  processed_at: string;
+}
+
+export type DeckhandEvent =
+  | InputProcessed
+  | ModelReply
+  | ToolStarted
+  | ApprovalRequested
+  | ApprovalReminded
+  | ApprovalDecided
+  | Note;
+
+/** These queued inputs are now part of what Claude sees (or were consumed by an interrupt). */
+export interface InputProcessed extends Base {
+  type: 'deckhand.input_processed';
+  event_ids: string[];
+}
+
+/** What Claude answered, whole, so that the next request repeats it to the letter (thinking signatures included). */
+export interface ModelReply extends Base {
+  type: 'deckhand.model_reply';
+  model: string;
+  content: BetaContentBlock[];
+  stop_reason: string | null;
+  /** The Messages API's `toolu_` ids to this log's tool use event ids. */
+  tool_use_events: Record<string, string>;
+}
+
+/** From here on these calls may have had an effect: without a result they are never blindly run again. */
+export interface ToolStarted extends Base {
+  type: 'deckhand.tool_started';
+  tool_use_ids: string[];
+  worker: string;
+}
+
+/** Who may decide, as it was when the question was asked. Times in milliseconds. */
+export interface ApprovalPolicy {
+  /** Actor ids (`via:id`) who may decide; empty means anyone in the conversation. */
+  approvers: string[];
+  /** The person who asked for the work may not decide. */
+  four_eyes: boolean;
+  remind_after_ms: number | null;
+  expire_after_ms: number | null;
+}
+
+export interface ApprovalRequested extends Base {
+  type: 'deckhand.approval_requested';
+  approval_id: string;
+  tool_use_id: string;
+  tool_name: string;
+  /** What will be done, in words; at most 200 characters. */
+  summary: string;
+  /** The exact command or arguments; at most 3,000 characters. */
+  detail: string;
+  requested_by: Actor | null;
+  policy: ApprovalPolicy;
+}
+
+export interface ApprovalReminded extends Base {
+  type: 'deckhand.approval_reminded';
+  approval_id: string;
+  tool_use_id: string;
+}
+
+/** The record of a decision, beside the `user.tool_confirmation` that the API knows. */
+export interface ApprovalDecided extends Base {
+  type: 'deckhand.approval_decided';
+  approval_id: string;
+  tool_use_id: string;
+  /** `expired` denies; `withdrawn`: the run was interrupted, so nobody need decide. */
+  outcome: 'allowed' | 'denied' | 'expired' | 'withdrawn';
+  by: Actor | null;
+  reason: string | null;
+}
+
+/** Something worth a line in the log that nobody acts on. */
+export interface Note extends Base {
+  type: 'deckhand.note';
+  text: string;
+}
+
+/** An event with its place in the log. */
+export interface LogEntry {
+  /** 1 for the first event of a session, without gaps. */
+  seq: number;
+  created_at: Date;
+  event: SessionEvent;
+  /** Who sent an input; absent on what the agent did. */
+  by?: Actor;
+}
+
+export type NewEntry = Pick<LogEntry, 'event' | 'by'>;
+
+/** Inputs wait in the log until a turn takes them up: their `processed_at` is null until then. */
+const INPUT_TYPES: ReadonlySet<string> = new Set([
+  'user.message',
+  'user.interrupt',
+  'user.tool_confirmation',
+  'user.custom_tool_result',
+  'user.tool_result',
+  'user.define_outcome',
+  'system.message',
+]);
+
+export type InputEvent = EventOf<
+  | 'user.message'
+  | 'user.interrupt'
+  | 'user.tool_confirmation'
+  | 'user.custom_tool_result'
+  | 'user.tool_result'
+  | 'user.define_outcome'
+  | 'system.message'
+>;
+
+export function isInput(event: SessionEvent): event is InputEvent {
+  return INPUT_TYPES.has(event.type);
+}
+
+export function isDeckhandEvent(event: SessionEvent): event is DeckhandEvent {
+  return event.type.startsWith('deckhand.');
+}

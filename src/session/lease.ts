@@ -1,0 +1,52 @@
+import type { Lease, SessionLog } from './log.ts';
+
+/** A lease that is kept alive. `signal` aborts when it is lost: whatever runs under it must stop and append nothing. */
+export interface HeldLease extends AsyncDisposable {
+  readonly lease: Lease;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Keep a lease alive, renewing it three times per `ttl_ms`. A renewal that fails is tried again until the lease would
+ * have run out by this process's own clock; then it counts as lost, because the database may say so to somebody else.
+ * Disposing stops the renewals; it does not give the lease back.
+ */
+export function holdLease(log: SessionLog, lease: Lease, ttl_ms: number, now: () => number = Date.now): HeldLease {
+  const lost = new AbortController();
+  let validUntil = now() + ttl_ms;
+  let renewing: Promise<void> = Promise.resolve();
+
+  async function renew(): Promise<void> {
+    const started = now();
+    try {
+      if (await log.renew(lease, ttl_ms)) validUntil = started + ttl_ms;
+      else lost.abort(new Error('The lease was taken over'));
+    } catch (error) {
+      if (now() >= validUntil) lost.abort(error);
+    }
+  }
+
+  let busy = false;
+  const timer = setInterval(
+    () => {
+      if (now() >= validUntil) lost.abort(new Error('The lease ran out before it could be renewed'));
+      if (lost.signal.aborted) clearInterval(timer);
+      else if (!busy) {
+        busy = true;
+        renewing = renew().finally(() => {
+          busy = false;
+        });
+      }
+    },
+    Math.max(10, ttl_ms / 3),
+  );
+
+  return {
+    lease,
+    signal: lost.signal,
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await renewing;
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import type { Actor, EventType, LogEntry, NewEntry, SessionStatus, StopReason } from './event.ts';
+
+/** A session by name. Both are checked in every query: another workspace's session does not exist. */
+export interface SessionRef {
+  workspace_id: string;
+  session_id: string;
+}
+
+/** The right to be a session's brain. `token` grows with every change of hands and fences every append. */
+export interface Lease extends SessionRef {
+  token: number;
+  holder: string;
+}
+
+/** What is known of a log without reading it. */
+export interface LogHead {
+  /** The last event's sequence number; 0 for an empty log. */
+  seq: number;
+  status: SessionStatus;
+  stop_reason: StopReason | null;
+  /** The log holds input that no turn has taken up: a turn must run. */
+  owed: boolean;
+  lease_token: number;
+}
+
+export interface Append extends SessionRef {
+  /** The last sequence number the caller saw. */
+  after: number;
+  entries: NewEntry[];
+  /** Set: only if this lease is still held. Absent: for inputs, which anybody may append. */
+  lease?: Lease;
+  /** Whether a turn is owed from here on. Absent: unchanged. */
+  owed?: boolean;
+  /** Give the lease back in the same write. */
+  release?: boolean;
+}
+
+export interface EventQuery extends SessionRef {
+  types?: readonly EventType[];
+  /** Without `types`, Deckhand's own events are left out. */
+  include_internal?: boolean;
+  after_seq?: number;
+  before_seq?: number;
+  created?: { gt?: Date; gte?: Date; lt?: Date; lte?: Date };
+  order: 'asc' | 'desc';
+  limit: number;
+}
+
+/**
+ * The append-only log of a session: the only truth.
+ *
+ * - An append of k events lands whole or not at all, and only if the caller saw the last sequence number and, when it
+ *   names a lease, still holds it.
+ * - Acknowledged means journaled.
+ * - Readers see every acknowledged append, in order, without gaps.
+ */
+export interface SessionLog {
+  /** @throws NotFoundError */
+  head(ref: SessionRef): Promise<LogHead>;
+  /** Entries after `after`, oldest first, at most `limit` (default: all). @throws NotFoundError */
+  read(ref: SessionRef, after?: number, limit?: number): Promise<LogEntry[]>;
+  /** For lists: filtered, either way round. @throws NotFoundError */
+  query(query: EventQuery): Promise<LogEntry[]>;
+  /** @throws LogMovedError, LeaseLostError, NotFoundError, InvalidInputError (over the size limit) */
+  append(append: Append): Promise<LogEntry[]>;
+  /** Append inputs after whatever stands there, marking a turn as owed. @throws NotFoundError, InvalidInputError */
+  appendInputs(ref: SessionRef, entries: NewEntry[]): Promise<LogEntry[]>;
+  /** Become the session's brain for `ttl_ms`, unless somebody else is: then null. The clock is the database's. */
+  claim(ref: SessionRef, holder: string, ttl_ms: number): Promise<Claimed | null>;
+  /** False: the lease was taken over; stop. */
+  renew(lease: Lease, ttl_ms: number): Promise<boolean>;
+  /** Give the lease back. A lease that is already somebody else's is left alone. */
+  release(lease: Lease): Promise<void>;
+  /** Sessions that are owed a turn and that nobody holds, at most `limit`: what the sweep enqueues. */
+  owed(limit: number): Promise<SessionRef[]>;
+}
+
+export interface Claimed {
+  lease: Lease;
+  head: LogHead;
+  /** The lease was taken from a holder that let it run out: its worker is lost or stuck. */
+  taken_over: boolean;
+}
+
+/** Told after each append, so that others wake up; losing it costs only time. */
+export interface AppendListener {
+  appended(ref: SessionRef, entries: LogEntry[], owed: boolean): void;
+}
+
+export const DECKHAND: Actor = { via: 'deckhand', id: 'deckhand', name: 'Deckhand' };

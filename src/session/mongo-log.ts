@@ -1,0 +1,288 @@
+import { LRUCache } from 'lru-cache';
+import { type Collection, type Db, MongoBulkWriteError } from 'mongodb';
+import { InvalidInputError, LeaseLostError, LogMovedError, NotFoundError } from '../errors.ts';
+import type { LogEntry } from './event.ts';
+import type { Append, AppendListener, Claimed, EventQuery, SessionLog, SessionRef } from './log.ts';
+import { type EventDocument, headOf, type LoggedDocument, toDocument, toEntry } from './log-document.ts';
+
+/** MongoDB's documents end at 16 MiB; a tail this large leaves room for the rest of the session's document. */
+const MAX_APPEND_BYTES = 8 * 1024 * 1024;
+const MAX_APPEND_EVENTS = 1000;
+const DUPLICATE_KEY = 11000;
+/** How often an unconditional append re-reads a moving head before it gives up. */
+const MAX_TRIES = 50;
+
+const SESSIONS = 'sessions';
+const EVENTS = 'session_events';
+
+/** Indexes that the log needs; safe to call at every start. */
+export async function createLogIndexes(db: Db): Promise<void> {
+  await db.collection(EVENTS).createIndexes([
+    // Also the last line of defence: two events can never share a place.
+    { key: { session_id: 1, seq: 1 }, unique: true },
+    { key: { session_id: 1, type: 1, seq: 1 } },
+  ]);
+  await db.collection(SESSIONS).createIndexes([
+    { key: { 'log.owed': 1, 'log.lease.until': 1 }, partialFilterExpression: { 'log.owed': true } },
+    { key: { 'log.undelivered': 1 }, partialFilterExpression: { 'log.undelivered': true } },
+  ]);
+}
+
+/** The session log on MongoDB; `listener` hears of every append. See log-document.ts for how it lies there. */
+export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
+  const sessions: Collection<LoggedDocument> = db.collection(SESSIONS, {
+    writeConcern: { w: 'majority', journal: true },
+  });
+  // Copies of what the head already holds: journaled by the next append at the latest, so they need not wait for it.
+  const events: Collection<EventDocument> = db.collection(EVENTS, { writeConcern: { w: 1 } });
+
+  // Heads whose tail this process knows to be copied: the usual append needs neither to read nor to copy it again.
+  const settled = new LRUCache<string, number>({ max: 10_000 });
+
+  async function load(ref: SessionRef): Promise<LoggedDocument> {
+    const found = await sessions.findOne(filterOf(ref), { projection: { workspace_id: 1, log: 1 } });
+    if (found === null) throw new NotFoundError('Session', ref.session_id);
+    return found;
+  }
+
+  /** Copy a tail into its documents. Idempotent: whoever finds it undone may do it. */
+  async function copy(ref: SessionRef, tail: LogEntry[]): Promise<void> {
+    try {
+      await events.insertMany(
+        tail.map((entry) => toDocument(ref, entry)),
+        { ordered: false },
+      );
+    } catch (error) {
+      if (!isDuplicateOnly(error)) throw error;
+    }
+    const processed = processedBy(tail);
+    if (processed !== null) {
+      await events.updateMany(
+        { session_id: ref.session_id, _id: { $in: processed.ids } },
+        { $set: { 'event.processed_at': processed.at } },
+      );
+    }
+    settled.set(ref.session_id, tail.at(-1)?.seq ?? 0);
+  }
+
+  async function settle(document: LoggedDocument): Promise<void> {
+    const { seq, tail } = document.log;
+    if (tail.length === 0 || settled.get(document._id) === seq) return;
+    await copy({ workspace_id: document.workspace_id, session_id: document._id }, tail);
+  }
+
+  async function append(request: Append, known?: LoggedDocument): Promise<LogEntry[]> {
+    const entries = place(request);
+    if (settled.get(request.session_id) !== request.after) {
+      const before = known ?? (await load(request));
+      if (before.log.seq !== request.after) throw refusal(before, request);
+      await settle(before);
+    }
+    const filter = {
+      ...filterOf(request),
+      'log.seq': request.after,
+      ...(request.lease === undefined ? {} : { 'log.lease.token': request.lease.token }),
+    };
+    const updated = await sessions.updateOne(filter, { $set: changes(request, entries) });
+    if (updated.matchedCount === 0) throw refusal(await load(request), request);
+    if (entries.length > 0) {
+      listener.appended(request, entries, request.owed === true);
+      // It has landed: a copy that fails now is made by the next append or list, and must not look like a failed append.
+      await copy(request, entries).catch(() => undefined);
+    }
+    return entries;
+  }
+
+  return {
+    async head(ref) {
+      return headOf((await load(ref)).log);
+    },
+
+    async read(ref, after = 0, limit) {
+      // The head first: what it counts is then either in its tail or already copied.
+      const document = await load(ref);
+      const { seq, tail } = document.log;
+      const first = tail[0]?.seq ?? seq + 1;
+      if (after >= seq) return [];
+      const fromTail = tail.filter((entry) => entry.seq > after);
+      if (after + 1 >= first) return fromTail.slice(0, limit);
+      const copied = await events
+        .find({ session_id: ref.session_id, workspace_id: ref.workspace_id, seq: { $gt: after, $lt: first } })
+        .sort({ seq: 1 })
+        .limit(limit ?? 0)
+        .toArray();
+      return [...copied.map(toEntry), ...fromTail].slice(0, limit);
+    },
+
+    async query(query) {
+      await settle(await load(query));
+      const found = await events
+        .find(eventFilter(query))
+        .sort({ seq: query.order === 'asc' ? 1 : -1 })
+        .limit(query.limit)
+        .toArray();
+      return found.map(toEntry);
+    },
+
+    append: (request) => append(request),
+
+    async appendInputs(ref, entries) {
+      for (let attempt = 1; ; attempt++) {
+        const document = await load(ref);
+        try {
+          return await append({ ...ref, after: document.log.seq, entries, owed: true }, document);
+        } catch (error) {
+          if (!(error instanceof LogMovedError) || attempt === MAX_TRIES) throw error;
+        }
+      }
+    },
+
+    async claim(ref, holder, ttl_ms): Promise<Claimed | null> {
+      const before = await sessions.findOneAndUpdate(
+        { ...filterOf(ref), $expr: FREE },
+        [
+          {
+            $set: {
+              'log.lease.token': { $add: ['$log.lease.token', 1] },
+              'log.lease.holder': { $literal: holder },
+              'log.lease.until': { $add: ['$$NOW', ttl_ms] },
+            },
+          },
+        ],
+        { returnDocument: 'before', projection: { workspace_id: 1, log: 1 } },
+      );
+      if (before === null) {
+        await load(ref);
+        return null;
+      }
+      const token = before.log.lease.token + 1;
+      return {
+        lease: { ...ref, token, holder },
+        head: { ...headOf(before.log), lease_token: token },
+        taken_over: before.log.lease.holder !== null,
+      };
+    },
+
+    async renew(lease, ttl_ms) {
+      const renewed = await sessions.updateOne(
+        { ...filterOf(lease), 'log.lease.token': lease.token, 'log.lease.holder': lease.holder },
+        [{ $set: { 'log.lease.until': { $add: ['$$NOW', ttl_ms] } } }],
+        // A renewal that a crash undoes only makes the lease run out sooner.
+        { writeConcern: { w: 1 } },
+      );
+      return renewed.matchedCount === 1;
+    },
+
+    async release(lease) {
+      await sessions.updateOne(
+        { ...filterOf(lease), 'log.lease.token': lease.token },
+        { $set: { 'log.lease.holder': null, 'log.lease.until': null } },
+      );
+    },
+
+    async owed(limit) {
+      const found = await sessions
+        .find({ 'log.owed': true, $expr: FREE }, { projection: { workspace_id: 1 } })
+        .limit(limit)
+        .toArray();
+      return found.map((document) => ({ workspace_id: document.workspace_id, session_id: document._id }));
+    },
+  };
+}
+
+/** Nobody holds the lease, or its holder let it run out. `$$NOW` is the database's clock: workers' clocks may differ. */
+const FREE = { $or: [{ $eq: ['$log.lease.until', null] }, { $lte: ['$log.lease.until', '$$NOW'] }] };
+
+function filterOf(ref: SessionRef): { _id: string; workspace_id: string } {
+  return { _id: ref.session_id, workspace_id: ref.workspace_id };
+}
+
+function place(request: Append): LogEntry[] {
+  if (request.entries.length > MAX_APPEND_EVENTS) {
+    throw new InvalidInputError(`at most ${MAX_APPEND_EVENTS} events at once`, 'events');
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(request.entries));
+  if (bytes > MAX_APPEND_BYTES) {
+    throw new InvalidInputError(`${bytes} bytes are more than the ${MAX_APPEND_BYTES} that fit one append`, 'events');
+  }
+  const created_at = new Date();
+  return request.entries.map((entry, index) => ({ seq: request.after + 1 + index, created_at, ...entry }));
+}
+
+function changes(request: Append, entries: LogEntry[]): Record<string, unknown> {
+  const set: Record<string, unknown> = {};
+  const last = entries.at(-1);
+  if (last !== undefined) {
+    set['log.seq'] = last.seq;
+    set['log.tail'] = entries;
+    set['log.last_event_at'] = last.created_at;
+    set['log.undelivered'] = true;
+  }
+  if (request.owed !== undefined) set['log.owed'] = request.owed;
+  if (request.release === true) {
+    set['log.lease.holder'] = null;
+    set['log.lease.until'] = null;
+  }
+  return { ...set, ...projections(entries) };
+}
+
+/** Status and usage stand on the document too, so that lists of sessions need not read logs. */
+function projections(entries: LogEntry[]): Record<string, unknown> {
+  const set: Record<string, unknown> = {};
+  for (const { event } of entries) {
+    if (event.type === 'session.status_running') set['log.status'] = 'running';
+    else if (event.type === 'session.status_rescheduled') set['log.status'] = 'rescheduling';
+    else if (event.type === 'session.status_terminated') set['log.status'] = 'terminated';
+    else if (event.type === 'session.usage') set['log.usage'] = event.usage;
+    else if (event.type === 'session.status_idle') {
+      set['log.status'] = 'idle';
+      set['log.stop_reason'] = event.stop_reason;
+    }
+  }
+  return set;
+}
+
+/** Inputs that these entries mark as processed; their documents show it to lists. */
+function processedBy(entries: LogEntry[]): { ids: string[]; at: string } | null {
+  const ids: string[] = [];
+  let at = '';
+  for (const { event } of entries) {
+    if (event.type !== 'deckhand.input_processed') continue;
+    ids.push(...event.event_ids);
+    at = event.processed_at;
+  }
+  return ids.length === 0 ? null : { ids, at };
+}
+
+/** Why an append did not match: the lease first, because a holder that lost it must not try again. */
+function refusal(document: LoggedDocument, request: Append): Error {
+  const { lease } = request;
+  if (lease !== undefined && document.log.lease.token !== lease.token) return new LeaseLostError(request.session_id);
+  return new LogMovedError(request.session_id);
+}
+
+function isDuplicateOnly(error: unknown): boolean {
+  if (!(error instanceof MongoBulkWriteError)) return false;
+  const errors = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
+  return errors.length > 0 && errors.every((one) => one.code === DUPLICATE_KEY);
+}
+
+function eventFilter(query: EventQuery): Record<string, unknown> {
+  const seq: Record<string, number> = {};
+  if (query.after_seq !== undefined) seq['$gt'] = query.after_seq;
+  if (query.before_seq !== undefined) seq['$lt'] = query.before_seq;
+  const created: Record<string, Date> = {};
+  for (const [name, value] of Object.entries(query.created ?? {})) created[`$${name}`] = value;
+  return {
+    session_id: query.session_id,
+    workspace_id: query.workspace_id,
+    ...(Object.keys(seq).length === 0 ? {} : { seq }),
+    ...(Object.keys(created).length === 0 ? {} : { created_at: created }),
+    ...typeFilter(query),
+  };
+}
+
+function typeFilter(query: EventQuery): Record<string, unknown> {
+  if (query.types !== undefined) return { type: { $in: [...query.types] } };
+  return query.include_internal === true ? {} : { type: { $not: /^deckhand\./ } };
+}

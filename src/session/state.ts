@@ -1,0 +1,296 @@
+import type { BetaContentBlock } from '@anthropic-ai/sdk/resources/beta/messages/messages';
+import type { BetaManagedAgentsSessionUsageSnapshot } from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import type { Actor, EventOf, LogEntry, SessionEvent, SessionStatus, StopReason } from './event.ts';
+
+/**
+ * What a log means, as plain data: the fold of its entries, and nothing else. A worker keeps it between turns and
+ * folds in only what is new; a checkpoint is this object as JSON.
+ */
+export interface SessionState {
+  seq: number;
+  status: SessionStatus;
+  stop_reason: StopReason | null;
+  /** What Claude sees, oldest first. */
+  transcript: TranscriptItem[];
+  /** Messages that no turn has taken up yet, oldest first. */
+  queued: QueuedMessage[];
+  /** Interrupts that no turn has answered. */
+  interrupts: string[];
+  /** Confirmations and results that have taken effect but are not yet marked as processed. */
+  unmarked: string[];
+  /** The tool calls of the last reply, in its order, until each has a result. */
+  calls: ToolCall[];
+  /** A `span.model_request_start` without its end: the worker that made it is lost, or the request is under way. */
+  open_request: string | null;
+  /** Failed model requests since the last answer or new input. */
+  failures: number;
+  /** The run ended (answer, error, budget…): Claude is not asked again before something new arrives. */
+  stopped: boolean;
+  usage: BetaManagedAgentsSessionUsageSnapshot;
+  running_since: string | null;
+  /** The last reply's `toolu_` ids by event id. */
+  tool_use_ids: Record<string, string>;
+  /** Who last asked for something: the requester of what follows. */
+  requester: Actor | null;
+}
+
+export interface QueuedMessage {
+  event_id: string;
+  item: TranscriptItem;
+  by: Actor | null;
+}
+
+export type UserContent = EventOf<'user.message'>['content'];
+export type ResultContent = NonNullable<EventOf<'agent.tool_result'>['content']>;
+
+export type TranscriptItem =
+  | { role: 'user'; content: UserContent; by: Actor | null }
+  | { role: 'system'; content: EventOf<'system.message'>['content'] }
+  | { role: 'assistant'; content: BetaContentBlock[] }
+  | { role: 'tools'; results: CallResult[] };
+
+export interface CallResult {
+  tool_use_id: string;
+  content: ResultContent;
+  is_error: boolean;
+}
+
+export interface ToolCall {
+  /** The `agent.*tool_use` event's id: how the API and approvals name the call. */
+  event_id: string;
+  /** The Messages API's `toolu_` id: how Claude names it. */
+  tool_use_id: string;
+  kind: 'agent' | 'mcp' | 'custom';
+  name: string;
+  input: Record<string, unknown>;
+  permission: 'allow' | 'ask' | 'deny';
+  /** It may have had an effect. */
+  started: boolean;
+  confirmation: { result: 'allow' | 'deny'; message: string | null; by: Actor | null } | null;
+  result: { content: ResultContent; is_error: boolean } | null;
+}
+
+export function emptyState(): SessionState {
+  return {
+    seq: 0,
+    status: 'idle',
+    stop_reason: null,
+    transcript: [],
+    queued: [],
+    interrupts: [],
+    unmarked: [],
+    calls: [],
+    open_request: null,
+    failures: 0,
+    stopped: true,
+    usage: {},
+    running_since: null,
+    tool_use_ids: {},
+    requester: null,
+  };
+}
+
+/** The state after these entries, which must follow `from` without a gap. `from` is left as it was. */
+export function fold(entries: readonly LogEntry[], from: SessionState = emptyState()): SessionState {
+  const state: SessionState = {
+    ...from,
+    transcript: [...from.transcript],
+    queued: [...from.queued],
+    interrupts: [...from.interrupts],
+    unmarked: [...from.unmarked],
+    calls: from.calls.map((call) => ({ ...call })),
+  };
+  for (const entry of entries) {
+    if (entry.seq !== state.seq + 1) {
+      throw new Error(`Entry ${entry.seq} does not follow ${state.seq}: the log was read with a gap`);
+    }
+    state.seq = entry.seq;
+    apply(state, entry.event, entry.by ?? null);
+  }
+  return state;
+}
+
+/** What a turn should do next, from the state alone. */
+export type NextStep =
+  /** Somebody pressed Stop. */
+  | { do: 'interrupt' }
+  /** These calls may run now or already have a verdict. */
+  | { do: 'resolve'; calls: ToolCall[]; waiting: ToolCall[] }
+  /** Only people or clients can go on: approvals and custom tools. */
+  | { do: 'wait'; waiting: ToolCall[] }
+  | { do: 'ask_model' }
+  | { do: 'rest' };
+
+export function nextStep(state: SessionState): NextStep {
+  if (state.status === 'terminated') return { do: 'rest' };
+  if (state.interrupts.length > 0) return { do: 'interrupt' };
+  const open = state.calls.filter((call) => call.result === null);
+  const waiting = open.filter(isWaiting);
+  const calls = open.filter((call) => !isWaiting(call));
+  if (calls.length > 0) return { do: 'resolve', calls, waiting };
+  if (waiting.length > 0) return { do: 'wait', waiting };
+  if (state.queued.length > 0) return { do: 'ask_model' };
+  const last = state.transcript.at(-1);
+  const unanswered = last !== undefined && last.role !== 'assistant';
+  return unanswered && !state.stopped ? { do: 'ask_model' } : { do: 'rest' };
+}
+
+/** The call cannot go on before a person or an API client says so. */
+export function isWaiting(call: ToolCall): boolean {
+  if (call.result !== null) return false;
+  return call.kind === 'custom' || (call.permission === 'ask' && call.confirmation === null);
+}
+
+function apply(state: SessionState, event: SessionEvent, by: Actor | null): void {
+  switch (event.type) {
+    case 'user.message':
+      state.queued.push({ event_id: event.id, item: { role: 'user', content: event.content, by }, by });
+      return;
+    case 'system.message':
+      state.queued.push({ event_id: event.id, item: { role: 'system', content: event.content }, by });
+      return;
+    case 'user.interrupt':
+      state.interrupts.push(event.id);
+      return;
+    case 'user.tool_confirmation': {
+      const call = openCall(state, event.tool_use_id);
+      if (call !== undefined && call.confirmation === null) {
+        call.confirmation = { result: event.result, message: event.deny_message ?? null, by };
+      }
+      state.unmarked.push(event.id);
+      return;
+    }
+    case 'user.custom_tool_result':
+      settle(state, event.custom_tool_use_id, event.content, event.is_error);
+      state.unmarked.push(event.id);
+      return;
+    case 'user.tool_result':
+      settle(state, event.tool_use_id, event.content, event.is_error);
+      state.unmarked.push(event.id);
+      return;
+    case 'deckhand.input_processed':
+      takeUp(state, new Set(event.event_ids));
+      return;
+    case 'span.model_request_start':
+      state.open_request = event.id;
+      return;
+    case 'span.model_request_end':
+      state.open_request = null;
+      return;
+    case 'deckhand.model_reply':
+      state.transcript = withReply(state.transcript, event.content);
+      state.tool_use_ids = Object.fromEntries(Object.entries(event.tool_use_events).map(([use, id]) => [id, use]));
+      state.failures = 0;
+      return;
+    case 'agent.tool_use':
+      state.calls.push(newCall(state, event, 'agent', event.evaluated_permission ?? 'allow'));
+      return;
+    case 'agent.mcp_tool_use':
+      state.calls.push(newCall(state, event, 'mcp', event.evaluated_permission ?? 'allow'));
+      return;
+    case 'agent.custom_tool_use':
+      state.calls.push(newCall(state, event, 'custom', 'allow'));
+      return;
+    case 'deckhand.tool_started':
+      for (const call of state.calls) if (event.tool_use_ids.includes(call.event_id)) call.started = true;
+      return;
+    case 'agent.tool_result':
+      settle(state, event.tool_use_id, event.content, event.is_error);
+      return;
+    case 'agent.mcp_tool_result':
+      settle(state, event.mcp_tool_use_id, event.content, event.is_error);
+      return;
+    case 'session.status_running':
+      state.status = 'running';
+      state.stopped = false;
+      state.running_since = event.processed_at;
+      return;
+    case 'session.status_rescheduled':
+      state.status = 'rescheduling';
+      return;
+    case 'session.status_idle':
+      state.status = 'idle';
+      state.stop_reason = event.stop_reason;
+      // Waiting for a person is a pause of the same run; everything else ends it.
+      state.stopped = event.stop_reason.type !== 'requires_action';
+      state.running_since = null;
+      return;
+    case 'session.status_terminated':
+      state.status = 'terminated';
+      state.running_since = null;
+      return;
+    case 'session.error':
+      state.failures += 1;
+      return;
+    case 'session.usage':
+      state.usage = event.usage;
+      return;
+    case 'session.updated':
+      // A raised or removed budget lets a run that stopped for it go on.
+      if (event.budget !== undefined && state.stop_reason?.type === 'budget_reached') state.stopped = false;
+      return;
+    default:
+      // Everything else is for people and dashboards; the state does not depend on it.
+      return;
+  }
+}
+
+function takeUp(state: SessionState, ids: ReadonlySet<string>): void {
+  for (const message of state.queued) {
+    if (!ids.has(message.event_id)) continue;
+    state.transcript.push(message.item);
+    if (message.by !== null) state.requester = message.by;
+    state.failures = 0;
+  }
+  state.queued = state.queued.filter((message) => !ids.has(message.event_id));
+  state.interrupts = state.interrupts.filter((id) => !ids.has(id));
+  state.unmarked = state.unmarked.filter((id) => !ids.has(id));
+}
+
+function settle(
+  state: SessionState,
+  eventId: string,
+  content: ResultContent | undefined,
+  isError: boolean | null | undefined,
+): void {
+  const call = openCall(state, eventId);
+  if (call === undefined) return;
+  call.result = { content: content ?? [], is_error: isError === true };
+  if (state.calls.some((other) => other.result === null)) return;
+  const results = state.calls.map((done) => ({
+    tool_use_id: done.tool_use_id,
+    content: done.result?.content ?? [],
+    is_error: done.result?.is_error ?? true,
+  }));
+  state.transcript.push({ role: 'tools', results });
+  state.calls = [];
+}
+
+function openCall(state: SessionState, eventId: string): ToolCall | undefined {
+  return state.calls.find((call) => call.event_id === eventId && call.result === null);
+}
+
+function newCall(
+  state: SessionState,
+  event: { id: string; name: string; input: Record<string, unknown> },
+  kind: ToolCall['kind'],
+  permission: ToolCall['permission'],
+): ToolCall {
+  return {
+    event_id: event.id,
+    tool_use_id: state.tool_use_ids[event.id] ?? event.id,
+    kind,
+    name: event.name,
+    input: event.input,
+    permission,
+    started: false,
+    confirmation: null,
+    result: null,
+  };
+}
+
+/** A compaction block stands for everything before it, so nothing before it need be kept. */
+function withReply(transcript: TranscriptItem[], content: BetaContentBlock[]): TranscriptItem[] {
+  const reply: TranscriptItem = { role: 'assistant', content };
+  return content.some((block) => block.type === 'compaction') ? [reply] : [...transcript, reply];
+}
