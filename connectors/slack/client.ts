@@ -1,0 +1,90 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type Logger as SlackLogger, WebAPIPlatformError, WebAPIRateLimitedError, WebClient } from '@slack/web-api';
+import { PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
+
+/** The Web API with the contract's errors. */
+export interface SlackClient {
+  /**
+   * Make one call.
+   * @throws RateLimitedError with Slack's Retry-After; PostRefusedError when Slack said no and will say no again;
+   *   anything else means that the outcome is unknown (or that the token needs an operator).
+   */
+  call<T>(run: (web: WebClient) => Promise<T>, signal: AbortSignal): Promise<T>;
+}
+
+/** Answers that say nothing about the message: the same call may succeed later. */
+const PASSING = new Set([
+  'fatal_error',
+  'internal_error',
+  'request_timeout',
+  'service_unavailable',
+  'team_added_to_org',
+  'external_channel_migrating',
+  'accesslimited',
+]);
+/** The installation is at fault, not the message: an operator mends it, and then the message can go out. */
+const OPERATOR = new Set([
+  'not_authed',
+  'invalid_auth',
+  'account_inactive',
+  'token_revoked',
+  'token_expired',
+  'missing_scope',
+  'no_permission',
+  'org_login_required',
+  'ekm_access_denied',
+]);
+/** A `ratelimited` answer without a Retry-After header: posting is allowed about once a second per channel. */
+const DEFAULT_WAIT_S = 1;
+/** A hung connection must not hold a delivery for ever. */
+const TIMEOUT_MS = 15_000;
+
+/** What a failed call means to the caller. */
+export function translated(error: unknown): unknown {
+  if (error instanceof WebAPIRateLimitedError) return new RateLimitedError(error.retryAfter * 1_000);
+  if (!(error instanceof WebAPIPlatformError)) return error;
+  const { error: reason, response_metadata: metadata } = error.data;
+  if (reason === 'ratelimited' || reason === 'rate_limited') {
+    return new RateLimitedError((metadata?.retryAfter ?? DEFAULT_WAIT_S) * 1_000);
+  }
+  if (reason === undefined || PASSING.has(reason) || OPERATOR.has(reason)) return error;
+  return new PostRefusedError(reason, { cause: error });
+}
+
+export interface SlackClientOptions {
+  token: string;
+  api_url: string | null;
+  logger: SlackLogger;
+}
+
+/**
+ * The library's own retries are off: it would repeat a post whose answer was lost, and sleep through a rate limit that
+ * the delivery queue can use for something else.
+ */
+export function createSlackClient({ token, api_url, logger }: SlackClientOptions): SlackClient {
+  const signals = new AsyncLocalStorage<AbortSignal>();
+  const web = new WebClient(token, {
+    ...(api_url !== null && { slackApiUrl: api_url }),
+    logger,
+    retryConfig: { retries: 0 },
+    rejectRateLimitedCalls: true,
+    // Its queue would carry one call's signal over to another.
+    maxRequestConcurrency: Number.POSITIVE_INFINITY,
+    timeout: TIMEOUT_MS,
+    fetch: (input, init) => {
+      const given = [init?.signal, signals.getStore()].filter((signal) => signal instanceof AbortSignal);
+      return fetch(input, { ...init, signal: AbortSignal.any(given) });
+    },
+  });
+
+  return {
+    async call(run, signal) {
+      signal.throwIfAborted();
+      try {
+        return await signals.run(signal, () => run(web));
+      } catch (error) {
+        throw translated(error);
+      }
+    },
+  };
+}

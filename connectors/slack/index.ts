@@ -1,0 +1,223 @@
+import { ExpressReceiver } from '@slack/bolt';
+import {
+  type Connector,
+  type ConversationKey,
+  type Outgoing,
+  type Person,
+  type PostRef,
+  PostRefusedError,
+  type Receiver,
+} from '../../src/chat/connector.ts';
+import { DeckhandError, messageOf } from '../../src/errors.ts';
+import type { Logger } from '../../src/logger.ts';
+import { createBoltLogger, withoutSecrets } from './bolt-logger.ts';
+import { createSlackClient } from './client.ts';
+import { messageOfRef, placeOf, refOf, SLACK } from './conversation-id.ts';
+import { createInFlight } from './in-flight.ts';
+import { createListeners } from './listeners.ts';
+import { createLiveMessages } from './live-message.ts';
+import { findIfThere } from './lookup.ts';
+import { cut } from './mrkdwn.ts';
+import { createNames } from './names.ts';
+import type { Identity } from './parse.ts';
+import { fallbackText, markdownOf, render, TEXT_LIMIT } from './render.ts';
+import { createSocketLink, type SocketLink } from './socket-link.ts';
+import { createStatus } from './status.ts';
+
+export interface SlackOptions {
+  bot_token: string;
+  /** Needed by `socket`. */
+  app_token: string | null;
+  /** Needed by `http`. */
+  signing_secret: string | null;
+  /** Another Slack than slack.com. */
+  api_url: string | null;
+  mode: 'socket' | 'http';
+  logger: Logger;
+  /** Milliseconds since the epoch; a test's clock. */
+  now?: () => number;
+}
+
+export interface SlackConnector extends Connector {
+  /**
+   * Answers `POST /slack/events` in mode `http`, else null. Mount it before anything that reads request bodies: the
+   * signature is over the bytes as they came.
+   */
+  readonly router: ExpressReceiver['router'] | null;
+}
+
+/** chat.update is limited to 50 a minute and more (Tier 3), appendStream to 100 (Tier 4). */
+const EDIT_INTERVAL_MS = 1_200;
+const START_MS = 15_000;
+const WHISPER_MS = 5_000;
+
+function needed(value: string | null, variable: string, mode: string): string {
+  if (value !== null) return value;
+  throw new DeckhandError('slack_configuration', `Slack in ${mode} mode needs ${variable}.`, {
+    remedy: `Set ${variable}; docs/slack.md says where to find it.`,
+  });
+}
+
+/** Slack by its own SDK: Bolt in Socket Mode or over HTTP, and the Web API. @throws DeckhandError when a token is missing */
+export function createSlackConnector(options: SlackOptions): SlackConnector {
+  const { bot_token, api_url, logger, mode } = options;
+  const boltLogger = createBoltLogger(logger);
+  const client = createSlackClient({ token: bot_token, api_url, logger: boltLogger });
+  const names = createNames(client, logger);
+  const inFlight = createInFlight();
+  let standing: { identity: Identity; receiver: Receiver } | null = null;
+
+  function connected(): { identity: Identity; receiver: Receiver } {
+    if (standing === null) throw new Error('The Slack connector is not started');
+    return standing;
+  }
+
+  const live = createLiveMessages({
+    client,
+    teamId: () => connected().identity.team_id,
+    now: options.now ?? Date.now,
+    logger,
+  });
+  const setStatus = createStatus(client, logger);
+
+  async function whisper(
+    conversation: ConversationKey,
+    person: Person,
+    markdown: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { channel, thread_ts } = placeOf(conversation);
+    const content = {
+      channel,
+      user: person.id,
+      text: fallbackText(markdown),
+      blocks: [{ type: 'markdown' as const, text: markdownOf(cut(markdown, TEXT_LIMIT)) }],
+    };
+    await client.call(
+      (web) => web.chat.postEphemeral(thread_ts === undefined ? content : { ...content, thread_ts }),
+      signal,
+    );
+  }
+
+  /** An ephemeral message where the click was; where Slack takes none, the click's own response url. */
+  async function tell(
+    conversation: ConversationKey,
+    person: Person,
+    text: string,
+    responseUrl?: string,
+  ): Promise<void> {
+    try {
+      await whisper(conversation, person, text, AbortSignal.timeout(WHISPER_MS));
+    } catch (error) {
+      if (responseUrl === undefined) throw error;
+      const { thread_ts } = placeOf(conversation);
+      const body = { response_type: 'ephemeral', replace_original: false, text: fallbackText(text), thread_ts };
+      const response = await fetch(responseUrl, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(WHISPER_MS),
+      });
+      if (!response.ok) throw new Error(`The response url answered ${response.status}`, { cause: error });
+    }
+  }
+
+  const link: SocketLink | null =
+    mode === 'socket'
+      ? createSocketLink({
+          app_token: needed(options.app_token, 'SLACK_APP_TOKEN', mode),
+          api_url,
+          boltLogger,
+          logger,
+          inFlight,
+        })
+      : null;
+  const http =
+    mode === 'http'
+      ? new ExpressReceiver({
+          signingSecret: needed(options.signing_secret, 'SLACK_SIGNING_SECRET', mode),
+          logger: boltLogger,
+          endpoints: '/slack/events',
+          // The 200 waits for the listeners, so that it means "kept".
+          processBeforeResponse: true,
+        })
+      : null;
+  const bolt = link ?? http;
+  if (bolt === null) throw new DeckhandError('slack_configuration', `Slack knows no mode ${mode}.`);
+  const heard = (channel: string, userId: string) => live.heard(channel, userId);
+  createListeners({ bolt, boltLogger, logger, client, names, inFlight, bot_token, connected, heard, tell });
+
+  async function whoAmI(): Promise<Identity> {
+    const me = await client.call((web) => web.auth.test(), AbortSignal.timeout(START_MS));
+    if (!me.team_id || !me.user_id) throw new Error('auth.test returned no team or user');
+    const tenant = me.is_enterprise_install && me.enterprise_id ? me.enterprise_id : me.team_id;
+    return { tenant, team_id: me.team_id, bot_user_id: me.user_id, bot_id: me.bot_id };
+  }
+
+  async function update(ref: PostRef, outgoing: Outgoing, thread: string, signal: AbortSignal): Promise<void> {
+    const content = render(outgoing, thread);
+    await client.call((web) => web.chat.update({ ...messageOfRef(ref), ...content }), signal);
+  }
+
+  return {
+    name: SLACK,
+    limits: { text: TEXT_LIMIT, edit_interval_ms: EDIT_INTERVAL_MS },
+    shows_activity: false,
+    router: http?.router ?? null,
+
+    async start(receiver) {
+      try {
+        standing = { identity: await whoAmI(), receiver };
+        inFlight.open();
+        await link?.start();
+      } catch (error) {
+        throw new DeckhandError(
+          'slack_unreachable',
+          `Slack did not accept the connection: ${withoutSecrets(messageOf(error))}`,
+          {
+            cause: error,
+            remedy: 'Check the tokens (docs/slack.md) and that slack.com is reachable.',
+          },
+        );
+      }
+    },
+
+    async stop() {
+      await inFlight.drain();
+      await link?.stop();
+    },
+
+    async post(conversation, outgoing, signal) {
+      if (outgoing.kind === 'text' && outgoing.live) {
+        const ref = await live.start(conversation, outgoing, signal);
+        if (ref !== null) return ref;
+      }
+      const { channel, thread_ts } = placeOf(conversation);
+      const content = { channel, ...render(outgoing, conversation.thread), unfurl_links: false, unfurl_media: false };
+      const posted = await client.call(
+        (web) => web.chat.postMessage(thread_ts === undefined ? content : { ...content, thread_ts }),
+        signal,
+      );
+      if (posted.ts === undefined) throw new Error('chat.postMessage returned no ts');
+      return refOf(channel, posted.ts);
+    },
+
+    async edit(conversation, ref, outgoing, signal) {
+      if (await live.edit(ref, outgoing, signal)) return;
+      try {
+        await update(ref, outgoing, conversation.thread, signal);
+      } catch (error) {
+        // A stream that another process began, or whose start was found again: end it, then say it.
+        if (!(error instanceof PostRefusedError) || error.reason !== 'streaming_state_conflict') throw error;
+        await live.stop(ref, outgoing.delivery_id, signal);
+        await update(ref, outgoing, conversation.thread, signal);
+      }
+    },
+
+    find: (conversation, deliveryId, signal) => findIfThere(client, conversation, deliveryId, signal),
+
+    setStatus,
+
+    whisper,
+  };
+}

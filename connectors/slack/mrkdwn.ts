@@ -1,0 +1,90 @@
+/*
+ * Slack's own markup, in both directions: docs.slack.dev/messaging/formatting-message-text.
+ * Inbound text arrives in it; outbound it is used in card fields and fallback text (answers go out as markdown blocks).
+ */
+
+/** Looks up what an id is called. */
+export interface Names {
+  user(id: string): Promise<string>;
+}
+
+const REFERENCE = /<([@#!]?)([^>|]+)(?:\|([^>]*))?>/g;
+const ENTITIES: Record<string, string> = { '&amp;': '&', '&lt;': '<', '&gt;': '>' };
+
+function unescape(text: string): string {
+  return text.replace(/&(?:amp|lt|gt);/g, (entity) => ENTITIES[entity] ?? entity);
+}
+
+function link(target: string, label: string | undefined): string {
+  const bare = target.replace(/^(?:mailto|tel):/, '');
+  if (label === undefined || label === target || label === bare || `http://${label}` === target) {
+    return label === undefined ? target : label;
+  }
+  return `[${label}](${target})`;
+}
+
+/** `<!here>`, `<!subteam^S1|@team>`, `<!date^…|fallback>`. */
+function special(target: string, label: string | undefined): string {
+  if (label !== undefined) return label;
+  return `@${target.split('^')[0] ?? target}`;
+}
+
+/**
+ * Slack text as readable markdown: the bot's mention removed, people by name, links and entities unescaped.
+ * @param botUserId the mention to remove
+ */
+export async function readableText(text: string, botUserId: string, names: Names): Promise<string> {
+  const people = new Map<string, string>();
+  for (const [, sign, id, label] of text.matchAll(REFERENCE)) {
+    if (sign !== '@' || id === undefined || id === botUserId || people.has(id)) continue;
+    people.set(id, label || (await names.user(id)));
+  }
+  const readable = text.replace(REFERENCE, (_all, sign: string, target: string, label: string | undefined) => {
+    switch (sign) {
+      case '@':
+        return target === botUserId ? '' : `@${people.get(target) ?? target}`;
+      case '#':
+        return `#${label || target}`;
+      case '!':
+        return special(target, label || undefined);
+      default:
+        return link(target, label || undefined);
+    }
+  });
+  return unescape(readable).trim();
+}
+
+export function mentions(text: string, userId: string): boolean {
+  return text.includes(`<@${userId}>`) || text.includes(`<@${userId}|`);
+}
+
+/** The three characters Slack reads as markup. */
+export function escape(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
+
+/** At most `length` UTF-16 units, never half a surrogate pair; what is cut is said. */
+export function shorten(text: string, length: number): string {
+  if (text.length <= length) return text;
+  return `${cut(text, length - 1)}…`;
+}
+
+/** The first `length` UTF-16 units, or one less where that would split a surrogate pair. */
+export function cut(text: string, length: number): string {
+  const code = text.charCodeAt(length - 1);
+  const splits = length < text.length && code >= 0xd800 && code <= 0xdbff;
+  return text.slice(0, splits ? length - 1 : length);
+}
+
+/** Escaped text within `length` characters after escaping; no entity and no surrogate pair is cut, what is cut is said. */
+export function escapeWithin(text: string, length: number): string {
+  const whole = escape(text);
+  if (whole.length <= length) return whole;
+  let kept = '';
+  for (const character of text) {
+    const next = escape(character);
+    if (kept.length + next.length > length - 1) break;
+    kept += next;
+  }
+  return `${kept}…`;
+}

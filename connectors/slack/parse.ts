@@ -1,0 +1,185 @@
+import { z } from 'zod';
+import type { InboundDecision, InboundMessage, InboundStop } from '../../src/chat/connector.ts';
+import { parseButtonValue } from './approval-blocks.ts';
+import { conversationOf, SLACK } from './conversation-id.ts';
+import { mentions, type Names, readableText } from './mrkdwn.ts';
+
+/** Whose installation this is: from auth.test, once connected. */
+export interface Identity {
+  tenant: string;
+  team_id: string;
+  bot_user_id: string;
+  bot_id: string | undefined;
+}
+
+const messageCallback = z.object({
+  event_id: z.string(),
+  event: z.object({
+    type: z.enum(['message', 'app_mention']),
+    subtype: z.string().optional(),
+    channel: z.string(),
+    channel_type: z.string().optional(),
+    user: z.string().optional(),
+    bot_id: z.string().optional(),
+    text: z.string().optional(),
+    ts: z.string(),
+    thread_ts: z.string().optional(),
+    files: z.array(z.object({ name: z.string().nullish(), title: z.string().nullish() })).optional(),
+  }),
+});
+
+const stopCallback = z.object({
+  event_id: z.string(),
+  event: z.object({
+    type: z.literal('agent_session_stopped'),
+    channel: z.string(),
+    user: z.string(),
+    thread_ts: z.string(),
+  }),
+});
+
+const clickBody = z.object({
+  user: z.object({ id: z.string() }),
+  channel: z.object({ id: z.string() }),
+  container: z.object({ message_ts: z.string() }),
+  trigger_id: z.string(),
+  response_url: z.string().optional(),
+  actions: z.array(z.object({ action_id: z.string(), action_ts: z.string(), value: z.string().optional() })).min(1),
+});
+
+const viewBody = z.object({
+  user: z.object({ id: z.string() }),
+  view: z.object({
+    id: z.string(),
+    private_metadata: z.string(),
+    state: z.object({ values: z.record(z.string(), z.record(z.string(), z.object({ value: z.string().nullish() }))) }),
+  }),
+});
+
+/**
+ * What a person says. Edits, deletions, joins and the like carry other subtypes and are left out; a reply that is also
+ * shown in the channel, a message with files and a `/me` are things said.
+ */
+const SAID = new Set([undefined, 'file_share', 'thread_broadcast', 'me_message']);
+
+/**
+ * A `message` or `app_mention` event as an inbound message; null when it is not for us: said by a bot (this one
+ * included), not said at all, or at a channel's top level without a mention, where no session can be.
+ */
+export async function parseMessage(body: unknown, identity: Identity, names: Names): Promise<InboundMessage | null> {
+  const parsed = messageCallback.safeParse(body);
+  if (!parsed.success) return null;
+  const { event, event_id } = parsed.data;
+  const { user, text = '', files = [] } = event;
+  if (!SAID.has(event.subtype) || user === undefined || event.bot_id !== undefined) return null;
+  if (user === identity.bot_user_id || user === 'USLACKBOT') return null;
+  const direct = event.channel_type === 'im' || event.channel.startsWith('D');
+  const addressed = direct || event.type === 'app_mention' || mentions(text, identity.bot_user_id);
+  if (!addressed && event.thread_ts === undefined) return null;
+  const [readable, name] = await Promise.all([readableText(text, identity.bot_user_id, names), names.user(user)]);
+  const attached = files.map((file) => `[file: ${file.name ?? file.title ?? 'unnamed'}]`);
+  return {
+    event_id,
+    message_id: event.ts,
+    conversation: conversationOf(identity.tenant, event.channel, event),
+    sender: { id: user, name },
+    text: [readable, ...attached].filter((part) => part !== '').join('\n'),
+    addressed,
+  };
+}
+
+/** The native Stop button of an agent session. */
+export async function parseStop(body: unknown, identity: Identity, names: Names): Promise<InboundStop | null> {
+  const parsed = stopCallback.safeParse(body);
+  if (!parsed.success) return null;
+  const { event, event_id } = parsed.data;
+  return {
+    event_id,
+    conversation: conversationOf(identity.tenant, event.channel, { ts: event.thread_ts }),
+    person: { id: event.user, name: await names.user(event.user) },
+  };
+}
+
+/** A click on one of a card's buttons; who clicked and what a modal or an answer to that person needs. */
+export interface Click {
+  event_id: string;
+  user: string;
+  channel: string;
+  thread: string;
+  approval_id: string;
+  trigger_id: string;
+  response_url: string | undefined;
+}
+
+export function parseClick(body: unknown): Click | null {
+  const parsed = clickBody.safeParse(body);
+  const action = parsed.data?.actions[0];
+  const button = parseButtonValue(action?.value ?? '');
+  if (!parsed.success || action === undefined || button === null) return null;
+  const { user, channel, container, trigger_id, response_url } = parsed.data;
+  return {
+    // One press has one action_ts, however often its delivery is repeated.
+    event_id: `click:${channel.id}:${container.message_ts}:${user.id}:${action.action_ts}`,
+    user: user.id,
+    channel: channel.id,
+    thread: button.thread,
+    approval_id: button.approval_id,
+    trigger_id,
+    response_url,
+  };
+}
+
+/** What a click came from, kept in the modal it opened. Slack allows it 3,000 characters. */
+export const clickMemory = z.object({
+  channel: z.string(),
+  thread: z.string(),
+  approval_id: z.string(),
+  response_url: z.string().optional(),
+});
+
+export type ClickMemory = z.infer<typeof clickMemory>;
+
+/** A deny modal that was sent: where its card is, and why. */
+export interface Submission extends ClickMemory {
+  event_id: string;
+  user: string;
+  reason: string | null;
+}
+
+export function parseSubmission(body: unknown): Submission | null {
+  const parsed = viewBody.safeParse(body);
+  if (!parsed.success) return null;
+  const { user, view } = parsed.data;
+  const memory = clickMemory.safeParse(jsonOf(view.private_metadata));
+  if (!memory.success) return null;
+  const [reason] = Object.values(view.state.values).flatMap((block) =>
+    Object.values(block).map((input) => input.value?.trim()),
+  );
+  return { ...memory.data, event_id: `view:${view.id}:${user.id}`, user: user.id, reason: reason || null };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** The decision of a click or a modal, at the conversation its card was posted to. */
+export async function decisionOf(
+  from: { event_id: string; user: string; channel: string; thread: string; approval_id: string },
+  decision: 'allow' | 'deny',
+  reason: string | null,
+  identity: Identity,
+  names: Names,
+): Promise<InboundDecision> {
+  return {
+    event_id: from.event_id,
+    conversation: { connector: SLACK, tenant: identity.tenant, channel: from.channel, thread: from.thread },
+    person: { id: from.user, name: await names.user(from.user) },
+    approval_id: from.approval_id,
+    decision,
+    ...(reason !== null && { reason }),
+  };
+}

@@ -1,0 +1,101 @@
+import type { KnownBlock, MessageMetadata } from '@slack/types';
+import { z } from 'zod';
+import { type Outgoing, PostRefusedError } from '../../src/chat/connector.ts';
+import { approvalBlocks, approvalText } from './approval-blocks.ts';
+import { escapeWithin } from './mrkdwn.ts';
+
+/**
+ * Characters of markdown in one message. Markdown blocks take 12,000 and all blocks of a message about 13,200
+ * (docs.slack.dev/reference/block-kit/blocks/markdown-block, slackapi/bolt-js issue 2509); the rest is room for what
+ * this connector puts around the text.
+ */
+export const TEXT_LIMIT = 11_000;
+/**
+ * chat.update refuses `text` over 4,000 bytes, counted after escaping. It is only the fallback here (notifications,
+ * screen readers): four bytes a character at most, so this many characters always fit.
+ */
+const FALLBACK = 1_000;
+
+const EVENT_TYPE = 'deckhand_delivery';
+const deliveryMetadata = z.object({
+  event_type: z.literal(EVENT_TYPE),
+  event_payload: z.object({ delivery_id: z.string() }),
+});
+
+/** The arguments of chat.postMessage and chat.update beside the place. */
+export interface Rendered {
+  text: string;
+  blocks: KnownBlock[];
+  metadata: MessageMetadata;
+}
+
+export function metadataOf(deliveryId: string): MessageMetadata {
+  return { event_type: EVENT_TYPE, event_payload: { delivery_id: deliveryId } };
+}
+
+export function deliveryIdOf(metadata: unknown): string | null {
+  const parsed = deliveryMetadata.safeParse(metadata);
+  return parsed.success ? parsed.data.event_payload.delivery_id : null;
+}
+
+/** A streamed message can carry metadata only when it stops; until then the id of its first block says whose it is. */
+export function streamBlockId(deliveryId: string): string {
+  return `delivery:${deliveryId}`;
+}
+
+export function streamHeader(deliveryId: string, agentName: string): KnownBlock {
+  const text = `${escapeWithin(agentName, 100)} · AI`;
+  return { type: 'context', block_id: streamBlockId(deliveryId), elements: [{ type: 'mrkdwn', text }] };
+}
+
+/**
+ * Text for a markdown block. A model must not be able to ring everybody's bell: the bracket of `<!channel>` and its
+ * like is replaced by one that only looks like it.
+ * @throws PostRefusedError `msg_too_long`
+ */
+export function markdownOf(text: string): string {
+  if (text.length > TEXT_LIMIT) throw new PostRefusedError('msg_too_long');
+  // An empty markdown block is refused; a stream may begin before its first word.
+  if (text.trim() === '') return '…';
+  return text.replace(/<!(?=channel|here|everyone|subteam\^)/gi, '‹!');
+}
+
+function textBlocks(markdown: string, before = ''): KnownBlock[] {
+  return [{ type: 'markdown', text: `${before}${markdownOf(markdown)}` }];
+}
+
+export function fallbackText(text: string): string {
+  return escapeWithin(text.trim() || '…', FALLBACK);
+}
+
+/**
+ * One outgoing thing as a message.
+ * @param thread of the conversation, so that a button finds its way back
+ * @throws PostRefusedError when it can never be shown: longer than TEXT_LIMIT, or an activity
+ */
+export function render(outgoing: Outgoing, thread: string): Rendered {
+  const metadata = metadataOf(outgoing.delivery_id);
+  switch (outgoing.kind) {
+    case 'text':
+      return { text: fallbackText(outgoing.markdown), blocks: textBlocks(outgoing.markdown), metadata };
+    case 'notice': {
+      const sign = outgoing.level === 'error' ? '⚠️ ' : 'ℹ️ ';
+      return {
+        text: fallbackText(`${sign}${outgoing.markdown}`),
+        blocks: textBlocks(outgoing.markdown, sign),
+        metadata,
+      };
+    }
+    case 'approval':
+      return {
+        text: fallbackText(approvalText(outgoing.card)),
+        blocks: approvalBlocks(outgoing.card, thread),
+        metadata,
+      };
+    case 'activity':
+      // `shows_activity` is false: tool calls would drown a thread, the status line says what goes on.
+      throw new PostRefusedError('activity_not_shown');
+    default:
+      return outgoing satisfies never;
+  }
+}

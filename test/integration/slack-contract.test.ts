@@ -1,0 +1,13 @@
+import { connectorContract } from '../contract/connector-contract.ts';
+import { startSlackHarness } from '../support/slack/harness.ts';
+
+const abilities = { loses_responses: true, rate_limits: true, unaddressed: true };
+
+connectorContract('Slack in Socket Mode', (receiver) => startSlackHarness(receiver), abilities);
+connectorContract('Slack over HTTP', (receiver) => startSlackHarness(receiver, { mode: 'http' }), abilities);
+// A direct message always addresses the bot, and its live messages are native streams. A second person writing into
+// it cannot happen in Slack; the suite's Ben is let in, which is harmless here.
+connectorContract('Slack in direct messages', (receiver) => startSlackHarness(receiver, {}, 'dm'), {
+  ...abilities,
+  unaddressed: false,
+});

@@ -1,0 +1,115 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import { parseButtonValue } from '../../../connectors/slack/approval-blocks.ts';
+import { createSlackConnector, type SlackConnector, type SlackOptions } from '../../../connectors/slack/index.ts';
+import type { ConversationKey, Receiver } from '../../../src/chat/connector.ts';
+import { silentLogger } from '../../../src/logger.ts';
+import type { ConnectorHarness, HarnessPerson, VisibleMessage } from '../../contract/connector-harness.ts';
+import { buttonsOf } from './block-limits.ts';
+import { buttonLabels, type MessagePlace, type SlackPerson } from './person.ts';
+import { type SlackServer, startSlackServer } from './server.ts';
+import { readable } from './transcript.ts';
+import { channelNamed } from './workspace.ts';
+
+export interface SlackHarness extends ConnectorHarness {
+  readonly connector: SlackConnector;
+  readonly slack: SlackServer;
+}
+
+const POSTING = ['chat.postMessage', 'chat.startStream'];
+
+export function placeOfKey(key: ConversationKey): MessagePlace {
+  return { channel: key.channel, ts: key.thread };
+}
+
+/** The connector's options for this server; say only what differs. */
+export function slackOptions(slack: SlackServer, over: Partial<SlackOptions> = {}): SlackOptions {
+  return {
+    bot_token: slack.tokens.bot,
+    app_token: slack.tokens.app,
+    signing_secret: slack.tokens.signing_secret,
+    api_url: slack.apiUrl,
+    mode: 'socket',
+    logger: silentLogger,
+    now: () => slack.clock.now(),
+    ...over,
+  };
+}
+
+/** Serve the connector's router as the gateway does, and let Slack deliver to it. */
+async function serve(slack: SlackServer, connector: SlackConnector): Promise<Server | null> {
+  if (connector.router === null) return null;
+  const server = createServer(express().use(connector.router));
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  slack.deliverTo(`http://127.0.0.1:${(server.address() as AddressInfo).port}/slack/events`);
+  return server;
+}
+
+function personOf(slack: SlackServer, person: SlackPerson, place: 'channel' | 'dm'): HarnessPerson {
+  return {
+    async says(text, { mention = true, in: key } = {}) {
+      channelNamed(slack.workspace, 'ops').members.add(person.user.id);
+      if (key !== undefined) person.reply(placeOfKey(key), text, { mention });
+      else if (place === 'dm') person.dm(text);
+      else if (mention) person.mention('ops', text);
+      else person.says('ops', text);
+    },
+    async clicks(approvalId, decision, key, reason) {
+      const holds = (value: unknown) => parseButtonValue(String(value))?.approval_id === approvalId;
+      const card = person
+        .sees(placeOfKey(key))
+        .find((message) => buttonsOf(message.blocks).some((b) => holds(b.value)));
+      if (card === undefined) throw new Error(`${person.user.name} sees no buttons of ${approvalId}`);
+      const ack = await person.click(card, decision === 'allow' ? 'Approve' : 'Deny');
+      if (decision === 'deny') await person.submit(reason === undefined ? {} : { reason });
+      if (!ack.acked) throw new Error('Slack shows a warning sign beside the button');
+    },
+  };
+}
+
+/** The real connector, connected to a test Slack. In `dm` people talk to the bot directly. */
+export async function startSlackHarness(
+  receiver: Receiver,
+  options: Partial<SlackOptions> = {},
+  place: 'channel' | 'dm' = 'channel',
+): Promise<SlackHarness> {
+  const slack = await startSlackServer();
+  const connector = createSlackConnector(slackOptions(slack, options));
+  const server = await serve(slack, connector);
+  await connector.start(receiver);
+  return {
+    connector,
+    slack,
+    person: (name) => personOf(slack, slack.user(name), place),
+    async visibleTo(name, key): Promise<VisibleMessage[]> {
+      return slack
+        .user(name)
+        .sees(placeOfKey(key))
+        .map((message) => ({
+          text: readable(message),
+          buttons: buttonLabels(message),
+          private: message.ephemeral_to !== undefined,
+          from_bot: message.bot_id !== undefined,
+        }));
+    },
+    async redeliverLast() {
+      await slack.outbox.redeliverLast();
+    },
+    faults: {
+      loseNextResponse: () => slack.faults.loseResponse(...POSTING),
+      rateLimitNext: (ms) => slack.faults.rateLimit(POSTING, ms / 1_000),
+    },
+    async [Symbol.asyncDispose]() {
+      await connector.stop();
+      await slack[Symbol.asyncDispose]();
+      server?.closeAllConnections();
+      await new Promise<void>((resolve) => {
+        if (server === null) resolve();
+        else server.close(() => resolve());
+      });
+    },
+  };
+}
