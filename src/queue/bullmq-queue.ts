@@ -32,16 +32,16 @@ export function createTurnQueue(options: BullOptions): TurnQueue & AsyncDisposab
 
 /** Take turns from the queue, `concurrency` at a time. `connection` must have `maxRetriesPerRequest: null`. */
 export function consumeTurns(
-  options: BullOptions & { concurrency: number; take(job: TurnJob): Promise<void> },
+  options: BullOptions & { concurrency: number; lock_ms: number; take(job: TurnJob): Promise<void> },
 ): TurnConsumer {
   const worker = new Worker<TurnJob>(QUEUE, async (job) => options.take(job.data), {
     connection: options.connection,
     prefix: options.prefix,
     concurrency: options.concurrency,
-    // A lost worker is found by its lease and the sweep; BullMQ's own stalled check only frees the dedupe key early.
-    lockDuration: 10_000,
-    stalledInterval: 2_000,
-    maxStalledCount: 1,
+    // A lost worker's job keeps its session's dedupe key until it counts as stalled; the sweep cannot enqueue before.
+    lockDuration: options.lock_ms,
+    stalledInterval: Math.max(250, options.lock_ms / 3),
+    maxStalledCount: 0,
   });
   worker.on('error', (err) => options.logger.warn({ err }, 'turn consumer connection'));
   worker.on('failed', (job, err) => options.logger.error({ err, session_id: job?.data.session_id }, 'turn failed'));
