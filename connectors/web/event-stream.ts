@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import type { Person } from '../../src/chat/connector.ts';
+import type { ConversationStore } from './conversation-store.ts';
 import type { Bell, ConversationHint } from './hints.ts';
 import { type MessageStore, wireMessage } from './message-store.ts';
 import type { StreamEvents } from './wire.ts';
@@ -20,6 +21,7 @@ export interface EventStream {
 
 interface StreamDeps {
   messages: MessageStore;
+  conversations: ConversationStore;
   bell: Bell;
   /** False once the sign-in has ended. */
   isSignedIn(): Promise<boolean>;
@@ -52,6 +54,7 @@ export function openEventStream(deps: StreamDeps, request: StreamRequest, respon
   let deltas: StreamEvents['delta'][] = [];
   let deltaLength = 0;
   let ready = false;
+  let isSummaryOwed = true;
   const subscriptions: Promise<() => Promise<void>>[] = [];
 
   function send<E extends keyof StreamEvents>(event: E, data: StreamEvents[E], id?: number): boolean {
@@ -69,6 +72,7 @@ export function openEventStream(deps: StreamDeps, request: StreamRequest, respon
         dirty = false;
         if (conversationId !== null) await sendChanges(conversationId);
       }
+      if (isSummaryOwed) await sendSummary();
       if (!ready) {
         ready = true;
         send('ready', { cursor });
@@ -85,6 +89,13 @@ export function openEventStream(deps: StreamDeps, request: StreamRequest, respon
       pumping = false;
     }
     if (dirty) void pump();
+  }
+
+  /** What is announced to a person is not stored as a change, so a stream opens with it and repeats it now and then. */
+  async function sendSummary(): Promise<void> {
+    isSummaryOwed = false;
+    const summary = conversationId === null ? null : await deps.conversations.get(conversationId);
+    if (summary !== null) send('conversation', summary);
   }
 
   async function sendChanges(id: string): Promise<void> {
@@ -134,6 +145,7 @@ export function openEventStream(deps: StreamDeps, request: StreamRequest, respon
     }
     send('ping', {});
     dirty = true;
+    isSummaryOwed = true;
     await pump();
   }
 

@@ -28,6 +28,7 @@ export function createStreamRouter(deps: WebDeps, streams: Set<EventStream>): Ro
     const stream = openEventStream(
       {
         messages: deps.messages,
+        conversations: deps.conversations,
         bell: deps.bell,
         isSignedIn: async () => (await signedIn(deps, request)) !== null,
         onError: (err) => deps.logger.warn({ err }, 'web event stream failed'),

@@ -1,0 +1,136 @@
+import { useEffect, useId, useRef, useState } from 'react';
+import type { ApprovalCard as Card, ReceiptBody } from '../../../connectors/web/wire.ts';
+import { clockOf, fullOf } from '../time.ts';
+import { DenyForm } from './deny-form.tsx';
+import { Icon, Spinner } from './icon.tsx';
+
+type Decide = (approvalId: string, decision: 'allow' | 'deny', reason: string) => Promise<ReceiptBody>;
+
+/** What an agent asks leave for, and what became of it. Always the true state; anybody may look, the server decides who may decide. */
+export function ApprovalCard({ card, decide }: { card: Card; decide: Decide }) {
+  const heading = useId();
+  const { status } = card.state;
+  return (
+    <section
+      className={`approval approval-${status}`}
+      aria-labelledby={heading}
+      data-testid="approval"
+      data-status={status}
+    >
+      <p className="approval-eyebrow">
+        <Icon name={status === 'pending' ? 'lock' : status === 'allowed' ? 'check' : 'close'} />
+        {EYEBROWS[status]}
+      </p>
+      <h3 id={heading}>{card.summary}</h3>
+      <pre className="approval-detail" tabIndex={0} role="region" aria-label="Exactly what will be done">
+        {card.detail}
+      </pre>
+      <dl className="approval-facts">
+        <Fact name="Tool" value={card.tool_name} />
+        {card.requested_by && <Fact name="Asked by" value={card.requested_by.name} />}
+        <Fact name="May decide" value={card.approvers} />
+        {status === 'pending' && card.expires_at !== null && (
+          <Fact name="Denied by itself" value={clockOf(card.expires_at)} title={fullOf(card.expires_at)} />
+        )}
+      </dl>
+      {card.state.status === 'pending' ? (
+        <Decision approvalId={card.approval_id} reminded={card.state.reminded} decide={decide} />
+      ) : (
+        <Decided state={card.state} />
+      )}
+    </section>
+  );
+}
+
+const EYEBROWS: Record<Card['state']['status'], string> = {
+  pending: 'Approval needed',
+  allowed: 'Approved',
+  denied: 'Denied',
+  expired: 'Expired',
+  withdrawn: 'Withdrawn',
+};
+
+function Fact({ name, value, title }: { name: string; value: string; title?: string }) {
+  return (
+    <div title={title}>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}
+
+function Decision({ approvalId, reminded, decide }: { approvalId: string; reminded: number; decide: Decide }) {
+  const [step, setStep] = useState<'choosing' | 'denying' | 'allow' | 'deny'>('choosing');
+  const [failure, setFailure] = useState<string | null>(null);
+  const deny = useRef<HTMLButtonElement>(null);
+  const wasDenying = useRef(false);
+  const isSending = step === 'allow' || step === 'deny';
+
+  // Leaving the form without a decision returns to the button that opened it.
+  useEffect(() => {
+    if (step === 'choosing' && wasDenying.current) deny.current?.focus();
+    wasDenying.current = step === 'denying';
+  }, [step]);
+
+  async function send(decision: 'allow' | 'deny', reason: string) {
+    setStep(decision);
+    setFailure(null);
+    try {
+      const receipt = await decide(approvalId, decision, reason);
+      // Accepted: the card changes when the server says so. Otherwise somebody may still decide.
+      if (receipt.effect !== 'accepted') setStep('choosing');
+    } catch (error) {
+      setFailure(error instanceof Error ? error.message : String(error));
+      setStep('choosing');
+    }
+  }
+
+  return (
+    <div className="approval-decision">
+      {step === 'denying' ? (
+        <DenyForm onDeny={(reason) => void send('deny', reason)} onCancel={() => setStep('choosing')} />
+      ) : (
+        <div className="approval-buttons">
+          <button type="button" className="primary" disabled={isSending} onClick={() => void send('allow', '')}>
+            {step === 'allow' ? <Spinner /> : <Icon name="check" />}
+            {step === 'allow' ? 'Approving…' : 'Approve'}
+          </button>
+          <button type="button" ref={deny} disabled={isSending} onClick={() => setStep('denying')}>
+            {step === 'deny' ? <Spinner /> : <Icon name="close" />}
+            {step === 'deny' ? 'Denying…' : 'Deny…'}
+          </button>
+          {reminded > 0 && (
+            <span className="approval-note">Reminded {reminded === 1 ? 'once' : `${reminded} times`}</span>
+          )}
+        </div>
+      )}
+      <p className="approval-failure" role="alert">
+        {failure}
+      </p>
+    </div>
+  );
+}
+
+function Decided({ state }: { state: Card['state'] }) {
+  if (state.status === 'pending') return null;
+  if (!('by' in state)) {
+    const said = state.status === 'expired' ? 'Nobody decided in time, so it was not done' : 'No longer needed';
+    return (
+      <p className="approval-decided">
+        {said} · <time dateTime={state.at}>{clockOf(state.at)}</time>
+      </p>
+    );
+  }
+  return (
+    <div className="approval-decided">
+      <p>
+        {state.status === 'allowed' ? 'Approved' : 'Denied'} by <strong>{state.by.name}</strong> ·{' '}
+        <time dateTime={state.at} title={fullOf(state.at)}>
+          {clockOf(state.at)}
+        </time>{' '}
+        · {state.via}
+      </p>
+      {state.reason !== null && <blockquote>{state.reason}</blockquote>}
+    </div>
+  );
+}

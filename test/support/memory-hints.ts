@@ -1,0 +1,28 @@
+import type { Hints } from '../../connectors/web/hints.ts';
+
+/** Pub/sub inside one process, as Redis does it between several: in order, later than the call, to whoever is there. */
+export function createMemoryHints(): Hints {
+  const channels = new Map<string, Set<(message: string) => void>>();
+  return {
+    async publish(channel, message) {
+      const listeners = [...(channels.get(channel) ?? [])];
+      setImmediate(() => listeners.forEach((listener) => listener(message)));
+    },
+    async subscribe(channel, onMessage) {
+      const listeners = channels.get(channel) ?? new Set();
+      channels.set(channel, listeners);
+      // Its own function for each subscription: the same listener twice is two subscriptions.
+      const listener = (message: string) => onMessage(message);
+      listeners.add(listener);
+      return async () => {
+        listeners.delete(listener);
+      };
+    },
+  };
+}
+
+/** Hints that never arrive: Redis is away. */
+export const deafHints: Hints = {
+  publish: () => Promise.reject(new Error('The hints are away')),
+  subscribe: () => Promise.resolve(() => Promise.resolve()),
+};

@@ -1,0 +1,160 @@
+import type {
+  ApprovalCard,
+  Connector,
+  ConversationKey,
+  InboundDecision,
+  InboundMessage,
+  InboundStop,
+  Outgoing,
+  PostRef,
+  Receipt,
+  Receiver,
+  ToolActivity,
+} from '../../src/chat/connector.ts';
+
+/**
+ * Stands in for the rest of the house behind a connector: it hears what people say and posts what an agent would, step
+ * by step as the test tells it. Every post and edit goes through the connector, as deliveries do.
+ */
+export interface Crew extends Receiver {
+  readonly messages: InboundMessage[];
+  readonly decisions: InboundDecision[];
+  readonly stops: InboundStop[];
+  /** Set once the connector exists; it needs the receiver first. */
+  connector: Connector | null;
+  /** What `message`, `decision` and `stop` answer until set again. */
+  answers: Receipt;
+  /** Called with each message that is not a double. */
+  onMessage: (message: InboundMessage) => void;
+  onDecision: (decision: InboundDecision) => void;
+  onStop: (stop: InboundStop) => void;
+
+  say(key: ConversationKey, markdown: string, agentName?: string): Promise<PostRef>;
+  status(key: ConversationKey, text: string | null): Promise<void>;
+  /** A text that grows with `more` until `end`. */
+  stream(key: ConversationKey, markdown: string): Promise<LiveMessage>;
+  activity(
+    key: ConversationKey,
+    activity: Partial<ToolActivity>,
+  ): Promise<(over: Partial<ToolActivity>) => Promise<void>>;
+  approval(key: ConversationKey, card: Partial<ApprovalCard>): Promise<(over: Partial<ApprovalCard>) => Promise<void>>;
+}
+
+export interface LiveMessage {
+  more(markdown: string): Promise<void>;
+  end(markdown?: string): Promise<void>;
+}
+
+const ACCEPTED: Receipt = { effect: 'accepted', text: null };
+let deliveries = 0;
+
+export function createCrew(): Crew {
+  const seen = new Set<string>();
+  const signal = new AbortController().signal;
+  const agent_name = 'Deckhand';
+
+  function nextDelivery(): string {
+    deliveries += 1;
+    return `dlv_${process.pid}_${deliveries}`;
+  }
+
+  const crew: Crew = {
+    messages: [],
+    decisions: [],
+    stops: [],
+    connector: null,
+    answers: ACCEPTED,
+    onMessage: () => undefined,
+    onDecision: () => undefined,
+    onStop: () => undefined,
+
+    async message(message) {
+      if (seen.has(message.event_id)) return { effect: 'duplicate', text: null };
+      seen.add(message.event_id);
+      crew.messages.push(message);
+      crew.onMessage(message);
+      return crew.answers;
+    },
+    async decision(decision) {
+      crew.decisions.push(decision);
+      crew.onDecision(decision);
+      return crew.answers;
+    },
+    async stop(stop) {
+      crew.stops.push(stop);
+      crew.onStop(stop);
+      return crew.answers;
+    },
+
+    say: (key, markdown, name = agent_name) =>
+      post(key, { kind: 'text', delivery_id: nextDelivery(), markdown, live: false, agent_name: name }),
+
+    status: (key, text) => connector().setStatus(key, text === null ? null : { text }, signal),
+
+    async stream(key, markdown) {
+      let shown = markdown;
+      const delivery_id = nextDelivery();
+      const body = (live: boolean): Outgoing => ({ kind: 'text', delivery_id, markdown: shown, live, agent_name });
+      const ref = await post(key, body(true));
+      return {
+        async more(text) {
+          shown += text;
+          await connector().edit(key, ref, body(true), signal);
+        },
+        async end(text = '') {
+          shown += text;
+          await connector().edit(key, ref, body(false), signal);
+        },
+      };
+    },
+
+    async activity(key, first) {
+      let activity: ToolActivity = {
+        tool_use_id: nextDelivery(),
+        tool_name: 'bash',
+        title: 'Run a command',
+        detail: 'ls',
+        status: 'running',
+        output: '',
+        ...first,
+      };
+      const delivery_id = nextDelivery();
+      const ref = await post(key, { kind: 'activity', delivery_id, activity, agent_name });
+      return async (over) => {
+        activity = { ...activity, ...over };
+        await connector().edit(key, ref, { kind: 'activity', delivery_id, activity, agent_name }, signal);
+      };
+    },
+
+    async approval(key, first) {
+      let card: ApprovalCard = {
+        approval_id: `appr_${nextDelivery()}`,
+        tool_name: 'bash',
+        summary: 'Delete the build folder',
+        detail: 'rm -rf build',
+        requested_by: null,
+        approvers: 'anyone in this conversation',
+        expires_at: null,
+        state: { status: 'pending', reminded: 0 },
+        ...first,
+      };
+      const delivery_id = nextDelivery();
+      const ref = await post(key, { kind: 'approval', delivery_id, card, agent_name });
+      return async (over) => {
+        card = { ...card, ...over };
+        await connector().edit(key, ref, { kind: 'approval', delivery_id, card, agent_name }, signal);
+      };
+    },
+  };
+
+  function connector(): Connector {
+    if (crew.connector === null) throw new Error('The crew has no connector yet');
+    return crew.connector;
+  }
+
+  function post(key: ConversationKey, outgoing: Outgoing): Promise<PostRef> {
+    return connector().post(key, outgoing, signal);
+  }
+
+  return crew;
+}
