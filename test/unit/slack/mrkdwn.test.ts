@@ -1,0 +1,58 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { cut, escapeWithin, mentions, readableText, shorten } from '../../../connectors/slack/mrkdwn.ts';
+
+const BOT = 'U0BOT';
+const names = { user: (id: string) => Promise.resolve({ U1: 'Ana', U2: 'Ben <3' }[id] ?? id) };
+const read = (text: string) => readableText(text, BOT, names);
+
+describe('Slack text read as markdown', () => {
+  it.each([
+    ['<@U0BOT> deploy please', 'deploy please'],
+    ['please <@U0BOT|deckhand> go', 'please  go'],
+    ['ask <@U1> and <@U2>', 'ask @Ana and @Ben <3'],
+    ['ask <@U9>', 'ask @U9'],
+    ['ask <@U9|zoe>', 'ask @zoe'],
+    ['see <#C1|general> and <#C2>', 'see #general and #C2'],
+    ['<!here> <!channel> <!subteam^S1|@ops> <!subteam^S2>', '@here @channel @ops @subteam'],
+    ['<!date^1392734382^{date}|18 Feb>', '18 Feb'],
+    ['<https://a.test/x?a=1&amp;b=2>', 'https://a.test/x?a=1&b=2'],
+    ['<https://a.test|the page>', '[the page](https://a.test)'],
+    ['<http://a.test|a.test>', 'a.test'],
+    ['<mailto:ana@a.test|ana@a.test>', 'ana@a.test'],
+    ['1 &lt; 2 &amp;&amp; 3 &gt; 2', '1 < 2 && 3 > 2'],
+    ['say &amp;lt; literally', 'say &lt; literally'],
+    ['`&lt;@U1&gt;` is not a mention', '`<@U1>` is not a mention'],
+    ['  \n', ''],
+  ])('%s', async (slack, markdown) => {
+    expect(await read(slack)).toBe(markdown);
+  });
+
+  it('knows a mention of somebody else from one of the bot', () => {
+    expect(mentions('<@U0BOT> hi', BOT)).toBe(true);
+    expect(mentions('<@U0BOT|deckhand> hi', BOT)).toBe(true);
+    expect(mentions('<@U0BOTTLE> hi', BOT)).toBe(false);
+    expect(mentions('@U0BOT hi', BOT)).toBe(false);
+  });
+});
+
+describe('cutting text', () => {
+  const isWhole = (text: string) => text === Buffer.from(text, 'utf8').toString('utf8');
+
+  it('never leaves half a surrogate pair and never exceeds its length', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', maxLength: 60 }), fc.integer({ min: 2, max: 40 }), (text, length) => {
+        for (const piece of [cut(text, length), shorten(text, length), escapeWithin(text, length)]) {
+          expect(piece.length).toBeLessThanOrEqual(length);
+          expect(isWhole(piece)).toBe(true);
+        }
+      }),
+    );
+  });
+
+  it('never cuts an entity, and keeps what fits', () => {
+    expect(escapeWithin('a<b', 6)).toBe('a&lt;b');
+    expect(escapeWithin('a<b', 5)).toBe('a…');
+    expect(escapeWithin('&'.repeat(50), 12)).toBe('&amp;&amp;…');
+  });
+});
