@@ -1,0 +1,342 @@
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { messageOfRef } from '../../connectors/slack/conversation-id.ts';
+import { createSlackConnector } from '../../connectors/slack/index.ts';
+import type { ConversationKey } from '../../src/chat/connector.ts';
+import { DeckhandError } from '../../src/errors.ts';
+import { approvalOut } from '../support/cards.ts';
+import { eventually } from '../support/eventually.ts';
+import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';
+import { type SlackHarness, slackOptions, startSlackHarness } from '../support/slack/harness.ts';
+import { deliverHttp } from '../support/slack/http-delivery.ts';
+import type { MessagePlace } from '../support/slack/person.ts';
+import { startSlackServer } from '../support/slack/server.ts';
+
+const signal = AbortSignal.timeout(60_000);
+
+interface Scene extends AsyncDisposable {
+  harness: SlackHarness;
+  slack: SlackHarness['slack'];
+  receiver: RecordingReceiver;
+}
+
+async function open(options: Parameters<typeof startSlackHarness>[1] = {}): Promise<Scene> {
+  const receiver = createRecordingReceiver();
+  const harness = await startSlackHarness(receiver, options);
+  return { harness, slack: harness.slack, receiver, [Symbol.asyncDispose]: () => harness[Symbol.asyncDispose]() };
+}
+
+function keyOf(place: MessagePlace): ConversationKey {
+  return { connector: 'slack', tenant: 'T0DECKHAND', channel: place.channel, thread: place.thread_ts ?? place.ts };
+}
+
+async function postCard({ harness, slack }: Scene): Promise<{ key: ConversationKey; card: MessagePlace }> {
+  const key = keyOf(slack.user('Ana').mention('ops', 'clean up'));
+  await slack.outbox.idle();
+  const { ts } = messageOfRef(await harness.connector.post(key, approvalOut('dlv_card'), signal));
+  return { key, card: { channel: key.channel, ts, thread_ts: key.thread } };
+}
+
+describe.each(['socket', 'http'] as const)('what Slack sends in mode %s', (mode) => {
+  it('passes both events of one mention on, as one message', async () => {
+    await using scene = await open({ mode });
+    const place = scene.slack.user('Ana').mention('ops', 'deploy please');
+    await scene.slack.outbox.idle();
+    expect(scene.receiver.messages).toHaveLength(2);
+    const [first, second] = scene.receiver.messages;
+    expect(first?.message_id).toBe(second?.message_id);
+    expect(first?.event_id).not.toBe(second?.event_id);
+    expect(first).toMatchObject({ text: 'deploy please', addressed: true, conversation: keyOf(place) });
+    expect(second).toMatchObject({ text: 'deploy please', addressed: true, conversation: keyOf(place) });
+  });
+
+  it('leaves an event without an acknowledgement when it was not kept, so that Slack sends it again', async () => {
+    await using scene = await open({ mode });
+    scene.receiver.failNext(2);
+    scene.slack.user('Ana').dm('keep this');
+    if (mode === 'socket') {
+      await eventually(() => expect(scene.receiver.messages).toHaveLength(1));
+      await scene.slack.clock.advance(3_000);
+    }
+    await eventually(() => expect(scene.receiver.messages).toHaveLength(2));
+    if (mode === 'socket') await scene.slack.clock.advance(3_000);
+    await eventually(() => expect(scene.slack.outbox.attempts.filter((a) => !a.acked)).toHaveLength(2));
+    await scene.slack.clock.advance(60_000);
+    await eventually(() => expect(scene.slack.outbox.attempts.filter((a) => a.acked)).toHaveLength(1));
+    expect(scene.slack.outbox.attempts.map((a) => [a.retry, a.acked])).toEqual([
+      [0, false],
+      [1, false],
+      [2, true],
+    ]);
+    expect(new Set(scene.receiver.messages.map((m) => m.event_id)).size).toBe(1);
+  });
+
+  it('answers only when the receiver has kept it, however long that takes', async () => {
+    await using scene = await open({ mode });
+    const gate = scene.receiver.hold();
+    scene.slack.user('Ana').dm('slow');
+    await eventually(() => expect(scene.receiver.messages).toHaveLength(1));
+    expect(scene.slack.outbox.attempts).toEqual([]);
+    await scene.slack.clock.advance(3_000);
+    await eventually(() => expect(scene.receiver.messages).toHaveLength(2));
+    gate.open();
+    await eventually(() => expect(scene.slack.outbox.attempts.map((a) => a.acked)).toEqual([false, true]));
+    expect(scene.receiver.messages[0]?.event_id).toBe(scene.receiver.messages[1]?.event_id);
+  });
+
+  it('passes a doubled event on with the ids it had', async () => {
+    await using scene = await open({ mode });
+    scene.slack.outbox.duplicateNext();
+    scene.slack.user('Ana').dm('twice');
+    await scene.slack.outbox.idle();
+    expect(scene.receiver.messages).toHaveLength(2);
+    expect(scene.receiver.messages[0]).toEqual(scene.receiver.messages[1]);
+  });
+
+  it('hears replies in threads, not the channel around them', async () => {
+    await using scene = await open({ mode });
+    const [ana, ben] = [scene.slack.user('Ana'), scene.slack.user('Ben')];
+    const root = ana.mention('ops', 'deploy');
+    ben.says('ops', 'lunch?');
+    ben.reply(root, 'wait for <@' + ana.user.id + '>');
+    ana.edit(root, 'deploy not');
+    await scene.slack.outbox.idle();
+    expect(scene.receiver.messages.map((m) => m.text)).toEqual(['deploy', 'deploy', 'wait for @Ana']);
+    expect(scene.receiver.messages.at(-1)).toMatchObject({ addressed: false, conversation: keyOf(root) });
+  });
+
+  it('hears the Stop button', async () => {
+    await using scene = await open({ mode });
+    scene.receiver.answer({ effect: 'accepted', text: 'Stopping.' });
+    const root = scene.slack.user('Ana').mention('ops', 'deploy');
+    scene.slack.user('Ana').stop(root);
+    await eventually(() => expect(scene.receiver.stops).toHaveLength(1));
+    expect(scene.receiver.stops[0]).toMatchObject({ conversation: keyOf(root), person: { name: 'Ana' } });
+  });
+
+  it('keeps a click in the conversation of its card when Slack names another team', async () => {
+    await using scene = await open({ mode });
+    const { key, card } = await postCard(scene);
+    // Enterprise Grid and Slack Connect: the team of the click is not the team of the post.
+    scene.slack.workspace.team_id = 'T_GUEST';
+    await scene.slack.user('Guest').click(card, 'Approve');
+    expect(scene.receiver.decisions).toEqual([expect.objectContaining({ conversation: key, decision: 'allow' })]);
+  });
+
+  it('hands on two approvers at once and tells each what became of theirs', async () => {
+    await using scene = await open({ mode });
+    const { card } = await postCard(scene);
+    scene.receiver.answer({ effect: 'accepted', text: 'Recorded.' });
+    const [ben, cleo] = [scene.slack.user('Ben'), scene.slack.user('Cleo')];
+    await Promise.all([ben.click(card, 'Approve'), cleo.click(card, 'Approve')]);
+    expect(scene.receiver.decisions.map((d) => d.person.name).toSorted()).toEqual(['Ben', 'Cleo']);
+    expect(new Set(scene.receiver.decisions.map((d) => d.event_id)).size).toBe(2);
+    await eventually(() => {
+      for (const person of [ben, cleo]) {
+        expect(person.sees(card).filter((m) => m.ephemeral_to === person.user.id)).toHaveLength(1);
+      }
+    });
+  });
+
+  it('keeps the deny modal open when the denial could not be kept, and takes it at the next press', async () => {
+    await using scene = await open({ mode });
+    const { card } = await postCard(scene);
+    const ben = scene.slack.user('Ben');
+    await ben.click(card, 'Deny');
+    expect(scene.receiver.decisions).toEqual([]);
+    scene.receiver.failNext(1);
+    const refused = await ben.submit({ reason: 'too broad' });
+    expect(refused.payload).toMatchObject({ response_action: 'errors' });
+    expect(ben.view()).toBeDefined();
+    await ben.submit({ reason: 'too broad' });
+    expect(ben.view()).toBeUndefined();
+    const [first, second] = scene.receiver.decisions;
+    expect(second).toMatchObject({ decision: 'deny', reason: 'too broad', person: { name: 'Ben' } });
+    // The same press as far as deduplication is concerned: whatever the first one left behind, it is one decision.
+    expect(second?.event_id).toBe(first?.event_id);
+  });
+
+  it('denies without a reason when no modal can be shown', async () => {
+    await using scene = await open({ mode });
+    const { card } = await postCard(scene);
+    scene.slack.faults.refuse('views.open', 'expired_trigger_id');
+    await scene.slack.user('Ben').click(card, 'Deny');
+    expect(scene.receiver.decisions).toHaveLength(1);
+    expect(scene.receiver.decisions[0]).toMatchObject({ decision: 'deny' });
+    expect(scene.receiver.decisions[0]).not.toHaveProperty('reason');
+  });
+
+  it('answers through the response url where no ephemeral message can be posted', async () => {
+    await using scene = await open({ mode });
+    const { card } = await postCard(scene);
+    scene.receiver.answer({ effect: 'refused', text: 'You may not decide this.' });
+    scene.slack.faults.refuse('chat.postEphemeral', 'user_not_in_channel');
+    const guest = scene.slack.user('Guest');
+    await guest.click(card, 'Approve');
+    await eventually(() => {
+      const whispers = guest.sees(card).filter((m) => m.ephemeral_to === guest.user.id);
+      expect(whispers.map((m) => m.text)).toEqual(['You may not decide this.']);
+    });
+    expect(
+      scene.slack
+        .user('Ana')
+        .sees(card)
+        .filter((m) => m.ephemeral_to !== undefined),
+    ).toEqual([]);
+  });
+
+  it('shows the id of somebody whose name cannot be had, and the name later', async () => {
+    await using scene = await open({ mode });
+    scene.slack.faults.fail('users.info', 500, 1);
+    const ana = scene.slack.user('Ana');
+    ana.dm('one');
+    await scene.slack.outbox.idle();
+    ana.dm('two');
+    await scene.slack.outbox.idle();
+    expect(scene.receiver.messages.map((m) => m.sender.name)).toEqual([ana.user.id, 'Ana']);
+    ana.dm('three');
+    await scene.slack.outbox.idle();
+    expect(scene.slack.journal.filter((call) => call.method === 'users.info')).toHaveLength(2);
+  });
+});
+
+describe('Socket Mode', () => {
+  it('comes again on a new connection when Slack asks, and misses nothing', async () => {
+    await using scene = await open();
+    scene.slack.sockets.refresh();
+    scene.slack.user('Ana').dm('said meanwhile');
+    await eventually(() => expect(scene.receiver.messages.some((m) => m.text === 'said meanwhile')).toBe(true));
+    await eventually(() =>
+      expect(scene.slack.journal.filter((c) => c.method === 'apps.connections.open')).toHaveLength(2),
+    );
+    await eventually(() => expect(scene.slack.sockets.size).toBe(1));
+    scene.slack.user('Ana').dm('said after');
+    await eventually(() => expect(scene.receiver.messages.some((m) => m.text === 'said after')).toBe(true));
+  });
+
+  it('gets an unacknowledged event again after the line was cut', async () => {
+    await using scene = await open();
+    const gate = scene.receiver.hold();
+    scene.slack.user('Ana').dm('in the middle');
+    await eventually(() => expect(scene.receiver.messages).toHaveLength(1));
+    scene.slack.sockets.cut();
+    gate.open();
+    await eventually(() => expect(scene.slack.outbox.attempts.map((a) => a.acked)).toEqual([false, true]));
+    expect(scene.receiver.messages.map((m) => m.event_id)).toEqual([
+      scene.receiver.messages[0]?.event_id,
+      scene.receiver.messages[0]?.event_id,
+    ]);
+  });
+
+  it('keeps trying when Slack cannot be reached for a while', async () => {
+    await using scene = await open();
+    scene.slack.faults.fail('apps.connections.open', 503, 1);
+    scene.slack.sockets.cut();
+    const opens = () => scene.slack.journal.filter((c) => c.method === 'apps.connections.open').map((c) => c.outcome);
+    await eventually(() => expect(opens()).toEqual(['ok', '503', 'ok']), 10_000);
+    scene.slack.user('Ana').dm('back again');
+    await eventually(() => expect(scene.receiver.messages).toHaveLength(1));
+  });
+
+  it('closes its connection when it stops, also while it is trying to connect', async () => {
+    const scene = await open();
+    scene.slack.faults.fail('apps.connections.open', 503, 50);
+    scene.slack.sockets.cut();
+    await eventually(() => expect(scene.slack.journal.some((c) => c.outcome === '503')).toBe(true));
+    await scene.harness.connector.stop();
+    const calls = scene.slack.journal.length;
+    await scene[Symbol.asyncDispose]();
+    expect(scene.slack.sockets.size).toBe(0);
+    expect(scene.slack.journal).toHaveLength(calls);
+  });
+});
+
+describe('the HTTP endpoint', () => {
+  it('hears nothing that Slack did not sign', async () => {
+    await using scene = await open({ mode: 'http' });
+    const { target } = scene.slack.outbox;
+    if (target === null) throw new Error('HTTP mode delivers to a target');
+    const event = {
+      type: 'message',
+      channel: 'D1',
+      channel_type: 'im',
+      user: 'U1',
+      text: 'let me in',
+      ts: '1.1',
+      event_ts: '1.1',
+    };
+    const payload = { type: 'event_callback', team_id: 'T0DECKHAND', event_id: 'EvForged', event };
+    const forged = await deliverHttp(
+      scene.slack.clock,
+      { ...target, secret: 'guess' },
+      { type: 'events_api', payload },
+    );
+    expect(forged.acked).toBe(false);
+    const plain = await fetch(target.url, {
+      method: 'POST',
+      body: JSON.stringify(payload),
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(plain.status).toBe(401);
+    expect(scene.receiver.messages).toEqual([]);
+    const genuine = await deliverHttp(scene.slack.clock, target, { type: 'events_api', payload });
+    expect(genuine.acked).toBe(true);
+    expect(scene.receiver.messages).toHaveLength(1);
+  });
+
+  it('answers Slack’s question whether the address is ours', async () => {
+    await using scene = await open({ mode: 'http' });
+    const { target } = scene.slack.outbox;
+    if (target === null) throw new Error('HTTP mode delivers to a target');
+    const answer = await deliverHttp(scene.slack.clock, target, {
+      type: 'events_api',
+      payload: { type: 'url_verification', challenge: 'c4' },
+    });
+    expect(answer).toEqual({ acked: true, payload: { challenge: 'c4' } });
+  });
+});
+
+describe('starting', () => {
+  it('says what is missing before anything is tried', async () => {
+    await using slack = await startSlackServer();
+    expect(() => createSlackConnector(slackOptions(slack, { app_token: null }))).toThrow(/SLACK_APP_TOKEN/);
+    expect(() => createSlackConnector(slackOptions(slack, { mode: 'http', signing_secret: null }))).toThrow(
+      /SLACK_SIGNING_SECRET/,
+    );
+  });
+
+  it.each([
+    ['bot token', { bot_token: 'xoxb-wrong-secretsecret' }],
+    ['app token', { app_token: 'xapp-wrong-secretsecret' }],
+  ])('fails with a wrong %s, and no token in what it says', async (_which, wrong) => {
+    await using slack = await startSlackServer();
+    const lines: string[] = [];
+    const logger = pino({ level: 'trace' }, { write: (line) => lines.push(line) });
+    const connector = createSlackConnector(slackOptions(slack, { ...wrong, logger }));
+    const error = await connector.start(createRecordingReceiver()).then(
+      () => null,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(DeckhandError);
+    expect(String(error)).toContain('invalid_auth');
+    expect(`${String(error)}${lines.join('')}`).not.toMatch(/secretsecret|testtoken/);
+    await connector.stop();
+  });
+
+  it('logs no token while things go wrong', async () => {
+    const lines: string[] = [];
+    const logger = pino({ level: 'trace' }, { write: (line) => lines.push(line) });
+    await using scene = await open({ logger });
+    const key = keyOf(scene.slack.user('Ana').mention('ops', 'hi'));
+    scene.receiver.failNext(1);
+    for (const method of ['users.info', 'chat.postMessage', 'apps.connections.open'])
+      scene.slack.faults.fail(method, 500);
+    scene.slack.user('Cleo').dm('fails');
+    await scene.harness.connector.post(key, approvalOut('d'), signal).catch(() => undefined);
+    await scene.harness.connector.setStatus({ ...key, channel: 'C_NONE' }, { text: 'x' }, signal);
+    scene.slack.sockets.cut();
+    await eventually(() => expect(lines.join('')).toContain('trying again'));
+    expect(lines.length).toBeGreaterThan(2);
+    expect(lines.join('')).not.toMatch(/xox|xapp-|testtoken|Bearer/);
+  });
+});
