@@ -11,7 +11,8 @@ export default defineConfig({
   build: {
     outDir: 'dist',
     emptyOutDir: true,
-    target: 'es2022',
+    // The first to know light-dark(), on which both colour schemes rest.
+    target: ['chrome123', 'edge123', 'firefox120', 'safari17.5'],
     // The page's policy allows nothing inline, and every browser it supports preloads modules by itself.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

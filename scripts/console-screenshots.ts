@@ -102,6 +102,7 @@ try {
     if (shared === '') {
       await console.say(SCENE.ask);
       shared = await console.conversationId();
+      await console.message(SCENE.ask).waitFor();
       await tomasz.open(shared);
       await tomasz.say(shared, 'I see it on my machine too, since Wednesday or so.');
       await playScene(crew, { connector: 'web', tenant: 'local', channel: 'web', thread: shared });

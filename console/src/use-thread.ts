@@ -55,6 +55,9 @@ export function useThread(detail: ConversationDetail, person: Person, events: Th
     for (const { client_id, text } of pending.current) void send(client_id, text);
   }, [pending, send]);
 
+  // What a new conversation begins with, and what was on its way when the page was left: the server knows doubles.
+  useEffect(resend, [resend]);
+
   useEffect(
     () =>
       openFeed(id, detail.cursor, {
@@ -66,7 +69,7 @@ export function useThread(detail: ConversationDetail, person: Person, events: Th
         },
         ready: () => {
           handlers.current.onReady();
-          // What could not be sent while the connection was down, or before a reload: the server knows doubles.
+          // What could not be sent while the connection was down.
           resend();
         },
         signed_out: () => handlers.current.onSignedOut(),

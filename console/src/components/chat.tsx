@@ -87,7 +87,7 @@ export function Chat({ session, person, onSignedOut }: Props) {
         {conversationId === null ? (
           <NewPage person={person} agents={agents} examples={session.examples} events={events} />
         ) : (
-          <ConversationPage key={conversationId} id={conversationId} person={person} events={events} />
+          <ConversationPage key={conversationId} id={conversationId} person={person} agents={agents} events={events} />
         )}
         <Toast text={toast} onClose={() => setToast(null)} />
       </main>

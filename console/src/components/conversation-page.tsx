@@ -1,5 +1,5 @@
 import { useCallback, useEffect } from 'react';
-import type { ConversationDetail, ConversationSummary, Person } from '../../../connectors/web/wire.ts';
+import type { AgentChoice, ConversationDetail, ConversationSummary, Person } from '../../../connectors/web/wire.ts';
 import { api } from '../api.ts';
 import { isWorking } from '../thread-state.ts';
 import { useConversation, useThread } from '../use-thread.ts';
@@ -18,9 +18,16 @@ export interface PageEvents {
   onSay: (message: string) => void;
 }
 
+interface Common {
+  person: Person;
+  agents: AgentChoice[];
+  events: PageEvents;
+}
+
 /** The conversation an address names: read, then followed. */
-export function ConversationPage({ id, person, events }: { id: string; person: Person; events: PageEvents }) {
+export function ConversationPage({ id, ...rest }: Common & { id: string }) {
   const { opened, again } = useConversation(id);
+  const { events } = rest;
   switch (opened.status) {
     case 'loading':
       return (
@@ -46,26 +53,19 @@ export function ConversationPage({ id, person, events }: { id: string; person: P
         </>
       );
     case 'open':
-      return <OpenConversation detail={opened.detail} person={person} events={events} />;
+      return <OpenConversation detail={opened.detail} {...rest} />;
     default:
       return opened satisfies never;
   }
 }
 
-function OpenConversation({
-  detail,
-  person,
-  events,
-}: {
-  detail: ConversationDetail;
-  person: Person;
-  events: PageEvents;
-}) {
+function OpenConversation({ detail, person, agents, events }: Common & { detail: ConversationDetail }) {
   const thread = useThread(detail, person, events);
   const { conversation } = thread.state;
   const working = isWorking(thread.state);
   const { onSay } = events;
   const { id } = conversation;
+  const agentName = (conversation.agent ?? agents[0])?.name;
 
   /** What the server answers stays on the page even when the card changes under it. */
   const decide = useCallback(
@@ -117,7 +117,7 @@ function OpenConversation({
           }}
           onStop={working ? () => void stop() : undefined}
         >
-          {conversation.agent && <span className="composer-agent">To {conversation.agent.name}</span>}
+          {agentName !== undefined && <span className="composer-agent">To {agentName}</span>}
         </Composer>
       </div>
     </>
