@@ -100,9 +100,9 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
     if (summary) bell.announce(summary);
   }
 
-  async function receiveLeftovers(): Promise<void> {
+  async function receiveLeftovers(to: Receiver): Promise<void> {
     for (const message of await messages.unreceived(new Date(Date.now() - UNRECEIVED_AFTER_MS))) {
-      await handOn(deps, message);
+      await handOn({ ...deps, receiver: () => to }, message);
     }
   }
 
@@ -115,7 +115,7 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
     async start(to) {
       await Promise.all([conversations.createIndexes(), messages.createIndexes(), signIns.createIndexes()]);
       receiver = to;
-      track(receiveLeftovers()).catch((err: unknown) => logger.error({ err }, 'unreceived messages not handed on'));
+      track(receiveLeftovers(to)).catch((err: unknown) => logger.error({ err }, 'unreceived messages not handed on'));
     },
 
     async stop() {

@@ -106,11 +106,12 @@ function eventId(person: Person, id: string): string {
 function leadingMention(text: string, agents: AgentChoice[]): { agent: string | null; rest: string } | null {
   const trimmed = text.trimStart();
   const names = [
-    { name: 'deckhand', agent: null },
     ...agents.flatMap(({ id, name }) => [
       { name, agent: id },
       { name: id, agent: id },
     ]),
+    // The bot itself. After the agents: one of them may be called the same, and then is meant.
+    { name: 'deckhand', agent: null },
   ].toSorted((a, b) => b.name.length - a.name.length);
   for (const { name, agent } of names) {
     const mention = trimmed.slice(0, name.length + 1).toLowerCase();

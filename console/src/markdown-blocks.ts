@@ -1,10 +1,10 @@
 /**
  * Cuts markdown where the pieces surely read the same alone as together: before a heading and around a fenced block,
- * both at the margin. So only the last piece of a growing text is parsed again. A text that defines links or footnotes
- * is one piece, because they reach across it.
+ * both at the margin. So only the last piece of a growing text is parsed again. A text with something that may reach
+ * across such places is one piece: definitions of links and footnotes, raw HTML, indented fences.
  */
 export function splitMarkdown(text: string): string[] {
-  if (/^ {0,3}\[[^\]]+\]:/m.test(text)) return [text];
+  if (/^ {0,3}(\[[^\]]+\]:|<)|^ {1,3}(```|~~~)/m.test(text)) return [text];
   const blocks: string[] = [];
   let block = '';
   let fence: string | null = null;
