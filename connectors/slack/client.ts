@@ -40,7 +40,7 @@ const DEFAULT_WAIT_S = 1;
 const TIMEOUT_MS = 15_000;
 
 /** What a failed call means to the caller. */
-export function translated(error: unknown): unknown {
+function translated(error: unknown): unknown {
   if (error instanceof WebAPIRateLimitedError) return new RateLimitedError(error.retryAfter * 1_000);
   if (!(error instanceof WebAPIPlatformError)) return error;
   const { error: reason, response_metadata: metadata } = error.data;

@@ -16,7 +16,7 @@ import { messageOfRef, placeOf, refOf, SLACK } from './conversation-id.ts';
 import { createInFlight } from './in-flight.ts';
 import { createListeners } from './listeners.ts';
 import { createLiveMessages } from './live-message.ts';
-import { findIfThere } from './lookup.ts';
+import { findDelivery } from './lookup.ts';
 import { cut } from './mrkdwn.ts';
 import { createNames } from './names.ts';
 import type { Identity } from './parse.ts';
@@ -214,7 +214,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       }
     },
 
-    find: (conversation, deliveryId, signal) => findIfThere(client, conversation, deliveryId, signal),
+    find: (conversation, deliveryId, signal) => findDelivery(client, conversation, deliveryId, signal),
 
     setStatus,
 

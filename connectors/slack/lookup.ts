@@ -27,11 +27,7 @@ function carries(message: FoundMessage, deliveryId: string): boolean {
   );
 }
 
-/**
- * The message that carries a delivery id, by reading the thread (or, outside a thread, the channel's latest messages).
- * @throws Error when the thread is longer than what is read: answering "none" there could post a second time
- */
-export async function findDelivery(
+async function search(
   client: SlackClient,
   conversation: ConversationKey,
   deliveryId: string,
@@ -59,15 +55,19 @@ export async function findDelivery(
   throw new Error(`The thread is too long to look for a delivery: over ${PAGE * PAGES} messages`);
 }
 
-/** As `findDelivery`, but a thread or channel that is gone holds nothing. */
-export async function findIfThere(
+/**
+ * The message that carries a delivery id, by reading the thread (or, outside a thread, the channel's latest messages).
+ * Null when there is none; a thread or channel that is gone holds none.
+ * @throws Error when the thread is longer than what is read: answering "none" there could post a second time
+ */
+export async function findDelivery(
   client: SlackClient,
   conversation: ConversationKey,
   deliveryId: string,
   signal: AbortSignal,
 ): Promise<PostRef | null> {
   try {
-    return await findDelivery(client, conversation, deliveryId, signal);
+    return await search(client, conversation, deliveryId, signal);
   } catch (error) {
     if (error instanceof PostRefusedError && ['thread_not_found', 'channel_not_found'].includes(error.reason))
       return null;

@@ -130,7 +130,7 @@ export function parseClick(body: unknown): Click | null {
 }
 
 /** What a click came from, kept in the modal it opened. Slack allows it 3,000 characters. */
-export const clickMemory = z.object({
+const clickMemory = z.object({
   channel: z.string(),
   thread: z.string(),
   approval_id: z.string(),

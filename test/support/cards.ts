@@ -1,7 +1,7 @@
 import type { ApprovalCard, Outgoing } from '../../src/chat/connector.ts';
 
 /** A card that waits for a decision; say only what the test is about. */
-export function approvalCard(over: Partial<ApprovalCard> = {}): ApprovalCard {
+function approvalCard(over: Partial<ApprovalCard> = {}): ApprovalCard {
   return {
     approval_id: 'appr_1',
     tool_name: 'bash',

@@ -1,5 +1,5 @@
 /** What goes wrong with one call of a method. `lost` happens after the method was applied, the others instead of it. */
-export type Fault =
+type Fault =
   | { kind: 'lost' }
   | { kind: 'rate_limited'; retry_after_s: number }
   | { kind: 'status'; status: number }

@@ -19,7 +19,7 @@ export interface SlackHarness extends ConnectorHarness {
 
 const POSTING = ['chat.postMessage', 'chat.startStream'];
 
-export function placeOfKey(key: ConversationKey): MessagePlace {
+function placeOfKey(key: ConversationKey): MessagePlace {
   return { channel: key.channel, ts: key.thread };
 }
 

@@ -7,7 +7,7 @@ import type { SlackWorkspace } from './workspace.ts';
 const RETRY_AFTER_MS = [0, 60_000, 300_000];
 
 /** One delivery attempt of an event, for tests that count them. */
-export interface Attempt {
+interface Attempt {
   event_id: string;
   type: string;
   retry: number;
