@@ -238,6 +238,27 @@ describe('Socket Mode', () => {
     await eventually(() => expect(scene.receiver.messages).toHaveLength(1));
   });
 
+  it('leaves what comes while it stops to another process', async () => {
+    const scene = await open();
+    const gate = scene.receiver.hold();
+    scene.slack.user('Ana').dm('being kept');
+    await eventually(() => expect(scene.receiver.messages).toHaveLength(1));
+    const stopping = scene.harness.connector.stop();
+    scene.slack.user('Ana').dm('too late');
+    gate.open();
+    await stopping;
+    await eventually(() => expect(scene.slack.outbox.attempts.length).toBeGreaterThan(1));
+    expect(scene.receiver.messages.map((m) => m.text)).toEqual(['being kept']);
+    expect(scene.slack.outbox.attempts.map((a) => a.acked).slice(0, 2)).toEqual([true, false]);
+
+    const next = createRecordingReceiver();
+    const other = createSlackConnector(slackOptions(scene.slack));
+    await other.start(next);
+    await eventually(() => expect(next.messages.map((m) => m.text)).toEqual(['too late']));
+    await other.stop();
+    await scene[Symbol.asyncDispose]();
+  });
+
   it('closes its connection when it stops, also while it is trying to connect', async () => {
     const scene = await open();
     scene.slack.faults.fail('apps.connections.open', 503, 50);
