@@ -21,7 +21,7 @@ const messageCallback = z.object({
     channel_type: z.string().optional(),
     user: z.string().optional(),
     bot_id: z.string().optional(),
-    text: z.string().optional(),
+    text: z.string().nullish(),
     ts: z.string(),
     thread_ts: z.string().optional(),
     files: z.array(z.object({ name: z.string().nullish(), title: z.string().nullish() })).optional(),
@@ -70,7 +70,8 @@ export async function parseMessage(body: unknown, identity: Identity, names: Nam
   const parsed = messageCallback.safeParse(body);
   if (!parsed.success) return null;
   const { event, event_id } = parsed.data;
-  const { user, text = '', files = [] } = event;
+  const { user, files = [] } = event;
+  const text = event.text ?? '';
   if (!SAID.has(event.subtype) || user === undefined || event.bot_id !== undefined) return null;
   if (user === identity.bot_user_id || user === 'USLACKBOT') return null;
   const direct = event.channel_type === 'im' || event.channel.startsWith('D');

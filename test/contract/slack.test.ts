@@ -1,5 +1,5 @@
-import { connectorContract } from '../contract/connector-contract.ts';
 import { startSlackHarness } from '../support/slack/harness.ts';
+import { connectorContract } from './connector-contract.ts';
 
 const abilities = { loses_responses: true, rate_limits: true, unaddressed: true };
 
