@@ -44,7 +44,7 @@ function Terminal({ detail, output, status }: Pick<ToolActivity, 'detail' | 'out
   return (
     <div className="terminal">
       <div className="terminal-command">
-        <pre tabIndex={0} role="region" aria-label="Command">
+        <pre tabIndex={0} role="group" aria-label="Command">
           {detail}
         </pre>
         <CopyButton label="Copy command" text={() => detail} />
@@ -52,7 +52,7 @@ function Terminal({ detail, output, status }: Pick<ToolActivity, 'detail' | 'out
       {output === '' ? (
         <p className="terminal-empty">{status === 'running' ? 'No output yet.' : 'No output.'}</p>
       ) : (
-        <pre className="terminal-output" tabIndex={0} role="region" aria-label="Output">
+        <pre className="terminal-output" tabIndex={0} role="group" aria-label="Output">
           {output}
         </pre>
       )}

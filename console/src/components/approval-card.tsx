@@ -11,7 +11,8 @@ export function ApprovalCard({ card, decide }: { card: Card; decide: Decide }) {
   const heading = useId();
   const { status } = card.state;
   return (
-    <section
+    <div
+      role="group"
       className={`approval approval-${status}`}
       aria-labelledby={heading}
       data-testid="approval"
@@ -22,7 +23,7 @@ export function ApprovalCard({ card, decide }: { card: Card; decide: Decide }) {
         {EYEBROWS[status]}
       </p>
       <h3 id={heading}>{card.summary}</h3>
-      <pre className="approval-detail" tabIndex={0} role="region" aria-label="Exactly what will be done">
+      <pre className="approval-detail" tabIndex={0} role="group" aria-label="Exactly what will be done">
         {card.detail}
       </pre>
       <dl className="approval-facts">
@@ -38,7 +39,7 @@ export function ApprovalCard({ card, decide }: { card: Card; decide: Decide }) {
       ) : (
         <Decided state={card.state} />
       )}
-    </section>
+    </div>
   );
 }
 

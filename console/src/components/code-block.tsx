@@ -11,7 +11,7 @@ export function CodeBlock({ children }: { children: ReactNode }) {
         <span>{language ?? 'text'}</span>
         <CopyButton label="Copy code" text={() => code.current?.textContent ?? ''} />
       </div>
-      <pre ref={code} tabIndex={0} role="region" aria-label={language === null ? 'Code' : `Code, ${language}`}>
+      <pre ref={code} tabIndex={0} role="group" aria-label={language === null ? 'Code' : `Code, ${language}`}>
         {children}
       </pre>
     </div>

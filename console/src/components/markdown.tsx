@@ -38,10 +38,12 @@ const components: Components = {
   h6: ({ children }) => <h6 className="h4">{children}</h6>,
   a: ({ href, children }) => <OutsideLink href={href}>{children}</OutsideLink>,
   img: ({ src, alt }) => <OutsideLink href={typeof src === 'string' ? src : undefined}>{alt || 'picture'}</OutsideLink>,
+  // The box of a task list; the words beside it are not its label.
+  input: ({ checked }) => <input type="checkbox" disabled checked={checked} aria-label={checked ? 'Done' : 'To do'} />,
   pre: ({ children }) => <CodeBlock>{children}</CodeBlock>,
   table: ({ children }) => (
     // A wide table scrolls by itself; a keyboard can only scroll what it can focus.
-    <div className="table" role="region" aria-label="Table" tabIndex={0}>
+    <div className="table" role="group" aria-label="Table" tabIndex={0}>
       <table>{children}</table>
     </div>
   ),

@@ -30,6 +30,7 @@ export function ThreadView({ thread, person, working, decide }: Props) {
     <div className="thread-frame">
       <div className="thread" ref={scroller} tabIndex={0} role="region" aria-label="Messages">
         <div className="thread-content" ref={content}>
+          <h2 className="sr-only">Messages</h2>
           {earlier && (
             <button type="button" className="earlier" onClick={() => void showEarlier()}>
               Show earlier messages
