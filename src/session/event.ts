@@ -50,6 +50,8 @@ export interface ModelReply extends Base {
   stop_reason: string | null;
   /** The Messages API's `toolu_` ids to this log's tool use event ids. */
   tool_use_events: Record<string, string>;
+  /** List price of this request in millionths of a US dollar; null for a model without a list price. */
+  cost_micro_usd: number | null;
 }
 
 /** From here on these calls may have had an effect: without a result they are never blindly run again. */

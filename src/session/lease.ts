@@ -1,4 +1,4 @@
-import type { Lease, SessionLog } from './log.ts';
+import type { Lease, LogHead, SessionLog } from './log.ts';
 
 /** A lease that is kept alive. `signal` aborts when it is lost: whatever runs under it must stop and append nothing. */
 export interface HeldLease extends AsyncDisposable {
@@ -11,7 +11,13 @@ export interface HeldLease extends AsyncDisposable {
  * have run out by this process's own clock; then it counts as lost, because the database may say so to somebody else.
  * Disposing stops the renewals; it does not give the lease back.
  */
-export function holdLease(log: SessionLog, lease: Lease, ttl_ms: number, now: () => number = Date.now): HeldLease {
+export function holdLease(
+  log: Pick<SessionLog, 'renew'>,
+  lease: Lease,
+  ttl_ms: number,
+  onHead: (head: LogHead) => void = () => undefined,
+  now: () => number = Date.now,
+): HeldLease {
   const lost = new AbortController();
   let validUntil = now() + ttl_ms;
   let renewing: Promise<void> = Promise.resolve();
@@ -19,8 +25,13 @@ export function holdLease(log: SessionLog, lease: Lease, ttl_ms: number, now: ()
   async function renew(): Promise<void> {
     const started = now();
     try {
-      if (await log.renew(lease, ttl_ms)) validUntil = started + ttl_ms;
-      else lost.abort(new Error('The lease was taken over'));
+      const head = await log.renew(lease, ttl_ms);
+      if (head === null) {
+        lost.abort(new Error('The lease was taken over'));
+        return;
+      }
+      validUntil = started + ttl_ms;
+      onHead(head);
     } catch (error) {
       if (now() >= validUntil) lost.abort(error);
     }

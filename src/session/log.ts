@@ -67,8 +67,8 @@ export interface SessionLog {
   appendInputs(ref: SessionRef, entries: NewEntry[]): Promise<LogEntry[]>;
   /** Become the session's brain for `ttl_ms`, unless somebody else is: then null. The clock is the database's. */
   claim(ref: SessionRef, holder: string, ttl_ms: number): Promise<Claimed | null>;
-  /** False: the lease was taken over; stop. */
-  renew(lease: Lease, ttl_ms: number): Promise<boolean>;
+  /** The head as it is now, so that a holder also learns of inputs whose hint was lost. Null: taken over; stop. */
+  renew(lease: Lease, ttl_ms: number): Promise<LogHead | null>;
   /** Give the lease back. A lease that is already somebody else's is left alone. */
   release(lease: Lease): Promise<void>;
   /** Sessions that are owed a turn and that nobody holds, at most `limit`: what the sweep enqueues. */

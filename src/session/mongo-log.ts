@@ -164,13 +164,13 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
     },
 
     async renew(lease, ttl_ms) {
-      const renewed = await sessions.updateOne(
+      const renewed = await sessions.findOneAndUpdate(
         { ...filterOf(lease), 'log.lease.token': lease.token, 'log.lease.holder': lease.holder },
         [{ $set: { 'log.lease.until': { $add: ['$$NOW', ttl_ms] } } }],
         // A renewal that a crash undoes only makes the lease run out sooner.
-        { writeConcern: { w: 1 } },
+        { writeConcern: { w: 1 }, projection: { 'log.tail': 0 } },
       );
-      return renewed.matchedCount === 1;
+      return renewed === null ? null : headOf(renewed.log);
     },
 
     async release(lease) {

@@ -15,7 +15,7 @@ export interface SessionState {
   /** Messages that no turn has taken up yet, oldest first. */
   queued: QueuedMessage[];
   /** Interrupts that no turn has answered. */
-  interrupts: string[];
+  interrupts: Array<{ event_id: string; seq: number; by: Actor | null }>;
   /** Confirmations and results that have taken effect but are not yet marked as processed. */
   unmarked: string[];
   /** The tool calls of the last reply, in its order, until each has a result. */
@@ -27,6 +27,10 @@ export interface SessionState {
   /** The run ended (answer, error, budget…): Claude is not asked again before something new arrives. */
   stopped: boolean;
   usage: BetaManagedAgentsSessionUsageSnapshot;
+  /** List price of all requests so far, in millionths of a US dollar. */
+  cost_micro_usd: number;
+  /** Some request went to a model without a list price, so that the cost above is too low. */
+  unpriced: boolean;
   running_since: string | null;
   /** The last reply's `toolu_` ids by event id. */
   tool_use_ids: Record<string, string>;
@@ -36,6 +40,7 @@ export interface SessionState {
 
 export interface QueuedMessage {
   event_id: string;
+  seq: number;
   item: TranscriptItem;
   by: Actor | null;
 }
@@ -84,6 +89,8 @@ export function emptyState(): SessionState {
     failures: 0,
     stopped: true,
     usage: {},
+    cost_micro_usd: 0,
+    unpriced: false,
     running_since: null,
     tool_use_ids: {},
     requester: null,
@@ -105,7 +112,7 @@ export function fold(entries: readonly LogEntry[], from: SessionState = emptySta
       throw new Error(`Entry ${entry.seq} does not follow ${state.seq}: the log was read with a gap`);
     }
     state.seq = entry.seq;
-    apply(state, entry.event, entry.by ?? null);
+    apply(state, entry.event, entry.by ?? null, entry.seq);
   }
   return state;
 }
@@ -141,16 +148,16 @@ export function isWaiting(call: ToolCall): boolean {
   return call.kind === 'custom' || (call.permission === 'ask' && call.confirmation === null);
 }
 
-function apply(state: SessionState, event: SessionEvent, by: Actor | null): void {
+function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: number): void {
   switch (event.type) {
     case 'user.message':
-      state.queued.push({ event_id: event.id, item: { role: 'user', content: event.content, by }, by });
+      state.queued.push({ event_id: event.id, seq, item: { role: 'user', content: event.content, by }, by });
       return;
     case 'system.message':
-      state.queued.push({ event_id: event.id, item: { role: 'system', content: event.content }, by });
+      state.queued.push({ event_id: event.id, seq, item: { role: 'system', content: event.content }, by });
       return;
     case 'user.interrupt':
-      state.interrupts.push(event.id);
+      state.interrupts.push({ event_id: event.id, seq, by });
       return;
     case 'user.tool_confirmation': {
       const call = openCall(state, event.tool_use_id);
@@ -181,6 +188,8 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null): void
       state.transcript = withReply(state.transcript, event.content);
       state.tool_use_ids = Object.fromEntries(Object.entries(event.tool_use_events).map(([use, id]) => [id, use]));
       state.failures = 0;
+      state.cost_micro_usd += event.cost_micro_usd ?? 0;
+      state.unpriced ||= event.cost_micro_usd === null;
       return;
     case 'agent.tool_use':
       state.calls.push(newCall(state, event, 'agent', event.evaluated_permission ?? 'allow'));
@@ -243,7 +252,7 @@ function takeUp(state: SessionState, ids: ReadonlySet<string>): void {
     state.failures = 0;
   }
   state.queued = state.queued.filter((message) => !ids.has(message.event_id));
-  state.interrupts = state.interrupts.filter((id) => !ids.has(id));
+  state.interrupts = state.interrupts.filter((one) => !ids.has(one.event_id));
   state.unmarked = state.unmarked.filter((id) => !ids.has(id));
 }
 
