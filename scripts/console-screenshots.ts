@@ -96,9 +96,7 @@ try {
     await using window = await openWindow(browser, { viewport: { width: 1280, height: 900 }, ...options });
     const console = await openConsole(window, server.url);
     await console.goto();
-    await picture(console, `console-${name}-sign-in`);
     await console.signIn('Ana Lima');
-    await picture(console, `console-${name}-new`);
     if (shared === '') {
       await console.say(SCENE.ask);
       shared = await console.conversationId();

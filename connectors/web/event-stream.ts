@@ -24,8 +24,8 @@ interface StreamDeps {
   conversations: ConversationStore;
   bell: Bell;
   /** False once the sign-in has ended. */
-  isSignedIn(): Promise<boolean>;
-  onError(error: unknown): void;
+  isSignedIn: () => Promise<boolean>;
+  onError: (error: unknown) => void;
 }
 
 interface StreamRequest {

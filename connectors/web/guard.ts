@@ -15,7 +15,7 @@ export function createGuard(loopbackOnly: boolean): RequestHandler {
       throw new Refusal(421, 'host_refused', 'This page is served to this computer only, as http://127.0.0.1.');
     }
     const changes = request.method !== 'GET' && request.method !== 'HEAD';
-    if (changes && hostOf(request.headers.origin) !== host.toLowerCase()) {
+    if (changes && hostOf(request.headers.origin) !== request.host.toLowerCase()) {
       throw new Refusal(403, 'origin_refused', 'This request came from another site.');
     }
     next();
@@ -30,7 +30,10 @@ function isLoopbackAddress(address: string | undefined): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address ?? '');
 }
 
-/** Host and port only: behind a proxy that ends TLS the browser says https and we see http. */
+/**
+ * Host and port only: behind a proxy that ends TLS the browser says https and we see http. A proxy that changes Host must
+ * send X-Forwarded-Host and be trusted (`trust proxy`), which `request.host` then follows.
+ */
 function hostOf(origin: string | undefined): string | null {
   if (origin === undefined || !URL.canParse(origin)) return null;
   return new URL(origin).host;

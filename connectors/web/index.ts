@@ -121,7 +121,7 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
     async stop() {
       receiver = null;
       for (const stream of streams) stream.close();
-      await Promise.allSettled([...inFlight]);
+      await Promise.allSettled(inFlight);
       await live.flush();
     },
 

@@ -15,9 +15,9 @@ export interface LiveText {
 }
 
 interface LiveTextDeps {
-  store(ref: string, conversationId: string, markdown: string): Promise<void>;
-  publish(ref: string, conversationId: string, from: number, text: string): void;
-  onError(error: unknown): void;
+  store: (ref: string, conversationId: string, markdown: string) => Promise<void>;
+  publish: (ref: string, conversationId: string, from: number, text: string) => void;
+  onError: (error: unknown) => void;
 }
 
 interface Entry {

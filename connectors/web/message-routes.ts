@@ -70,9 +70,9 @@ export async function handOn(
   const text = stored.body.kind === 'text' ? stored.body.markdown : '';
   const inbound = parseMessage(stored, authorOf(stored), text, picked, await deps.agents());
   const receipt = await deps.receiver().message(inbound);
+  // What became of it the first time stands.
+  if (stored.received) return { message: stored, receipt };
   const refusal = receipt.effect === 'refused' || receipt.effect === 'ignored' ? receipt.text : null;
-  if (stored.received && refusal === stored.refusal) return { message: stored, receipt };
-  if (receipt.effect === 'duplicate' && stored.received) return { message: stored, receipt };
   const message = await deps.messages.setReceived(stored.conversation_id, stored._id, refusal);
   if (message === null) return { message: stored, receipt };
   if (refusal !== null) deps.bell.ring(stored.conversation_id, { type: 'changed', revision: message.revision });

@@ -18,18 +18,18 @@ export function renderBody(outgoing: Outgoing): MessageBody {
 }
 
 const TITLE_LENGTH = 80;
+const characters = new Intl.Segmenter();
 
-/** A conversation's name: the first line of its first message that says something, without markdown's marks. */
+/** A conversation's name: the first line of its first message that says something, without the marks around it. */
 export function titleOf(text: string): string {
   const line = text
     .split('\n')
-    .map((each) => each.replaceAll(/[`*_#>~]+/g, '').trim())
+    .map((each) => each.replaceAll(/^[\s#>*-]+(?=\S)|\*\*|~~|`/g, '').trim())
     .find((each) => each !== '');
-  const title = [...(line ?? 'Untitled')];
-  return title.length > TITLE_LENGTH
-    ? `${title
-        .slice(0, TITLE_LENGTH - 1)
-        .join('')
-        .trimEnd()}…`
-    : title.join('');
+  // By what a reader sees as one character, so that no emoji is cut in two.
+  const start = (line ?? 'Untitled').slice(0, 10 * TITLE_LENGTH);
+  const title = Array.from(characters.segment(start), ({ segment }) => segment);
+  if (title.length <= TITLE_LENGTH) return title.join('');
+  const cut = title.slice(0, TITLE_LENGTH - 1).join('');
+  return `${cut.trimEnd()}…`;
 }

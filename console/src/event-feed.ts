@@ -6,6 +6,11 @@ export type FeedListener = {
 
 /** Longer than two of the server's heartbeats: the connection is dead though nobody said so. */
 const SILENCE_MS = 25_000;
+/**
+ * A page nobody has looked at for this long lets go of its connection until it is looked at again: a browser opens only
+ * six to one server, and forgotten tabs would take them all.
+ */
+const HIDDEN_MS = 5 * 60_000;
 const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000];
 
 /**
@@ -17,6 +22,7 @@ export function openFeed(conversationId: string | null, after: number, listener:
   let source: EventSource | null = null;
   let silence: number | undefined;
   let retry: number | undefined;
+  let hidden: number | undefined;
   let failures = 0;
   let closed = false;
 
@@ -68,6 +74,18 @@ export function openFeed(conversationId: string | null, after: number, listener:
     failures += 1;
   }
 
+  function onVisibility(): void {
+    clearTimeout(hidden);
+    if (document.visibilityState === 'visible') hurry();
+    else hidden = window.setTimeout(pause, HIDDEN_MS);
+  }
+
+  function pause(): void {
+    clearTimeout(silence);
+    clearTimeout(retry);
+    source?.close();
+  }
+
   /** The network is back, or the page is looked at again: do not wait for the next try. */
   function hurry(): void {
     if (source?.readyState === EventSource.OPEN || document.visibilityState === 'hidden') return;
@@ -79,15 +97,14 @@ export function openFeed(conversationId: string | null, after: number, listener:
 
   function close(): void {
     closed = true;
-    clearTimeout(silence);
-    clearTimeout(retry);
+    clearTimeout(hidden);
     removeEventListener('online', hurry);
-    document.removeEventListener('visibilitychange', hurry);
-    source?.close();
+    document.removeEventListener('visibilitychange', onVisibility);
+    pause();
   }
 
   addEventListener('online', hurry);
-  document.addEventListener('visibilitychange', hurry);
+  document.addEventListener('visibilitychange', onVisibility);
   connect();
   return close;
 }

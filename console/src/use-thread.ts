@@ -7,10 +7,10 @@ import { openThread, type PendingMessage, type ThreadState, threadReducer } from
 
 export interface Thread {
   state: ThreadState;
-  say(text: string): void;
-  retry(pending: PendingMessage): void;
-  discard(pending: PendingMessage): void;
-  loadEarlier(): Promise<void>;
+  say: (text: string) => void;
+  retry: (pending: PendingMessage) => void;
+  discard: (pending: PendingMessage) => void;
+  loadEarlier: () => Promise<void>;
 }
 
 interface ThreadEvents {

@@ -106,6 +106,7 @@ describe('the page is for everybody', () => {
     expect(await faults(ana)).toEqual([]);
     await ana.page.keyboard.press('Escape');
     await eventually(async () => expect(await entry.count()).toBe(0));
+    await eventually(async () => expect(await open.evaluate((button) => button === document.activeElement)).toBe(true));
     await open.click();
     await ana.page.getByRole('link', { name: 'New conversation' }).click();
     await ana.page.getByRole('heading', { name: /What needs doing/ }).waitFor();

@@ -18,10 +18,12 @@ export function Avatar({ person }: { person: { id: string; name: string } | null
 
 function initialsOf(name: string): string {
   const words = name.split(/\s+/).filter((word) => word !== '');
-  const letters = [words[0], words.length > 1 ? words.at(-1) : undefined].map((word) => [...(word ?? '')][0] ?? '');
+  const letters = [words[0], words.length > 1 ? words.at(-1) : undefined].map(
+    (word) => Array.from(word ?? '')[0] ?? '',
+  );
   return letters.join('').toUpperCase();
 }
 
 function hueOf(id: string): number {
-  return [...id].reduce((sum, character) => sum + (character.codePointAt(0) ?? 0), 0) % 6;
+  return Array.from(id).reduce((sum, character) => sum + (character.codePointAt(0) ?? 0), 0) % 6;
 }

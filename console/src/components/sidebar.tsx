@@ -22,7 +22,12 @@ interface Props {
 export function Sidebar({ list, current, person, isDrawer, isOpen, search, onClose, onSignOut }: Props) {
   const close = useRef<HTMLButtonElement>(null);
   useEffect(() => {
-    if (isDrawer && isOpen) close.current?.focus();
+    if (!isDrawer || !isOpen) return;
+    const before = document.activeElement;
+    close.current?.focus();
+    return () => {
+      if (before instanceof HTMLElement) before.focus();
+    };
   }, [isDrawer, isOpen]);
 
   function go(conversation: ConversationSummary | null) {
