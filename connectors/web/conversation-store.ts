@@ -1,4 +1,4 @@
-import type { Collection, Db, WithId } from 'mongodb';
+import type { Collection, Db, Filter, UpdateFilter, WithId } from 'mongodb';
 import type { Person } from '../../src/chat/connector.ts';
 import { createConversationId } from './conversation-id.ts';
 import { isDuplicateOf } from './duplicate-key.ts';
@@ -17,6 +17,7 @@ export interface ConversationDocument {
   updated_at: Date;
   status: string | null;
   waiting: number;
+  revision: number;
 }
 
 export interface ConversationStore {
@@ -55,6 +56,16 @@ export function createConversationStore(db: Db, workspaceId: string): Conversati
   });
   const own = { workspace_id: workspaceId };
 
+  /** Every change goes through here and counts, so that of two summaries the later one is known. */
+  async function change(
+    filter: Filter<ConversationDocument>,
+    update: UpdateFilter<ConversationDocument>,
+  ): Promise<ConversationSummary | null> {
+    const counted = { ...update, $inc: { revision: 1 } };
+    const changed = await conversations.findOneAndUpdate({ ...filter, ...own }, counted, { returnDocument: 'after' });
+    return changed && summaryOf(changed);
+  }
+
   return {
     async createIndexes() {
       await conversations.createIndexes([
@@ -77,6 +88,7 @@ export function createConversationStore(db: Db, workspaceId: string): Conversati
         updated_at: now,
         status: null,
         waiting: 0,
+        revision: 1,
       };
       try {
         await conversations.insertOne(document);
@@ -96,10 +108,8 @@ export function createConversationStore(db: Db, workspaceId: string): Conversati
     },
 
     async join(id, person) {
-      await conversations.updateOne(
-        { _id: id, ...own, 'people.id': { $ne: person.id } },
-        { $push: { people: { id: person.id, name: person.name } } },
-      );
+      const { id: person_id, name } = person;
+      await change({ _id: id, 'people.id': { $ne: person_id } }, { $push: { people: { id: person_id, name } } });
       return this.get(id);
     },
 
@@ -132,33 +142,13 @@ export function createConversationStore(db: Db, workspaceId: string): Conversati
     },
 
     async touch(id, title) {
-      if (title !== undefined) {
-        await conversations.updateOne({ _id: id, ...own, title: null }, { $set: { title } });
-      }
-      return summaryOrNull(
-        await conversations.findOneAndUpdate(
-          { _id: id, ...own },
-          { $max: { updated_at: new Date() } },
-          { returnDocument: 'after' },
-        ),
-      );
+      if (title !== undefined) await change({ _id: id, title: null }, { $set: { title } });
+      return change({ _id: id }, { $max: { updated_at: new Date() } });
     },
 
-    async setStatus(id, status) {
-      return summaryOrNull(
-        await conversations.findOneAndUpdate(
-          { _id: id, ...own, status: { $ne: status } },
-          { $set: { status } },
-          { returnDocument: 'after' },
-        ),
-      );
-    },
+    setStatus: (id, status) => change({ _id: id, status: { $ne: status } }, { $set: { status } }),
 
-    async setWaiting(id, waiting) {
-      return summaryOrNull(
-        await conversations.findOneAndUpdate({ _id: id, ...own }, { $set: { waiting } }, { returnDocument: 'after' }),
-      );
-    },
+    setWaiting: (id, waiting) => change({ _id: id }, { $set: { waiting } }),
   };
 }
 
@@ -172,11 +162,8 @@ function summaryOf(document: WithId<ConversationDocument>): ConversationSummary 
     updated_at: document.updated_at.toISOString(),
     status: document.status,
     waiting: document.waiting,
+    revision: document.revision,
   };
-}
-
-function summaryOrNull(document: WithId<ConversationDocument> | null): ConversationSummary | null {
-  return document && summaryOf(document);
 }
 
 /** Matches text that contains these characters, whatever they are, in any letter case. */

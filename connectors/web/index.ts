@@ -41,7 +41,7 @@ export interface WebConnectorOptions {
 
 /** Longest text of one message. The page would draw more; this keeps one edit of a live text cheap. */
 const TEXT_LIMIT = 32_000;
-const EDIT_INTERVAL_MS = 60;
+const EDIT_INTERVAL_MS = 100;
 /** A person's message still not received after this belongs to a process that died. */
 const UNRECEIVED_AFTER_MS = 60_000;
 

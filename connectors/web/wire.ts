@@ -44,6 +44,8 @@ export interface ConversationSummary {
   status: string | null;
   /** Approvals that wait for a decision. */
   waiting: number;
+  /** Grows with every change above; summaries may overtake each other, the highest one is true. */
+  revision: number;
 }
 
 export type Author = { kind: 'person'; id: string; name: string } | { kind: 'agent'; name: string };

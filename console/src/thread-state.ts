@@ -41,7 +41,7 @@ export function threadReducer(state: ThreadState, action: ThreadAction): ThreadS
     case 'delta':
       return { ...state, messages: withDelta(state.messages, action.delta) };
     case 'conversation':
-      return action.conversation.id === state.conversation.id ? { ...state, conversation: action.conversation } : state;
+      return isNews(state.conversation, action.conversation) ? { ...state, conversation: action.conversation } : state;
     case 'earlier': {
       const messages = action.messages.reduce(withMessage, state.messages);
       return { ...state, messages, earlier: action.earlier };
@@ -63,6 +63,11 @@ export function threadReducer(state: ThreadState, action: ThreadAction): ThreadS
     default:
       return action satisfies never;
   }
+}
+
+/** The same conversation, and not older than what is known of it. */
+function isNews(known: ConversationSummary, incoming: ConversationSummary): boolean {
+  return known.id === incoming.id && known.revision <= incoming.revision;
 }
 
 /** The agent is doing something that Stop would end. */

@@ -73,6 +73,9 @@ export function useList(onError: (error: unknown) => void): ConversationList {
 }
 
 function merge(known: ConversationSummary[], fresh: ConversationSummary[]): ConversationSummary[] {
-  const others = known.filter(({ id }) => !fresh.some((each) => each.id === id));
-  return [...others, ...fresh].toSorted((a, b) => b.updated_at.localeCompare(a.updated_at) || b.id.localeCompare(a.id));
+  const newest = new Map(known.map((each) => [each.id, each]));
+  for (const each of fresh) {
+    if (each.revision >= (newest.get(each.id)?.revision ?? 0)) newest.set(each.id, each);
+  }
+  return [...newest.values()].toSorted((a, b) => b.updated_at.localeCompare(a.updated_at) || b.id.localeCompare(a.id));
 }

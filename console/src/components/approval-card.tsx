@@ -29,7 +29,7 @@ export function ApprovalCard({ card, decide }: { card: Card; decide: Decide }) {
       <dl className="approval-facts">
         <Fact name="Tool" value={card.tool_name} />
         {card.requested_by && <Fact name="Asked by" value={card.requested_by.name} />}
-        <Fact name="May decide" value={card.approvers} />
+        {status === 'pending' && <Fact name="May decide" value={card.approvers} />}
         {status === 'pending' && card.expires_at !== null && (
           <Fact name="Denied by itself" value={clockOf(card.expires_at)} title={fullOf(card.expires_at)} />
         )}

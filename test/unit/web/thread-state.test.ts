@@ -13,6 +13,7 @@ const detail: ConversationDetail = {
     updated_at: '2026-11-20T10:00:00.000Z',
     status: null,
     waiting: 0,
+    revision: 5,
   },
   messages: [],
   earlier: false,
@@ -91,6 +92,8 @@ describe('the thread', () => {
     expect(isWorking(threadReducer(idle, put(live(1, 1, 'One'))))).toBe(true);
     const conversation = { ...detail.conversation, status: 'Thinking…' };
     expect(isWorking(threadReducer(idle, { type: 'conversation', conversation }))).toBe(true);
+    const old = { ...conversation, revision: 4 };
+    expect(isWorking(threadReducer(idle, { type: 'conversation', conversation: old }))).toBe(false);
     const other = { ...conversation, id: 'conv_2' };
     expect(isWorking(threadReducer(idle, { type: 'conversation', conversation: other }))).toBe(false);
   });
