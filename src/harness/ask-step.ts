@@ -1,0 +1,238 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BetaUsage } from '@anthropic-ai/sdk/resources/beta/messages/messages';
+import type { EventOf, SessionEvent, StopReason } from '../session/event.ts';
+import { newId } from '../session/id.ts';
+import { fold, nextStep, type SessionState } from '../session/state.ts';
+import { isWithinBudget } from './budget.ts';
+import type { ModelFailure, ModelOutcome } from './model.ts';
+import { buildPrompt } from './prompt.ts';
+import { closingUsage, type Reply, replyEvents, requestEnd } from './reply.ts';
+import type { StepResult, Turn } from './turn.ts';
+import { NOT_OWED, processedEvent, runningEvents, stamp } from './turn-log.ts';
+
+/** Take up what is queued, ask Claude once, and put the answer into the log. */
+export async function askStep(turn: Turn): Promise<StepResult> {
+  const { deps, log, session } = turn;
+  if (log.state.open_request !== null) return abandonedRequest(turn, log.state.open_request);
+  if (!isWithinBudget(log.state, session.budget, session.agent.model.id)) {
+    return end(turn, () => [], { type: 'budget_reached' });
+  }
+
+  const request_id = newId('sevt', deps.now());
+  await log.append((state) => {
+    const taken = [...state.queued.map((message) => message.event_id), ...state.unmarked];
+    return [
+      ...runningEvents(state, deps.now),
+      ...(taken.length === 0 ? [] : [processedEvent(taken, deps.now)]),
+      { ...stamp(deps.now), id: request_id, type: 'span.model_request_start' },
+    ];
+  });
+
+  const message_id = newId('sevt', deps.now());
+  const outcome = await deps.ask(
+    buildPrompt(log.state, session.agent, deps.tools),
+    {
+      onText: (text, index) => turn.preview.text(message_id, text, index),
+      onThinking: () => turn.preview.thinking(newId('sevt', deps.now())),
+    },
+    turn.signal,
+  );
+  turn.preview.flush();
+  return record(turn, outcome, { request_id, message_id });
+}
+
+interface RequestIds {
+  request_id: string;
+  message_id: string;
+}
+
+async function record(turn: Turn, outcome: ModelOutcome, ids: RequestIds): Promise<StepResult> {
+  const model = turn.session.agent.model.id;
+  switch (outcome.kind) {
+    case 'replied': {
+      const { content, stop_reason, usage } = outcome.message;
+      if (stop_reason === 'max_tokens' || stop_reason === 'model_context_window_exceeded') {
+        return cutShort(turn, { model, content, stop_reason, usage, ...ids });
+      }
+      return replied(turn, { model, content, stop_reason, usage, ...ids }, outcome.message.stop_details ?? null);
+    }
+    case 'aborted':
+      // What was said before a Stop is kept, and Claude sees it too. A worker that goes away drops it: another asks anew.
+      if (outcome.said.length === 0 || turn.stopping.aborted) {
+        turn.preview.dropped(ids.message_id);
+        await turn.log.append(() => [requestEnd({ ...ids, usage: outcome.usage }, true, turn.deps.now)]);
+      } else {
+        const reply = { model, content: outcome.said, stop_reason: null, usage: outcome.usage, ...ids };
+        await turn.log.append((state) => replyEvents(state, reply, contextOf(turn)));
+      }
+      return 'go_on';
+    case 'failed':
+      turn.preview.dropped(ids.message_id);
+      return failed(turn, outcome.failure, { ...ids, usage: outcome.usage });
+    default:
+      return outcome satisfies never;
+  }
+}
+
+type StopDetails = { category?: unknown; explanation?: unknown } | null;
+
+async function replied(turn: Turn, reply: Reply, details: StopDetails): Promise<StepResult> {
+  const { log, deps } = turn;
+  if (reply.stop_reason === 'refusal') {
+    return end(
+      turn,
+      (state) => replyEvents(state, reply, contextOf(turn)),
+      { type: 'refusal' },
+      explanationOf(details),
+    );
+  }
+  // The usual end of a run is one write: the answer, the usage and the idle status together.
+  const ended = await log.append(
+    (state) => {
+      const answer = replyEvents(state, reply, contextOf(turn));
+      const next = nextStep(preview(state, answer));
+      return next.do === 'rest' ? [...answer, ...idle(state, answer, { type: 'end_turn' }, null, deps.now)] : null;
+    },
+    { owed: NOT_OWED, release: true },
+  );
+  if (ended !== null) return 'ended';
+
+  const appended = await log.append((state) => replyEvents(state, reply, contextOf(turn)));
+  for (const entry of appended ?? []) {
+    if (entry.event.type === 'deckhand.tool_started') for (const id of entry.event.tool_use_ids) turn.mine.add(id);
+  }
+  await deps.approvals.record(turn.ref, appended ?? []);
+  return 'go_on';
+}
+
+/** The answer hit a limit: keep the text, drop a call that may be half written, and say so. */
+async function cutShort(turn: Turn, reply: Reply): Promise<StepResult> {
+  const content = reply.content.filter((block) => block.type === 'text' && block.text.trim() !== '');
+  const message =
+    reply.stop_reason === 'max_tokens'
+      ? 'The answer reached the longest length of one reply and was cut off. Ask to continue, or for something shorter.'
+      : 'The conversation no longer fits what the model can read. Start a new one.';
+  const error = { type: 'model_request_failed_error' as const, message, retry_status: { type: 'exhausted' as const } };
+  return end(
+    turn,
+    (state) => [
+      ...(content.length === 0
+        ? [requestEnd(reply, true, turn.deps.now)]
+        : replyEvents(state, { ...reply, content }, contextOf(turn))),
+      { ...stamp(turn.deps.now), type: 'session.error', error },
+    ],
+    { type: 'end_turn' },
+  );
+}
+
+async function failed(
+  turn: Turn,
+  failure: ModelFailure,
+  request: { request_id: string; usage: BetaUsage | null },
+): Promise<StepResult> {
+  const { deps, log } = turn;
+  const failures = log.state.failures + 1;
+  deps.logger.warn({ ...turn.ref, failures, type: failure.type, reason: failure.message }, 'model request failed');
+  const retry = failure.retryable && failures < deps.timings.max_failures;
+  const error = (retry_status: 'retrying' | 'exhausted' | 'terminal') => [
+    requestEnd(request, true, deps.now),
+    sessionError(failure, retry_status, deps.now),
+  ];
+  if (!retry) {
+    return end(turn, () => error(failure.retryable ? 'exhausted' : 'terminal'), { type: 'retries_exhausted' });
+  }
+  await log.append(() => [...error('retrying'), { ...stamp(deps.now), type: 'session.status_rescheduled' }]);
+  await pause(turn, failure.retry_after_ms ?? backoff(turn, failures));
+  return 'go_on';
+}
+
+function backoff(turn: Turn, failures: number): number {
+  const { retry_ms, retry_max_ms } = turn.deps.timings;
+  return Math.min(retry_max_ms, retry_ms * 2 ** (failures - 1)) * turn.deps.jitter();
+}
+
+/** Wait, unless somebody presses Stop, the worker goes away or the lease is lost. */
+async function pause(turn: Turn, ms: number): Promise<void> {
+  const limited = Math.min(ms, turn.deps.timings.retry_max_ms);
+  await sleep(limited, undefined, { signal: turn.signal }).catch(() => undefined);
+}
+
+/** A worker was lost in the middle of this request: close it and count it, so that a session cannot kill workers forever. */
+async function abandonedRequest(turn: Turn, request_id: string): Promise<StepResult> {
+  const failure: ModelFailure = {
+    type: 'unknown_error',
+    message: 'The worker was lost while Claude was answering.',
+    retryable: true,
+    retry_after_ms: 0,
+  };
+  return failed(turn, failure, { request_id, usage: null });
+}
+
+async function end(
+  turn: Turn,
+  first: (state: SessionState) => SessionEvent[],
+  reason: StopReason,
+  details: EventOf<'session.status_idle'>['stop_details'] = null,
+): Promise<StepResult> {
+  const { now } = turn.deps;
+  const before = turn.log.state.seq;
+  await turn.log.append(
+    (state) => {
+      const events = first(state);
+      return [...events, ...idle(state, events, reason, details, now)];
+    },
+    // What arrived meanwhile gets a turn of its own; what was there before has just been answered for.
+    { owed: (state) => hasNewInput(state, before), release: true },
+  );
+  return 'ended';
+}
+
+function hasNewInput(state: SessionState, since: number): boolean {
+  return state.interrupts.length > 0 || state.queued.some((message) => message.seq > since);
+}
+
+function idle(
+  state: SessionState,
+  appending: SessionEvent[],
+  stop_reason: StopReason,
+  stop_details: EventOf<'session.status_idle'>['stop_details'],
+  now: () => number,
+): SessionEvent[] {
+  return [
+    closingUsage(preview(state, appending), now),
+    { ...stamp(now), type: 'session.status_idle', stop_reason, stop_details },
+  ];
+}
+
+/** The state as it would be after these events. */
+function preview(state: SessionState, events: SessionEvent[]): SessionState {
+  const created_at = new Date(0);
+  return fold(
+    events.map((event, index) => ({ seq: state.seq + 1 + index, created_at, event })),
+    state,
+  );
+}
+
+function sessionError(
+  failure: ModelFailure,
+  retry_status: 'retrying' | 'exhausted' | 'terminal',
+  now: () => number,
+): EventOf<'session.error'> {
+  const error = { type: failure.type, message: failure.message, retry_status: { type: retry_status } };
+  return { ...stamp(now), type: 'session.error', error: error as EventOf<'session.error'>['error'] };
+}
+
+function explanationOf(details: StopDetails): EventOf<'session.status_idle'>['stop_details'] {
+  const explanation = typeof details?.explanation === 'string' ? details.explanation : null;
+  return { type: 'refusal', category: null, explanation };
+}
+
+function contextOf(turn: Turn) {
+  return {
+    agent: turn.session.agent,
+    tools: turn.tools,
+    policy: turn.session.approval_policy,
+    worker_id: turn.deps.worker_id,
+    now: turn.deps.now,
+  };
+}

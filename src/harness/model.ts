@@ -1,0 +1,127 @@
+import Anthropic, { APIConnectionError, APIError, APIUserAbortError } from '@anthropic-ai/sdk';
+import type {
+  BetaContentBlock,
+  BetaMessage,
+  BetaUsage,
+  MessageCreateParamsBase,
+} from '@anthropic-ai/sdk/resources/beta/messages/messages';
+import { messageOf } from '../errors.ts';
+import type { EventOf } from '../session/event.ts';
+import { PROMPT_BETAS } from './prompt.ts';
+
+export type ModelErrorType = EventOf<'session.error'>['error']['type'];
+
+/** Told while Claude speaks, in order. */
+export interface ModelListener {
+  /** `index` counts the answer's text blocks from 0. */
+  onText(text: string, index: number): void;
+  onThinking(): void;
+}
+
+export type ModelOutcome =
+  | { kind: 'replied'; message: BetaMessage }
+  /** The signal fired; `said` is what had already arrived, whole blocks and the beginning of the last text. */
+  | { kind: 'aborted'; said: BetaContentBlock[]; usage: BetaUsage | null }
+  | { kind: 'failed'; failure: ModelFailure; usage: BetaUsage | null };
+
+export interface ModelFailure {
+  type: ModelErrorType;
+  /** In words, for people; never the request or a header. */
+  message: string;
+  /** False: the same request will fail again. */
+  retryable: boolean;
+  retry_after_ms: number | null;
+}
+
+/** Asks Claude once, streaming. Never throws for what the API or the network does. */
+export type AskModel = (
+  request: MessageCreateParamsBase,
+  listener: ModelListener,
+  signal: AbortSignal,
+) => Promise<ModelOutcome>;
+
+/**
+ * Claude through the official SDK. Its own retries are off: a stream that broke midway cannot be retried by it anyway,
+ * and the turn's policy, which people can see, must not multiply with a hidden one.
+ */
+export function createAskModel(options: { api_key: string; base_url: string | null }): AskModel {
+  const client = new Anthropic({
+    apiKey: options.api_key,
+    maxRetries: 0,
+    ...(options.base_url === null ? {} : { baseURL: options.base_url }),
+  });
+
+  return async (request, listener, signal) => {
+    const stream = client.beta.messages.stream({ ...request, betas: PROMPT_BETAS }, { signal });
+    let index = -1;
+    stream.on('text', (delta) => listener.onText(delta, Math.max(0, index)));
+    stream.on('streamEvent', (event) => {
+      if (event.type !== 'content_block_start') return;
+      if (event.content_block.type === 'text') index += 1;
+      if (event.content_block.type === 'thinking') listener.onThinking();
+    });
+    try {
+      return { kind: 'replied', message: await stream.finalMessage() };
+    } catch (error) {
+      const partial = stream.currentMessage;
+      const usage = partial?.usage ?? null;
+      if (signal.aborted || error instanceof APIUserAbortError) {
+        return { kind: 'aborted', said: textBlocks(partial?.content ?? []), usage };
+      }
+      return { kind: 'failed', failure: toFailure(error), usage };
+    }
+  };
+}
+
+/** Only text survives an abort: half of a tool call means nothing, and a thinking block without its end is refused. */
+function textBlocks(content: BetaContentBlock[]): BetaContentBlock[] {
+  return content.filter((block) => block.type === 'text' && block.text.trim() !== '');
+}
+
+function toFailure(error: unknown): ModelFailure {
+  if (error instanceof APIConnectionError) {
+    return failure('model_request_failed_error', 'Claude could not be reached', true, null);
+  }
+  if (!(error instanceof APIError)) {
+    // A stream that ends midway, or a body that is not what was promised.
+    return failure('model_request_failed_error', `The answer broke off: ${messageOf(error)}`, true, null);
+  }
+  const said = describe(error);
+  const retryAfter = retryAfterMs(error.headers);
+  // An error in the middle of a stream has no status, only a type.
+  if (error.status === 429 || error.type === 'rate_limit_error') {
+    return failure('model_rate_limited_error', `Claude's rate limit was reached (${said})`, true, retryAfter);
+  }
+  if (error.status === 529 || error.type === 'overloaded_error') {
+    return failure('model_overloaded_error', `Claude is overloaded (${said})`, true, retryAfter);
+  }
+  if (error.status === 402 || error.type === 'billing_error') {
+    return failure('billing_error', `The account cannot make model requests (${said})`, false, null);
+  }
+  const retryable = error.status === undefined || error.status >= 500 || error.status === 408 || error.status === 409;
+  return failure('model_request_failed_error', `The model request failed (${said})`, retryable, retryAfter);
+}
+
+function failure(
+  type: ModelErrorType,
+  message: string,
+  retryable: boolean,
+  retry_after_ms: number | null,
+): ModelFailure {
+  return { type, message: `${message}.`, retryable, retry_after_ms };
+}
+
+function describe(error: APIError): string {
+  const body: unknown = error.error;
+  const inner = typeof body === 'object' && body !== null && 'error' in body ? body.error : body;
+  const text =
+    typeof inner === 'object' && inner !== null && 'message' in inner && typeof inner.message === 'string'
+      ? inner.message
+      : error.message;
+  return `${error.status ?? error.type ?? 'error'}: ${text.slice(0, 300)}`;
+}
+
+function retryAfterMs(headers: Headers | undefined): number | null {
+  const seconds = Number(headers?.get('retry-after') ?? Number.NaN);
+  return Number.isFinite(seconds) && seconds >= 0 ? Math.ceil(seconds * 1000) : null;
+}

@@ -1,0 +1,84 @@
+import type { Logger } from '../logger.ts';
+import { type Hints, type PreviewEvent, type SessionHint, sessionChannel } from '../queue/hints.ts';
+
+/** Pieces are gathered this long before they are sent: smooth to the eye, and 25 messages a second at most. */
+const GATHER_MS = 40;
+
+/** What watchers see while something is being written. Best effort: losing a piece costs nothing but smoothness. */
+export interface Preview {
+  text(message_id: string, text: string, index: number): void;
+  thinking(event_id: string): void;
+  /** Nothing more will come for this id: a failed request. */
+  dropped(message_id: string): void;
+  toolOutput(tool_use_id: string, text: string): void;
+  /** Send what is gathered, now. */
+  flush(): void;
+}
+
+export function createPreview(deps: { hints: Pick<Hints, 'publish'>; logger: Logger }, session_id: string): Preview {
+  const channel = sessionChannel(session_id);
+  const started = new Set<string>();
+  let pending: PreviewEvent[] = [];
+  let timer: NodeJS.Timeout | null = null;
+
+  function send(event: PreviewEvent): void {
+    const hint: SessionHint = { type: 'preview', event };
+    deps.hints.publish(channel, JSON.stringify(hint)).catch((err: unknown) => {
+      deps.logger.debug({ err, session_id }, 'preview was not sent');
+    });
+  }
+
+  function flush(): void {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    const events = pending;
+    pending = [];
+    for (const event of events) send(event);
+  }
+
+  function gather(event: PreviewEvent): void {
+    const last = pending.at(-1);
+    if (last !== undefined && joined(last, event)) return;
+    pending.push(event);
+    timer ??= setTimeout(flush, GATHER_MS);
+  }
+
+  return {
+    text(message_id, text, index) {
+      if (!started.has(message_id)) {
+        started.add(message_id);
+        send({ type: 'event_start', event: { type: 'agent.message', id: message_id } });
+      }
+      gather({
+        type: 'event_delta',
+        event_id: message_id,
+        delta: { type: 'content_delta', index, content: { type: 'text', text } },
+      });
+    },
+    thinking(event_id) {
+      send({ type: 'event_start', event: { type: 'agent.thinking', id: event_id } });
+    },
+    dropped(message_id) {
+      flush();
+      if (started.delete(message_id)) send({ type: 'preview_dropped', event_id: message_id });
+    },
+    toolOutput(tool_use_id, text) {
+      gather({ type: 'tool_output', tool_use_id, text });
+    },
+    flush,
+  };
+}
+
+/** Whether `next` could be added to `last` in place. */
+function joined(last: PreviewEvent, next: PreviewEvent): boolean {
+  if (last.type === 'event_delta' && next.type === 'event_delta') {
+    if (last.event_id !== next.event_id || last.delta.index !== next.delta.index) return false;
+    last.delta.content.text += next.delta.content.text;
+    return true;
+  }
+  if (last.type === 'tool_output' && next.type === 'tool_output' && last.tool_use_id === next.tool_use_id) {
+    last.text += next.text;
+    return true;
+  }
+  return false;
+}

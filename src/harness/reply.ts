@@ -1,0 +1,170 @@
+import type { BetaContentBlock, BetaToolUseBlock, BetaUsage } from '@anthropic-ai/sdk/resources/beta/messages/messages';
+import type { BetaManagedAgentsSessionAgent } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
+import type { ApprovalPolicy, EventOf, SessionEvent } from '../session/event.ts';
+import { derivedId, newId } from '../session/id.ts';
+import type { SessionState } from '../session/state.ts';
+import { evaluatePermission, permissionOf } from '../tools/permission.ts';
+import { describeUnknownCall, type Tool } from '../tools/tool.ts';
+import { cents, listCost } from './budget.ts';
+import { stamp } from './turn-log.ts';
+
+export interface ReplyContext {
+  agent: BetaManagedAgentsSessionAgent;
+  tools: ReadonlyMap<string, Tool>;
+  policy: ApprovalPolicy;
+  worker_id: string;
+  now: () => number;
+}
+
+export interface Reply {
+  model: string;
+  content: BetaContentBlock[];
+  stop_reason: string | null;
+  usage: BetaUsage | null;
+  /** The id under which the text was previewed. */
+  message_id: string;
+  request_id: string;
+}
+
+/**
+ * Everything one answer of Claude puts into the log, in one batch: the thinking mark, the message, the tool calls with
+ * their verdicts, the questions to people, and the usage. Calls that may run at once count as started from here.
+ */
+export function replyEvents(state: SessionState, reply: Reply, context: ReplyContext): SessionEvent[] {
+  const { now } = context;
+  const uses = reply.content.filter((block) => block.type === 'tool_use');
+  const ids = Object.fromEntries(uses.map((use) => [use.id, newId('sevt', now())]));
+  const calls = uses.flatMap((use) => callEvents(state, use, ids[use.id] ?? '', context));
+  const cost = reply.usage === null ? 0 : listCost(reply.model, reply.usage);
+  return [
+    {
+      ...stamp(now),
+      type: 'deckhand.model_reply',
+      model: reply.model,
+      content: reply.content,
+      stop_reason: reply.stop_reason,
+      tool_use_events: ids,
+      cost_micro_usd: cost,
+    },
+    ...(reply.content.some((block) => block.type === 'thinking' || block.type === 'redacted_thinking')
+      ? [{ ...stamp(now), type: 'agent.thinking' } satisfies EventOf<'agent.thinking'>]
+      : []),
+    ...(reply.content.some((block) => block.type === 'compaction')
+      ? [{ ...stamp(now), type: 'agent.thread_context_compacted' } satisfies SessionEvent]
+      : []),
+    ...messageEvent(reply, now),
+    ...calls,
+    requestEnd(reply, false, now),
+    usageEvent(addUsage(state, reply.usage, cost ?? 0), now),
+  ];
+}
+
+/** The end of a model request, with what it used. */
+export function requestEnd(
+  reply: { request_id: string; usage: BetaUsage | null },
+  isError: boolean,
+  now: () => number,
+): EventOf<'span.model_request_end'> {
+  return {
+    ...stamp(now),
+    type: 'span.model_request_end',
+    model_request_start_id: reply.request_id,
+    is_error: isError,
+    model_usage: {
+      input_tokens: reply.usage?.input_tokens ?? 0,
+      output_tokens: reply.usage?.output_tokens ?? 0,
+      cache_creation_input_tokens: reply.usage?.cache_creation_input_tokens ?? 0,
+      cache_read_input_tokens: reply.usage?.cache_read_input_tokens ?? 0,
+    },
+  };
+}
+
+type Snapshot = SessionState['usage'];
+
+function usageEvent(usage: Snapshot, now: () => number): EventOf<'session.usage'> {
+  return { ...stamp(now), type: 'session.usage', usage };
+}
+
+function addUsage(state: SessionState, usage: BetaUsage | null, cost: number): Snapshot {
+  const before = state.usage;
+  const written = usage?.cache_creation_input_tokens ?? 0;
+  const for1h = usage?.cache_creation?.ephemeral_1h_input_tokens ?? 0;
+  return {
+    ...before,
+    input_tokens: (before.input_tokens ?? 0) + (usage?.input_tokens ?? 0),
+    output_tokens: (before.output_tokens ?? 0) + (usage?.output_tokens ?? 0),
+    cache_read_input_tokens: (before.cache_read_input_tokens ?? 0) + (usage?.cache_read_input_tokens ?? 0),
+    cache_creation: {
+      ephemeral_1h_input_tokens: (before.cache_creation?.ephemeral_1h_input_tokens ?? 0) + for1h,
+      ephemeral_5m_input_tokens: (before.cache_creation?.ephemeral_5m_input_tokens ?? 0) + written - for1h,
+    },
+    list_cost: { amount: cents(state.cost_micro_usd + cost), currency: 'USD' },
+  };
+}
+
+/** The usage so far with the running time up to now: said when a run goes idle. */
+export function closingUsage(state: SessionState, now: () => number): EventOf<'session.usage'> {
+  const since = state.running_since === null ? now() : Date.parse(state.running_since);
+  const active = (state.usage.active_seconds ?? 0) + Math.max(0, now() - since) / 1000;
+  return usageEvent({ ...state.usage, active_seconds: Math.round(active * 1000) / 1000 }, now);
+}
+
+function messageEvent(reply: Reply, now: () => number): SessionEvent[] {
+  const content = reply.content.flatMap((block) =>
+    block.type === 'text' && block.text.trim() !== '' ? [{ type: 'text' as const, text: block.text }] : [],
+  );
+  if (content.length === 0) return [];
+  return [{ ...stamp(now), id: reply.message_id, type: 'agent.message', content }];
+}
+
+function callEvents(state: SessionState, use: BetaToolUseBlock, id: string, context: ReplyContext): SessionEvent[] {
+  const { now } = context;
+  const input = isRecord(use.input) ? use.input : {};
+  if (context.agent.tools.some((tool) => tool.type === 'custom' && tool.name === use.name)) {
+    return [{ ...stamp(now), id, type: 'agent.custom_tool_use', name: use.name, input }];
+  }
+  const verdict = evaluatePermission(permissionOf(context.agent.tools, use.name), use.name);
+  const call: SessionEvent = { ...stamp(now), id, type: 'agent.tool_use', name: use.name, input, ...verdict };
+  switch (verdict.evaluated_permission) {
+    case 'deny':
+      return [call];
+    case 'allow':
+      return [call, startedEvent([id], context)];
+    case 'ask':
+      return [call, askEvent(state, use.name, input, id, context)];
+    default:
+      return verdict.evaluated_permission satisfies never;
+  }
+}
+
+export function startedEvent(
+  ids: string[],
+  context: { worker_id: string; now: () => number },
+): EventOf<'deckhand.tool_started'> {
+  return { ...stamp(context.now), type: 'deckhand.tool_started', tool_use_ids: ids, worker: context.worker_id };
+}
+
+function askEvent(
+  state: SessionState,
+  name: string,
+  input: Record<string, unknown>,
+  id: string,
+  context: ReplyContext,
+): EventOf<'deckhand.approval_requested'> {
+  const words = context.tools.get(name)?.describe(input) ?? describeUnknownCall(name, input);
+  return {
+    ...stamp(context.now),
+    type: 'deckhand.approval_requested',
+    approval_id: derivedId('appr', id),
+    tool_use_id: id,
+    tool_name: name,
+    summary: words.summary,
+    detail: words.detail,
+    requested_by: state.requester,
+    policy: context.policy,
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

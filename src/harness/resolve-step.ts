@@ -1,0 +1,83 @@
+import type { EventOf, SessionEvent } from '../session/event.ts';
+import { isWaiting, nextStep, type SessionState, type ToolCall } from '../session/state.ts';
+import type { ToolResult } from '../tools/tool.ts';
+import { closingUsage, startedEvent } from './reply.ts';
+import { resultEvent, runCalls, verdictOf } from './tool-calls.ts';
+import type { StepResult, Turn } from './turn.ts';
+import { NOT_OWED, processedEvent, runningEvents, stamp } from './turn-log.ts';
+
+/** Give each of these calls its result: by verdict where there is one, else by running it. */
+export async function resolveStep(turn: Turn, calls: readonly ToolCall[]): Promise<StepResult> {
+  const { deps, log } = turn;
+  const verdicts = new Map<ToolCall, ToolResult>();
+  const toRun: ToolCall[] = [];
+  for (const call of calls) {
+    const verdict = call.result === null ? verdictOf(call, turn.tools, turn.mine) : null;
+    if (verdict === null) toRun.push(call);
+    else verdicts.set(call, verdict);
+  }
+
+  // On the record before the first effect, so that whoever resumes knows what may have happened.
+  const starting = toRun.filter((call) => !call.started).map((call) => call.event_id);
+  for (const id of starting) turn.mine.add(id);
+  for (const call of toRun) turn.mine.add(call.event_id);
+  await log.append((state) => [
+    ...runningEvents(state, deps.now),
+    ...(state.unmarked.length === 0 ? [] : [processedEvent(state.unmarked, deps.now)]),
+    ...(starting.length === 0 ? [] : [startedEvent(starting, { worker_id: deps.worker_id, now: deps.now })]),
+    ...[...verdicts].map(([call, verdict]) => resultEvent(call, verdict, deps.now)),
+  ]);
+
+  if (toRun.length === 0) return 'go_on';
+  const results = await runCalls(toRun, {
+    ...turn.ref,
+    tools: turn.tools,
+    openWorkspace: turn.session.openWorkspace,
+    onOutput: (id, text) => turn.preview.toolOutput(id, text),
+    logger: deps.logger,
+    now: deps.now,
+    signal: turn.signal,
+  });
+  turn.preview.flush();
+  await log.append(() =>
+    toRun.flatMap((call, index) => {
+      const result = results[index];
+      return result === undefined ? [] : [resultEvent(call, result, deps.now)];
+    }),
+  );
+  return 'go_on';
+}
+
+/** Only people can go on: say for what, and end the turn. Nothing is kept in memory while they think. */
+export async function waitStep(turn: Turn): Promise<StepResult> {
+  const { deps, log } = turn;
+  const done = await log.append(
+    (state) => {
+      if (nextStep(state).do !== 'wait') return null;
+      return [
+        ...(state.unmarked.length === 0 ? [] : [processedEvent(state.unmarked, deps.now)]),
+        ...(alreadySaid(state) ? [] : [closingUsage(state, deps.now), requiresAction(state, deps.now)]),
+      ] satisfies SessionEvent[];
+    },
+    { owed: NOT_OWED, release: true },
+  );
+  return done === null ? 'go_on' : 'ended';
+}
+
+function waitingIds(state: SessionState): string[] {
+  return state.calls.filter(isWaiting).map((call) => call.event_id);
+}
+
+function alreadySaid(state: SessionState): boolean {
+  if (state.status !== 'idle' || state.stop_reason?.type !== 'requires_action') return false;
+  return state.stop_reason.event_ids.join() === waitingIds(state).join();
+}
+
+function requiresAction(state: SessionState, now: () => number): EventOf<'session.status_idle'> {
+  return {
+    ...stamp(now),
+    type: 'session.status_idle',
+    stop_details: null,
+    stop_reason: { type: 'requires_action', event_ids: waitingIds(state) },
+  };
+}

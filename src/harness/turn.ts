@@ -1,0 +1,206 @@
+import type {
+  BetaManagedAgentsBudgetLimit,
+  BetaManagedAgentsSessionAgent,
+} from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
+import { LeaseLostError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { type Hints, parseSessionHint, sessionChannel } from '../queue/hints.ts';
+import type { ApprovalPolicy, LogEntry, SessionEvent } from '../session/event.ts';
+import { holdLease } from '../session/lease.ts';
+import type { Lease, SessionLog, SessionRef } from '../session/log.ts';
+import { nextStep, type SessionState } from '../session/state.ts';
+import type { Tool } from '../tools/tool.ts';
+import type { Workspace } from '../tools/workspace.ts';
+import { askStep } from './ask-step.ts';
+import { interruptStep } from './interrupt-step.ts';
+import type { AskModel } from './model.ts';
+import { createPreview, type Preview } from './preview.ts';
+import { resolveStep, waitStep } from './resolve-step.ts';
+import type { StateCache } from './state-cache.ts';
+import { NOT_OWED, openTurnLog, processedEvent, type TurnLog } from './turn-log.ts';
+
+/** What a turn needs to know of its session's resources. */
+export interface TurnSession {
+  agent: BetaManagedAgentsSessionAgent;
+  budget: BetaManagedAgentsBudgetLimit | null;
+  approval_policy: ApprovalPolicy;
+  /** Archived: nothing runs any more. */
+  closed: boolean;
+  openWorkspace(): Promise<Workspace>;
+}
+
+/** Times in milliseconds. */
+export interface TurnTimings {
+  /** How long a silent worker keeps a session: the time it takes to notice that it is lost. */
+  lease_ms: number;
+  /** First wait after a failed model request; doubled each time, with jitter. */
+  retry_ms: number;
+  /** Longest wait between two model requests of one run. */
+  retry_max_ms: number;
+  /** Model requests that may fail in a row before the run ends. */
+  max_failures: number;
+}
+
+export interface TurnDeps {
+  log: SessionLog;
+  hints: Hints;
+  logger: Logger;
+  states: StateCache;
+  ask: AskModel;
+  tools: readonly Tool[];
+  loadSession(ref: SessionRef): Promise<TurnSession>;
+  approvals: {
+    /** Materialise the questions among these entries. */
+    record(ref: SessionRef, entries: LogEntry[]): Promise<void>;
+  };
+  worker_id: string;
+  now: () => number;
+  /** A share of a wait between 0.5 and 1, so that many sessions do not retry in step. */
+  jitter: () => number;
+  timings: TurnTimings;
+}
+
+/** A turn under way: what its steps share. */
+export interface Turn {
+  ref: SessionRef;
+  deps: TurnDeps;
+  session: TurnSession;
+  tools: ReadonlyMap<string, Tool>;
+  log: TurnLog;
+  preview: Preview;
+  /** Calls that this turn itself started: only these may run although they count as started. */
+  mine: Set<string>;
+  /** Aborts on interrupt, shutdown and a lost lease. A new one after each interrupt. */
+  signal: AbortSignal;
+  /** The worker is going away: hand over at the next safe point. */
+  stopping: AbortSignal;
+}
+
+/** A step either lets the turn go on or has ended it (and given the lease back with its last append). */
+export type StepResult = 'go_on' | 'ended';
+
+export type TurnResult =
+  /** The log asks for nothing more. */
+  | 'rested'
+  /** Somebody else is the session's brain. */
+  | 'busy'
+  /** The lease was taken over in the middle. */
+  | 'lost'
+  /** The worker is stopping; the turn is still owed. */
+  | 'handed_over';
+
+/**
+ * One turn: become the session's brain, do what the log asks for until it asks for nothing, and give the session back.
+ *
+ * The turn keeps nothing: whatever it learns is in the log before it acts on it, so it may be killed between any two
+ * lines and another worker goes on from the log. It stops within moments of an interrupt, of `stopping`, and of losing
+ * its lease. @throws when the database is out of reach; the lease then runs out and the sweep brings the session back.
+ */
+export async function takeTurn(deps: TurnDeps, ref: SessionRef, stopping: AbortSignal): Promise<TurnResult> {
+  const claimed = await deps.log.claim(ref, deps.worker_id, deps.timings.lease_ms);
+  if (claimed === null) return 'busy';
+  const { lease } = claimed;
+  if (claimed.taken_over) deps.logger.warn({ ...ref, token: lease.token }, 'took over from a lost worker');
+  try {
+    return await runUnder(deps, ref, lease, stopping);
+  } catch (error) {
+    if (error instanceof LeaseLostError) {
+      deps.states.forget(ref);
+      deps.logger.warn({ ...ref, token: lease.token }, 'lease lost; another worker goes on');
+      return 'lost';
+    }
+    await deps.log.release(lease).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function runUnder(deps: TurnDeps, ref: SessionRef, lease: Lease, stopping: AbortSignal): Promise<TurnResult> {
+  const [state, session] = await Promise.all([deps.states.load(deps.log, ref), deps.loadSession(ref)]);
+  const log = openTurnLog(deps, lease, state);
+  let interrupt = new AbortController();
+
+  /** Look at the log again; an interrupt in it aborts whatever is running. */
+  async function look(): Promise<void> {
+    if ((await log.refresh()).interrupts.length > 0) interrupt.abort(new Error('Interrupted'));
+  }
+
+  function lookSoon(): void {
+    look().catch((err: unknown) => deps.logger.warn({ err, ...ref }, 'could not read new inputs'));
+  }
+
+  await using held = holdLease(deps.log, lease, deps.timings.lease_ms, (head) => {
+    if (head.seq > log.state.seq) lookSoon();
+  });
+  await using _hints = await listen(deps.hints, ref, lookSoon);
+
+  const turn: Turn = {
+    ref,
+    deps,
+    session,
+    log,
+    tools: new Map(deps.tools.map((tool) => [tool.definition.name, tool])),
+    preview: createPreview(deps, ref.session_id),
+    mine: new Set(),
+    stopping,
+    get signal() {
+      return AbortSignal.any([interrupt.signal, held.signal, stopping]);
+    },
+  };
+
+  // What arrived between the claim and the subscription has no hint for us.
+  await look();
+  for (;;) {
+    if (held.signal.aborted) throw new LeaseLostError(ref.session_id);
+    if (stopping.aborted) {
+      await log.append(() => [], { release: true });
+      return 'handed_over';
+    }
+    if (interrupt.signal.aborted && log.state.interrupts.length === 0) interrupt = new AbortController();
+    if ((await step(turn)) === 'ended') {
+      turn.preview.flush();
+      return 'rested';
+    }
+  }
+}
+
+async function step(turn: Turn): Promise<StepResult> {
+  const state = turn.log.state;
+  if (turn.session.closed) return rest(turn);
+  const next = nextStep(state);
+  switch (next.do) {
+    case 'interrupt':
+      return interruptStep(turn);
+    case 'resolve':
+      return resolveStep(turn, next.calls);
+    case 'wait':
+      return waitStep(turn);
+    case 'ask_model':
+      return askStep(turn);
+    case 'rest':
+      return rest(turn);
+    default:
+      return next satisfies never;
+  }
+}
+
+/** Nothing to do: mark what was looked at, and give the session back. */
+async function rest(turn: Turn): Promise<StepResult> {
+  const done = await turn.log.append(
+    (state) => (turn.session.closed || nextStep(state).do === 'rest' ? markLeftovers(turn, state) : null),
+    { owed: NOT_OWED, release: true },
+  );
+  return done === null ? 'go_on' : 'ended';
+}
+
+function markLeftovers(turn: Turn, state: SessionState): SessionEvent[] {
+  return state.unmarked.length === 0 ? [] : [processedEvent(state.unmarked, turn.deps.now)];
+}
+
+/** Hear of new inputs. A hint that is lost costs at most a third of the lease: its renewal looks too. */
+async function listen(hints: Hints, ref: SessionRef, onInput: () => void): Promise<AsyncDisposable> {
+  const end = await hints.subscribe(sessionChannel(ref.session_id), (message) => {
+    const hint = parseSessionHint(message);
+    if (hint?.type === 'appended' && hint.inputs) onInput();
+  });
+  return { [Symbol.asyncDispose]: end };
+}
