@@ -93,7 +93,7 @@ try {
     ['phone', { colorScheme: 'light', viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true }],
   ];
   for (const [name, options] of views) {
-    await using window = await openWindow(browser, { viewport: { width: 1280, height: 900 }, ...options });
+    await using window = await openWindow(browser, { viewport: { width: 1280, height: 1000 }, ...options });
     const console = await openConsole(window, server.url);
     await console.goto();
     await console.signIn('Ana Lima');
