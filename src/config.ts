@@ -1,0 +1,151 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { DeckhandError } from './errors.ts';
+
+/** Everything that can be set, read once at start. A feature that is off is null, never half-filled. */
+export interface Config {
+  host: string;
+  port: number;
+  data_dir: string;
+  log_level: string;
+  /** The first API key; null: one is made and kept in the data directory. */
+  api_key: string | null;
+  /** Null: the embedded engine. */
+  mongodb_uri: string | null;
+  mongodb_database: string;
+  /** Null: a private redis-server. */
+  redis_url: string | null;
+  /** Null: the scripted stand-in answers. */
+  model: { api_key: string; base_url: string | null } | null;
+  slack: SlackConfig | null;
+  timings: {
+    /** How long a silent worker keeps a session: the time it takes to notice that it is lost. */
+    lease_ms: number;
+    /** Between two looks at what the log is owed. */
+    sweep_ms: number;
+    /** First wait after a failed model request. */
+    retry_ms: number;
+    /** How long a stopping process waits for running turns. */
+    drain_ms: number;
+    /** A sandbox unused this long ends its processes; files stay. */
+    sandbox_idle_ms: number;
+  };
+  /** Turns one worker runs at once. */
+  concurrency: number;
+}
+
+export interface SlackConfig {
+  mode: 'socket' | 'http';
+  bot_token: string;
+  app_token: string | null;
+  signing_secret: string | null;
+  api_url: string | null;
+}
+
+/** A variable is missing or wrong. Says which and what to do; never its value. */
+export class ConfigError extends DeckhandError {
+  constructor(message: string) {
+    super('config', message);
+  }
+}
+
+const text = z.string().trim().min(1).optional();
+const count = (fallback: number, min: number, max: number) => z.coerce.number().int().min(min).max(max).default(fallback);
+
+const environment = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: count(3000, 0, 65_535),
+  DECKHAND_DATA_DIR: z.string().default('.deckhand'),
+  DECKHAND_API_KEY: z.string().trim().min(16, 'use at least 16 characters, for example from `openssl rand -hex 24`').optional(),
+  DECKHAND_LEASE_MS: count(3000, 200, 600_000),
+  DECKHAND_SWEEP_MS: count(1000, 50, 600_000),
+  DECKHAND_RETRY_MS: count(1000, 1, 60_000),
+  DECKHAND_DRAIN_MS: count(20_000, 0, 600_000),
+  DECKHAND_SANDBOX_IDLE_MS: count(600_000, 1000, 86_400_000),
+  DECKHAND_CONCURRENCY: count(64, 1, 10_000),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  MONGODB_URI: z
+    .string()
+    .regex(/^mongodb(\+srv)?:\/\//, 'must begin with mongodb:// or mongodb+srv://')
+    .optional(),
+  MONGODB_DATABASE: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,38}$/, 'use letters, digits, _ and -, at most 38')
+    .default('deckhand'),
+  REDIS_URL: z
+    .string()
+    .regex(/^(rediss?|unix):\/\//, 'must begin with redis://, rediss:// or unix://')
+    .optional(),
+  ANTHROPIC_API_KEY: text,
+  ANTHROPIC_BASE_URL: z.url('must be a URL such as https://api.anthropic.com').optional(),
+  SLACK_BOT_TOKEN: text.refine((token) => token === undefined || token.startsWith('xoxb-'), 'must begin with xoxb-'),
+  SLACK_APP_TOKEN: text.refine((token) => token === undefined || token.startsWith('xapp-'), 'must begin with xapp-'),
+  SLACK_SIGNING_SECRET: text,
+  SLACK_API_URL: z.url('must be a URL; leave it out for slack.com').optional(),
+});
+
+/**
+ * Read the configuration from environment variables. Empty ones count as unset.
+ * @throws ConfigError naming each bad variable and its remedy
+ */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = environment.safeParse(set);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`);
+    throw new ConfigError(`The configuration is not valid.\n  ${problems.join('\n  ')}`);
+  }
+  const value = parsed.data;
+  return {
+    host: value.HOST,
+    port: value.PORT,
+    data_dir: resolve(value.DECKHAND_DATA_DIR),
+    log_level: value.LOG_LEVEL,
+    api_key: value.DECKHAND_API_KEY ?? null,
+    mongodb_uri: value.MONGODB_URI ?? null,
+    mongodb_database: value.MONGODB_DATABASE,
+    redis_url: value.REDIS_URL ?? null,
+    model: modelOf(value),
+    slack: slackOf(value),
+    timings: {
+      lease_ms: value.DECKHAND_LEASE_MS,
+      sweep_ms: value.DECKHAND_SWEEP_MS,
+      retry_ms: value.DECKHAND_RETRY_MS,
+      drain_ms: value.DECKHAND_DRAIN_MS,
+      sandbox_idle_ms: value.DECKHAND_SANDBOX_IDLE_MS,
+    },
+    concurrency: value.DECKHAND_CONCURRENCY,
+  };
+}
+
+type Environment = z.infer<typeof environment>;
+
+function modelOf(value: Environment): Config['model'] {
+  if (value.ANTHROPIC_API_KEY !== undefined) {
+    return { api_key: value.ANTHROPIC_API_KEY, base_url: value.ANTHROPIC_BASE_URL ?? null };
+  }
+  if (value.ANTHROPIC_BASE_URL === undefined) return null;
+  throw new ConfigError('ANTHROPIC_BASE_URL is set without ANTHROPIC_API_KEY. Set both, or neither for the stand-in.');
+}
+
+function slackOf(value: Environment): SlackConfig | null {
+  const { SLACK_BOT_TOKEN: bot, SLACK_APP_TOKEN: app, SLACK_SIGNING_SECRET: secret, SLACK_API_URL: url } = value;
+  if (bot === undefined) {
+    const half = app === undefined ? secret && 'SLACK_SIGNING_SECRET' : 'SLACK_APP_TOKEN';
+    if (half === undefined) return null;
+    throw new ConfigError(`${half} is set without SLACK_BOT_TOKEN. Copy the Bot User OAuth Token (xoxb-…) into it.`);
+  }
+  if (app === undefined && secret === undefined) {
+    throw new ConfigError(
+      'SLACK_BOT_TOKEN is set, but not how Slack reaches Deckhand. Set SLACK_APP_TOKEN (xapp-…, Socket Mode), or ' +
+        'SLACK_SIGNING_SECRET (HTTP, a public URL).',
+    );
+  }
+  return {
+    mode: app === undefined ? 'http' : 'socket',
+    bot_token: bot,
+    app_token: app ?? null,
+    signing_secret: secret ?? null,
+    api_url: url ?? null,
+  };
+}

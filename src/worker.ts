@@ -1,0 +1,53 @@
+import type { Context } from './context.ts';
+import { takeTurn } from './harness/turn.ts';
+import { consumeTurns } from './queue/bullmq-queue.ts';
+import { startSweep } from './queue/sweep.ts';
+
+/** A running worker. `stop` hands its sessions over and ends its sandboxes. */
+export interface RunningWorker {
+  stop(): Promise<void>;
+}
+
+/**
+ * Take turns from the queue until stopped. First ends what a predecessor on this machine left behind.
+ *
+ * Stopping: no new turns; running ones stop at the next safe point and stay owed, so that another worker goes on; what
+ * is not done after `drain_ms` is cut off, which the other worker treats like a lost one.
+ */
+export async function startWorker(context: Context): Promise<RunningWorker> {
+  const { config, logger, workspaces } = context;
+  const orphans = await workspaces.reapOrphans();
+  if (orphans > 0) logger.info({ count: orphans }, 'ended sandboxes that a lost worker left behind');
+  logger.info({ worker_id: context.worker_id, sandbox: workspaces.describe() }, 'worker started');
+
+  const stopping = new AbortController();
+  const consumer = consumeTurns({
+    connection: context.queue_connection,
+    prefix: context.redis_prefix,
+    logger,
+    concurrency: config.concurrency,
+    lock_ms: config.timings.lease_ms,
+    async take(job) {
+      const started = performance.now();
+      const result = await takeTurn(context.turn, job, stopping.signal);
+      logger.debug({ ...job, result, ms: Math.round(performance.now() - started) }, 'turn ended');
+    },
+  });
+  const sweep = startSweep({ owed: (limit) => context.log.owed(limit), queue: context.queue, logger }, config.timings.sweep_ms);
+  const reaper = setInterval(
+    () => {
+      workspaces.reapIdle(config.timings.sandbox_idle_ms).catch((err: unknown) => logger.warn({ err }, 'reaping failed'));
+    },
+    Math.min(60_000, config.timings.sandbox_idle_ms),
+  );
+
+  return {
+    async stop() {
+      clearInterval(reaper);
+      stopping.abort(new Error('The worker is stopping'));
+      await sweep[Symbol.asyncDispose]();
+      await consumer.drain(config.timings.drain_ms);
+      await workspaces.close();
+    },
+  };
+}
