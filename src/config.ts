@@ -50,13 +50,18 @@ export class ConfigError extends DeckhandError {
 }
 
 const text = z.string().trim().min(1).optional();
-const count = (fallback: number, min: number, max: number) => z.coerce.number().int().min(min).max(max).default(fallback);
+const count = (fallback: number, min: number, max: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback);
 
 const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: count(3000, 0, 65_535),
   DECKHAND_DATA_DIR: z.string().default('.deckhand'),
-  DECKHAND_API_KEY: z.string().trim().min(16, 'use at least 16 characters, for example from `openssl rand -hex 24`').optional(),
+  DECKHAND_API_KEY: z
+    .string()
+    .trim()
+    .min(16, 'use at least 16 characters, for example from `openssl rand -hex 24`')
+    .optional(),
   DECKHAND_LEASE_MS: count(3000, 200, 600_000),
   DECKHAND_SWEEP_MS: count(1000, 50, 600_000),
   DECKHAND_RETRY_MS: count(1000, 1, 60_000),

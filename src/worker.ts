@@ -33,10 +33,15 @@ export async function startWorker(context: Context): Promise<RunningWorker> {
       logger.debug({ ...job, result, ms: Math.round(performance.now() - started) }, 'turn ended');
     },
   });
-  const sweep = startSweep({ owed: (limit) => context.log.owed(limit), queue: context.queue, logger }, config.timings.sweep_ms);
+  const sweep = startSweep(
+    { owed: (limit) => context.log.owed(limit), queue: context.queue, logger },
+    config.timings.sweep_ms,
+  );
   const reaper = setInterval(
     () => {
-      workspaces.reapIdle(config.timings.sandbox_idle_ms).catch((err: unknown) => logger.warn({ err }, 'reaping failed'));
+      workspaces
+        .reapIdle(config.timings.sandbox_idle_ms)
+        .catch((err: unknown) => logger.warn({ err }, 'reaping failed'));
     },
     Math.min(60_000, config.timings.sandbox_idle_ms),
   );

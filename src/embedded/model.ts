@@ -109,5 +109,7 @@ function textOf(message: BetaMessageParam): string {
 }
 
 function blocksOf(message: BetaMessageParam): BetaContentBlockParam[] {
-  return typeof message.content === 'string' ? [{ type: 'text', text: message.content }] : message.content;
+  return typeof message.content === 'string'
+    ? [{ type: 'text', text: message.content }]
+    : (message.content ?? []).filter((block) => block.type !== 'tool_addition' && block.type !== 'tool_removal');
 }

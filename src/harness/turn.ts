@@ -128,7 +128,7 @@ async function runUnder(deps: TurnDeps, ref: SessionRef, lease: Lease, stopping:
     look().catch((err: unknown) => deps.logger.warn({ err, ...ref }, 'could not read new inputs'));
   }
 
-  await using held = holdLease(deps.log, lease, deps.timings.lease_ms, (head) => {
+  using held = holdLease(deps.log, lease, deps.timings.lease_ms, (head) => {
     if (head.seq > log.state.seq) lookSoon();
   });
   await using _hints = await listen(deps.hints, ref, lookSoon);

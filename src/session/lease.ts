@@ -1,7 +1,7 @@
 import type { Lease, LogHead, SessionLog } from './log.ts';
 
 /** A lease that is kept alive. `signal` aborts when it is lost: whatever runs under it must stop and append nothing. */
-export interface HeldLease extends AsyncDisposable {
+export interface HeldLease extends Disposable {
   readonly lease: Lease;
   readonly signal: AbortSignal;
 }
@@ -20,7 +20,6 @@ export function holdLease(
 ): HeldLease {
   const lost = new AbortController();
   let validUntil = now() + ttl_ms;
-  let renewing: Promise<void> = Promise.resolve();
 
   async function renew(): Promise<void> {
     const started = now();
@@ -44,7 +43,7 @@ export function holdLease(
       if (lost.signal.aborted) clearInterval(timer);
       else if (!busy) {
         busy = true;
-        renewing = renew().finally(() => {
+        void renew().finally(() => {
           busy = false;
         });
       }
@@ -55,9 +54,9 @@ export function holdLease(
   return {
     lease,
     signal: lost.signal,
-    async [Symbol.asyncDispose]() {
+    [Symbol.dispose]() {
+      // A renewal under way may hang with the database; it changes nothing that matters, so nobody waits for it.
       clearInterval(timer);
-      await renewing;
     },
   };
 }
