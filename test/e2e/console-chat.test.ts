@@ -18,8 +18,11 @@ describe('a conversation on the page', () => {
     const change = await stage.crew.activity(key, { detail: 'du -sh .', output: '' });
     await ana.activities.waitFor();
     expect(await ana.activities.getAttribute('data-status')).toBe('running');
+    await change({ output: 'counting objects\n41 %\n' });
+    await ana.activities.getByText('41 %').waitFor();
     await ana.page.reload();
     await ana.status.filter({ hasText: 'Running a command…' }).waitFor();
+    await ana.activities.getByText('41 %').waitFor();
     await change({ status: 'done', output: '212M\t.' });
     await ana.page.locator('[data-testid=activity][data-status=done]').waitFor();
     await ana.activities.getByRole('button', { name: /Run a command/ }).click();

@@ -33,6 +33,7 @@ export function Activity({ activity }: { activity: ToolActivity }) {
           <Icon name="chevron" />
         </span>
       </button>
+      {status === 'running' && !isOpen && output.trim() !== '' && <p className="activity-tail">{lastLine(output)}</p>}
       <div id={panel} hidden={!isOpen} className="activity-panel">
         {isOpen && <Terminal detail={detail} output={output} status={status} />}
       </div>
@@ -68,6 +69,11 @@ function StatusMark({ status }: { status: ToolActivity['status'] }) {
       <Icon name={icon[status]} />
     </span>
   );
+}
+
+/** What a running command printed last, so that its progress shows without folding anything out. */
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? '';
 }
 
 function firstLine(text: string): string {
