@@ -1,20 +1,24 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MongoClient } from 'mongodb';
 import type { BrowserContextOptions } from 'playwright-core';
 import type { ConversationKey } from '../src/chat/connector.ts';
+import { startEmbeddedMongo } from '../src/embedded/mongo.ts';
+import { silentLogger } from '../src/logger.ts';
 import { openBrowser, openWindow } from '../test/support/browser.ts';
 import { type ConsolePage, openConsole } from '../test/support/page.ts';
+import { buildPage } from '../test/support/page-build.ts';
 import { type Crew, createCrew } from '../test/support/scripted-crew.ts';
 import { createWebClient } from '../test/support/web-client.ts';
 import { startWebServer } from '../test/support/web-server.ts';
 
 /**
- * Takes the pictures of the console for the README: `npx vite build --config console/vite.config.ts`, then
- * `npx tsx scripts/console-screenshots.ts <mongodb uri> [directory]`. The database it makes is dropped again.
+ * Takes the pictures of the console for the README: `npx tsx scripts/console-screenshots.ts [directory]`, by default
+ * into docs/. It builds the page and starts a database of its own, and leaves nothing else behind.
  */
-const [uri, directory = fileURLToPath(new URL('../docs', import.meta.url))] = process.argv.slice(2);
-if (uri === undefined) throw new Error('Name a MongoDB to use: tsx scripts/console-screenshots.ts <mongodb uri>');
+const directory = process.argv[2] ?? fileURLToPath(new URL('../docs', import.meta.url));
 
 const SCENE = { ask: 'The nightly build is twice as slow as last week. Can you find out why?' };
 
@@ -64,10 +68,12 @@ async function picture(console: ConsolePage, name: string): Promise<void> {
   await console.page.screenshot({ path: `${directory}/${name}.png`, animations: 'disabled' });
 }
 
-const mongo = await MongoClient.connect(uri);
-const db = mongo.db(`screenshots_${process.pid}`);
+const dataDir = await mkdtemp(join(tmpdir(), 'deckhand-screenshots-'));
+const mongo = await startEmbeddedMongo({ data_dir: dataDir, logger: silentLogger });
+const client = await MongoClient.connect(mongo.uri);
+const page = await buildPage();
 const crew = createCrew();
-const server = await startWebServer(db, crew, { standIn: false });
+const server = await startWebServer(client.db('screenshots'), crew, { page_dir: page.dir });
 crew.connector = server.connector;
 const browser = await openBrowser();
 await mkdir(directory, { recursive: true });
@@ -115,6 +121,8 @@ try {
 } finally {
   await browser.close();
   await server[Symbol.asyncDispose]();
-  await db.dropDatabase();
+  await page[Symbol.asyncDispose]();
+  await client.close();
   await mongo.close();
+  await rm(dataDir, { recursive: true, force: true });
 }
