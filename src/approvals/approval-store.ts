@@ -1,0 +1,133 @@
+import type { Collection, Db } from 'mongodb';
+import type { SessionRef } from '../session/log.ts';
+import type { Approval, Decision, Outcome } from './approval.ts';
+
+const APPROVALS = 'approvals';
+
+/** Indexes that approvals need; safe to call at every start. */
+export async function createApprovalIndexes(db: Db): Promise<void> {
+  await db
+    .collection(APPROVALS)
+    .createIndexes([
+      { key: { session_id: 1, tool_use_id: 1 } },
+      { key: { workspace_id: 1, status: 1, requested_at: 1 } },
+      { key: { remind_at: 1 }, partialFilterExpression: { status: 'pending' }, name: 'remind_due' },
+      { key: { expires_at: 1 }, partialFilterExpression: { status: 'pending' }, name: 'expiry_due' },
+      { key: { requested_at: 1 }, partialFilterExpression: { status: 'pending' }, name: 'pending' },
+      { key: { 'decision.at': 1 }, partialFilterExpression: { appended: false }, name: 'unappended' },
+    ]);
+  await db.collection('sessions').createIndexes([
+    // Sessions that wait for people: the repair looks whether each question has its record.
+    {
+      key: { 'log.stop_reason.type': 1 },
+      partialFilterExpression: { 'log.stop_reason.type': 'requires_action' },
+      name: 'waiting',
+    },
+  ]);
+}
+
+/** The records of approvals. Every write is acknowledged only when journaled. */
+export interface ApprovalStore {
+  /** Keep a record unless there is one. */
+  insert(approval: Approval): Promise<void>;
+  find(workspace_id: string, approval_id: string): Promise<Approval | null>;
+  findByToolUse(ref: SessionRef, tool_use_id: string): Promise<Approval | null>;
+  /** Oldest first. */
+  pending(workspace_id: string, limit: number, session_id?: string): Promise<Approval[]>;
+  /** From pending to decided, at most once; null when somebody else was first. */
+  settle(approval: Approval, outcome: Outcome, decision: Decision, appended: boolean): Promise<Approval | null>;
+  /** What the log says, whatever the record said. */
+  overrule(approval: Approval, outcome: Outcome, decision: Decision): Promise<Approval>;
+  /** The decision stands in the log. */
+  confirm(approval: Approval): Promise<void>;
+  /** Decided before `before` and not yet in the log. */
+  unappended(before: Date, limit: number): Promise<Approval[]>;
+  /** Pending records whose expiry is due. */
+  expired(now: Date, limit: number): Promise<Approval[]>;
+  /** One pending record whose reminder is due, for this caller alone until `until`. */
+  claimReminder(now: Date, until: Date): Promise<Approval | null>;
+  confirmReminder(approval: Approval): Promise<void>;
+  /** Sessions with a pending record, oldest question first. */
+  pendingSessions(limit: number): Promise<SessionRef[]>;
+}
+
+export function createApprovalStore(db: Db): ApprovalStore {
+  const approvals: Collection<Approval> = db.collection(APPROVALS, { writeConcern: { w: 'majority', journal: true } });
+
+  return {
+    async insert(approval) {
+      const { _id, ...rest } = approval;
+      await approvals.updateOne({ _id }, { $setOnInsert: rest }, { upsert: true });
+    },
+
+    find: (workspace_id, approval_id) => approvals.findOne({ _id: approval_id, workspace_id }),
+
+    findByToolUse: (ref, tool_use_id) =>
+      approvals.findOne({ session_id: ref.session_id, tool_use_id, workspace_id: ref.workspace_id }),
+
+    pending: (workspace_id, limit, session_id) =>
+      approvals
+        .find({ workspace_id, status: 'pending', ...(session_id === undefined ? {} : { session_id }) })
+        .sort({ requested_at: 1 })
+        .limit(limit)
+        .toArray(),
+
+    settle: (approval, outcome, decision, appended) =>
+      approvals.findOneAndUpdate(
+        { _id: approval._id, workspace_id: approval.workspace_id, status: 'pending' },
+        { $set: { status: outcome, decision, appended, remind_at: null } },
+        { returnDocument: 'after' },
+      ),
+
+    async overrule(approval, outcome, decision) {
+      const changed = { status: outcome, decision, appended: true, remind_at: null };
+      await approvals.updateOne({ _id: approval._id, workspace_id: approval.workspace_id }, { $set: changed });
+      return { ...approval, ...changed };
+    },
+
+    async confirm(approval) {
+      await approvals.updateOne(
+        { _id: approval._id, workspace_id: approval.workspace_id },
+        { $set: { appended: true } },
+      );
+    },
+
+    unappended: (before, limit) =>
+      approvals
+        .find({ appended: false, 'decision.at': { $lte: before } })
+        .sort({ 'decision.at': 1 })
+        .limit(limit)
+        .toArray(),
+
+    expired: (now, limit) =>
+      approvals
+        .find({ status: 'pending', expires_at: { $lte: now } })
+        .sort({ expires_at: 1 })
+        .limit(limit)
+        .toArray(),
+
+    claimReminder: (now, until) =>
+      approvals.findOneAndUpdate(
+        { status: 'pending', remind_at: { $lte: now } },
+        { $set: { remind_at: until } },
+        { sort: { remind_at: 1 }, returnDocument: 'after' },
+      ),
+
+    async confirmReminder(approval) {
+      await approvals.updateOne(
+        { _id: approval._id, workspace_id: approval.workspace_id },
+        { $set: { remind_at: null, reminded: approval.reminded + 1 } },
+      );
+    },
+
+    async pendingSessions(limit) {
+      const found = await approvals
+        .find({ status: 'pending' }, { projection: { workspace_id: 1, session_id: 1 } })
+        .sort({ requested_at: 1 })
+        .limit(limit)
+        .toArray();
+      const refs = new Map(found.map(({ workspace_id, session_id }) => [session_id, { workspace_id, session_id }]));
+      return [...refs.values()];
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import type { Actor, ApprovalPolicy, EventOf, LogEntry } from '../session/event.ts';
+import type { SessionRef } from '../session/log.ts';
+
+/*
+ * An approval is a person's decision that one tool call waits for. Its record is materialised from the log, where the
+ * turn that asks says so, and can be rebuilt from there at any time.
+ *
+ *   pending    entered when the log asks (`deckhand.approval_requested`). Left once, for one of the others.
+ *   allowed    a person let the call run.
+ *   denied     a person did not; Claude reads why.
+ *   expired    nobody decided in time, which denies.
+ *   withdrawn  the run was stopped, so nobody need decide.
+ *
+ * Only `settle` in approval-store.ts takes a record out of pending, atomically, so that of two decisions one wins. The
+ * decision then has to reach the log: `appended` is false until it has, and whoever finds it so finishes it. When the
+ * log already holds another outcome (a Stop that was faster), the log is right and the record follows it.
+ */
+export type ApprovalStatus = 'pending' | Outcome;
+export type Outcome = EventOf<'deckhand.approval_decided'>['outcome'];
+
+export interface Approval {
+  /** `appr_…`, derived from the tool use event's id. */
+  _id: string;
+  workspace_id: string;
+  session_id: string;
+  tool_use_id: string;
+  tool_name: string;
+  summary: string;
+  detail: string;
+  requested_by: Actor | null;
+  policy: ApprovalPolicy;
+  /** Where the log asked: what follows from it stands after this place. */
+  requested_seq: number;
+  requested_at: Date;
+  status: ApprovalStatus;
+  /** Null while pending. */
+  decision: Decision | null;
+  /** The decision stands in the log; true while there is none. */
+  appended: boolean;
+  /** How many reminders were sent. */
+  reminded: number;
+  /** When the next reminder is due; null when none is. */
+  remind_at: Date | null;
+  /** When it denies itself; null for never. */
+  expires_at: Date | null;
+}
+
+export interface Decision {
+  by: Actor | null;
+  at: Date;
+  reason: string | null;
+}
+
+/** The record of an approval as the log asks for it. */
+export function approvalOf(
+  ref: SessionRef,
+  entry: LogEntry & { event: EventOf<'deckhand.approval_requested'> },
+): Approval {
+  const { event } = entry;
+  const { remind_after_ms, expire_after_ms } = event.policy;
+  const asked = Date.parse(event.processed_at);
+  return {
+    _id: event.approval_id,
+    ...{ workspace_id: ref.workspace_id, session_id: ref.session_id },
+    tool_use_id: event.tool_use_id,
+    tool_name: event.tool_name,
+    summary: event.summary,
+    detail: event.detail,
+    requested_by: event.requested_by,
+    policy: event.policy,
+    requested_seq: entry.seq,
+    requested_at: new Date(asked),
+    status: 'pending',
+    decision: null,
+    appended: true,
+    reminded: 0,
+    remind_at: remind_after_ms === null ? null : new Date(asked + remind_after_ms),
+    expires_at: expire_after_ms === null ? null : new Date(asked + expire_after_ms),
+  };
+}

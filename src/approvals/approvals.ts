@@ -1,0 +1,47 @@
+import type { Db } from 'mongodb';
+import type { Logger } from '../logger.ts';
+import type { LogEntry } from '../session/event.ts';
+import type { SessionLog, SessionRef } from '../session/log.ts';
+import type { Approval } from './approval.ts';
+import { createApprovalStore } from './approval-store.ts';
+import { type DecideByToolUse, type DecideRequest, type DecideResult, decide, decideByToolUse } from './decide.ts';
+import { recordApprovals } from './record.ts';
+import { createRepair } from './repair.ts';
+import { type ApprovalTimers, startApprovalTimers } from './timers.ts';
+
+/** Most rows of one list. */
+const MAX_LIST = 500;
+
+export interface ApprovalsDeps {
+  db: Db;
+  log: Pick<SessionLog, 'append' | 'query' | 'read'>;
+  logger: Logger;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+}
+
+/** Questions to people about tool calls: recorded, shown, decided, reminded of. See approval.ts for their states. */
+export interface Approvals {
+  /** Bring the records up to these entries of a log; any number of times. */
+  record(ref: SessionRef, entries: readonly LogEntry[]): Promise<void>;
+  find(workspace_id: string, approval_id: string): Promise<Approval | null>;
+  /** Oldest question first, at most 500. */
+  listPending(workspace_id: string, session_id?: string): Promise<Approval[]>;
+  decide(request: DecideRequest): Promise<DecideResult>;
+  decideByToolUse(ref: SessionRef, request: DecideByToolUse): Promise<DecideResult>;
+  /** Reminders, expiry and what a dead process left undone; any number of processes may run it. */
+  startTimers(interval_ms: number): ApprovalTimers;
+}
+
+export function createApprovals(options: ApprovalsDeps): Approvals {
+  const store = createApprovalStore(options.db);
+  const deps = { ...options, store, repair: createRepair({ ...options, store }) };
+  return {
+    record: (ref, entries) => recordApprovals(deps, ref, entries),
+    find: (workspace_id, approval_id) => deps.repair.find(workspace_id, approval_id),
+    listPending: (workspace_id, session_id) => store.pending(workspace_id, MAX_LIST, session_id),
+    decide: (request) => decide(deps, request),
+    decideByToolUse: (ref, request) => decideByToolUse(deps, ref, request),
+    startTimers: (interval_ms) => startApprovalTimers(deps, interval_ms),
+  };
+}

@@ -1,0 +1,137 @@
+import type { Actor } from '../session/event.ts';
+import type { SessionRef } from '../session/log.ts';
+import { type AppendDecisionDeps, appendDecision, type Decided } from './append-decision.ts';
+import type { Approval } from './approval.ts';
+import { describeApprovers, refusalFor } from './policy.ts';
+import type { Repair } from './repair.ts';
+
+/** Longest reason, in characters; the rest of a longer one is cut. */
+const MAX_REASON = 2000;
+
+export interface DecideDeps extends AppendDecisionDeps {
+  repair: Repair;
+  now: () => number;
+}
+
+export interface DecideRequest {
+  workspace_id: string;
+  approval_id: string;
+  decision: 'allow' | 'deny';
+  /** Claude reads it on a denial. At most 2,000 characters are kept. */
+  reason?: string | null;
+  by: Actor;
+  /** They decide from the conversation that the session belongs to. */
+  in_conversation: boolean;
+}
+
+export type DecideByToolUse = Omit<DecideRequest, 'workspace_id' | 'approval_id'> & { tool_use_id: string };
+
+/** What became of a decision. `text` is a sentence for the person who made it. */
+export type DecideResult =
+  | { result: 'decided'; approval: Decided; text: string }
+  | { result: 'already_decided'; approval: Decided; text: string }
+  | { result: 'expired'; approval: Decided; text: string }
+  | { result: 'withdrawn'; approval: Decided; text: string }
+  | { result: 'not_allowed'; approval: Approval; approvers: string; text: string }
+  | { result: 'not_found'; text: string };
+
+/**
+ * Decide an approval. One atomic update takes it out of pending, then the log is told; when this process dies between
+ * the two, the timers of another finish it.
+ */
+export async function decide(deps: DecideDeps, request: DecideRequest): Promise<DecideResult> {
+  const { workspace_id, approval_id } = request;
+  return decideOn(deps, await deps.repair.find(workspace_id, approval_id), request);
+}
+
+/** The same for a caller that knows the tool call instead: the API's `user.tool_confirmation`. */
+export async function decideByToolUse(
+  deps: DecideDeps,
+  ref: SessionRef,
+  request: DecideByToolUse,
+): Promise<DecideResult> {
+  return decideOn(deps, await deps.repair.findByToolUse(ref, request.tool_use_id), request);
+}
+
+async function decideOn(
+  deps: DecideDeps,
+  approval: Approval | null,
+  request: Omit<DecideRequest, 'workspace_id' | 'approval_id'>,
+): Promise<DecideResult> {
+  if (approval === null) return { result: 'not_found', text: 'This question is not known here any more.' };
+  // Who is late is told what was decided, also when they could not have decided it.
+  if (isDecided(approval)) return late(await landed(deps, approval), request.by);
+  const refusal = refusalFor(approval, request.by, request.in_conversation);
+  if (refusal !== null) {
+    return { result: 'not_allowed', approval, approvers: describeApprovers(approval), text: refusal };
+  }
+
+  const now = new Date(deps.now());
+  if (approval.expires_at !== null && approval.expires_at <= now) {
+    const expired = await expire(deps, approval, now);
+    return expired === null ? decideAgain(deps, approval, request) : late(expired, request.by);
+  }
+  const outcome = request.decision === 'allow' ? 'allowed' : 'denied';
+  const settled = await deps.store.settle(
+    approval,
+    outcome,
+    { by: request.by, at: now, reason: reasonOf(request) },
+    false,
+  );
+  if (settled === null || !isDecided(settled)) return decideAgain(deps, approval, request);
+  const told = await appendDecision(deps, settled);
+  if (told.status !== outcome) return late(told, request.by);
+  const text = outcome === 'allowed' ? 'Approved.' : 'Denied. The agent is told why.';
+  return { result: 'decided', approval: told, text };
+}
+
+/** Somebody else was faster: what they decided is the answer. */
+async function decideAgain(
+  deps: DecideDeps,
+  approval: Approval,
+  request: Omit<DecideRequest, 'workspace_id' | 'approval_id'>,
+): Promise<DecideResult> {
+  return decideOn(deps, await deps.store.find(approval.workspace_id, approval._id), request);
+}
+
+/** Nobody decided in time, which denies; null when somebody did at the last moment. */
+export async function expire(deps: AppendDecisionDeps, approval: Approval, now: Date): Promise<Decided | null> {
+  const reason = 'Nobody decided in time.';
+  const settled = await deps.store.settle(approval, 'expired', { by: null, at: now, reason }, false);
+  return settled !== null && isDecided(settled) ? appendDecision(deps, settled) : null;
+}
+
+export function isDecided(approval: Approval): approval is Decided {
+  return approval.status !== 'pending' && approval.decision !== null;
+}
+
+/** A click on a decision that has not reached the log yet also brings it there. */
+async function landed(deps: DecideDeps, approval: Decided): Promise<Decided> {
+  return approval.appended ? approval : appendDecision(deps, approval);
+}
+
+function reasonOf(request: { reason?: string | null }): string | null {
+  const reason = request.reason?.trim() ?? '';
+  return reason === '' ? null : reason.slice(0, MAX_REASON);
+}
+
+function late(approval: Decided, person: Actor): DecideResult {
+  switch (approval.status) {
+    case 'allowed':
+    case 'denied': {
+      const { by, at, reason } = approval.decision;
+      const own = by !== null && by.via === person.via && by.id === person.id;
+      const who = own ? 'You' : (by?.name ?? 'Somebody');
+      const verb = approval.status === 'allowed' ? 'approved' : 'denied';
+      const why = reason === null ? '' : `: ${reason}`;
+      const text = `${who} already ${verb} this at ${at.toISOString()}${why}`;
+      return { result: 'already_decided', approval, text: text.endsWith('.') ? text : `${text}.` };
+    }
+    case 'expired':
+      return { result: 'expired', approval, text: 'Too late: nobody decided in time, so it was not run.' };
+    case 'withdrawn':
+      return { result: 'withdrawn', approval, text: 'The run was stopped, so nothing need be decided.' };
+    default:
+      return approval.status satisfies never;
+  }
+}

@@ -1,0 +1,56 @@
+import type { EventOf, LogEntry } from '../session/event.ts';
+import type { SessionLog, SessionRef } from '../session/log.ts';
+import { approvalOf } from './approval.ts';
+import type { ApprovalStore } from './approval-store.ts';
+
+/** More questions than any session asks. */
+const MOST_PER_SESSION = 100_000;
+
+type EntryOf<T extends LogEntry['event']['type']> = LogEntry & { event: EventOf<T> };
+
+/**
+ * Bring the records up to what these entries of a session's log say. Idempotent, and any order of repeats is fine, so
+ * the worker calls it after an append, delivery before it draws a card, and the repair whenever something is missing.
+ */
+export async function recordApprovals(
+  deps: { store: ApprovalStore },
+  ref: SessionRef,
+  entries: readonly LogEntry[],
+): Promise<void> {
+  for (const entry of entries) {
+    if (isEntry(entry, 'deckhand.approval_requested')) await deps.store.insert(approvalOf(ref, entry));
+    if (isEntry(entry, 'deckhand.approval_decided')) await recordDecided(deps.store, ref, entry.event);
+  }
+}
+
+/** Bring a session's records up to its whole log. @throws NotFoundError */
+export async function rebuildApprovals(
+  deps: { store: ApprovalStore; log: Pick<SessionLog, 'query'> },
+  ref: SessionRef,
+): Promise<void> {
+  const entries = await deps.log.query({
+    ...ref,
+    types: ['deckhand.approval_requested', 'deckhand.approval_decided'],
+    order: 'asc',
+    limit: MOST_PER_SESSION,
+  });
+  await recordApprovals(deps, ref, entries);
+}
+
+async function recordDecided(
+  store: ApprovalStore,
+  ref: SessionRef,
+  event: EventOf<'deckhand.approval_decided'>,
+): Promise<void> {
+  const approval = await store.find(ref.workspace_id, event.approval_id);
+  if (approval === null || (approval.status === event.outcome && approval.appended)) return;
+  await store.overrule(approval, event.outcome, decisionOf(event));
+}
+
+export function decisionOf(event: EventOf<'deckhand.approval_decided'>) {
+  return { by: event.by, at: new Date(event.processed_at), reason: event.reason };
+}
+
+function isEntry<T extends LogEntry['event']['type']>(entry: LogEntry, type: T): entry is EntryOf<T> {
+  return entry.event.type === type;
+}

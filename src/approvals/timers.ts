@@ -1,0 +1,109 @@
+import { NotFoundError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { appendOnce } from '../session/append-once.ts';
+import { newId } from '../session/id.ts';
+import { appendDecision } from './append-decision.ts';
+import type { Approval } from './approval.ts';
+import { type DecideDeps, expire, isDecided } from './decide.ts';
+
+/** Rows taken per round and kind. */
+const BATCH = 100;
+/** A decision that is not in the log after this belongs to a process that died. */
+const UNAPPENDED_AFTER_MS = 5_000;
+/** A claimed reminder that is not confirmed after this falls due again. */
+const REMINDER_CLAIM_MS = 60_000;
+
+export interface TimerDeps extends DecideDeps {
+  logger: Logger;
+}
+
+export interface ApprovalTimers extends AsyncDisposable {
+  /** One round, now: for tests and for a start. */
+  runNow(): Promise<void>;
+}
+
+/**
+ * Every `interval_ms`: finish what a dead process left undone, expire what is due, remind of what waits. Due times are
+ * in MongoDB and each row is claimed atomically, so any number of replicas may run this.
+ */
+export function startApprovalTimers(deps: TimerDeps, interval_ms: number): ApprovalTimers {
+  let running: Promise<void> | null = null;
+
+  function runNow(): Promise<void> {
+    running ??= round(deps).finally(() => {
+      running = null;
+    });
+    return running;
+  }
+
+  const timer = setInterval(() => void runNow(), interval_ms);
+
+  return {
+    runNow,
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}
+
+/** Each step by itself: one that fails must not keep the others from their work. */
+async function round(deps: TimerDeps): Promise<void> {
+  for (const step of [finishDecisions, deps.repair.run, expireDue, remindDue]) {
+    try {
+      await step(deps);
+    } catch (err) {
+      deps.logger.error({ err }, 'approval timers failed; the next round tries again');
+    }
+  }
+}
+
+async function finishDecisions(deps: TimerDeps): Promise<void> {
+  const before = new Date(deps.now() - UNAPPENDED_AFTER_MS);
+  for (const approval of await deps.store.unappended(before, BATCH)) {
+    if (!isDecided(approval)) continue;
+    await appendDecision(deps, approval);
+    deps.logger.info({ approval_id: approval._id }, 'brought a decision to the log that its process could not');
+  }
+}
+
+async function expireDue(deps: TimerDeps): Promise<void> {
+  const now = new Date(deps.now());
+  for (const approval of await deps.store.expired(now, BATCH)) await expire(deps, approval, now);
+}
+
+async function remindDue(deps: TimerDeps): Promise<void> {
+  for (let count = 0; count < BATCH; count++) {
+    const now = deps.now();
+    const approval = await deps.store.claimReminder(new Date(now), new Date(now + REMINDER_CLAIM_MS));
+    if (approval === null) return;
+    await remind(deps, approval, now);
+    await deps.store.confirmReminder(approval);
+  }
+}
+
+async function remind(deps: TimerDeps, approval: Approval, now: number): Promise<void> {
+  const { _id, tool_use_id, workspace_id, session_id } = approval;
+  const event = {
+    id: newId('sevt', now),
+    processed_at: new Date(now).toISOString(),
+    type: 'deckhand.approval_reminded' as const,
+    approval_id: _id,
+    tool_use_id,
+  };
+  try {
+    await appendOnce(
+      deps.log,
+      { workspace_id, session_id },
+      {
+        after_seq: approval.requested_seq,
+        entries: [{ event }],
+        isThere: (entry) =>
+          (entry.event.type === 'deckhand.approval_reminded' || entry.event.type === 'deckhand.approval_decided') &&
+          entry.event.approval_id === _id,
+      },
+    );
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+  }
+}

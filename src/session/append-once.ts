@@ -1,0 +1,43 @@
+import { LogMovedError } from '../errors.ts';
+import type { LogEntry, NewEntry } from './event.ts';
+import type { SessionLog, SessionRef } from './log.ts';
+
+/** How often an append re-reads a moving head before it gives up; each time costs only what is new. */
+const MAX_TRIES = 50;
+
+export interface OnceRequest {
+  /** A place in the log from before the first attempt: what it appended can only stand after it. */
+  after_seq: number;
+  entries: NewEntry[];
+  /** The entry that shows that this append, or one that makes it pointless, has already landed. */
+  isThere(entry: LogEntry): boolean;
+  /** Whether a turn is owed from here on. Absent: unchanged. */
+  owed?: boolean;
+}
+
+/**
+ * Append unless the log already says so, however often and by whomever this is repeated: what was read up to the
+ * sequence number that the append names holds no such entry. Returns that entry when there was one, else null.
+ *
+ * @throws NotFoundError, InvalidInputError
+ */
+export async function appendOnce(
+  log: Pick<SessionLog, 'append' | 'read'>,
+  ref: SessionRef,
+  request: OnceRequest,
+): Promise<LogEntry | null> {
+  let after = request.after_seq;
+  for (let attempt = 1; ; attempt++) {
+    const newer = await log.read(ref, after);
+    const found = newer.find((entry) => request.isThere(entry));
+    if (found !== undefined) return found;
+    after = newer.at(-1)?.seq ?? after;
+    try {
+      const owed = request.owed === undefined ? {} : { owed: request.owed };
+      await log.append({ ...ref, after, entries: request.entries, ...owed });
+      return null;
+    } catch (error) {
+      if (!(error instanceof LogMovedError) || attempt === MAX_TRIES) throw error;
+    }
+  }
+}
