@@ -1,0 +1,62 @@
+import type { Collection, Db } from 'mongodb';
+import type { ConversationKey, Outgoing, PostRef } from './connector.ts';
+
+/**
+ * Something that must reach a conversation exactly once.
+ *
+ * claimed: it is being posted, or was when its process died: look it up before posting (again).
+ * live: it stands in the conversation and is still growing.
+ * posted: it stands there as it should. failed: the platform will never take it; somebody was told.
+ */
+export interface Delivery {
+  _id: string;
+  workspace_id: string;
+  session_id: string;
+  conversation: ConversationKey;
+  state: 'claimed' | 'live' | 'posted' | 'failed';
+  ref: PostRef | null;
+  /** What was last sent: an approval's card is drawn again from it. */
+  outgoing: Outgoing;
+  claimed_at: Date;
+}
+
+export interface DeliveryStore {
+  /** Claim it, or find what an earlier claim came to. */
+  claim(delivery: Omit<Delivery, 'state' | 'ref' | 'claimed_at'>): Promise<{ delivery: Delivery; first: boolean }>;
+  get(id: string): Promise<Delivery | null>;
+  record(id: string, change: Partial<Pick<Delivery, 'state' | 'ref' | 'outgoing'>>): Promise<void>;
+  /** Live posts of a session that never became final. */
+  live(session_id: string): Promise<Delivery[]>;
+}
+
+export async function createDeliveryIndexes(db: Db): Promise<void> {
+  await db
+    .collection('deliveries')
+    .createIndexes([
+      { key: { session_id: 1 } },
+      { key: { session_id: 1, state: 1 }, name: 'live', partialFilterExpression: { state: 'live' } },
+    ]);
+}
+
+export function createDeliveryStore(db: Db): DeliveryStore {
+  const deliveries: Collection<Delivery> = db.collection('deliveries', {
+    writeConcern: { w: 'majority', journal: true },
+  });
+  return {
+    async claim({ _id, ...rest }) {
+      const claimed_at = new Date();
+      const before = await deliveries.findOneAndUpdate(
+        { _id },
+        { $setOnInsert: { ...rest, state: 'claimed', ref: null, claimed_at } },
+        { upsert: true, returnDocument: 'before' },
+      );
+      if (before !== null) return { delivery: before, first: false };
+      return { delivery: { _id, ...rest, state: 'claimed', ref: null, claimed_at }, first: true };
+    },
+    get: (id) => deliveries.findOne({ _id: id }),
+    async record(id, change) {
+      await deliveries.updateOne({ _id: id }, { $set: change });
+    },
+    live: (session_id) => deliveries.find({ session_id, state: 'live' }).sort({ claimed_at: 1 }).toArray(),
+  };
+}
