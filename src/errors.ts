@@ -17,10 +17,13 @@ export class DeckhandError extends Error {
 /** A request or record that breaks a rule. `path` points at the field, as in `events.0.content`. */
 export class InvalidInputError extends DeckhandError {
   readonly path: string | undefined;
+  /** A stable code for a client to branch on, where the API has one, as in `budget_create_only`. */
+  readonly reason: string | undefined;
 
-  constructor(message: string, path?: string) {
+  constructor(message: string, path?: string, reason?: string) {
     super('invalid_input', path === undefined ? message : `${path}: ${message}`);
     this.path = path;
+    this.reason = reason;
   }
 }
 

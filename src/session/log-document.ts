@@ -1,3 +1,4 @@
+import type { BetaManagedAgentsSessionUsageSnapshot } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type { LogEntry, SessionStatus, StopReason } from './event.ts';
 import type { LogHead, SessionRef } from './log.ts';
 
@@ -17,7 +18,7 @@ export interface LogFields {
   status: SessionStatus;
   stop_reason: StopReason | null;
   /** The last `session.usage` snapshot. */
-  usage: unknown;
+  usage: BetaManagedAgentsSessionUsageSnapshot | null;
   last_event_at: Date | null;
   lease: LeaseFields;
 }

@@ -1,0 +1,219 @@
+import type { Collection, Db, Filter } from 'mongodb';
+import { ConflictError, InvalidInputError, LogMovedError, NotFoundError } from '../errors.ts';
+import type { Actor, EventOf, SessionStatus } from '../session/event.ts';
+import { newId } from '../session/id.ts';
+import type { SessionLog, SessionRef } from '../session/log.ts';
+import { emptyLog, type LogFields } from '../session/log-document.ts';
+import type { Agents } from './agents.ts';
+import { approvalPolicyOf, ownersOf } from './approval-policy.ts';
+import { isDuplicate } from './duplicate.ts';
+import type { Environments } from './environments.ts';
+import { toInput } from './event-params.ts';
+import { type PageOf, type PageRequest, readPage } from './page.ts';
+import { referenceOf, type SessionCreate, type SessionUpdate, snapshotOf } from './session-config.ts';
+import { changesOf, type SessionChanges } from './session-changes.ts';
+import type { SessionDocument } from './session-document.ts';
+
+export interface SessionDeps {
+  log: Pick<SessionLog, 'append' | 'appendInputs' | 'head'>;
+  agents: Pick<Agents, 'get'>;
+  environments: Pick<Environments, 'get'>;
+  /** Whether a budget can be kept for this model. */
+  hasListPrice(model: string): boolean;
+  /** Called after a session is gone, in this order; each must bear being called again. */
+  onDelete: ReadonlyArray<(ref: SessionRef) => Promise<void>>;
+}
+
+/** What only Deckhand itself says about a new session. */
+export interface SessionOrigin {
+  /** For a session that must exist once: a second one is a ConflictError. */
+  id?: string;
+  conversation_id?: string;
+  /** Who sent the initial events. */
+  by?: Actor;
+}
+
+export interface SessionList extends PageRequest {
+  agent_id?: string;
+  /** Only with `agent_id`. */
+  agent_version?: number;
+  created?: { gt?: Date; gte?: Date; lt?: Date; lte?: Date };
+  include_archived?: boolean;
+  statuses?: readonly SessionStatus[];
+}
+
+export interface Sessions {
+  /** @throws InvalidInputError, NotFoundError (agent, environment), ConflictError (`origin.id` is taken) */
+  create(workspace_id: string, params: SessionCreate, origin?: SessionOrigin): Promise<SessionDocument>;
+  /** @throws NotFoundError */
+  getSession(ref: SessionRef): Promise<SessionDocument>;
+  list(workspace_id: string, request: SessionList): Promise<PageOf<SessionDocument>>;
+  /** @throws NotFoundError, InvalidInputError */
+  update(ref: SessionRef, params: SessionUpdate): Promise<SessionDocument>;
+  /** Read only from here on. @throws NotFoundError, InvalidInputError while it is running */
+  archive(ref: SessionRef): Promise<SessionDocument>;
+  /** For good, with its log. @throws NotFoundError, InvalidInputError while it is running */
+  remove(ref: SessionRef): Promise<void>;
+}
+
+type Stored = Omit<SessionDocument, 'log'> & { log: LogFields };
+
+/** The tail of a log can weigh megabytes and is of no use outside it. */
+const WITHOUT_TAIL = { 'log.tail': 0 } as const;
+
+export function createSessions(db: Db, deps: SessionDeps): Sessions {
+  const sessions: Collection<Stored> = db.collection('sessions', { writeConcern: { w: 'majority', journal: true } });
+
+  async function getSession(ref: SessionRef): Promise<SessionDocument> {
+    const found = await sessions.findOne<SessionDocument>(filterOf(ref), { projection: WITHOUT_TAIL });
+    if (found === null) throw new NotFoundError('Session', ref.session_id);
+    return found;
+  }
+
+  /** Append what happened to the session itself after whatever stands there. `owed`: a run may go on now. */
+  async function appendUpdated(ref: SessionRef, changes: SessionChanges): Promise<void> {
+    const event: EventOf<'session.updated'> = {
+      ...changes.event,
+      id: newId('sevt'),
+      type: 'session.updated',
+      processed_at: new Date().toISOString(),
+    };
+    if (changes.owed) {
+      await deps.log.appendInputs(ref, [{ event }]);
+      return;
+    }
+    for (;;) {
+      const { seq } = await deps.log.head(ref);
+      try {
+        await deps.log.append({ ...ref, after: seq, entries: [{ event }] });
+        return;
+      } catch (error) {
+        if (!(error instanceof LogMovedError)) throw error;
+      }
+    }
+  }
+
+  return {
+    getSession,
+
+    async create(workspace_id, params, origin = {}) {
+      const { id: agent_id, version } = referenceOf(params.agent);
+      const [agent, environment] = await Promise.all([
+        deps.agents.get(workspace_id, agent_id, version),
+        deps.environments.get(workspace_id, params.environment_id),
+      ]);
+      if (agent.archived_at !== null) throw new InvalidInputError(`agent ${agent_id} is archived`, 'agent');
+      if (environment.archived_at !== null) {
+        throw new InvalidInputError(`environment ${environment._id} is archived`, 'environment_id');
+      }
+      if (environment.config.type === 'self_hosted') {
+        throw new InvalidInputError('sessions in a self_hosted environment are not supported yet', 'environment_id');
+      }
+      const snapshot = snapshotOf(agent, params.agent);
+      if (params.budget !== undefined) refuseUnpriced(deps, snapshot.model.id);
+      const now = new Date();
+      const document: Stored = {
+        _id: origin.id ?? newId('sesn'),
+        workspace_id,
+        agent: snapshot,
+        approval_policy: approvalPolicyOf(agent.config),
+        owners: ownersOf(agent.config),
+        environment_id: environment._id,
+        budget: params.budget ?? null,
+        metadata: params.metadata ?? {},
+        title: params.title ?? null,
+        ...(origin.conversation_id === undefined ? {} : { conversation_id: origin.conversation_id }),
+        created_at: now,
+        updated_at: now,
+        archived_at: null,
+        log: emptyLog(),
+      };
+      try {
+        await sessions.insertOne(document);
+      } catch (error) {
+        if (isDuplicate(error)) throw new ConflictError(`Session ${document._id} exists already.`, { cause: error });
+        throw error;
+      }
+      const initial = (params.initial_events ?? []).flatMap((event) =>
+        event.type === 'user.message'
+          ? [{ event: toInput(event), ...(origin.by === undefined ? {} : { by: origin.by }) }]
+          : [],
+      );
+      if (initial.length === 0) return document;
+      const ref = { workspace_id, session_id: document._id };
+      await deps.log.appendInputs(ref, initial);
+      return getSession(ref);
+    },
+
+    list(workspace_id, request) {
+      const created = Object.fromEntries(Object.entries(request.created ?? {}).map(([op, at]) => [`$${op}`, at]));
+      const filter: Filter<Stored> = {
+        workspace_id,
+        ...(request.include_archived === true ? {} : { archived_at: null }),
+        ...(request.agent_id === undefined ? {} : { 'agent.id': request.agent_id }),
+        ...(request.agent_id === undefined || request.agent_version === undefined
+          ? {}
+          : { 'agent.version': request.agent_version }),
+        ...(request.statuses === undefined ? {} : { 'log.status': { $in: [...request.statuses] } }),
+        ...(Object.keys(created).length === 0 ? {} : { created_at: created }),
+      };
+      return readPage(sessions, filter, request, WITHOUT_TAIL);
+    },
+
+    async update(ref, params) {
+      for (;;) {
+        const before = await getSession(ref);
+        const changes = changesOf(before, params);
+        if (changes === null) return before;
+        if (changes.event.budget != null) refuseUnpriced(deps, before.agent.model.id);
+        const set = { ...changes.set, updated_at: new Date(Math.max(Date.now(), before.updated_at.getTime() + 1)) };
+        const { matchedCount } = await sessions.updateOne(
+          { ...filterOf(ref), updated_at: before.updated_at, archived_at: null, ...changes.only_if },
+          { $set: set },
+        );
+        if (matchedCount === 0) continue;
+        await appendUpdated(ref, changes);
+        return getSession(ref);
+      }
+    },
+
+    async archive(ref) {
+      const now = new Date();
+      const { matchedCount } = await sessions.updateOne(
+        { ...filterOf(ref), archived_at: null, 'log.status': NOT_RUNNING },
+        { $set: { archived_at: now, updated_at: now } },
+      );
+      const session = await getSession(ref);
+      if (matchedCount === 0 && session.archived_at === null) throw stillRunning(ref);
+      return session;
+    },
+
+    async remove(ref) {
+      const { deletedCount } = await sessions.deleteOne({ ...filterOf(ref), 'log.status': NOT_RUNNING });
+      if (deletedCount === 0) {
+        const there = await sessions.findOne(filterOf(ref), { projection: { _id: 1 } });
+        if (there !== null) throw stillRunning(ref);
+      }
+      // Also for one that is already gone: an earlier deletion may have been cut short here.
+      await db.collection('session_events').deleteMany({ session_id: ref.session_id, workspace_id: ref.workspace_id });
+      for (const forget of deps.onDelete) await forget(ref);
+      if (deletedCount === 0) throw new NotFoundError('Session', ref.session_id);
+    },
+  };
+}
+
+const NOT_RUNNING = { $nin: ['running', 'rescheduling'] as SessionStatus[] };
+
+function filterOf(ref: SessionRef): { _id: string; workspace_id: string } {
+  return { _id: ref.session_id, workspace_id: ref.workspace_id };
+}
+
+function stillRunning(ref: SessionRef): InvalidInputError {
+  return new InvalidInputError(`Session ${ref.session_id} is running: send it a user.interrupt first.`);
+}
+
+function refuseUnpriced(deps: Pick<SessionDeps, 'hasListPrice'>, model: string): void {
+  if (deps.hasListPrice(model)) return;
+  const message = `the model ${model} has no list price, so a budget could not be kept`;
+  throw new InvalidInputError(message, 'budget', 'model_not_budgetable');
+}
