@@ -22,7 +22,10 @@ export const modelSchema = z.union([
   z.string().min(1).max(256),
   z.strictObject({
     id: z.string().min(1).max(256),
-    effort: z.union([effort, z.strictObject({ type: effort })]).nullable().exactOptional(),
+    effort: z
+      .union([effort, z.strictObject({ type: effort })])
+      .nullable()
+      .exactOptional(),
     inference_geo: z.string().min(1).max(64).nullable().exactOptional(),
     speed: z.enum(['standard', 'fast']).nullable().exactOptional(),
   }),

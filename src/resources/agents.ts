@@ -178,9 +178,9 @@ export function createAgents(db: Db): Agents {
 /** As the API shows it. */
 export function toAgent(document: AgentDocument): BetaManagedAgentsAgent {
   return {
-    ...document.config,
     id: document._id,
     type: 'agent',
+    ...document.config,
     version: document.version,
     created_at: document.created_at.toISOString(),
     updated_at: document.updated_at.toISOString(),

@@ -11,11 +11,7 @@ import { durationSetting, metadataSchema, numberSetting, refuseUnknownSettings }
 
 export type EnvironmentConfig = BetaEnvironment['config'];
 
-const noPackages = z
-  .array(z.string())
-  .max(0, 'installing packages is not supported yet')
-  .nullable()
-  .exactOptional();
+const noPackages = z.array(z.string()).max(0, 'installing packages is not supported yet').nullable().exactOptional();
 
 const host = z
   .string()

@@ -115,7 +115,9 @@ export function createEnvironments(db: Db): Environments {
       await get(workspace_id, id);
       const used = await db.collection('sessions').findOne({ workspace_id, environment_id: id });
       if (used !== null) {
-        throw new ConflictError(`Environment ${id} is used by session ${String(used._id)}: delete it first, or archive.`);
+        throw new ConflictError(
+          `Environment ${id} is used by session ${String(used._id)}: delete it first, or archive.`,
+        );
       }
       await environments.deleteOne({ _id: id, workspace_id });
     },

@@ -5,7 +5,9 @@ export async function createResourceIndexes(db: Db): Promise<void> {
   const newest = { workspace_id: 1, created_at: -1, _id: -1 } as const;
   await Promise.all([
     db.collection('agents').createIndexes([{ key: newest }]),
-    db.collection('agent_versions').createIndexes([{ key: { workspace_id: 1, agent_id: 1, version: -1 }, unique: true }]),
+    db
+      .collection('agent_versions')
+      .createIndexes([{ key: { workspace_id: 1, agent_id: 1, version: -1 }, unique: true }]),
     db.collection('environments').createIndexes([{ key: newest }]),
     db
       .collection('sessions')

@@ -78,7 +78,12 @@ function encode(document: Dated, way: Cursor['way']): string {
 function decode(text: string): Cursor {
   try {
     const [at, id, way]: unknown[] = JSON.parse(Buffer.from(text, 'base64url').toString());
-    if (typeof at === 'number' && Number.isSafeInteger(at) && typeof id === 'string' && (way === 'next' || way === 'prev'))
+    if (
+      typeof at === 'number' &&
+      Number.isSafeInteger(at) &&
+      typeof id === 'string' &&
+      (way === 'next' || way === 'prev')
+    )
       return { at, id, way };
   } catch {
     // Said below.

@@ -15,9 +15,9 @@ import {
   systemSchema,
 } from './agent-config.ts';
 import type { AgentDocument } from './agents.ts';
+import { outcomeSchema, userMessageSchema } from './event-params.ts';
 import { metadataPatchSchema, metadataSchema } from './metadata.ts';
 import { resolveTools, toolsSchema } from './tool-config.ts';
-import { outcomeSchema, userMessageSchema } from './event-params.ts';
 
 const budgetSchema = z.strictObject({
   type: z.literal('limit'),
@@ -57,9 +57,7 @@ export const sessionCreateSchema = z.strictObject({
   environment_id: z.string().min(1).max(128),
   budget: budgetSchema.exactOptional(),
   initial_events: z
-    .array(
-      z.discriminatedUnion('type', [userMessageSchema, outcomeSchema]),
-    )
+    .array(z.discriminatedUnion('type', [userMessageSchema, outcomeSchema]))
     .max(50)
     .exactOptional(),
   metadata: metadataSchema.exactOptional(),

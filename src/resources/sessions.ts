@@ -10,8 +10,8 @@ import { isDuplicate } from './duplicate.ts';
 import type { Environments } from './environments.ts';
 import { toInput } from './event-params.ts';
 import { type PageOf, type PageRequest, readPage } from './page.ts';
-import { referenceOf, type SessionCreate, type SessionUpdate, snapshotOf } from './session-config.ts';
 import { changesOf, type SessionChanges } from './session-changes.ts';
+import { referenceOf, type SessionCreate, type SessionUpdate, snapshotOf } from './session-config.ts';
 import type { SessionDocument } from './session-document.ts';
 
 export interface SessionDeps {
@@ -20,8 +20,10 @@ export interface SessionDeps {
   environments: Pick<Environments, 'get'>;
   /** Whether a budget can be kept for this model. */
   hasListPrice(model: string): boolean;
-  /** Called after a session is gone, in this order; each must bear being called again. */
-  onDelete: ReadonlyArray<(ref: SessionRef) => Promise<void>>;
+  /** After a session was archived: its sandbox is no longer needed. Must bear being called again. */
+  onArchive(ref: SessionRef): Promise<void>;
+  /** After a session is gone: its sandbox, its approvals, its watchers. Must bear being called again. */
+  onDelete(ref: SessionRef): Promise<void>;
 }
 
 /** What only Deckhand itself says about a new session. */
@@ -185,6 +187,7 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
       );
       const session = await getSession(ref);
       if (matchedCount === 0 && session.archived_at === null) throw stillRunning(ref);
+      await deps.onArchive(ref);
       return session;
     },
 
@@ -196,7 +199,7 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
       }
       // Also for one that is already gone: an earlier deletion may have been cut short here.
       await db.collection('session_events').deleteMany({ session_id: ref.session_id, workspace_id: ref.workspace_id });
-      for (const forget of deps.onDelete) await forget(ref);
+      await deps.onDelete(ref);
       if (deletedCount === 0) throw new NotFoundError('Session', ref.session_id);
     },
   };
