@@ -55,9 +55,13 @@ export function openEventStream(deps: StreamDeps, request: StreamRequest, respon
   let deltaLength = 0;
   let ready = false;
   let isSummaryOwed = true;
+  /** Whatever changes from now on will be noticed. */
+  let isListening = false;
   const subscriptions: Promise<() => Promise<void>>[] = [];
 
   function send<E extends keyof StreamEvents>(event: E, data: StreamEvents[E], id?: number): boolean {
+    // An announcement may still be on its way when the stream ends.
+    if (ended.signal.aborted) return true;
     const frame = `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
     const flowing = response.write(frame);
     if (response.writableLength > MOST_BUFFERED) close();
@@ -73,7 +77,7 @@ export function openEventStream(deps: StreamDeps, request: StreamRequest, respon
         if (conversationId !== null) await sendChanges(conversationId);
       }
       if (isSummaryOwed) await sendSummary();
-      if (!ready) {
+      if (isListening && !ready) {
         ready = true;
         send('ready', { cursor });
       }
@@ -144,8 +148,13 @@ export function openEventStream(deps: StreamDeps, request: StreamRequest, respon
       return;
     }
     send('ping', {});
+    await lookAgain();
+  }
+
+  async function lookAgain(): Promise<void> {
     dirty = true;
     isSummaryOwed = true;
+    isListening = true;
     await pump();
   }
 
@@ -156,7 +165,10 @@ export function openEventStream(deps: StreamDeps, request: StreamRequest, respon
     response.end();
     // `end` waits for a reader that may never read.
     setTimeout(() => response.destroy(), 1_000).unref();
-    for (const subscription of subscriptions) subscription.then((off) => off()).catch(deps.onError);
+    for (const subscription of subscriptions) {
+      // One that never stood was reported already.
+      subscription.then((off) => off().catch(deps.onError)).catch(() => undefined);
+    }
   }
 
   const heart = setInterval(() => {
@@ -177,13 +189,10 @@ export function openEventStream(deps: StreamDeps, request: StreamRequest, respon
 
   subscriptions.push(deps.bell.onAnnounce(person.id, (summary) => send('conversation', summary)));
   if (conversationId !== null) subscriptions.push(deps.bell.onRing(conversationId, onHint));
-  // Look only once the subscriptions stand: a change before that is found, a change after it rings.
-  Promise.all(subscriptions)
-    .then(pump)
-    .catch((error: unknown) => {
-      deps.onError(error);
-      close();
-    });
+  void pump();
+  // Look again once the subscriptions stand: a change before that is found, a change after it rings. Where they cannot
+  // stand (the hints are away), the heartbeat looks.
+  Promise.all(subscriptions).catch(deps.onError).then(lookAgain).catch(deps.onError);
 
   return {
     ended: new Promise((resolve) => ended.signal.addEventListener('abort', () => resolve())),

@@ -68,7 +68,9 @@ export function createLiveText(deps: LiveTextDeps): LiveText {
       entry.shown = markdown;
       const wait = entry.stored_at + STORE_INTERVAL_MS - Date.now();
       if (wait <= 0) return store(ref, entry);
-      entry.timer ??= setTimeout(() => store(ref, entry).catch(deps.onError), wait);
+      entry.timer ??= setTimeout(() => {
+        store(ref, entry).catch(deps.onError);
+      }, wait);
     },
 
     async end(ref) {

@@ -1,5 +1,5 @@
 import type { Logger } from '../logger.ts';
-import { type Hints, type PreviewEvent, type SessionHint, sessionChannel } from '../queue/hints.ts';
+import { type Hints, type PreviewEvent, type SessionHint, sessionChannel } from '../session/hints.ts';
 
 /** Pieces are gathered this long before they are sent: smooth to the eye, and 25 messages a second at most. */
 const GATHER_MS = 40;

@@ -4,8 +4,8 @@ import type {
 } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import { LeaseLostError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { type Hints, parseSessionHint, sessionChannel } from '../queue/hints.ts';
 import type { ApprovalPolicy, LogEntry, SessionEvent } from '../session/event.ts';
+import { type Hints, parseSessionHint, sessionChannel } from '../session/hints.ts';
 import { holdLease } from '../session/lease.ts';
 import type { Lease, SessionLog, SessionRef } from '../session/log.ts';
 import { nextStep, type SessionState } from '../session/state.ts';

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebAPIPlatformError, WebClient } from '@slack/web-api';
 import { describe, expect, it } from 'vitest';
@@ -160,7 +160,7 @@ describe('deliveries of the test Slack', () => {
   async function app(status: number) {
     const headers: Record<string, string | undefined>[] = [];
     const bodies: string[] = [];
-    const server = createServer(async (request, response) => {
+    const answer = async (request: IncomingMessage, response: ServerResponse) => {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(Buffer.from(chunk));
       headers.push({
@@ -169,6 +169,9 @@ describe('deliveries of the test Slack', () => {
       });
       bodies.push(Buffer.concat(chunks).toString());
       response.writeHead(status).end();
+    };
+    const server = createServer((request, response) => {
+      answer(request, response).catch(() => response.destroy());
     });
     await new Promise<void>((resolve) => {
       server.listen(0, '127.0.0.1', resolve);

@@ -21,8 +21,8 @@ export function createMemoryHints(): Hints {
   };
 }
 
-/** Hints that never arrive: Redis is away. */
-export const deafHints: Hints = {
+/** Redis is away: nothing can be said or heard. */
+export const brokenHints: Hints = {
   publish: () => Promise.reject(new Error('The hints are away')),
-  subscribe: () => Promise.resolve(() => Promise.resolve()),
+  subscribe: () => Promise.reject(new Error('The hints are away')),
 };

@@ -1,9 +1,12 @@
+import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ConversationKey, Outgoing } from '../../../src/chat/connector.ts';
+import { silentLogger } from '../../../src/logger.ts';
+import { createRedisHints } from '../../../src/queue/redis-hints.ts';
 import { eventually } from '../../support/eventually.ts';
-import { createMemoryHints, deafHints } from '../../support/memory-hints.ts';
+import { brokenHints, createMemoryHints } from '../../support/memory-hints.ts';
 import { createRecordingReceiver } from '../../support/recording-receiver.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { type TestDatabase, testDatabase, testRedis } from '../../support/services.ts';
 import { createWebClient, type Heard, type WebClient } from '../../support/web-client.ts';
 import { startWebServer, type WebServer } from '../../support/web-server.ts';
 
@@ -31,6 +34,15 @@ async function clientFor(name: string): Promise<WebClient> {
   const client = createWebClient(server.url);
   await client.signIn(name);
   return client;
+}
+
+const redis = testRedis();
+
+/** One gateway's own connections to the Redis that all share. */
+function openRedisHints() {
+  const publisher = new Redis(redis.url);
+  const subscriber = new Redis(redis.url);
+  return createRedisHints({ publisher, subscriber, logger: silentLogger }, redis.prefix);
 }
 
 function text(id: string, markdown: string, live = false): Outgoing {
@@ -143,26 +155,35 @@ describe('the event stream', () => {
   });
 
   it('reaches the pages of another gateway', async () => {
-    await using other = await startWebServer(database.db, createRecordingReceiver(), { hints });
+    await using here = openRedisHints();
+    await using there = openRedisHints();
+    await using one = await startWebServer(database.db, createRecordingReceiver(), { hints: here });
+    await using other = await startWebServer(database.db, createRecordingReceiver(), { hints: there });
     const client = createWebClient(other.url);
     await client.signIn('Ben');
     await using events = await client.events(key.thread, 0);
     await events.next('ready');
-    await post('dlv_1', 'from the first gateway');
-    expect((await events.next('message')).body).toMatchObject({ markdown: 'from the first gateway' });
+    const ref = await one.connector.post(key, text('dlv_1', 'from the', true), signal);
+    await events.next('message');
+    for (const markdown of ['from the first', 'from the first gateway']) {
+      await one.connector.edit(key, ref, text('dlv_1', markdown, true), signal);
+    }
+    await eventually(() => expect(shownAfter(events.heard)).toEqual(['from the first gateway']));
   });
 
-  it('looks for itself when hints are lost', async () => {
+  it('goes on without hints: what is stored comes at once, what is new within a heartbeat', async () => {
     vi.useFakeTimers({ toFake: ['setInterval'] });
-    await using deaf = await startWebServer(database.db, createRecordingReceiver(), { hints: deafHints });
+    await using deaf = await startWebServer(database.db, createRecordingReceiver(), { hints: brokenHints });
     const client = createWebClient(deaf.url);
     await client.signIn('Ana');
+    await post('dlv_0', 'stored');
     await using events = await client.events(key.thread, 0);
+    await events.next('message', ({ body }) => body.kind === 'text' && body.markdown === 'stored');
     await events.next('ready');
     await deaf.connector.post(key, text('dlv_1', 'unannounced'), signal);
-    expect(messagesIn(events.heard)).toEqual([]);
+    expect(messagesIn(events.heard)).toHaveLength(1);
     vi.advanceTimersByTime(10_000);
-    expect((await events.next('message')).body).toMatchObject({ markdown: 'unannounced' });
+    await events.next('message', ({ body }) => body.kind === 'text' && body.markdown === 'unannounced');
     await events.next('ping');
   });
 
