@@ -1,6 +1,6 @@
 import { type RequestHandler, type Response, Router } from 'express';
 import { isConversationId } from './conversation-id.ts';
-import { wireMessage } from './message-store.ts';
+import { wireMessage } from './message-document.ts';
 import { listQuery, newConversationBody, pageQuery } from './parse.ts';
 import { parseInput, Refusal } from './refusal.ts';
 import { personOf } from './session-routes.ts';

@@ -2,7 +2,8 @@ import type { Response } from 'express';
 import type { Person } from '../../src/chat/connector.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { Bell, ConversationHint } from './hints.ts';
-import { type MessageStore, wireMessage } from './message-store.ts';
+import { wireMessage } from './message-document.ts';
+import type { MessageStore } from './message-store.ts';
 import type { StreamEvents } from './wire.ts';
 
 /**

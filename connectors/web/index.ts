@@ -10,8 +10,9 @@ import { defaultExamples } from './examples.ts';
 import { createGuard } from './guard.ts';
 import { createBell, type Hints } from './hints.ts';
 import { createLiveText } from './live-text.ts';
+import type { MessageDocument } from './message-document.ts';
 import { createMessageRouter, handOn } from './message-routes.ts';
-import { createMessageStore, type MessageDocument } from './message-store.ts';
+import { createMessageStore } from './message-store.ts';
 import { createPageRouter, securityHeaders } from './page.ts';
 import { createErrorHandler, Refusal } from './refusal.ts';
 import { renderBody } from './render.ts';
@@ -75,7 +76,7 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
 
   const live = createLiveText({
     async store(ref, conversationId, markdown) {
-      const stored = await messages.setBody(conversationId, ref, { kind: 'text', markdown, live: true }, true);
+      const stored = await messages.setLiveText(conversationId, ref, markdown);
       if (stored === null) throw new PostRefusedError('message_not_found');
       bell.ring(conversationId, { type: 'changed', revision: stored.revision });
     },

@@ -30,7 +30,7 @@ interface Entry {
 }
 
 /** Milliseconds between two stores of one live text. */
-const STORE_INTERVAL_MS = 400;
+const STORE_INTERVAL_MS = 1_000;
 /** Live texts of one process; one more evicts the oldest, whose next edit is stored at once. */
 const MOST_ENTRIES = 5_000;
 

@@ -1,7 +1,7 @@
 import { type Response, Router } from 'express';
 import type { Person, Receipt } from '../../src/chat/connector.ts';
 import { conversationOf, refuseUnknown } from './conversation-routes.ts';
-import { type MessageDocument, wireMessage } from './message-store.ts';
+import { type MessageDocument, wireMessage } from './message-document.ts';
 import { decisionBody, newMessageBody, parseDecision, parseMessage, parseStop, stopBody } from './parse.ts';
 import { parseInput, Refusal } from './refusal.ts';
 import { titleOf } from './render.ts';

@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import type { Collection, Db, Filter, WithId } from 'mongodb';
+import type { Collection, Db, Filter } from 'mongodb';
 import { ConflictError } from '../../src/errors.ts';
 import { containing } from './conversation-store.ts';
 import { isDuplicateOf } from './duplicate-key.ts';
-import type { Author, MessageBody, WebMessage } from './wire.ts';
+import { type MessageDocument, messageIndexes } from './message-document.ts';
+import type { MessageBody } from './wire.ts';
+
+export type NewMessage = Pick<MessageDocument, 'author' | 'body'> &
+  Partial<Pick<MessageDocument, 'delivery_id' | 'client_id' | 'audience'>>;
 
 /**
  * Messages of web conversations. One dense sequence per conversation orders both creation (`seq`, fixed) and change
@@ -11,40 +15,16 @@ import type { Author, MessageBody, WebMessage } from './wire.ts';
  * take the next one; so revision n + 1 is never visible before n, and a reader that asks for "later than n" misses
  * nothing. A counter document would hand out n + 1 while n is still on its way.
  */
-export interface MessageDocument {
-  _id: string;
-  workspace_id: string;
-  conversation_id: string;
-  seq: number;
-  revision: number;
-  /** Agent posts only. Unique: a delivery cannot be posted twice. */
-  delivery_id?: string;
-  /** People's posts only. Unique per conversation and author: a retry cannot be posted twice. */
-  client_id?: string;
-  author: Author;
-  /** The one person who may see it; null: everybody. */
-  audience: string | null;
-  body: MessageBody;
-  created_at: Date;
-  refusal: string | null;
-  /** False until the receiver has taken a person's message; see `unreceived`. */
-  received: boolean;
-}
-
-export type NewMessage = Pick<MessageDocument, 'author' | 'body'> &
-  Partial<Pick<MessageDocument, 'delivery_id' | 'client_id' | 'audience'>>;
-
 export interface MessageStore {
   createIndexes(): Promise<void>;
   /** Stores a message once: the earlier one comes back when its delivery_id or client_id was used before. */
   add(conversationId: string, message: NewMessage): Promise<MessageDocument>;
   get(conversationId: string, id: string): Promise<MessageDocument | null>;
   findDelivery(conversationId: string, deliveryId: string): Promise<MessageDocument | null>;
-  /**
-   * Replaces the body, at a new revision; an equal body changes nothing. With `onlyLive`, only a text still live is
-   * changed. Null when there is no such message.
-   */
-  setBody(conversationId: string, id: string, body: MessageBody, onlyLive?: boolean): Promise<MessageDocument | null>;
+  /** Replaces the body, at a new revision; an equal body changes nothing. Null when there is no such message. */
+  setBody(conversationId: string, id: string, body: MessageBody): Promise<MessageDocument | null>;
+  /** The next state of a live text. One that is final already stays as it is. Null when there is no such message. */
+  setLiveText(conversationId: string, id: string, markdown: string): Promise<MessageDocument | null>;
   /** What became of a person's message. */
   setReceived(conversationId: string, id: string, refusal: string | null): Promise<MessageDocument | null>;
   /** People's messages stored before this time that no receiver has taken: the process died in between. */
@@ -118,32 +98,7 @@ export function createMessageStore(db: Db, workspaceId: string): MessageStore {
     head,
 
     async createIndexes() {
-      await messages.createIndexes([
-        { key: { workspace_id: 1, conversation_id: 1, seq: 1 }, name: 'seq', unique: true },
-        { key: { workspace_id: 1, conversation_id: 1, revision: 1 }, name: 'revision', unique: true },
-        {
-          key: { workspace_id: 1, delivery_id: 1 },
-          name: 'delivery_id',
-          unique: true,
-          partialFilterExpression: { delivery_id: { $exists: true } },
-        },
-        {
-          key: { workspace_id: 1, conversation_id: 1, 'author.id': 1, client_id: 1 },
-          name: 'client_id',
-          unique: true,
-          partialFilterExpression: { client_id: { $exists: true } },
-        },
-        {
-          key: { workspace_id: 1, created_at: 1 },
-          name: 'unreceived',
-          partialFilterExpression: { received: false },
-        },
-        {
-          key: { workspace_id: 1, conversation_id: 1, 'body.card.approval_id': 1 },
-          name: 'approval',
-          partialFilterExpression: { 'body.kind': 'approval' },
-        },
-      ]);
+      await messages.createIndexes(messageIndexes);
     },
 
     async add(conversationId, message) {
@@ -179,11 +134,16 @@ export function createMessageStore(db: Db, workspaceId: string): MessageStore {
 
     findDelivery: (conversationId, delivery_id) => messages.findOne({ ...inConversation(conversationId), delivery_id }),
 
-    async setBody(conversationId, id, body, onlyLive = false) {
+    async setBody(conversationId, id, body) {
       const found = await this.get(conversationId, id);
       if (found === null || JSON.stringify(found.body) === JSON.stringify(body)) return found;
-      const live = onlyLive ? { 'body.live': true } : {};
-      return (await update(conversationId, { _id: id, ...live }, { body })) ?? found;
+      return update(conversationId, { _id: id }, { body });
+    },
+
+    async setLiveText(conversationId, id, markdown) {
+      const body: MessageBody = { kind: 'text', markdown, live: true };
+      const changed = await update(conversationId, { _id: id, 'body.live': true }, { body });
+      return changed ?? this.get(conversationId, id);
     },
 
     async setReceived(conversationId, id, refusal) {
@@ -245,19 +205,5 @@ export function createMessageStore(db: Db, workspaceId: string): MessageStore {
         },
         { maxTimeMS: 2_000 },
       ),
-  };
-}
-
-/** As the page sees it. */
-export function wireMessage(document: WithId<MessageDocument>): WebMessage {
-  return {
-    id: document._id,
-    seq: document.seq,
-    revision: document.revision,
-    author: document.author,
-    body: document.body,
-    created_at: document.created_at.toISOString(),
-    client_id: document.client_id ?? null,
-    refusal: document.refusal,
   };
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { InboundDecision, InboundMessage, InboundStop, Person } from '../../src/chat/connector.ts';
 import { keyOf } from './conversation-id.ts';
-import type { MessageDocument } from './message-store.ts';
+import type { MessageDocument } from './message-document.ts';
 import type { AgentChoice } from './wire.ts';
 
 /** Chosen by the page for each thing it sends, and the same on every retry of it. */

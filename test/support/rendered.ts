@@ -13,7 +13,9 @@ export interface RenderedMessage {
 /** A message as the page draws it, without a browser. */
 export function renderMessage(message: WebMessage): RenderedMessage {
   const decide = () => Promise.reject(new Error('Nobody clicks here'));
-  const html = renderToStaticMarkup(createElement(MessageRow, { message, continues: false, decide }));
+  const drawn = renderToStaticMarkup(createElement(MessageRow, { message, continues: false, decide }));
+  // What the clock shows is nobody's words.
+  const html = drawn.replaceAll(/<time[^>]*>.*?<\/time>/g, '');
   const buttons = [...html.matchAll(/<button[^>]*>(.*?)<\/button>/gs)].map((match) => readable(match[1] ?? ''));
   return { text: readable(html), buttons };
 }

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ConversationKey, Outgoing } from '../../../src/chat/connector.ts';
 import { silentLogger } from '../../../src/logger.ts';
-import { createRedisHints } from '../../../src/queue/redis-hints.ts';
+import { createRedisHints } from '../../../src/session/redis-hints.ts';
 import { eventually } from '../../support/eventually.ts';
 import { brokenHints, createMemoryHints } from '../../support/memory-hints.ts';
 import { createRecordingReceiver } from '../../support/recording-receiver.ts';

@@ -37,7 +37,7 @@ describe('a live text', () => {
       [3, ' two'],
       [7, ' three'],
     ]);
-    vi.setSystemTime(Date.now() + 400);
+    vi.setSystemTime(Date.now() + 1_000);
     await update('One two three four');
     expect(stored).toEqual(['One', 'One two three four']);
   });
@@ -46,7 +46,7 @@ describe('a live text', () => {
     const { update, stored } = scene();
     await update('One');
     await update('One two');
-    await vi.advanceTimersByTimeAsync(400);
+    await vi.advanceTimersByTimeAsync(1_000);
     expect(stored).toEqual(['One', 'One two']);
     await vi.advanceTimersByTimeAsync(10_000);
     expect(stored).toHaveLength(2);
@@ -83,7 +83,7 @@ describe('a live text', () => {
     await update('One');
     await update('One two');
     fail(true);
-    await vi.advanceTimersByTimeAsync(400);
+    await vi.advanceTimersByTimeAsync(1_000);
     expect(errors).toHaveLength(1);
     fail(false);
     await update('One two three');
