@@ -73,6 +73,10 @@ export interface SessionLog {
   release(lease: Lease): Promise<void>;
   /** Sessions that are owed a turn and that nobody holds, at most `limit`: what the sweep enqueues. */
   owed(limit: number): Promise<SessionRef[]>;
+  /** Everything up to `seq` is shown in the conversation. False: the log has moved on since. */
+  delivered(ref: SessionRef, seq: number): Promise<boolean>;
+  /** Sessions whose last append may not be shown yet, at most `limit`: what delivery looks at after a restart. */
+  undelivered(limit: number): Promise<SessionRef[]>;
 }
 
 export interface Claimed {

@@ -185,13 +185,35 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
         .find({ 'log.owed': true, $expr: FREE }, { projection: { workspace_id: 1 } })
         .limit(limit)
         .toArray();
-      return found.map((document) => ({ workspace_id: document.workspace_id, session_id: document._id }));
+      return found.map(refOf);
+    },
+
+    async delivered(ref, seq) {
+      const marked = await sessions.updateOne(
+        { ...filterOf(ref), 'log.seq': seq },
+        { $set: { 'log.undelivered': false } },
+        // A mark that a crash undoes only makes delivery look once more.
+        { writeConcern: { w: 1 } },
+      );
+      return marked.matchedCount === 1;
+    },
+
+    async undelivered(limit) {
+      const found = await sessions
+        .find({ 'log.undelivered': true }, { projection: { workspace_id: 1 } })
+        .limit(limit)
+        .toArray();
+      return found.map(refOf);
     },
   };
 }
 
 /** Nobody holds the lease, or its holder let it run out. `$$NOW` is the database's clock: workers' clocks may differ. */
 const FREE = { $or: [{ $eq: ['$log.lease.until', null] }, { $lte: ['$log.lease.until', '$$NOW'] }] };
+
+function refOf(document: LoggedDocument): SessionRef {
+  return { workspace_id: document.workspace_id, session_id: document._id };
+}
 
 function filterOf(ref: SessionRef): { _id: string; workspace_id: string } {
   return { _id: ref.session_id, workspace_id: ref.workspace_id };

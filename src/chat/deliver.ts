@@ -1,0 +1,233 @@
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { type Hints, parseSessionHint, sessionChannel } from '../session/hints.ts';
+import type { SessionLog, SessionRef } from '../session/log.ts';
+import type { Connector, ConversationKey } from './connector.ts';
+import type { CursorLease, CursorStore } from './delivery-cursor.ts';
+import type { DeliveryStore } from './delivery-store.ts';
+import { createLive } from './live.ts';
+import type { DescribeCall } from './render-entries.ts';
+import { type ShowDeps, showEntry, showLive } from './session-delivery.ts';
+
+export interface DelivererDeps {
+  log: SessionLog;
+  hints: Hints;
+  cursors: CursorStore;
+  store: DeliveryStore;
+  connectors: ReadonlyMap<string, Connector>;
+  /** Where a session is shown; null for one that lives in no conversation. */
+  findTarget(ref: SessionRef): Promise<Target | null>;
+  describe: DescribeCall;
+  logger: Logger;
+  /** This gateway's name in leases. */
+  holder: string;
+  timings: {
+    /** How long a silent gateway keeps a session. */
+    lease_ms: number;
+    sweep_ms: number;
+    retry_ms: number;
+  };
+}
+
+export interface Target {
+  conversation: ConversationKey;
+  agent_name: string;
+}
+
+/**
+ * Shows sessions in their conversations: chat is a view of the log. Any number of gateways may run one; each session is
+ * shown by one of them at a time, and another goes on from the cursor when it is lost.
+ */
+export interface Deliverer {
+  start(): void;
+  /** The session's log has grown. Cheap, and safe to call for any session. */
+  wake(ref: SessionRef): void;
+  sweepNow(): Promise<number>;
+  /** Stop at once; another gateway, or the next start, goes on. */
+  stop(): Promise<void>;
+}
+
+/** Entries read at a time. */
+const PAGE = 200;
+const SWEEP_BATCH = 500;
+
+export function createDeliverer(deps: DelivererDeps): Deliverer {
+  const stopping = new AbortController();
+  /** Sessions this gateway is showing: a wake sets `again`. */
+  const running = new Map<string, { again: boolean; poke: () => void; done: Promise<void> }>();
+  let timer: NodeJS.Timeout | null = null;
+
+  function wake(ref: SessionRef): void {
+    if (stopping.signal.aborted) return;
+    const known = running.get(ref.session_id);
+    if (known !== undefined) {
+      known.again = true;
+      known.poke();
+      return;
+    }
+    const slot = { again: false, poke: () => undefined as void, done: Promise.resolve() };
+    running.set(ref.session_id, slot);
+    slot.done = runShow(ref, slot)
+      .catch((err: unknown) => {
+        if (!stopping.signal.aborted) deps.logger.warn({ err, ...ref }, 'delivery stopped; the sweep tries again');
+        slot.again = false;
+      })
+      .finally(() => {
+        running.delete(ref.session_id);
+        if (slot.again) wake(ref);
+      });
+  }
+
+  async function runShow(ref: SessionRef, slot: { again: boolean; poke: () => void }): Promise<void> {
+    slot.again = false;
+    const target = await deps.findTarget(ref);
+    const connector = target === null ? undefined : deps.connectors.get(target.conversation.connector);
+    if (target === null) {
+      await deps.log.delivered(ref, (await deps.log.head(ref)).seq);
+      return;
+    }
+    if (connector === undefined) return;
+    const lease = await deps.cursors.acquire(ref.session_id, ref.workspace_id, deps.holder, deps.timings.lease_ms);
+    if (lease === null) return;
+    try {
+      await showUnder(ref, target, connector, lease, slot);
+    } finally {
+      await deps.cursors.release(lease);
+    }
+  }
+
+  async function showUnder(
+    ref: SessionRef,
+    target: Target,
+    connector: Connector,
+    lease: CursorLease,
+    slot: { again: boolean; poke: () => void },
+  ): Promise<void> {
+    const lost = new AbortController();
+    const signal = AbortSignal.any([stopping.signal, lost.signal]);
+    const renewal = setInterval(() => {
+      deps.cursors.renew(lease, deps.timings.lease_ms).then(
+        (held) => held || lost.abort(new Error('Another gateway shows this session now')),
+        (err: unknown) => deps.logger.warn({ reason: messageOf(err), ...ref }, 'delivery lease was not renewed'),
+      );
+    }, deps.timings.lease_ms / 3);
+
+    const live = createLive();
+    const bell = createWaiter();
+    slot.poke = bell.ring;
+    const { conversation } = target;
+    const show: ShowDeps = {
+      ...ref,
+      ref,
+      log: deps.log,
+      store: deps.store,
+      connector,
+      conversation,
+      live,
+      logger: deps.logger,
+      retry_ms: deps.timings.retry_ms,
+      signal,
+      context: { agent_name: target.agent_name, text_limit: connector.limits.text, describe: deps.describe },
+    };
+    const unsubscribe = await deps.hints.subscribe(sessionChannel(ref.session_id), (message) => {
+      const hint = parseSessionHint(message);
+      if (hint?.type === 'appended') bell.ring();
+      if (hint?.type === 'preview' && live.accept(hint.event)) bell.ringIn(connector.limits.edit_interval_ms);
+    });
+    try {
+      for (let seq = lease.seq; ; ) {
+        signal.throwIfAborted();
+        slot.again = false;
+        const entries = await deps.log.read(ref, seq, PAGE);
+        for (const entry of entries) {
+          await showEntry(show, entry);
+          seq = entry.seq;
+        }
+        if (entries.length > 0) {
+          if (!(await deps.cursors.advance(lease, seq))) return;
+          continue;
+        }
+        if (live.pending) await showLive(show);
+        const head = await deps.log.head(ref);
+        if (head.seq > seq) continue;
+        const rests = head.status === 'idle' || head.status === 'terminated';
+        if (rests && (await deps.log.delivered(ref, seq))) return;
+        if (!rests) await bell.wait(deps.timings.sweep_ms, signal);
+      }
+    } finally {
+      clearInterval(renewal);
+      bell.clear();
+      slot.poke = () => undefined;
+      await unsubscribe();
+    }
+  }
+
+  async function sweepNow(): Promise<number> {
+    const refs = await deps.log.undelivered(SWEEP_BATCH);
+    for (const ref of refs) wake(ref);
+    return refs.length;
+  }
+
+  return {
+    wake,
+    sweepNow,
+    start() {
+      timer ??= setInterval(() => {
+        sweepNow().catch((err: unknown) =>
+          deps.logger.warn({ err }, 'delivery sweep failed; the next one tries again'),
+        );
+      }, deps.timings.sweep_ms);
+    },
+    async stop() {
+      if (timer !== null) clearInterval(timer);
+      stopping.abort(new Error('The gateway is stopping'));
+      await Promise.allSettled([...running.values()].map((slot) => slot.done));
+    },
+  };
+}
+
+interface Waiter {
+  ring(): void;
+  /** Ring after a while, unless it rings before: pieces of a text are shown together. */
+  ringIn(ms: number): void;
+  /** Until it rings, `ms` pass or the signal fires. */
+  wait(ms: number, signal: AbortSignal): Promise<void>;
+  clear(): void;
+}
+
+function createWaiter(): Waiter {
+  let rung = false;
+  let wakeUp: (() => void) | null = null;
+  let soon: NodeJS.Timeout | null = null;
+
+  function ring(): void {
+    rung = true;
+    if (soon !== null) clearTimeout(soon);
+    soon = null;
+    wakeUp?.();
+  }
+
+  return {
+    ring,
+    ringIn(ms) {
+      soon ??= setTimeout(ring, ms);
+    },
+    async wait(ms, signal) {
+      if (!rung && !signal.aborted) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, ms);
+          wakeUp = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+          signal.addEventListener('abort', wakeUp, { once: true });
+        });
+      }
+      rung = false;
+      wakeUp = null;
+    },
+    clear() {
+      if (soon !== null) clearTimeout(soon);
+    },
+  };
+}

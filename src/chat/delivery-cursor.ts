@@ -1,0 +1,76 @@
+import type { Collection, Db } from 'mongodb';
+import { isDuplicateKey } from './mongo-errors.ts';
+
+/** How far a session is shown in its conversation, and which gateway is showing it. */
+interface CursorDocument {
+  _id: string;
+  workspace_id: string;
+  seq: number;
+  token: number;
+  holder: string | null;
+  until: Date | null;
+}
+
+export interface CursorLease {
+  session_id: string;
+  token: number;
+  /** The last event that is shown. */
+  seq: number;
+}
+
+/** One gateway at a time shows a session, so that its messages keep their order. The clock is the database's. */
+export interface CursorStore {
+  /** Null: another gateway is at it. */
+  acquire(session_id: string, workspace_id: string, holder: string, ttl_ms: number): Promise<CursorLease | null>;
+  /** False: another gateway has taken over. */
+  renew(lease: CursorLease, ttl_ms: number): Promise<boolean>;
+  /** Everything up to `seq` is shown. False: another gateway has taken over. */
+  advance(lease: CursorLease, seq: number): Promise<boolean>;
+  release(lease: CursorLease): Promise<void>;
+}
+
+export function createCursorStore(db: Db): CursorStore {
+  const cursors: Collection<CursorDocument> = db.collection('delivery_cursors', {
+    writeConcern: { w: 'majority', journal: true },
+  });
+  const free = { $or: [{ $eq: ['$until', null] }, { $lte: ['$until', '$$NOW'] }] };
+
+  async function tryAcquire(session_id: string, holder: string, ttl_ms: number): Promise<CursorLease | null> {
+    const held = await cursors.findOneAndUpdate(
+      { _id: session_id, $expr: free },
+      [{ $set: { token: { $add: ['$token', 1] }, holder: { $literal: holder }, until: { $add: ['$$NOW', ttl_ms] } } }],
+      { returnDocument: 'after' },
+    );
+    return held === null ? null : { session_id, token: held.token, seq: held.seq };
+  }
+
+  return {
+    async acquire(session_id, workspace_id, holder, ttl_ms) {
+      const lease = await tryAcquire(session_id, holder, ttl_ms);
+      if (lease !== null) return lease;
+      try {
+        await cursors.insertOne({ _id: session_id, workspace_id, seq: 0, token: 0, holder: null, until: null });
+      } catch (error) {
+        if (isDuplicateKey(error)) return null;
+        throw error;
+      }
+      return tryAcquire(session_id, holder, ttl_ms);
+    },
+
+    async renew(lease, ttl_ms) {
+      const renewed = await cursors.updateOne({ _id: lease.session_id, token: lease.token }, [
+        { $set: { until: { $add: ['$$NOW', ttl_ms] } } },
+      ]);
+      return renewed.matchedCount === 1;
+    },
+
+    async advance(lease, seq) {
+      const moved = await cursors.updateOne({ _id: lease.session_id, token: lease.token }, { $set: { seq } });
+      return moved.matchedCount === 1;
+    },
+
+    async release(lease) {
+      await cursors.updateOne({ _id: lease.session_id, token: lease.token }, { $set: { holder: null, until: null } });
+    },
+  };
+}

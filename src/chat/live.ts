@@ -1,0 +1,78 @@
+import type { PreviewEvent } from '../session/hints.ts';
+
+/** Text or output that is still being written, as far as its pieces have reached this gateway. */
+export interface Live {
+  /** A piece arrived. True when there is something new to show. */
+  accept(event: PreviewEvent): boolean;
+  /** The message being written, when something of it is new since the last call. */
+  takeText(): { message_id: string; text: string } | null;
+  /** Output of running tools that is new since the last call. */
+  takeOutputs(): Array<{ tool_use_id: string; output: string }>;
+  /** Its event stands in the log: previews of it are over. */
+  settle(id: string): void;
+  readonly pending: boolean;
+}
+
+/** The latest output kept for watchers; the whole of it is in the log when the call ends. */
+const OUTPUT_CHARS = 2000;
+
+export function createLive(): Live {
+  let message: { id: string; blocks: string[]; fresh: boolean } | null = null;
+  const outputs = new Map<string, { text: string; fresh: boolean }>();
+
+  return {
+    accept(event) {
+      switch (event.type) {
+        case 'event_start':
+          // Only a message whose beginning was heard is shown as it grows: a text without its start makes no sense.
+          if (event.event.type === 'agent.message') message = { id: event.event.id, blocks: [], fresh: false };
+          return false;
+        case 'event_delta': {
+          if (message?.id !== event.event_id) return false;
+          const { index, content } = event.delta;
+          message.blocks[index] = (message.blocks[index] ?? '') + content.text;
+          message.fresh = true;
+          return true;
+        }
+        case 'preview_dropped':
+          if (message?.id === event.event_id) message = null;
+          return false;
+        case 'tool_output': {
+          const before = outputs.get(event.tool_use_id)?.text ?? '';
+          outputs.set(event.tool_use_id, { text: tail(before + event.text), fresh: true });
+          return true;
+        }
+        default:
+          return event satisfies never;
+      }
+    },
+    takeText() {
+      if (message === null || !message.fresh) return null;
+      message.fresh = false;
+      return { message_id: message.id, text: textOfBlocks(message.blocks) };
+    },
+    takeOutputs() {
+      const fresh = [...outputs].filter(([, output]) => output.fresh);
+      for (const [, output] of fresh) output.fresh = false;
+      return fresh.map(([tool_use_id, output]) => ({ tool_use_id, output: output.text }));
+    },
+    settle(id) {
+      if (message?.id === id) message = null;
+      outputs.delete(id);
+    },
+    get pending() {
+      return message?.fresh === true || [...outputs.values()].some((output) => output.fresh);
+    },
+  };
+}
+
+/** A message's text blocks as one text, the same while it grows and when it is whole. */
+export function textOfBlocks(blocks: readonly (string | undefined)[]): string {
+  return blocks.filter((text) => text !== undefined && text.trim() !== '').join('\n\n');
+}
+
+function tail(text: string): string {
+  if (text.length <= OUTPUT_CHARS) return text;
+  const cut = text.slice(-OUTPUT_CHARS);
+  return /^[\uDC00-\uDFFF]/.test(cut) ? cut.slice(1) : cut;
+}

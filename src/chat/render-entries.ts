@@ -1,0 +1,144 @@
+import { describeApprovers } from '../approvals/policy.ts';
+import type { EventOf, LogEntry, SessionEvent } from '../session/event.ts';
+import { derivedId } from '../session/id.ts';
+import type { ApprovalCard, Outgoing, ToolActivity } from './connector.ts';
+import { textOfBlocks } from './live.ts';
+import { splitMarkdown } from './split.ts';
+
+/** How a call is named to people; the tools know (`describe` in src/tools/tool.ts). */
+export type DescribeCall = (name: string, input: Record<string, unknown>) => { title: string; detail: string };
+
+export interface RenderContext {
+  agent_name: string;
+  /** Characters of one message. */
+  text_limit: number;
+  describe: DescribeCall;
+}
+
+/** The delivery that shows this event. */
+export function deliveryId(event_id: string, part = 0): string {
+  const id = derivedId('dlv', event_id);
+  return part === 0 ? id : `${id}.${part}`;
+}
+
+/** A message of the agent's, in as many posts as it needs. */
+export function messagePosts(event: EventOf<'agent.message'>, context: RenderContext): Outgoing[] {
+  const text = textOfBlocks(event.content.map((block) => (block.type === 'text' ? block.text : '*(withheld)*')));
+  return splitMarkdown(text, context.text_limit).map((markdown, part) => ({
+    kind: 'text',
+    delivery_id: deliveryId(event.id, part),
+    markdown,
+    live: false,
+    agent_name: context.agent_name,
+  }));
+}
+
+export function notice(event_id: string, level: 'info' | 'error', markdown: string, context: RenderContext): Outgoing {
+  return { kind: 'notice', delivery_id: deliveryId(event_id), level, markdown, agent_name: context.agent_name };
+}
+
+export function approvalPost(event: EventOf<'deckhand.approval_requested'>, context: RenderContext): Outgoing {
+  const expires = event.policy.expire_after_ms;
+  const { requested_by } = event;
+  const card: ApprovalCard = {
+    approval_id: event.approval_id,
+    tool_name: event.tool_name,
+    summary: event.summary,
+    detail: event.detail,
+    requested_by: requested_by === null ? null : { id: requested_by.id, name: requested_by.name },
+    approvers: describeApprovers(event),
+    expires_at: expires === null ? null : new Date(Date.parse(event.processed_at) + expires).toISOString(),
+    state: { status: 'pending', reminded: 0 },
+  };
+  return { kind: 'approval', delivery_id: deliveryId(event.id), card, agent_name: context.agent_name };
+}
+
+/** The same card after something happened to its approval. */
+export function cardAfter(
+  card: ApprovalCard,
+  event: EventOf<'deckhand.approval_decided'> | EventOf<'deckhand.approval_reminded'>,
+): ApprovalCard {
+  if (event.type === 'deckhand.approval_reminded') {
+    const reminded = card.state.status === 'pending' ? card.state.reminded + 1 : 0;
+    return card.state.status === 'pending' ? { ...card, state: { status: 'pending', reminded } } : card;
+  }
+  const at = event.processed_at;
+  if (event.outcome === 'expired' || event.outcome === 'withdrawn')
+    return { ...card, state: { status: event.outcome, at } };
+  const by = event.by ?? { via: 'deckhand', id: 'deckhand', name: 'Deckhand' };
+  const { outcome: status, reason } = event;
+  return { ...card, state: { status, by: { id: by.id, name: by.name }, at, reason, via: by.via } };
+}
+
+type ToolUse = EventOf<'agent.tool_use'> | EventOf<'agent.mcp_tool_use'> | EventOf<'agent.custom_tool_use'>;
+
+export function activityPost(event: ToolUse, context: RenderContext): Outgoing {
+  const { title, detail } = context.describe(event.name, event.input);
+  const waits = event.type === 'agent.custom_tool_use' || event.evaluated_permission === 'ask';
+  const activity: ToolActivity = {
+    tool_use_id: event.id,
+    tool_name: event.name,
+    title,
+    detail,
+    status: waits ? 'waiting' : 'running',
+    output: '',
+  };
+  return { kind: 'activity', delivery_id: deliveryId(event.id), activity, agent_name: context.agent_name };
+}
+
+/** Most of a result that an activity carries; the log has the whole. */
+const SHOWN_OUTPUT = 4000;
+
+export function activityAfter(activity: ToolActivity, content: unknown, isError: boolean): ToolActivity {
+  const output = outputText(content);
+  const shown =
+    output.length > SHOWN_OUTPUT
+      ? `${output.slice(0, SHOWN_OUTPUT)}\n… (${output.length - SHOWN_OUTPUT} more characters)`
+      : output;
+  const status = !isError ? 'done' : output.startsWith('Denied by') ? 'denied' : 'failed';
+  return { ...activity, status, output: shown };
+}
+
+function outputText(content: unknown): string {
+  if (!Array.isArray(content)) return '';
+  return content
+    .map((block: unknown) => {
+      if (typeof block !== 'object' || block === null) return '';
+      if ('text' in block && typeof block.text === 'string') return block.text;
+      return 'type' in block && typeof block.type === 'string' ? `(${block.type})` : '';
+    })
+    .join('\n');
+}
+
+/** What a run's end means to people, when its messages do not say it; null when they do. */
+export function endingOf(
+  idle: EventOf<'session.status_idle'>,
+  run: readonly LogEntry[],
+): { level: 'info' | 'error'; text: string } | null {
+  switch (idle.stop_reason.type) {
+    case 'budget_reached':
+      return { level: 'error', text: "I stopped: this session's budget is used up. Raise it to let me go on." };
+    case 'refusal': {
+      const why = idle.stop_details?.explanation;
+      return { level: 'error', text: `I cannot help with that.${typeof why === 'string' ? ` ${why}` : ''}` };
+    }
+    case 'retries_exhausted':
+      return run.some(({ event }) => saysWhy(event))
+        ? null
+        : { level: 'error', text: 'I gave up after several failures.' };
+    case 'requires_action':
+      return null;
+    case 'end_turn': {
+      const stop = run.find(({ event }) => event.type === 'user.interrupt');
+      if (stop !== undefined) return { level: 'info', text: `Stopped by ${stop.by?.name ?? 'a person'}.` };
+      const said = run.some(({ event }) => event.type === 'agent.message' || saysWhy(event));
+      return said ? null : { level: 'info', text: 'Done; there is nothing to add.' };
+    }
+    default:
+      return idle.stop_reason satisfies never;
+  }
+}
+
+function saysWhy(event: SessionEvent): boolean {
+  return event.type === 'session.error' && event.error.retry_status.type !== 'retrying';
+}

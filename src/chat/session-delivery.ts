@@ -1,0 +1,186 @@
+import type { EventOf, LogEntry } from '../session/event.ts';
+import type { SessionLog, SessionRef } from '../session/log.ts';
+import { type Connector, type Outgoing, PostRefusedError, type Status } from './connector.ts';
+import type { DeliveryStore } from './delivery-store.ts';
+import type { Live } from './live.ts';
+import { deliver, type PostDeps } from './post.ts';
+import {
+  activityAfter,
+  activityPost,
+  approvalPost,
+  cardAfter,
+  deliveryId,
+  endingOf,
+  messagePosts,
+  notice,
+  type RenderContext,
+} from './render-entries.ts';
+import { splitMarkdown } from './split.ts';
+
+export interface ShowDeps extends PostDeps {
+  log: Pick<SessionLog, 'query'>;
+  ref: SessionRef;
+  store: DeliveryStore;
+  connector: Connector;
+  live: Live;
+  context: RenderContext;
+}
+
+/** What of one run its ending looks back at; a run has fewer of these. */
+const LOOK_BACK = 200;
+
+/** Show what this entry means to people, if anything. Repeating it changes nothing. */
+export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> {
+  const { event } = entry;
+  const { context } = deps;
+  switch (event.type) {
+    case 'agent.message':
+      deps.live.settle(event.id);
+      for (const post of messagePosts(event, context)) await send(deps, post);
+      return;
+    case 'agent.tool_use':
+    case 'agent.mcp_tool_use':
+    case 'agent.custom_tool_use':
+      await status(deps, { text: context.describe(event.name, event.input).title });
+      if (deps.connector.shows_activity) await send(deps, activityPost(event, context));
+      return;
+    case 'agent.tool_result':
+      return endActivity(deps, event.tool_use_id, event.content, event.is_error === true);
+    case 'agent.mcp_tool_result':
+      return endActivity(deps, event.mcp_tool_use_id, event.content, event.is_error === true);
+    case 'user.custom_tool_result':
+      return endActivity(deps, event.custom_tool_use_id, event.content, event.is_error === true);
+    case 'deckhand.approval_requested':
+      return send(deps, approvalPost(event, context));
+    case 'deckhand.approval_reminded':
+      await redraw(deps, event);
+      return send(deps, notice(event.id, 'info', 'A reminder: the approval above is still waiting.', context));
+    case 'deckhand.approval_decided':
+      return redraw(deps, event);
+    case 'session.status_running':
+      return status(deps, { text: 'Thinking…' });
+    case 'session.error':
+      if (event.error.retry_status.type === 'retrying') {
+        return status(deps, { text: `${event.error.message} Trying again…` });
+      }
+      return send(deps, notice(event.id, 'error', event.error.message, context));
+    case 'session.status_idle':
+      return showEnding(deps, entry, event);
+    case 'session.status_terminated':
+      await status(deps, null);
+      return send(
+        deps,
+        notice(event.id, 'error', 'This session has ended. Mention me again to start a new one.', context),
+      );
+    default:
+      return;
+  }
+}
+
+/** Show what has been written since the last time: the growing message and the output of running tools. */
+export async function showLive(deps: ShowDeps): Promise<void> {
+  const { context } = deps;
+  const text = deps.live.takeText();
+  if (text !== null) {
+    const [markdown] = splitMarkdown(text.text, context.text_limit);
+    const delivery_id = deliveryId(text.message_id);
+    if (markdown !== undefined && markdown.trim() !== '') {
+      await send(deps, { kind: 'text', delivery_id, markdown, live: true, agent_name: context.agent_name });
+    }
+  }
+  for (const { tool_use_id, output } of deps.live.takeOutputs()) {
+    const shown = await deps.store.get(deliveryId(tool_use_id));
+    if (shown?.outgoing.kind !== 'activity' || !isOpen(shown.outgoing.activity.status)) continue;
+    const activity = { ...shown.outgoing.activity, status: 'running' as const, output };
+    await send(deps, { ...shown.outgoing, activity });
+  }
+}
+
+async function endActivity(deps: ShowDeps, tool_use_id: string, content: unknown, isError: boolean): Promise<void> {
+  deps.live.settle(tool_use_id);
+  await status(deps, { text: 'Thinking…' });
+  const shown = await deps.store.get(deliveryId(tool_use_id));
+  if (shown?.outgoing.kind !== 'activity') return;
+  const activity = activityAfter(shown.outgoing.activity, content, isError);
+  await send(deps, { ...shown.outgoing, activity });
+}
+
+function isOpen(state: string): boolean {
+  return state === 'running' || state === 'waiting';
+}
+
+async function redraw(
+  deps: ShowDeps,
+  event: EventOf<'deckhand.approval_decided'> | EventOf<'deckhand.approval_reminded'>,
+): Promise<void> {
+  const asked = await deps.log.query({
+    ...deps.ref,
+    types: ['deckhand.approval_requested'],
+    order: 'desc',
+    limit: LOOK_BACK,
+  });
+  const question = asked.find((entry) => {
+    return entry.event.type === 'deckhand.approval_requested' && entry.event.approval_id === event.approval_id;
+  });
+  if (question === undefined) return;
+  const shown = await deps.store.get(deliveryId(question.event.id));
+  if (shown?.outgoing.kind !== 'approval') return;
+  await send(deps, { ...shown.outgoing, card: cardAfter(shown.outgoing.card, event) });
+}
+
+async function showEnding(deps: ShowDeps, entry: LogEntry, idle: EventOf<'session.status_idle'>): Promise<void> {
+  const run = await runBefore(deps, entry);
+  const ending = endingOf(idle, run);
+  await finishLeftovers(deps);
+  if (ending !== null) await send(deps, notice(idle.id, ending.level, ending.text, deps.context));
+  await status(deps, idle.stop_reason.type === 'requires_action' ? { text: 'Waiting for a person' } : null);
+}
+
+/** What was said in the run that ends with `entry`, newest first. */
+async function runBefore(deps: ShowDeps, entry: LogEntry): Promise<LogEntry[]> {
+  const entries = await deps.log.query({
+    ...deps.ref,
+    types: ['user.message', 'user.interrupt', 'agent.message', 'session.error'],
+    before_seq: entry.seq,
+    order: 'desc',
+    limit: LOOK_BACK,
+  });
+  const start = entries.findIndex(({ event }) => event.type === 'user.message');
+  return start === -1 ? entries : entries.slice(0, start);
+}
+
+/** A live post whose text never came, and no other took its place: say that it broke off. */
+async function finishLeftovers(deps: ShowDeps): Promise<void> {
+  for (const left of await deps.store.live(deps.session_id)) {
+    if (left.outgoing.kind !== 'text') continue;
+    await send(deps, { ...left.outgoing, live: false, markdown: `${left.outgoing.markdown}\n\n*(broken off)*` });
+  }
+}
+
+/** Deliver; what the platform will never take is said in a short notice instead, and never holds up the rest. */
+async function send(deps: ShowDeps, outgoing: Outgoing): Promise<void> {
+  try {
+    await deliver(deps, outgoing);
+  } catch (error) {
+    if (!(error instanceof PostRefusedError)) throw error;
+    const facts = { session_id: deps.session_id, delivery_id: outgoing.delivery_id, reason: error.reason };
+    deps.logger.error(facts, 'the platform refused a message');
+    await deps.store.record(outgoing.delivery_id, { state: 'failed' });
+    if (outgoing.kind === 'activity') return;
+    const delivery_id = `${outgoing.delivery_id}.refused`;
+    const markdown = `I have something to show that this chat does not take (${error.reason}).`;
+    const { agent_name } = outgoing;
+    try {
+      await deliver(deps, { kind: 'notice', delivery_id, level: 'error', markdown, agent_name });
+    } catch (second) {
+      if (!(second instanceof PostRefusedError)) throw second;
+      await deps.store.record(delivery_id, { state: 'failed' });
+    }
+  }
+}
+
+async function status(deps: ShowDeps, value: Status): Promise<void> {
+  await deps.connector.setStatus(deps.conversation, value, deps.signal).catch((err: unknown) => {
+    deps.logger.debug({ err, session_id: deps.session_id }, 'status was not shown');
+  });
+}
