@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { InvalidInputError } from '../errors.ts';
 import { approvalPolicyOf } from './approval-policy.ts';
 import { metadataPatchSchema, metadataSchema, patchMetadata } from './metadata.ts';
+import { isGiven } from './parse.ts';
 import { resolveTools, toolsSchema } from './tool-config.ts';
 
 /** What a version of an agent is made of. */
@@ -110,7 +111,7 @@ export function configAfter(before: AgentConfig, params: AgentUpdate): AgentConf
     ...(params.name === undefined ? {} : { name: params.name }),
     ...(params.description === undefined ? {} : { description: emptyToNull(params.description) }),
     ...(params.mcp_servers === undefined ? {} : { mcp_servers: params.mcp_servers ?? [] }),
-    ...(params.metadata == null ? {} : { metadata: patchMetadata(before.metadata, params.metadata) }),
+    ...(isGiven(params.metadata) ? { metadata: patchMetadata(before.metadata, params.metadata) } : {}),
     ...(params.model === undefined ? {} : { model: resolveModel(params.model, before.model) }),
     ...(params.skills === undefined ? {} : { skills: resolveSkills(params.skills ?? []) }),
     ...(params.system === undefined ? {} : { system: emptyToNull(params.system) }),
@@ -128,8 +129,8 @@ export function resolveModel(
   const kept = named === undefined ? before?.effort : named;
   return {
     id: params.id,
-    ...(kept == null ? {} : { effort: kept }),
-    ...(params.inference_geo == null ? {} : { inference_geo: params.inference_geo }),
+    ...(isGiven(kept) ? { effort: kept } : {}),
+    ...(isGiven(params.inference_geo) ? { inference_geo: params.inference_geo } : {}),
     speed: params.speed ?? 'standard',
   };
 }
@@ -168,5 +169,5 @@ function refuseDuplicate(names: string[], path: string, what: string): void {
 }
 
 function emptyToNull(text: string | null | undefined): string | null {
-  return text == null || text === '' ? null : text;
+  return !isGiven(text) || text === '' ? null : text;
 }

@@ -8,6 +8,7 @@ import type {
 import { z } from 'zod';
 import { InvalidInputError } from '../errors.ts';
 import { durationSetting, metadataSchema, numberSetting, refuseUnknownSettings } from './metadata.ts';
+import { isGiven } from './parse.ts';
 
 export type EnvironmentConfig = BetaEnvironment['config'];
 
@@ -83,7 +84,7 @@ export function resolveConfig(
   params: z.output<typeof config> | null | undefined,
   before?: EnvironmentConfig,
 ): EnvironmentConfig {
-  if (params == null) return before ?? cloudWith(NO_NETWORK);
+  if (!isGiven(params)) return before ?? cloudWith(NO_NETWORK);
   if (before !== undefined && before.type !== params.type) {
     throw new InvalidInputError('cannot change after creation (invalid_config_type_change)', 'config.type');
   }
@@ -96,7 +97,7 @@ function networkingAfter(
   before: BetaCloudConfig['networking'],
   params: z.output<typeof cloud>['networking'],
 ): BetaCloudConfig['networking'] {
-  if (params == null) return before;
+  if (!isGiven(params)) return before;
   if (params.type === 'unrestricted') return { type: 'unrestricted' };
   const kept = before.type === 'limited' ? before : NO_NETWORK;
   return {

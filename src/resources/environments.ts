@@ -12,6 +12,7 @@ import {
 } from './environment-config.ts';
 import { type Metadata, patchMetadata } from './metadata.ts';
 import { type PageOf, type PageRequest, readPage } from './page.ts';
+import { isGiven } from './parse.ts';
 
 export interface EnvironmentDocument {
   _id: string;
@@ -144,7 +145,7 @@ function changed(before: EnvironmentDocument, params: EnvironmentUpdate): Partia
   const metadata = patchMetadata(before.metadata, emptyDeletes(params.metadata ?? {}));
   workspaceLimitsOf({ metadata });
   return {
-    ...(params.name == null ? {} : { name: params.name }),
+    ...(isGiven(params.name) ? { name: params.name } : {}),
     ...(params.description === undefined ? {} : { description: params.description }),
     config: resolveConfig(params.config, before.config),
     metadata,

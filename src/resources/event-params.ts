@@ -5,6 +5,7 @@ import type {
 import { z } from 'zod';
 import type { InputEvent } from '../session/event.ts';
 import { newId } from '../session/id.ts';
+import { isGiven } from './parse.ts';
 
 /** Events that clients may send, checked as far as the Messages API would check them later: there it would end a run. */
 
@@ -98,7 +99,7 @@ export const eventSchema = z.discriminatedUnion('type', [
       result: z.enum(['allow', 'deny']),
       deny_message: z.string().max(10_000).nullable().exactOptional(),
     })
-    .refine((event) => event.result === 'deny' || event.deny_message == null, {
+    .refine((event) => event.result === 'deny' || !isGiven(event.deny_message), {
       error: 'is only allowed with result deny',
       path: ['deny_message'],
     }),

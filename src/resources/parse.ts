@@ -10,6 +10,11 @@ export function parse<T>(schema: z.ZodType<T>, value: unknown, at: string[] = []
   throw new InvalidInputError(issue?.message ?? 'is not valid', path.length === 0 ? undefined : path.join('.'));
 }
 
+/** Neither left out nor null. */
+export function isGiven<T>(value: T | null | undefined): value is T {
+  return value !== undefined && value !== null;
+}
+
 /** For a union the branch that got furthest says more than "Invalid input". */
 function deepest(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
   if (issue?.code !== 'invalid_union') return issue;

@@ -3,6 +3,7 @@ import type { BetaManagedAgentsBudgetLimit } from '@anthropic-ai/sdk/resources/b
 import { InvalidInputError } from '../errors.ts';
 import type { EventOf } from '../session/event.ts';
 import { patchMetadata } from './metadata.ts';
+import { isGiven } from './parse.ts';
 import { type SessionUpdate, withTools } from './session-config.ts';
 import type { SessionDocument } from './session-document.ts';
 
@@ -34,7 +35,7 @@ export function changesOf(session: SessionDocument, params: SessionUpdate): Sess
 }
 
 function changeMetadata(changes: SessionChanges, session: SessionDocument, patch: SessionUpdate['metadata']): void {
-  if (patch == null) return;
+  if (!isGiven(patch)) return;
   const metadata = patchMetadata(session.metadata, patch);
   if (isDeepStrictEqual(metadata, session.metadata)) return;
   changes.set.metadata = metadata;

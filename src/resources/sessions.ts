@@ -10,6 +10,7 @@ import { isDuplicate } from './duplicate.ts';
 import type { Environments } from './environments.ts';
 import { toInput } from './event-params.ts';
 import { type PageOf, type PageRequest, readPage } from './page.ts';
+import { isGiven } from './parse.ts';
 import { changesOf, type SessionChanges } from './session-changes.ts';
 import { referenceOf, type SessionCreate, type SessionUpdate, snapshotOf } from './session-config.ts';
 import type { SessionDocument } from './session-document.ts';
@@ -167,7 +168,7 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
         const before = await getSession(ref);
         const changes = changesOf(before, params);
         if (changes === null) return before;
-        if (changes.event.budget != null) refuseUnpriced(deps, before.agent.model.id);
+        if (isGiven(changes.event.budget)) refuseUnpriced(deps, before.agent.model.id);
         const set = { ...changes.set, updated_at: new Date(Math.max(Date.now(), before.updated_at.getTime() + 1)) };
         const { matchedCount } = await sessions.updateOne(
           { ...filterOf(ref), updated_at: before.updated_at, archived_at: null, ...changes.only_if },

@@ -1,0 +1,250 @@
+import { messageOf, NotFoundError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { LogEntry } from './event.ts';
+import { type Hints, type PreviewEvent, parseSessionHint, sessionChannel } from './hints.ts';
+import type { SessionLog, SessionRef } from './log.ts';
+
+/** Somebody who follows a session. None of these may block; one that throws is logged and kept. */
+export interface FeedReader {
+  /** Every entry after where the reader began: in order, none missing, none twice. */
+  onEntries(entries: readonly LogEntry[]): void;
+  /** Best effort; never after the event that it previews. */
+  onPreview?(event: PreviewEvent): void;
+  /** The session is gone; nothing follows. */
+  onDeleted?(): void;
+}
+
+export interface SessionFeeds extends AsyncDisposable {
+  /**
+   * Follow a session: from now on, or after `fromSeq`. When this resolves, whatever is appended next will arrive. The
+   * result ends it. @throws NotFoundError
+   */
+  open(ref: SessionRef, reader: FeedReader, fromSeq?: number): Promise<() => Promise<void>>;
+}
+
+/** How often a feed looks at the log although no hint came: a lost hint costs at most this, in milliseconds. */
+const POLL_MS = 2_000;
+/** Entries of one read. */
+const BATCH = 500;
+/** Events whose late previews are still recognised. */
+const REMEMBERED_EVENTS = 256;
+
+interface FeedDeps {
+  log: Pick<SessionLog, 'head' | 'read'>;
+  hints: Pick<Hints, 'subscribe'>;
+  logger: Logger;
+}
+
+interface Follower {
+  reader: FeedReader;
+  /** The last entry it has. */
+  seen: number;
+  /** False while it is still being given what stood in the log before it came. */
+  live: boolean;
+}
+
+/**
+ * Follows sessions for whoever wants to watch, with one reader of the log per session and process. Hints say when to
+ * look, the log says what is there.
+ */
+export function createSessionFeeds(deps: FeedDeps, poll_ms: number = POLL_MS): SessionFeeds {
+  const feeds = new Map<string, Feed>();
+
+  function feedOf(ref: SessionRef): Feed {
+    const key = `${ref.workspace_id}/${ref.session_id}`;
+    const running = feeds.get(key);
+    if (running !== undefined) return running;
+    const feed = createFeed(deps, ref, poll_ms, () => {
+      if (feeds.get(key) === feed) feeds.delete(key);
+    });
+    feeds.set(key, feed);
+    return feed;
+  }
+
+  return {
+    open: (ref, reader, fromSeq) => feedOf(ref).follow(reader, fromSeq),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...feeds.values()].map((feed) => feed.end()));
+    },
+  };
+}
+
+interface Feed {
+  follow(reader: FeedReader, fromSeq: number | undefined): Promise<() => Promise<void>>;
+  end(): Promise<void>;
+}
+
+function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () => void): Feed {
+  const followers = new Set<Follower>();
+  const finished = new Set<string>();
+  let previews: PreviewEvent[] = [];
+  let seq = 0;
+  let pulling: Promise<void> | null = null;
+  let again = false;
+  let ended = false;
+  let unsubscribe: (() => Promise<void>) | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  const started = start();
+  // Whoever opens the feed hears of it; nobody else does.
+  started.catch(() => end());
+
+  async function start(): Promise<void> {
+    await subscribe();
+    // After the subscription: what is appended from here on is either in this head or announced.
+    seq = (await deps.log.head(ref)).seq;
+    schedule();
+  }
+
+  async function subscribe(): Promise<void> {
+    try {
+      const stop = await deps.hints.subscribe(sessionChannel(ref.session_id), onHint);
+      if (ended) await stop();
+      else unsubscribe = stop;
+    } catch (error) {
+      deps.logger.warn({ ...ref, reason: messageOf(error) }, 'no hints; the session is looked at now and then');
+    }
+  }
+
+  function schedule(): void {
+    if (ended) return;
+    timer = setTimeout(() => {
+      const subscribed = unsubscribe === null ? subscribe() : Promise.resolve();
+      void subscribed.then(pull).finally(schedule);
+    }, poll_ms).unref();
+  }
+
+  function onHint(message: string): void {
+    const hint = parseSessionHint(message);
+    if (hint === null || ended) return;
+    if (hint.type === 'preview') {
+      previews.push(hint.event);
+      // What was announced before it comes first.
+      if (pulling === null) flushPreviews();
+    } else if (hint.type === 'deleted' || hint.seq > seq) void pull();
+  }
+
+  /** Read what is new. Never rejects; a request during a read makes it read once more. */
+  function pull(): Promise<void> {
+    again = pulling !== null;
+    pulling ??= (async () => {
+      await started;
+      do {
+        again = false;
+        await readOn();
+      } while (again);
+    })()
+      .catch((error: unknown) => {
+        if (error instanceof NotFoundError) return gone();
+        deps.logger.warn({ ...ref, reason: messageOf(error) }, 'could not read the session; the next look tries again');
+      })
+      .finally(() => {
+        pulling = null;
+        flushPreviews();
+      });
+    return pulling;
+  }
+
+  async function readOn(): Promise<void> {
+    for (;;) {
+      const entries = await deps.log.read(ref, seq, BATCH);
+      const last = entries.at(-1);
+      if (last === undefined || ended) return;
+      seq = last.seq;
+      for (const { event } of entries) remember(event.id);
+      for (const follower of followers) if (follower.live) give(follower, entries);
+      if (entries.length < BATCH) return;
+    }
+  }
+
+  function remember(event_id: string): void {
+    finished.add(event_id);
+    for (const oldest of finished) {
+      if (finished.size <= REMEMBERED_EVENTS) return;
+      finished.delete(oldest);
+    }
+  }
+
+  function give(follower: Follower, entries: readonly LogEntry[]): void {
+    const news = entries.filter((entry) => entry.seq > follower.seen);
+    const last = news.at(-1);
+    if (last === undefined) return;
+    follower.seen = last.seq;
+    guard(() => follower.reader.onEntries(news));
+  }
+
+  function flushPreviews(): void {
+    const waiting = previews;
+    previews = [];
+    for (const event of waiting) {
+      if (finished.has(previewedId(event))) continue;
+      for (const { live, reader } of followers) if (live) guard(() => reader.onPreview?.(event));
+    }
+  }
+
+  function guard(call: () => void): void {
+    try {
+      call();
+    } catch (err) {
+      deps.logger.error({ ...ref, err }, 'a reader of a session feed failed');
+    }
+  }
+
+  async function gone(): Promise<void> {
+    const told = [...followers];
+    await end();
+    for (const { reader } of told) guard(() => reader.onDeleted?.());
+  }
+
+  async function end(): Promise<void> {
+    if (ended) return;
+    ended = true;
+    onEnd();
+    clearTimeout(timer);
+    followers.clear();
+    await unsubscribe?.().catch(() => undefined);
+  }
+
+  return {
+    end,
+    async follow(reader, fromSeq) {
+      const follower: Follower = { reader, seen: fromSeq ?? 0, live: false };
+      // Before anything is awaited: a feed with a follower does not end.
+      followers.add(follower);
+      const leave = async (): Promise<void> => {
+        followers.delete(follower);
+        if (followers.size === 0) await end();
+      };
+      try {
+        await started;
+        if (fromSeq === undefined) follower.seen = (await deps.log.head(ref)).seq;
+        while (follower.seen < seq) {
+          const entries = await deps.log.read(ref, follower.seen, BATCH);
+          if (entries.length === 0) break;
+          give(follower, entries);
+        }
+        follower.live = true;
+        // The feed itself may be behind, if a hint was lost.
+        if (fromSeq !== undefined) void pull();
+      } catch (error) {
+        await leave();
+        throw error;
+      }
+      return leave;
+    },
+  };
+}
+
+function previewedId(event: PreviewEvent): string {
+  switch (event.type) {
+    case 'event_start':
+      return event.event.id;
+    case 'event_delta':
+    case 'preview_dropped':
+      return event.event_id;
+    case 'tool_output':
+      // Output of a call, whose own event came long before.
+      return '';
+    default:
+      return event satisfies never;
+  }
+}
