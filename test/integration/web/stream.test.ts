@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ConversationKey, Outgoing } from '../../../src/chat/connector.ts';
+import { type ConversationKey, type Outgoing, PostRefusedError } from '../../../src/chat/connector.ts';
 import { silentLogger } from '../../../src/logger.ts';
 import { createRedisHints } from '../../../src/session/redis-hints.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -67,6 +67,28 @@ function shownAfter(heard: readonly Heard[]): string[] {
   }
   return [...shown.values()];
 }
+
+describe('what cannot be posted', () => {
+  it.each([{ thread: `conv_${'0'.repeat(32)}` }, { thread: 'C012345' }, { connector: 'slack' }])(
+    'is refused for good: a place like %j',
+    async (other) => {
+      const nowhere = { ...key, ...other };
+      await expect(server.connector.post(nowhere, text('dlv_1', 'hello'), signal)).rejects.toThrow(PostRefusedError);
+    },
+  );
+
+  it.each([true, false])('is refused for good: an edit of a message that is not there, live %j', async (isLive) => {
+    const edit = server.connector.edit(key, 'msg_none', text('dlv_1', 'hello', isLive), signal);
+    await expect(edit).rejects.toThrow(PostRefusedError);
+    await post('dlv_2', 'still works');
+    expect((await ana.open(key.thread)).messages).toHaveLength(1);
+  });
+
+  it('is not posted when the caller has given up', async () => {
+    await expect(server.connector.post(key, text('dlv_1', 'hello'), AbortSignal.abort())).rejects.toThrow();
+    expect(await server.connector.find(key, 'dlv_1', signal)).toBeNull();
+  });
+});
 
 describe('the event stream', () => {
   it('begins after what the page already has, then tells what is new', async () => {
