@@ -1,108 +1,167 @@
+import { type Fence, fenceAtEnd, linesOf, type MarkdownLine } from './markdown-lines.ts';
+
+/** One message of several: `prefix` opens again what the cut before it closed, `suffix` closes what is open. */
+export interface Piece {
+  prefix: string;
+  /** The pieces' bodies together are the text, to the letter. */
+  body: string;
+  suffix: string;
+}
+
+/** A cut this early in a message is worse than a less natural one further on. */
+const LEAST_FILL = 0.4;
+
 /**
- * Cut a long Markdown text into parts of at most `limit` characters, at natural places: between paragraphs, else lines,
- * else sentences, else words, else graphemes. A code fence that a cut would break is closed and opened again with the
- * same info string. A short text is one part, unchanged.
+ * Markdown as messages of at most `limit` characters (UTF-16 units), cut at natural places: between paragraphs, lines,
+ * sentences, words, and within a word only where there is nothing else, never within a surrogate pair or, where one
+ * fits, a grapheme. A code fence that is cut is closed and opened again; tables, links and inline code stay whole
+ * where they fit. Where a part is cut depends on what comes before the cut and on little after it, so that the parts of
+ * a growing text stay as they are.
  */
-export function splitMarkdown(text: string, limit: number): string[] {
-  if (limit < MIN_LIMIT) throw new RangeError(`A part needs at least ${MIN_LIMIT} characters`);
-  const parts: string[] = [];
-  let rest = text;
-  while (rest.length > limit) {
-    const cut = cutOnce(rest, limit);
-    if (cut.head.trim() !== '') parts.push(cut.head);
-    rest = cut.rest;
-  }
-  if (rest.trim() !== '' || parts.length === 0) parts.push(rest);
-  return parts;
+export function splitMarkdown(markdown: string, limit: number): string[] {
+  if (markdown.length <= limit && fenceAtEnd(markdown) === null) return [markdown];
+  return splitPieces(markdown, limit)
+    .map(({ prefix, body, suffix }) => prefix + body + suffix)
+    .filter((part, _index, all) => all.length === 1 || part.trim() !== '');
 }
 
-/** Below this there is no room for a fence around a piece of text. */
-const MIN_LIMIT = 64;
-/** A natural place in the last part of the room is better than a fuller part. */
-const LEAST_FILL = 0.5;
-/** Room for closing a fence: a line break and the fence itself. */
-const LONGEST_INFO = 24;
-
-interface Cut {
-  head: string;
-  rest: string;
-}
-
-function cutOnce(text: string, limit: number): Cut {
-  const fenceAt = (at: number) => openFence(text.slice(0, at));
-  // First as if no fence were open; if one is, again with room to close it.
-  let at = naturalPlace(text, limit, fenceAt(limit) !== null);
-  let fence = fenceAt(at);
-  if (fence !== null) {
-    at = naturalPlace(text, limit - fence.marker.length - 1, true);
-    fence = fenceAt(at);
-  }
-  const head = text.slice(0, at);
-  const rest = text.slice(at);
-  if (fence === null) return { head: head.trimEnd(), rest: rest.replace(/^[ \t]*\n+|^[ \t]+/, '') };
-  const opening = `${fence.marker}${fence.info.slice(0, LONGEST_INFO)}`;
-  // Nothing but the opening line: better to begin the next part with the fence.
-  const body = head.slice(fence.start + fence.line.length);
-  if (body.trim() === '' && fence.start > 0) {
-    return { head: head.slice(0, fence.start).trimEnd(), rest: text.slice(fence.start) };
-  }
-  return { head: `${head.replace(/\n$/, '')}\n${fence.marker}`, rest: `${opening}\n${rest.replace(/^\n/, '')}` };
-}
-
-interface Fence {
-  marker: string;
-  info: string;
-  line: string;
-  start: number;
-}
-
-/** The code fence that is open at the end of this text, or null. */
-function openFence(text: string): Fence | null {
-  let open: Fence | null = null;
-  let start = 0;
-  for (const line of text.split('\n')) {
-    const match = /^ {0,3}(`{3,}|~{3,})\s*([^`]*)$/.exec(line);
-    const marker = match?.[1];
-    if (marker !== undefined) {
-      const info = match?.[2]?.trim() ?? '';
-      if (open === null) open = { marker, info, line, start };
-      else if (marker.startsWith(open.marker) && info === '') open = null;
+/** @throws RangeError for a limit under 40, where nothing could be kept whole. */
+export function splitPieces(markdown: string, limit: number): Piece[] {
+  if (limit < 40) throw new RangeError(`A message of at most ${limit} characters cannot hold markdown`);
+  const lines = linesOf(markdown);
+  const pieces: Piece[] = [];
+  let at = 0;
+  let fence: Fence | null = null;
+  while (at < markdown.length || pieces.length === 0) {
+    const prefix = opening(fence, limit);
+    const rest = markdown.slice(at);
+    const open = fenceAtEnd(prefix + rest);
+    const close = closing(open, rest, limit);
+    if (prefix.length + rest.length + close.length <= limit) {
+      pieces.push({ prefix, body: rest, suffix: close });
+      break;
     }
-    start += line.length + 1;
+    const piece = cutPiece(markdown, lines, at, prefix, limit);
+    fence = fenceAtEnd(prefix + piece.body);
+    pieces.push(piece);
+    at += piece.body.length;
   }
-  return open;
+  return pieces;
 }
 
-/** Where to cut: at most `limit`, at least one character. */
-function naturalPlace(text: string, limit: number, inCode: boolean): number {
-  const room = text.slice(0, limit);
-  const least = Math.floor(limit * LEAST_FILL);
-  const places = inCode ? [/\n/g] : [/\n[ \t]*\n/g, /\n/g, /[.!?…][)"'*_]*\s/g, /\s/g];
-  for (const place of places) {
-    const end = lastEnd(room, place);
-    if (end > least) return end;
+/** A cut line can look like a fence that was none: then the closing of that fence needs its room too. */
+function cutPiece(text: string, lines: MarkdownLine[], at: number, prefix: string, limit: number): Piece {
+  for (let room = limit - prefix.length; ; ) {
+    const body = text.slice(at, bestCut(text, lines, at, room, limit));
+    const suffix = closing(fenceAtEnd(prefix + body), body, limit);
+    const over = prefix.length + body.length + suffix.length - limit;
+    if (over <= 0) return { prefix, body, suffix };
+    room = Math.min(room, body.length) - over;
   }
-  return graphemeBoundary(text, limit);
 }
 
-function lastEnd(text: string, pattern: RegExp): number {
-  let end = -1;
-  for (const match of text.matchAll(pattern)) end = match.index + match[0].length;
-  return end;
+/** What opens the fence again; a marker or language of absurd length is left out rather than the code. */
+function opening(fence: Fence | null, limit: number): string {
+  if (fence === null) return '';
+  const bare = `${fence.indent}${fence.marker}`;
+  const whole = `${bare}${fence.info.trimEnd()}\n`;
+  if (whole.length <= limit / 4) return whole;
+  return bare.length < limit / 4 ? `${bare}\n` : '';
+}
+
+function closing(fence: Fence | null, body: string, limit: number): string {
+  if (fence === null || fence.indent.length + fence.marker.length >= limit / 4) return '';
+  return `${body.endsWith('\n') ? '' : '\n'}${fence.indent}${fence.marker}`;
+}
+
+/** Where to end the message that starts at `at` and has `room` characters, its closing fence included. */
+function bestCut(text: string, lines: MarkdownLine[], at: number, room: number, limit: number): number {
+  const cuts = lineCuts(lines, at, at + room, limit);
+  const least = at + room * LEAST_FILL;
+  const natural =
+    cuts.paragraphs.findLast((cut) => cut >= least) ??
+    cuts.blocks.findLast((cut) => cut >= least) ??
+    cuts.lines.findLast((cut) => cut >= least);
+  if (natural !== undefined) return natural;
+
+  const line = lines.findLast((candidate) => candidate.start < at + room);
+  const inFence = line?.fence ?? null;
+  const end = at + room - closing(inFence, '', limit).length;
+  const within = wordCut(text, Math.max(at, line?.start ?? at), end, inFence !== null);
+  const start = line?.start ?? at;
+  // Better a short message than a word torn apart at its end.
+  if (within <= start && start > at) return start;
+  return within > at ? within : graphemeCut(text, at, end);
+}
+
+/** Line ends within reach, by how natural a cut there is. */
+function lineCuts(lines: MarkdownLine[], at: number, to: number, limit: number) {
+  const paragraphs: number[] = [];
+  const blocks: number[] = [];
+  const all: number[] = [];
+  for (let index = firstAfter(lines, at); index < lines.length; index++) {
+    const line = lines[index];
+    if (line === undefined || line.end > to) break;
+    const next = lines[index + 1];
+    if (next === undefined) break;
+    if (line.end + closing(next.fence, '\n', limit).length > to) break;
+    all.push(line.end);
+    if (next.fence !== null || (line.table && next.table)) continue;
+    blocks.push(line.end);
+    if (line.blank || next.opens || line.fence !== null) paragraphs.push(line.end);
+  }
+  return { paragraphs, blocks, lines: all };
+}
+
+/** The first line that ends after `at`. */
+function firstAfter(lines: MarkdownLine[], at: number): number {
+  let low = 0;
+  let high = lines.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((lines[middle]?.end ?? 0) > at) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** What is not cut where it fits: links, images, addresses and inline code. */
+const WHOLE = /!?\[[^\]\n]*\]\([^)\n]*\)|<[a-z]+:[^>\s]*>|https?:\/\/\S+|`[^`\n]+`/g;
+
+/** The last sentence's or word's end in (from, to]; `from` when there is none. */
+function wordCut(text: string, from: number, to: number, code: boolean): number {
+  const window = text.slice(from, to + 1);
+  const lookahead = text.slice(from, to + 2_000);
+  const whole = code ? [] : [...lookahead.matchAll(WHOLE)].map((match) => [match.index, match.index + match[0].length]);
+  const allowed = (cut: number) => !whole.some(([start = 0, end = 0]) => cut > start && cut < end);
+  const least = (to - from) * LEAST_FILL;
+  if (!code) {
+    for (let cut = to - from; cut >= least; cut--) {
+      if (/\s/.test(window[cut - 1] ?? '') && /[.!?…。！？]/.test(window[cut - 2] ?? '') && allowed(cut))
+        return from + cut;
+    }
+  }
+  for (let cut = to - from; cut > 0; cut--) {
+    if (/\s/.test(window[cut - 1] ?? '') && allowed(cut)) return from + cut;
+  }
+  return from;
 }
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-/** No grapheme that people write is longer; a longer one is cut between code points. */
-const LONGEST_GRAPHEME = 64;
+/** How far back a grapheme is looked for; longer ones (stacked marks) are cut. */
+const LONGEST_GRAPHEME = 200;
 
-function graphemeBoundary(text: string, limit: number): number {
-  const from = Math.max(0, limit - LONGEST_GRAPHEME);
-  const near = text.slice(from, limit + LONGEST_GRAPHEME);
-  let best = 0;
-  for (const { index } of graphemes.segment(near)) {
-    if (from + index <= limit && index > 0) best = from + index;
+function graphemeCut(text: string, from: number, to: number): number {
+  const start = Math.max(from, to - LONGEST_GRAPHEME);
+  let cut = start;
+  for (const { index } of graphemes.segment(text.slice(start, to + LONGEST_GRAPHEME))) {
+    if (start + index > to) break;
+    cut = start + index;
   }
-  if (best > 0) return best;
-  // Never between the halves of a surrogate pair.
-  return /[\uD800-\uDBFF]/.test(text[limit - 1] ?? '') ? limit - 1 : limit;
+  if (cut > from && !splitsPair(text, cut)) return cut;
+  return splitsPair(text, to) && to - 1 > from ? to - 1 : to;
+}
+
+function splitsPair(text: string, at: number): boolean {
+  return /[\uD800-\uDBFF]/.test(text[at - 1] ?? '') && /[\uDC00-\uDFFF]/.test(text[at] ?? '');
 }

@@ -1,0 +1,147 @@
+import { appendOnce } from '../session/append-once.ts';
+import type { Actor } from '../session/event.ts';
+import type { SessionLog, SessionRef } from '../session/log.ts';
+import type { InboundMessage, Receipt } from './connector.ts';
+import type { Conversation, ConversationStore } from './conversation-store.ts';
+import { type ClaimedInbound, type InboundStore, loggedEventId, type Target } from './inbound-store.ts';
+import type { AgentName, SessionDirectory } from './session-directory.ts';
+
+const TITLE_LENGTH = 80;
+/** Sessions that close between being found and being written to, one after another. */
+const MAX_CLOSED = 5;
+
+export interface ReceiveMessageDeps {
+  log: SessionLog;
+  inbound: InboundStore;
+  conversations: ConversationStore;
+  directory: SessionDirectory;
+  received(ref: SessionRef): void;
+}
+
+/** Put a message into the session of its conversation, starting one where there is none. */
+export async function receiveMessage(
+  deps: ReceiveMessageDeps,
+  claimed: ClaimedInbound,
+  message: InboundMessage,
+): Promise<Receipt> {
+  const { connector, tenant } = message.conversation;
+  const workspace_id = await deps.directory.workspaceOf(connector, tenant);
+  const conversation = await deps.conversations.open(message.conversation, workspace_id);
+  let target = claimed.targets?.[0];
+  if (target === undefined) {
+    const agent = await pickAgent(deps.directory, conversation, message.agent);
+    if ('refusal' in agent) return { effect: 'refused', text: agent.refusal };
+    target = await choose(deps, claimed, conversation, agent, message, null);
+  }
+  for (let attempt = 1; ; attempt++) {
+    if (await wasSaid(deps, claimed, target)) return { effect: 'duplicate', text: null };
+    if (await takesInput(deps, target)) break;
+    if (attempt === MAX_CLOSED) throw new Error('Sessions of this conversation close as fast as they are opened');
+    // Closed between being chosen and now: what was not said there is said in a new session.
+    const agent = await pickAgent(deps.directory, conversation, message.agent);
+    if ('refusal' in agent) return { effect: 'refused', text: agent.refusal };
+    target = await choose(deps, { ...claimed, targets: [target] }, conversation, agent, message, target.session_id);
+  }
+  const { after_seq, ...ref } = target;
+  const id = loggedEventId(claimed.inbound, target.session_id);
+  const there = await appendOnce(deps.log, ref, {
+    after_seq,
+    entries: [
+      {
+        event: {
+          id,
+          type: 'user.message',
+          content: [{ type: 'text', text: message.text }],
+          processed_at: null,
+        },
+        by: actorOf(message),
+      },
+    ],
+    isThere: (entry) => entry.event.id === id,
+    owed: true,
+  });
+  deps.received(ref);
+  return { effect: there === null ? 'accepted' : 'duplicate', text: null };
+}
+
+/** The agent that was named, else the one spoken to last here, else the default. */
+async function pickAgent(
+  directory: SessionDirectory,
+  conversation: Conversation,
+  named: string | undefined,
+): Promise<AgentName | { refusal: string }> {
+  const agents = await directory.agents(conversation.workspace_id);
+  const [first] = agents;
+  if (first === undefined) return { refusal: 'There is no agent here yet. Create one first, then write again.' };
+  if (named !== undefined && named !== '') {
+    const wanted = named.toLowerCase();
+    const found = agents.find((agent) => agent.id === named || agent.name.toLowerCase() === wanted);
+    if (found !== undefined) return found;
+    const names = agents.map((agent) => agent.name).join(', ');
+    return { refusal: `There is no agent named ${named}. There is: ${names}.` };
+  }
+  return agents.find((agent) => agent.id === conversation.agent_id) ?? first;
+}
+
+/** The agent's live session here, made when there is none, fixed as this message's target. */
+async function choose(
+  deps: ReceiveMessageDeps,
+  claimed: ClaimedInbound,
+  conversation: Conversation,
+  agent: AgentName,
+  message: InboundMessage,
+  closed: string | null,
+): Promise<Target> {
+  const session_id = await liveSession(deps, conversation, agent, message, closed);
+  const ref = { workspace_id: conversation.workspace_id, session_id };
+  const { seq } = await deps.log.head(ref);
+  const [target] = await deps.inbound.target(claimed, [{ ...ref, after_seq: seq }]);
+  if (target === undefined) throw new Error('A message has no target after one was fixed');
+  return target;
+}
+
+async function liveSession(
+  deps: ReceiveMessageDeps,
+  conversation: Conversation,
+  agent: AgentName,
+  message: InboundMessage,
+  closed: string | null,
+): Promise<string> {
+  const { workspace_id, _id: conversation_id } = conversation;
+  let dead = closed;
+  for (let attempt = 1; ; attempt++) {
+    const slot = await deps.conversations.reserve(conversation, agent.id, dead);
+    const ref = { workspace_id, session_id: slot.session_id };
+    if (!slot.made) {
+      const title = titleOf(message.text);
+      await deps.directory.create({ ...ref, agent_id: agent.id, conversation_id, title, by: actorOf(message) });
+      await deps.conversations.markMade(conversation, agent.id, slot.session_id);
+    }
+    if (await takesInput(deps, ref)) return slot.session_id;
+    if (attempt === MAX_CLOSED) throw new Error('Sessions of this conversation close as fast as they are opened');
+    dead = slot.session_id;
+  }
+}
+
+async function takesInput(deps: ReceiveMessageDeps, ref: SessionRef): Promise<boolean> {
+  return (await deps.directory.find(ref))?.open === true;
+}
+
+async function wasSaid(deps: ReceiveMessageDeps, claimed: ClaimedInbound, target: Target): Promise<boolean> {
+  // A fresh claim was not applied by anybody: only a repeated one need look.
+  if (claimed.targets === null || (await deps.directory.find(target)) === null) return false;
+  const id = loggedEventId(claimed.inbound, target.session_id);
+  const newer = await deps.log.read(target, target.after_seq);
+  return newer.some((entry) => entry.event.id === id);
+}
+
+/** A message's first characters on one line, without half a surrogate pair at the end. */
+export function titleOf(text: string): string {
+  const line = text.trim().replace(/\s+/g, ' ');
+  if (line.length <= TITLE_LENGTH) return line;
+  return `${line.slice(0, TITLE_LENGTH - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+}
+
+function actorOf(message: InboundMessage): Actor {
+  return { via: message.conversation.connector, id: message.sender.id, name: message.sender.name };
+}

@@ -1,0 +1,67 @@
+import { NotFoundError } from '../errors.ts';
+import { appendOnce } from '../session/append-once.ts';
+import type { LogHead, SessionLog, SessionRef } from '../session/log.ts';
+import type { InboundStop, Receipt } from './connector.ts';
+import type { ConversationStore } from './conversation-store.ts';
+import { type ClaimedInbound, type InboundStore, loggedEventId, type Target } from './inbound-store.ts';
+
+export interface ReceiveStopDeps {
+  log: SessionLog;
+  inbound: InboundStore;
+  conversations: ConversationStore;
+  received(ref: SessionRef): void;
+}
+
+/** Stop whatever runs or waits in this conversation. */
+export async function receiveStop(deps: ReceiveStopDeps, claimed: ClaimedInbound, stop: InboundStop): Promise<Receipt> {
+  const targets = claimed.targets ?? (await deps.inbound.target(claimed, await activeSessions(deps, stop)));
+  if (targets.length === 0) return { effect: 'refused', text: 'Nothing is running here.' };
+  let stopped = 0;
+  for (const { after_seq, ...ref } of targets) {
+    const id = loggedEventId(claimed.inbound, ref.session_id);
+    if (claimed.targets === null && (await isStopping(deps, ref))) continue;
+    await appendOnce(deps.log, ref, {
+      after_seq,
+      entries: [
+        {
+          event: { id, type: 'user.interrupt', processed_at: null },
+          by: { via: stop.conversation.connector, id: stop.person.id, name: stop.person.name },
+        },
+      ],
+      isThere: (entry) => entry.event.id === id,
+      owed: true,
+    });
+    deps.received(ref);
+    stopped += 1;
+  }
+  return stopped === 0 ? { effect: 'refused', text: 'It is stopping already.' } : { effect: 'accepted', text: null };
+}
+
+async function activeSessions(deps: ReceiveStopDeps, stop: InboundStop): Promise<Target[]> {
+  const conversation = await deps.conversations.findByKey(stop.conversation);
+  if (conversation === null) return [];
+  const targets: Target[] = [];
+  for (const { session_id } of Object.values(conversation.sessions)) {
+    const ref = { workspace_id: conversation.workspace_id, session_id };
+    try {
+      const head = await deps.log.head(ref);
+      if (isActive(head)) targets.push({ ...ref, after_seq: head.seq });
+    } catch (error) {
+      // Deleted, or reserved and not made.
+      if (!(error instanceof NotFoundError)) throw error;
+    }
+  }
+  return targets;
+}
+
+/** It runs, is about to, or waits for people in the middle of a run. */
+function isActive(head: LogHead): boolean {
+  if (head.status === 'terminated') return false;
+  return head.owed || head.status !== 'idle' || head.stop_reason?.type === 'requires_action';
+}
+
+/** An earlier Stop has not been answered yet. */
+async function isStopping(deps: ReceiveStopDeps, ref: SessionRef): Promise<boolean> {
+  const [last] = await deps.log.query({ ...ref, types: ['user.interrupt'], order: 'desc', limit: 1 });
+  return last?.event.type === 'user.interrupt' && (last.event.processed_at ?? null) === null;
+}

@@ -1,0 +1,35 @@
+import type { Actor } from '../session/event.ts';
+import type { SessionRef } from '../session/log.ts';
+
+/** What chat needs to know of agents and sessions; the resources know it. */
+export interface SessionDirectory {
+  /** The workspace that a place belongs to. */
+  workspaceOf(connector: string, tenant: string): Promise<string>;
+  /** The agents that people may speak to, the default one first; archived ones are left out. */
+  agents(workspace_id: string): Promise<AgentName[]>;
+  /** Make this session, unless it was made already. The id was reserved by the caller. */
+  create(session: NewSession): Promise<void>;
+  find(ref: SessionRef): Promise<ChatSession | null>;
+}
+
+export interface AgentName {
+  id: string;
+  name: string;
+}
+
+export interface NewSession extends SessionRef {
+  agent_id: string;
+  conversation_id: string;
+  /** At most 80 characters, from the first message. */
+  title: string;
+  by: Actor;
+}
+
+/** A session as chat sees it. */
+export interface ChatSession extends SessionRef {
+  /** Null: it has no place in chat (made through the API). */
+  conversation_id: string | null;
+  agent_name: string;
+  /** It takes messages: neither archived nor terminated. */
+  open: boolean;
+}
