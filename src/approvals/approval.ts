@@ -61,7 +61,8 @@ export function approvalOf(
   const asked = Date.parse(event.processed_at);
   return {
     _id: event.approval_id,
-    ...{ workspace_id: ref.workspace_id, session_id: ref.session_id },
+    workspace_id: ref.workspace_id,
+    session_id: ref.session_id,
     tool_use_id: event.tool_use_id,
     tool_name: event.tool_name,
     summary: event.summary,

@@ -1,20 +1,15 @@
-import type { Actor, ApprovalPolicy } from '../session/event.ts';
+import type { Actor } from '../session/event.ts';
 import type { Approval } from './approval.ts';
 
-/** Who may use the API holds a key of the workspace: somebody who could also change the policy itself. */
+/** Whoever uses the API holds a key of the workspace, and could change the policy itself. */
 const API = 'api';
 
 /** Longest list of names that is still read. */
 const SHOWN_APPROVERS = 5;
 
 /** How an approver is written in a policy. */
-export function actorKey(actor: Actor): string {
+function actorKey(actor: Actor): string {
   return `${actor.via}:${actor.id}`;
-}
-
-/** The policy as it is asked with: where nobody is named, the agent's owners decide, if it has any. */
-export function policyWithOwners(policy: ApprovalPolicy, owners: readonly string[]): ApprovalPolicy {
-  return policy.approvers.length > 0 ? policy : { ...policy, approvers: [...owners] };
 }
 
 /** Why this person may not decide, as a sentence for them; null when they may. */

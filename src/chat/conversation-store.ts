@@ -1,6 +1,5 @@
 import type { Collection, Db } from 'mongodb';
 import { newId } from '../session/id.ts';
-import type { LeaseFields } from '../session/log-document.ts';
 import type { ConversationKey } from './connector.ts';
 import { isDuplicateKey } from './mongo-errors.ts';
 
@@ -16,8 +15,6 @@ export interface Conversation extends ConversationKey {
   agent_id: string | null;
   /** By agent id. */
   sessions: Record<string, SessionSlot>;
-  /** Who delivers here. `until` is by the database's clock, `token` grows with every change of hands. */
-  delivery: LeaseFields;
 }
 
 /** A session's id is reserved here before the session is made, so that two first messages make one. */
@@ -35,16 +32,6 @@ export interface ConversationStore {
   /** This agent's slot, reserved anew when there is none or it still holds `dead`. */
   reserve(conversation: Conversation, agent_id: string, dead: string | null): Promise<SessionSlot>;
   markMade(conversation: Conversation, agent_id: string, session_id: string): Promise<void>;
-  /** Become the one who delivers here for `ttl_ms`; null while somebody else is. */
-  claimDelivery(conversation_id: string, holder: string, ttl_ms: number): Promise<DeliveryLease | null>;
-  /** False: taken over; stop. */
-  renewDelivery(lease: DeliveryLease, ttl_ms: number): Promise<boolean>;
-  releaseDelivery(lease: DeliveryLease): Promise<void>;
-}
-
-export interface DeliveryLease {
-  conversation: Conversation;
-  token: number;
 }
 
 /** Indexes that conversations need; safe to call at every start. */
@@ -53,8 +40,6 @@ export async function createConversationIndexes(db: Db): Promise<void> {
     .collection(CONVERSATIONS)
     .createIndex({ connector: 1, tenant: 1, channel: 1, thread: 1 }, { unique: true, name: 'place' });
 }
-
-const FREE = { $or: [{ $eq: ['$delivery.until', null] }, { $lte: ['$delivery.until', '$$NOW'] }] };
 
 export function createConversationStore(db: Db): ConversationStore {
   const conversations: Collection<Conversation> = db.collection(CONVERSATIONS, {
@@ -72,11 +57,15 @@ export function createConversationStore(db: Db): ConversationStore {
       if (known !== null) return known;
       const { connector, tenant, channel, thread } = key;
       const made: Conversation = {
-        ...{ _id: newId('conv'), workspace_id, connector, tenant, channel, thread },
+        _id: newId('conv'),
+        workspace_id,
+        connector,
+        tenant,
+        channel,
+        thread,
         created_at: new Date(),
         agent_id: null,
         sessions: {},
-        delivery: { token: 0, holder: null, until: null },
       };
       try {
         await conversations.insertOne(made);
@@ -112,39 +101,6 @@ export function createConversationStore(db: Db): ConversationStore {
       await conversations.updateOne(
         { _id: conversation._id, [`${field}.session_id`]: session_id },
         { $set: { [`${field}.made`]: true } },
-      );
-    },
-
-    async claimDelivery(conversation_id, holder, ttl_ms) {
-      const conversation = await conversations.findOneAndUpdate(
-        { _id: conversation_id, $expr: FREE },
-        [
-          {
-            $set: {
-              'delivery.token': { $add: ['$delivery.token', 1] },
-              'delivery.holder': { $literal: holder },
-              'delivery.until': { $add: ['$$NOW', ttl_ms] },
-            },
-          },
-        ],
-        { returnDocument: 'after' },
-      );
-      return conversation === null ? null : { conversation, token: conversation.delivery.token };
-    },
-
-    async renewDelivery(lease, ttl_ms) {
-      const renewed = await conversations.updateOne(
-        { _id: lease.conversation._id, 'delivery.token': lease.token },
-        [{ $set: { 'delivery.until': { $add: ['$$NOW', ttl_ms] } } }],
-        { writeConcern: { w: 1 } },
-      );
-      return renewed.matchedCount === 1;
-    },
-
-    async releaseDelivery(lease) {
-      await conversations.updateOne(
-        { _id: lease.conversation._id, 'delivery.token': lease.token },
-        { $set: { 'delivery.holder': null, 'delivery.until': null } },
       );
     },
   };

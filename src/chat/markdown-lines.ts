@@ -31,7 +31,9 @@ export function linesOf(text: string): MarkdownLine[] {
     const content = text.slice(start, newline < 0 ? end : newline).replace(/\r$/, '');
     const after = fenceAfter(fence, content);
     lines.push({
-      ...{ start, end, fence },
+      start,
+      end,
+      fence,
       opens: fence === null && after !== null,
       blank: content.trim() === '',
       table: fence === null && /^\s*\|/.test(content),

@@ -14,7 +14,9 @@ export async function receiveDecision(deps: ReceiveDecisionDeps, inbound: Inboun
   const { conversation, person, approval_id, decision, reason } = inbound;
   const workspace_id = await deps.directory.workspaceOf(conversation.connector, conversation.tenant);
   const result = await deps.approvals.decide({
-    ...{ workspace_id, approval_id, decision },
+    workspace_id,
+    approval_id,
+    decision,
     ...(reason === undefined ? {} : { reason }),
     by: { via: conversation.connector, id: person.id, name: person.name },
     in_conversation: await isInConversation(deps, workspace_id, inbound),
