@@ -123,7 +123,7 @@ function callEvents(state: SessionState, use: BetaToolUseBlock, id: string, cont
   if (context.agent.tools.some((tool) => tool.type === 'custom' && tool.name === use.name)) {
     return [{ ...stamp(now), id, type: 'agent.custom_tool_use', name: use.name, input }];
   }
-  const verdict = evaluatePermission(permissionOf(context.agent.tools, use.name), use.name);
+  const verdict = evaluatePermission(permissionOf(context.agent.tools, use.name), use.name, use.input);
   const call: SessionEvent = { ...stamp(now), id, type: 'agent.tool_use', name: use.name, input, ...verdict };
   switch (verdict.evaluated_permission) {
     case 'deny':

@@ -6,6 +6,7 @@ import type {
   BetaManagedAgentsAgentToolEvaluation,
   BetaManagedAgentsAgentToolUseEvent,
 } from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import { isHarmlessCommand } from './command-risk.ts';
 
 export type PermissionPolicy = BetaManagedAgentsAgentToolset20260401['default_config']['permission_policy']['type'];
 
@@ -46,9 +47,10 @@ export function offeredTools<T extends { definition: { name: string } }>(
 
 /**
  * Whether a call may run, waits for a person, or is refused. Under `auto` the judge is small and never guesses:
- * a tool that only reads the workspace is safe; anything else is `indeterminate` and a person decides.
+ * a tool that only reads the workspace is safe, and so is a command that only reads or computes (command-risk.ts);
+ * anything else is `indeterminate` and a person decides.
  */
-export function evaluatePermission(permission: ToolPermission, name: string): PermissionVerdict {
+export function evaluatePermission(permission: ToolPermission, name: string, input: unknown): PermissionVerdict {
   if (!permission.enabled) return { evaluated_permission: 'deny' };
   switch (permission.policy) {
     case 'always_allow':
@@ -56,7 +58,7 @@ export function evaluatePermission(permission: ToolPermission, name: string): Pe
     case 'always_ask':
       return { evaluated_permission: 'ask', evaluation: { type: 'always_ask' } };
     case 'auto':
-      return READ_ONLY_TOOLS.has(name)
+      return READ_ONLY_TOOLS.has(name) || (name === 'bash' && isHarmlessBash(input))
         ? { evaluated_permission: 'allow', evaluation: { type: 'auto', evaluated_permission: { type: 'allow' } } }
         : {
             evaluated_permission: 'ask',
@@ -65,4 +67,11 @@ export function evaluatePermission(permission: ToolPermission, name: string): Pe
     default:
       return permission.policy satisfies never;
   }
+}
+
+/** A restart only ends what the session itself started. */
+function isHarmlessBash(input: unknown): boolean {
+  if (typeof input !== 'object' || input === null) return false;
+  if ('restart' in input && input.restart === true) return !('command' in input);
+  return 'command' in input && typeof input.command === 'string' && isHarmlessCommand(input.command);
 }
