@@ -1,5 +1,6 @@
 /** What was opened and must be closed, last first. (Node 20 has no AsyncDisposableStack.) */
-export interface Cleanup extends AsyncDisposable {
+export interface Cleanup {
+  [Symbol.asyncDispose](): Promise<void>;
   defer(close: () => PromiseLike<unknown>): void;
 }
 
