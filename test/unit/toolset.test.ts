@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import { SPILL_CHARS } from '../../src/tools/spill.ts';
+import type { ToolResult } from '../../src/tools/tool.ts';
+import { AGENT_TOOLSET } from '../../src/tools/toolset/agent-toolset.ts';
+import { type ExecResult, type Workspace, WorkspaceFileError } from '../../src/tools/workspace.ts';
+
+const limits = { processes: 1, memory_bytes: 1, cpus: 1, file_bytes: 1, disk_bytes: 1, output_bytes: 1, timeout_ms: 1 };
+
+/** A workspace in memory: the far side of the tools. */
+function memoryWorkspace(files: Record<string, string | Uint8Array> = {}, exec: Partial<ExecResult> = {}) {
+  const workspace: Workspace = {
+    session_id: 's',
+    root: '/workspace',
+    limits,
+    exec: async () => ({ outcome: 'exited', exit_code: 0, output: '', ...exec }),
+    restartShell: async () => undefined,
+    async readFile(path) {
+      const content = files[path];
+      if (content === undefined) throw new WorkspaceFileError('not_found', `${path} does not exist.`);
+      return Buffer.from(content);
+    },
+    async writeFile(path, content) {
+      files[path] = content;
+    },
+    glob: async () => [],
+    grep: async () => Array.from({ length: 1001 }, (_, row) => `f:${row}:x`),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  return { files, workspace };
+}
+
+async function run(name: string, input: unknown, at = memoryWorkspace()): Promise<ToolResult> {
+  const tool = AGENT_TOOLSET.find((one) => one.definition.name === name);
+  if (tool === undefined) throw new Error(`no tool ${name}`);
+  return tool.run(input, {
+    session_id: 's',
+    workspace_id: 'w',
+    openWorkspace: async () => at.workspace,
+    onProgress: () => undefined,
+    signal: new AbortController().signal,
+  });
+}
+
+function textOf(result: ToolResult): string {
+  return result.content.map((block) => (block.type === 'text' ? block.text : block.type)).join('\n');
+}
+
+describe('bash', () => {
+  test.each<[Partial<ExecResult>, string, boolean]>([
+    [{ output: 'hi\n' }, 'hi', false],
+    [{ output: '' }, '(no output)', false],
+    [{ output: 'x\n', exit_code: 3 }, 'x\n(exit code 3)', true],
+    [{ outcome: 'timed_out', exit_code: null, note: 'after 5 s' }, 'The command ran too long and was stopped.\nafter 5 s', true],
+    [{ outcome: 'lost', exit_code: null }, 'The sandbox was lost', true],
+  ])('says how a command ended: %o', async (exec, text, is_error) => {
+    const result = await run('bash', { command: 'x' }, memoryWorkspace({}, exec));
+    expect(textOf(result)).toContain(text);
+    expect(result.is_error).toBe(is_error);
+  });
+
+  test('puts long output into a file and shows both ends', async () => {
+    const output = `START${'x'.repeat(SPILL_CHARS)}END`;
+    const at = memoryWorkspace({}, { output });
+    const text = textOf(await run('bash', { command: 'yes' }, at));
+    expect(text.length).toBeLessThan(7000);
+    expect(text).toMatch(/START/);
+    expect(text).toMatch(/END$/);
+    const [path] = Object.keys(at.files);
+    expect(text).toContain(path);
+    expect(at.files[path ?? '']).toBe(output);
+  });
+
+  test('needs a command or a restart', async () => {
+    expect(await run('bash', {})).toMatchObject({ is_error: true });
+    expect(await run('bash', { restart: true })).toMatchObject({ is_error: false });
+  });
+});
+
+describe('bad input from the model is an answer, never an exception', () => {
+  const inputs = [null, 'text', 7, [], {}, { file_path: 1 }, { pattern: '' }, JSON.parse('{"__proto__": {"command": 1}}')];
+  test.each(AGENT_TOOLSET.map((tool) => tool.definition.name))('%s', async (name) => {
+    for (const input of inputs) expect(await run(name, input)).toMatchObject({ is_error: true });
+  });
+});
+
+describe('files', () => {
+  test('reads whole files and ranges', async () => {
+    const at = memoryWorkspace({ f: 'one\ntwo\nthree' });
+    expect(textOf(await run('read', { file_path: 'f' }, at))).toBe('one\ntwo\nthree');
+    expect(textOf(await run('read', { file_path: 'f', view_range: [2, 2] }, at))).toBe('two');
+    expect(textOf(await run('read', { file_path: 'f', view_range: [2, -1] }, at))).toBe('two\nthree');
+    expect(await run('read', { file_path: 'f', view_range: [4, 5] }, at)).toMatchObject({ is_error: true });
+    expect(textOf(await run('read', { file_path: 'g' }, at))).toBe('g does not exist.');
+  });
+
+  test('shows images as images and refuses other binaries', async () => {
+    const png = Buffer.from('89504e470d0a1a0a00', 'hex');
+    const at = memoryWorkspace({ 'a.png': png, 'b.bin': Buffer.from([1, 0, 2]) });
+    expect((await run('read', { file_path: 'a.png' }, at)).content).toMatchObject([
+      { type: 'image', source: { media_type: 'image/png' } },
+    ]);
+    expect(textOf(await run('read', { file_path: 'b.bin' }, at))).toContain('binary file of 3 bytes');
+  });
+
+  test('edits what is unique, or all of it when told', async () => {
+    const at = memoryWorkspace({ f: 'a b a' });
+    expect(textOf(await run('edit', { file_path: 'f', old_string: 'a', new_string: 'c' }, at))).toContain('occurs 2 times');
+    expect(textOf(await run('edit', { file_path: 'f', old_string: 'z', new_string: 'c' }, at))).toContain('does not occur');
+    await run('edit', { file_path: 'f', old_string: 'b', new_string: '$&' }, at);
+    expect(at.files['f']).toBe('a $& a');
+    await run('edit', { file_path: 'f', old_string: 'a', new_string: 'c', replace_all: true }, at);
+    expect(at.files['f']).toBe('c $& c');
+  });
+
+  test('says when there is more than is shown', async () => {
+    expect(textOf(await run('grep', { pattern: 'x' }))).toContain('only the first 1000 are shown');
+    expect(textOf(await run('glob', { pattern: '*' }))).toBe('Nothing matches.');
+  });
+});
