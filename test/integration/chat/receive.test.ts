@@ -1,0 +1,354 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SessionEvent } from '../../../src/session/event.ts';
+import { derivedId, newId } from '../../../src/session/id.ts';
+import type { SessionLog, SessionRef } from '../../../src/session/log.ts';
+import { type ChatStage, chatStage, place, said } from '../../support/chat-stage.ts';
+import { type TestDatabase, testDatabase } from '../../support/services.ts';
+
+let database: TestDatabase;
+let stage: ChatStage;
+
+beforeEach(async () => {
+  database = await testDatabase();
+  stage = await chatStage(database.db);
+});
+
+afterEach(() => database[Symbol.asyncDispose]());
+
+async function texts(): Promise<string[]> {
+  const entries = await stage.entries('user.message');
+  return entries.flatMap(({ event }) => event.content.map((block) => (block.type === 'text' ? block.text : '')));
+}
+
+async function append(ref: SessionRef, ...events: SessionEvent[]): Promise<void> {
+  const { seq } = await stage.log.head(ref);
+  await stage.log.append({ ...ref, after: seq, entries: events.map((event) => ({ event })), owed: false });
+}
+
+function stamp() {
+  return { id: newId('sevt'), processed_at: '2026-11-20T12:00:00.000Z' };
+}
+
+/** A log whose next append fails, before or after it lands. */
+function dyingLog(when: 'before' | 'after'): SessionLog {
+  let died = false;
+  return {
+    ...stage.log,
+    async append(request) {
+      if (died) return stage.log.append(request);
+      died = true;
+      if (when === 'after') await stage.log.append(request);
+      throw new Error('The process died here');
+    },
+  };
+}
+
+describe('a message', () => {
+  it('starts a session that is named after it, and continues it', async () => {
+    const receiver = stage.receiver();
+    expect(await receiver.message(said('deploy   the site'))).toEqual({ effect: 'accepted', text: null });
+    await receiver.message(said('and the docs', { sender: { id: 'U_BEN', name: 'Ben' } }));
+
+    const [ref, ...more] = await stage.refs();
+    expect(more).toEqual([]);
+    const session = await stage.sessions.getSession(ref as SessionRef);
+    expect(session).toMatchObject({ title: 'deploy the site', conversation_id: expect.stringMatching(/^conv_/) });
+    expect(await texts()).toEqual(['deploy   the site', 'and the docs']);
+    const entries = await stage.entries('user.message');
+    expect(entries.map((entry) => entry.by)).toEqual([
+      { via: 'test', id: 'U_ANA', name: 'Ana' },
+      { via: 'test', id: 'U_BEN', name: 'Ben' },
+    ]);
+    expect((await stage.log.head(ref as SessionRef)).owed).toBe(true);
+  });
+
+  it('has a session of its own in every other place', async () => {
+    const receiver = stage.receiver();
+    await receiver.message(said('one'));
+    await receiver.message(said('two', { conversation: { ...place, thread: '200.1' } }));
+    await receiver.message(said('three', { conversation: { ...place, channel: 'C2' } }));
+    expect(await stage.refs()).toHaveLength(3);
+  });
+
+  it('that does not speak to the bot is left alone, in a place it knows and in one it does not', async () => {
+    const receiver = stage.receiver();
+    const ignored = { effect: 'ignored', text: null };
+    expect(await receiver.message(said('hi all', { addressed: false }))).toEqual(ignored);
+    expect(await stage.refs()).toEqual([]);
+    await receiver.message(said('hello bot'));
+    expect(await receiver.message(said('what do you think, Ben?', { addressed: false }))).toEqual(ignored);
+    expect(await texts()).toEqual(['hello bot']);
+  });
+
+  it.each([
+    ['', /Tell me what you would like/],
+    ['   \n', /Tell me what you would like/],
+    ['x'.repeat(100_001), /100,001 characters; at most 100,000 fit/],
+  ])('that cannot be taken is answered in words', async (text, words) => {
+    const receipt = await stage.receiver().message(said(text));
+    expect(receipt.effect).toBe('refused');
+    expect(receipt.text).toMatch(words);
+    expect(await stage.refs()).toEqual([]);
+  });
+
+  it('may name an agent, and the next one without a name goes to the same', async () => {
+    const { workspace_id } = stage.defaults;
+    const writer = await stage.agents.create(workspace_id, { name: 'Writer', model: 'claude-sonnet-5-5' });
+    const receiver = stage.receiver();
+    await receiver.message(said('one'));
+    await receiver.message(said('two', { agent: 'writer' }));
+    await receiver.message(said('three'));
+    const agents = await Promise.all(
+      (await stage.refs()).map(async (ref) => [
+        (await stage.sessions.getSession(ref)).agent.id,
+        (await stage.log.head(ref)).seq,
+      ]),
+    );
+    expect(agents).toEqual([
+      [stage.defaults.agent_id, 1],
+      [writer._id, 2],
+    ]);
+  });
+
+  it('to an agent that is not there is answered with those that are', async () => {
+    const { workspace_id } = stage.defaults;
+    await stage.agents.create(workspace_id, { name: 'Writer', model: 'claude-sonnet-5-5' });
+    const receipt = await stage.receiver().message(said('two', { agent: 'painter' }));
+    expect(receipt).toEqual({
+      effect: 'refused',
+      text: 'There is no agent named painter. There is: deckhand, Writer.',
+    });
+  });
+
+  it('starts a new session where the old one was archived, ended or deleted', async () => {
+    const receiver = stage.receiver();
+    await receiver.message(said('one'));
+    const [first] = await stage.refs();
+    await append(first as SessionRef, { ...stamp(), type: 'session.status_terminated' });
+    await receiver.message(said('two'));
+    const second = (await stage.refs()).at(-1) as SessionRef;
+    await append(second, {
+      ...stamp(),
+      type: 'session.status_idle',
+      stop_details: null,
+      stop_reason: { type: 'end_turn' },
+    });
+    await stage.sessions.archive(second);
+    await receiver.message(said('three'));
+    await stage.sessions.remove((await stage.refs()).at(-1) as SessionRef);
+    await receiver.message(said('four'));
+    expect(await texts()).toEqual(['one', 'two', 'four']);
+    expect(await stage.refs()).toHaveLength(3);
+  });
+});
+
+describe('the same message again', () => {
+  it('has no effect, however often and to whichever gateway it comes', async () => {
+    const message = said('deploy');
+    await stage.receiver().message(message);
+    expect(await stage.receiver().message(message)).toEqual({ effect: 'duplicate', text: null });
+    expect(await stage.receiver().message(message)).toEqual({ effect: 'duplicate', text: null });
+    expect(await texts()).toEqual(['deploy']);
+  });
+
+  it('has one effect when it comes to three gateways at once', async () => {
+    const message = said('deploy');
+    await Promise.all([1, 2, 3].map(() => stage.receiver().message(message)));
+    expect(await texts()).toEqual(['deploy']);
+    expect(await stage.refs()).toHaveLength(1);
+  });
+
+  it('has one effect when it comes as two events, also of two tenants', async () => {
+    const message = said('deploy');
+    const mention = { ...message, event_id: 'EvOther', conversation: { ...place, tenant: 'E1' } };
+    await Promise.all([stage.receiver().message(message), stage.receiver().message(mention)]);
+    expect(await texts()).toEqual(['deploy']);
+  });
+
+  it('is heard as a mention although it was ignored as a plain message before', async () => {
+    const message = said('deploy', { addressed: false });
+    await stage.receiver().message(message);
+    await stage.receiver().message({ ...message, event_id: 'EvMention', addressed: true });
+    expect(await texts()).toEqual(['deploy']);
+  });
+
+  it('is remembered for days, not for ever', async () => {
+    await stage.receiver().message(said('deploy'));
+    const indexes = await database.db.collection('inbound').indexes();
+    expect(indexes.find((index) => index.key['applied_at'] === 1)?.expireAfterSeconds).toBe(7 * 24 * 3600);
+    const [kept] = await database.db.collection('inbound').find().toArray();
+    expect(JSON.stringify(kept)).not.toContain('deploy');
+  });
+});
+
+describe('first messages at once', () => {
+  it('make one session', async () => {
+    const people = Array.from({ length: 6 }, (_, n) => said(`message ${n}`));
+    await Promise.all(people.map((message) => stage.receiver().message(message)));
+    expect(await stage.refs()).toHaveLength(1);
+    expect((await texts()).sort()).toEqual(people.map((message) => message.text));
+  });
+
+  it('make one session although the first process died while making it', async () => {
+    const dead = { ...stage.directory, create: () => Promise.reject(new Error('The process died here')) };
+    const message = said('one');
+    await expect(stage.receiver({ directory: dead }).message(message)).rejects.toThrow('died here');
+    await stage.receiver().message(said('two'));
+    await stage.receiver().message(message);
+    expect(await stage.refs()).toHaveLength(1);
+    expect(await texts()).toEqual(['two', 'one']);
+  });
+});
+
+describe('a gateway that dies', () => {
+  it.each(['before', 'after'] as const)('%s the append leaves it to the redelivery', async (when) => {
+    const message = said('deploy');
+    await expect(stage.receiver({ log: dyingLog(when) }).message(message)).rejects.toThrow('died here');
+    const receipt = await stage.receiver().message(message);
+    expect(receipt.effect).toBe(when === 'before' ? 'accepted' : 'duplicate');
+    expect(await texts()).toEqual(['deploy']);
+    expect(await stage.receiver().message(message)).toEqual({ effect: 'duplicate', text: null });
+  });
+
+  it.each(['before', 'after'] as const)('%s the append leaves it to the sweep', async (when) => {
+    await expect(stage.receiver({ log: dyingLog(when) }).message(said('deploy'))).rejects.toThrow('died here');
+    const [one, two] = [stage.receiver(), stage.receiver()];
+    expect(await one.sweepNow()).toBe(0);
+    stage.clock.now += 31_000;
+    await Promise.all([one.sweepNow(), two.sweepNow()]);
+    stage.clock.now += 3_600_000;
+    expect(await one.sweepNow()).toBe(0);
+    expect(await texts()).toEqual(['deploy']);
+  });
+
+  it('after the append does not say it again in the session that replaced the one it was said in', async () => {
+    const message = said('deploy');
+    await expect(stage.receiver({ log: dyingLog('after') }).message(message)).rejects.toThrow('died here');
+    const [ref] = await stage.refs();
+    await append(ref as SessionRef, { ...stamp(), type: 'session.status_terminated' });
+    await stage.receiver().message(said('anybody there?'));
+    await stage.receiver().message(message);
+    expect(await texts()).toEqual(['deploy', 'anybody there?']);
+  });
+
+  it('before the append says it in the session that replaced the one it was meant for', async () => {
+    const message = said('deploy');
+    await expect(stage.receiver({ log: dyingLog('before') }).message(message)).rejects.toThrow('died here');
+    const [ref] = await stage.refs();
+    await append(ref as SessionRef, { ...stamp(), type: 'session.status_terminated' });
+    expect((await stage.receiver().message(message)).effect).toBe('accepted');
+    expect(await stage.refs()).toHaveLength(2);
+    expect(await texts()).toEqual(['deploy']);
+  });
+});
+
+describe('a click', () => {
+  const policy = { approvers: [], four_eyes: false, remind_after_ms: null, expire_after_ms: null };
+  let approval_id: string;
+  let clicks = 0;
+
+  beforeEach(async () => {
+    await stage.receiver().message(said('clean up'));
+    const [ref] = await stage.refs();
+    const tool_use_id = newId('sevt');
+    approval_id = derivedId('appr', tool_use_id);
+    const what = { tool_name: 'bash', summary: 'Delete the build folder', detail: 'rm -rf build' };
+    await append(
+      ref as SessionRef,
+      { ...stamp(), id: tool_use_id, type: 'agent.tool_use', name: 'bash', input: {}, evaluated_permission: 'ask' },
+      {
+        ...stamp(),
+        type: 'deckhand.approval_requested',
+        approval_id,
+        tool_use_id,
+        ...what,
+        requested_by: null,
+        policy,
+      },
+    );
+  });
+
+  function click(name: string, decision: 'allow' | 'deny' = 'allow', thread = place.thread) {
+    clicks += 1;
+    const person = { id: `U_${name.toUpperCase()}`, name };
+    return { event_id: `click${clicks}`, conversation: { ...place, thread }, person, approval_id, decision };
+  }
+
+  it('decides, and says so', async () => {
+    const receipt = await stage.receiver().decision({ ...click('Ben', 'deny'), reason: 'too broad' });
+    expect(receipt).toEqual({ effect: 'accepted', text: 'Denied. The agent is told why.' });
+    const [confirmation] = await stage.entries('user.tool_confirmation');
+    expect(confirmation).toMatchObject({
+      event: { result: 'deny', deny_message: 'too broad' },
+      by: { via: 'test', id: 'U_BEN', name: 'Ben' },
+    });
+  });
+
+  it('of two people at once has one effect, and each is told', async () => {
+    const receipts = await Promise.all([
+      stage.receiver().decision(click('Ana')),
+      stage.receiver().decision(click('Ben', 'deny')),
+    ]);
+    expect(receipts.map((receipt) => receipt.effect).sort()).toEqual(['accepted', 'refused']);
+    expect(receipts.every((receipt) => receipt.text !== null)).toBe(true);
+    expect(await stage.entries('user.tool_confirmation')).toHaveLength(1);
+  });
+
+  it('of a stranger, from another place, has no effect and is told so', async () => {
+    const receipt = await stage.receiver().decision(click('Eve', 'allow', '999.9'));
+    expect(receipt).toEqual({ effect: 'refused', text: 'Only people in the conversation may decide this.' });
+    expect(await stage.entries('user.tool_confirmation')).toEqual([]);
+  });
+
+  it('counts from the same channel although the platform names another tenant', async () => {
+    const here = click('Ben');
+    const receipt = await stage.receiver().decision({ ...here, conversation: { ...place, tenant: 'E1' } });
+    expect(receipt.effect).toBe('accepted');
+  });
+
+  it('delivered twice is one click', async () => {
+    const once = click('Ben');
+    await stage.receiver().decision(once);
+    expect(await stage.receiver().decision(once)).toEqual({ effect: 'duplicate', text: null });
+  });
+
+  it('on a card that nobody knows is answered in words', async () => {
+    const receipt = await stage.receiver().decision({ ...click('Ben'), approval_id: 'appr_unknown' });
+    expect(receipt).toEqual({ effect: 'refused', text: 'This question is not known here any more.' });
+  });
+});
+
+describe('Stop', () => {
+  const stop = (event_id: string, name = 'Ana') => ({ event_id, conversation: place, person: { id: name, name } });
+
+  it('interrupts what runs, once, and says so to the next who presses it', async () => {
+    await stage.receiver().message(said('count to a million'));
+    const [ref] = await stage.refs();
+    await append(ref as SessionRef, { ...stamp(), type: 'session.status_running' });
+    expect(await stage.receiver().stop(stop('s1'))).toEqual({ effect: 'accepted', text: null });
+    expect(await stage.receiver().stop(stop('s1'))).toEqual({ effect: 'duplicate', text: null });
+    expect(await stage.receiver().stop(stop('s2', 'Ben'))).toEqual({
+      effect: 'refused',
+      text: 'It is stopping already.',
+    });
+    expect(await stage.entries('user.interrupt')).toMatchObject([{ by: { via: 'test', id: 'Ana', name: 'Ana' } }]);
+    expect((await stage.log.head(ref as SessionRef)).owed).toBe(true);
+  });
+
+  it('is one interrupt although the gateway died after it', async () => {
+    await stage.receiver().message(said('count to a million'));
+    await expect(stage.receiver({ log: dyingLog('after') }).stop(stop('s1'))).rejects.toThrow('died here');
+    await stage.receiver().stop(stop('s1'));
+    expect(await stage.entries('user.interrupt')).toHaveLength(1);
+  });
+
+  it('where nothing runs is answered in words', async () => {
+    const nothing = { effect: 'refused', text: 'Nothing is running here.' };
+    expect(await stage.receiver().stop(stop('s1'))).toEqual(nothing);
+    await stage.receiver().message(said('hello'));
+    const [ref] = await stage.refs();
+    const end = { ...stamp(), type: 'session.status_idle' as const, stop_details: null };
+    await append(ref as SessionRef, { ...end, stop_reason: { type: 'end_turn' } });
+    expect(await stage.receiver().stop(stop('s2'))).toEqual(nothing);
+  });
+});

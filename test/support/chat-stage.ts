@@ -1,0 +1,119 @@
+import type { Db } from 'mongodb';
+import { createApprovalIndexes } from '../../src/approvals/approval-store.ts';
+import { type Approvals, createApprovals } from '../../src/approvals/approvals.ts';
+import type { ConversationKey, InboundMessage } from '../../src/chat/connector.ts';
+import { createConversationIndexes, createConversationStore } from '../../src/chat/conversation-store.ts';
+import { createInboundIndexes } from '../../src/chat/inbound-store.ts';
+import { createReceiver, type ReceiverDeps, type ReceiverService } from '../../src/chat/receive.ts';
+import { createResourceDirectory } from '../../src/chat/resource-directory.ts';
+import { silentLogger } from '../../src/logger.ts';
+import { type Agents, createAgents } from '../../src/resources/agents.ts';
+import { type Defaults, ensureDefaults } from '../../src/resources/defaults.ts';
+import { createEnvironments } from '../../src/resources/environments.ts';
+import { createSessions, type Sessions } from '../../src/resources/sessions.ts';
+import type { EventOf, LogEntry, SessionEvent } from '../../src/session/event.ts';
+import type { SessionLog, SessionRef } from '../../src/session/log.ts';
+import { createLogIndexes, createMongoLog } from '../../src/session/mongo-log.ts';
+
+export const place: ConversationKey = { connector: 'test', tenant: 'T1', channel: 'C1', thread: '100.1' };
+
+/** The house from chat's door to the log, on a real database; several receivers are several gateways. */
+export interface ChatStage {
+  db: Db;
+  log: SessionLog;
+  agents: Agents;
+  sessions: Sessions;
+  approvals: Approvals;
+  defaults: Defaults;
+  directory: ReturnType<typeof createResourceDirectory>;
+  clock: { now: number };
+  receiver(over?: Partial<ReceiverDeps>): ReceiverService;
+  /** The sessions of this database, oldest first. */
+  refs(): Promise<SessionRef[]>;
+  /** All entries of all sessions of one type, in order. */
+  entries<T extends SessionEvent['type']>(type: T): Promise<Array<LogEntry & { event: EventOf<T> }>>;
+}
+
+export async function chatStage(db: Db): Promise<ChatStage> {
+  await Promise.all([
+    createLogIndexes(db),
+    createApprovalIndexes(db),
+    createConversationIndexes(db),
+    createInboundIndexes(db),
+  ]);
+  const clock = { now: Date.parse('2026-11-20T12:00:00Z') };
+  const log = createMongoLog(db, { appended: () => undefined });
+  const agents = createAgents(db);
+  const environments = createEnvironments(db);
+  const nothing = async () => undefined;
+  const sessions = createSessions(db, {
+    log,
+    agents,
+    environments,
+    hasListPrice: () => true,
+    onArchive: nothing,
+    onDelete: nothing,
+  });
+  const defaults = await ensureDefaults({ agents, environments });
+  const approvals = createApprovals({ db, log, logger: silentLogger, now: () => clock.now });
+  const conversations = createConversationStore(db);
+  const directory = createResourceDirectory({ agents, sessions, conversations, defaults });
+
+  async function refs(): Promise<SessionRef[]> {
+    const found = await db
+      .collection<{ _id: string; workspace_id: string }>('sessions')
+      .find({}, { projection: { workspace_id: 1 }, sort: { created_at: 1, _id: 1 } })
+      .toArray();
+    return found.map((one) => ({ workspace_id: one.workspace_id, session_id: one._id }));
+  }
+
+  return {
+    db,
+    log,
+    agents,
+    sessions,
+    approvals,
+    defaults,
+    directory,
+    clock,
+    refs,
+    receiver: (over = {}) =>
+      createReceiver({
+        db,
+        log,
+        approvals,
+        directory,
+        received: () => undefined,
+        logger: silentLogger,
+        now: () => clock.now,
+        ...over,
+      }),
+    async entries(type) {
+      const found: Array<LogEntry & { event: EventOf<typeof type> }> = [];
+      for (const ref of await refs()) {
+        for (const entry of await log.read(ref)) if (isOf(entry, type)) found.push(entry);
+      }
+      return found;
+    },
+  };
+}
+
+function isOf<T extends SessionEvent['type']>(entry: LogEntry, type: T): entry is LogEntry & { event: EventOf<T> } {
+  return entry.event.type === type;
+}
+
+let messages = 0;
+
+/** Something that Ana says to the bot; say only what the test is about. */
+export function said(text: string, over: Partial<InboundMessage> = {}): InboundMessage {
+  messages += 1;
+  return {
+    event_id: `Ev${messages}`,
+    message_id: `${messages}.1`,
+    conversation: place,
+    sender: { id: 'U_ANA', name: 'Ana' },
+    text,
+    addressed: true,
+    ...over,
+  };
+}
