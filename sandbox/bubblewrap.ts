@@ -1,0 +1,163 @@
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { closeSync, existsSync, lstatSync, openSync, readlinkSync } from 'node:fs';
+import type { Writable } from 'node:stream';
+import type { Cgroup } from './cgroup.ts';
+import { childrenOf, killProcess } from './process-table.ts';
+
+/** How this host runs bubblewrap; found once, at start. */
+export interface Host {
+  bwrap: string;
+  /**
+   * As root, bwrap builds the sandbox with root's rights and the program then drops to the session's own user id for
+   * good. Otherwise a user namespace maps the worker's user to an unprivileged one.
+   */
+  asRoot: boolean;
+  /** A file with the seccomp program, or null where there is none for this architecture. */
+  seccompFile: string | null;
+}
+
+/** What belongs to one session on the host. */
+export interface SessionPaths {
+  files: string;
+  tmp: string;
+  /** passwd, group, hosts and the like: all that the sandbox sees of /etc, apart from the linker's and alternatives' links. */
+  etc: string;
+  uid: number;
+}
+
+export interface LaunchSpec {
+  paths: SessionPaths;
+  cgroup: Cgroup | null;
+  /** The program inside, with an absolute path. */
+  command: string[];
+  /** Working directory inside. */
+  cwd: string;
+  /** Descriptors 0 to 4 of the program. */
+  stdio: [StdioEntry, StdioEntry, StdioEntry, StdioEntry, StdioEntry];
+}
+
+type StdioEntry = 'ignore' | 'pipe' | number;
+
+/** The same in every sandbox; nothing of the worker's environment gets in. */
+const ENVIRONMENT: Record<string, string> = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  HOME: '/workspace',
+  USER: 'agent',
+  LOGNAME: 'agent',
+  SHELL: '/bin/bash',
+  LANG: 'C.UTF-8',
+  TERM: 'dumb',
+};
+
+export const HOST_NAME = 'sandbox';
+/** The unprivileged user inside a user namespace; as root the session's own id is used inside and outside alike. */
+export const NAMESPACE_UID = 1000;
+const SHARED_MEMORY_BYTES = 64 * 1024 * 1024;
+/** Files of /etc that we write; see `writeEtc`. */
+export const ETC_FILES = ['passwd', 'group', 'hosts', 'hostname', 'nsswitch.conf'] as const;
+const ARGS_FD = 5;
+const SECCOMP_FD = 6;
+
+/** Enters the control groups, then becomes the program: nothing runs outside its limits even for a moment. */
+const LAUNCHER = 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 98; shift; done; shift; exec "$@"';
+
+/** Start a program in a new sandbox. The child's first five descriptors are `spec.stdio`. */
+export function launch(host: Host, spec: LaunchSpec): ChildProcess {
+  const seccomp = host.seccompFile === null ? null : openSync(host.seccompFile, 'r');
+  const stdio: StdioOptions = [...spec.stdio, 'pipe', ...(seccomp === null ? [] : [seccomp])];
+  const program = host.asRoot ? [...dropTo(spec.paths.uid), ...spec.command] : spec.command;
+  try {
+    const child = spawn(
+      '/bin/sh',
+      [
+        '-c',
+        LAUNCHER,
+        'sh',
+        ...(spec.cgroup?.procs ?? []),
+        '--',
+        host.bwrap,
+        '--args',
+        String(ARGS_FD),
+        '--',
+        ...program,
+      ],
+      { stdio, env: {}, cwd: '/' },
+    );
+    // Over a pipe, because a command line can be read inside (/proc/1/cmdline) and holds the host's paths.
+    const args = (child.stdio as ReadonlyArray<unknown>)[ARGS_FD] as Writable;
+    args.on('error', () => {});
+    args.end(
+      sandboxArgs(host, spec, seccomp !== null)
+        .map((arg) => `${arg}\0`)
+        .join(''),
+    );
+    return child;
+  } finally {
+    if (seccomp !== null) closeSync(seccomp);
+  }
+}
+
+/**
+ * End a sandbox and everything in it. Killing the first process of its process namespace makes the kernel end all others
+ * before that process is gone, and only then does bwrap itself exit: its `exit` event means that nothing is left.
+ */
+export function killSandbox(child: ChildProcess): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const [init] = childrenOf(child.pid);
+  killProcess(init ?? child.pid);
+}
+
+function dropTo(uid: number): string[] {
+  const id = String(uid);
+  const capabilities = ['--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--no-new-privs'];
+  return ['/usr/bin/setpriv', '--reuid', id, '--regid', id, '--clear-groups', ...capabilities, '--'];
+}
+
+function sandboxArgs(host: Host, spec: LaunchSpec, seccomp: boolean): string[] {
+  const { paths } = spec;
+  return [
+    ...(host.asRoot ? rootIsolation() : userIsolation()),
+    '--die-with-parent',
+    '--new-session',
+    ...['--hostname', HOST_NAME],
+    '--clearenv',
+    ...Object.entries(ENVIRONMENT).flatMap(([name, value]) => ['--setenv', name, value]),
+    ...systemArgs(),
+    // bwrap makes missing parents for their owner only, which is root.
+    ...['/etc', '/var', '/run', '/run/shell'].flatMap((path) => ['--perms', '0755', '--dir', path]),
+    ...ETC_FILES.flatMap((name) => ['--ro-bind', `${paths.etc}/${name}`, `/etc/${name}`]),
+    ...['--ro-bind-try', '/etc/ld.so.cache', '/etc/ld.so.cache'],
+    ...['--ro-bind-try', '/etc/alternatives', '/etc/alternatives'],
+    ...['--proc', '/proc', '--dev', '/dev'],
+    ...['--perms', '1777', '--size', String(SHARED_MEMORY_BYTES), '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
+    ...['--bind', paths.tmp, '/tmp', '--symlink', '/tmp', '/var/tmp'],
+    ...['--bind', paths.files, '/workspace'],
+    // bash names itself in its messages by the script it was given: its third descriptor, see shell.ts.
+    ...['--symlink', '/proc/self/fd/3', '/run/shell/bash'],
+    ...['--remount-ro', '/', '--chdir', spec.cwd],
+    ...(seccomp ? ['--seccomp', String(SECCOMP_FD)] : []),
+  ];
+}
+
+/** As root without a user namespace; only what dropping to the session's user takes is kept until then. */
+function rootIsolation(): string[] {
+  const kept = ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'].flatMap((name) => ['--cap-add', name]);
+  const namespaces = ['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try'];
+  return [...namespaces, '--cap-drop', 'ALL', ...kept];
+}
+
+function userIsolation(): string[] {
+  const id = String(NAMESPACE_UID);
+  return ['--unshare-all', '--unshare-user', '--disable-userns', '--cap-drop', 'ALL', '--uid', id, '--gid', id];
+}
+
+/** The host's programs and libraries, read-only. Where /bin and its kin are links into /usr, they stay links. */
+function systemArgs(): string[] {
+  const args = ['--ro-bind', '/usr', '/usr'];
+  for (const path of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) {
+    if (!existsSync(path)) continue;
+    if (lstatSync(path).isSymbolicLink()) args.push('--symlink', readlinkSync(path), path);
+    else args.push('--ro-bind', path, path);
+  }
+  return args;
+}

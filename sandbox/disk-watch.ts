@@ -1,0 +1,79 @@
+import { statfsSync } from 'node:fs';
+
+/** A session whose files are kept within a limit while anything of it runs. */
+export interface WatchedDisk {
+  /** Bytes it may take. */
+  limit: number;
+  /** Walks the files: slow. Null when it cannot be told now. */
+  measure(): Promise<number | null>;
+  /** The limit was passed; `used` is what it takes now. */
+  onFull(used: number): void;
+}
+
+const TICK_MS = 100;
+/** Nearer to the limit than this, every tick that sees the disk shrink measures again. */
+const LEAST_SLACK = 8 * 1024 * 1024;
+
+interface Entry {
+  disk: WatchedDisk;
+  /** Free space of the file system when the session was last measured, and how much of it may go before the next time. */
+  free: number;
+  slack: number;
+  measuring: boolean;
+}
+
+/**
+ * One timer for all sessions of a worker. Asking the file system for its free space costs microseconds, and a session can
+ * only have passed its limit when that much space (or that many files) has gone: only then are its files measured.
+ */
+export class DiskWatch {
+  readonly #dir: string;
+  readonly #entries = new Map<WatchedDisk, Entry>();
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** Watch until the returned function is called. Over its limit already, a session may run to tidy up, but not grow. */
+  async watch(disk: WatchedDisk): Promise<() => void> {
+    const entry: Entry = { disk, free: this.#free(), slack: 0, measuring: true };
+    this.#entries.set(disk, entry);
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
+    const used = await disk.measure();
+    this.#settle(entry, used);
+    return () => {
+      this.#entries.delete(disk);
+      if (this.#entries.size > 0 || this.#timer === null) return;
+      clearInterval(this.#timer);
+      this.#timer = null;
+    };
+  }
+
+  #tick(): void {
+    const free = this.#free();
+    for (const entry of this.#entries.values()) {
+      if (!entry.measuring && entry.free - free > entry.slack) void this.#measure(entry);
+    }
+  }
+
+  async #measure(entry: Entry): Promise<void> {
+    entry.measuring = true;
+    entry.free = this.#free();
+    const used = await entry.disk.measure();
+    if (!this.#entries.has(entry.disk)) return;
+    this.#settle(entry, used);
+    if (used !== null && used > entry.disk.limit) entry.disk.onFull(used);
+  }
+
+  #settle(entry: Entry, used: number | null): void {
+    entry.slack = Math.max(LEAST_SLACK, used === null ? 0 : entry.disk.limit - used);
+    entry.measuring = false;
+  }
+
+  /** Space and files in one number: a file counts as 1 KiB, as in `diskUsage`. */
+  #free(): number {
+    const { bfree, bsize, ffree } = statfsSync(this.#dir);
+    return bfree * bsize + ffree * 1024;
+  }
+}

@@ -1,0 +1,151 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DeckhandError } from '../src/errors.ts';
+import type { WorkspaceLimits, WorkspaceProvider } from '../src/tools/workspace.ts';
+import type { Host } from './bubblewrap.ts';
+import { type CgroupTree, detectCgroups } from './cgroup.ts';
+import { DiskWatch } from './disk-watch.ts';
+import { resolveLimits } from './limits.ts';
+import { groupNames, reapGroups } from './orphans.ts';
+import { PipeMaker } from './pipes.ts';
+import { seccompProgram } from './seccomp.ts';
+import { preparePaths, sessionFolder } from './session-paths.ts';
+import { BubblewrapWorkspace } from './workspace.ts';
+
+export interface BubblewrapOptions {
+  /** Sessions' files live in `<data_dir>/workspaces/<session_id>`. */
+  data_dir: string;
+  worker_id: string;
+  logger: { info(facts: object, message: string): void; warn(facts: object, message: string): void };
+  defaults?: Partial<WorkspaceLimits>;
+}
+
+const PROGRAM_FOLDERS = ['/usr/local/bin', '/usr/bin', '/bin'];
+const REMEDY =
+  'Install bubblewrap 0.8 or newer (Debian: apt install bubblewrap; Fedora: dnf install bubblewrap) and allow user namespaces, or run as root.';
+
+/** Workspaces isolated with bubblewrap. @throws DeckhandError `sandbox_unavailable` when this host cannot make one. */
+export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceProvider {
+  const dataDir = resolve(options.data_dir);
+  const workspaces = join(dataDir, 'workspaces');
+  mkdirSync(workspaces, { recursive: true, mode: 0o700 });
+  const runDir = mkdtempSync(join(workspaces, '.run-'));
+  const host = findHost(runDir);
+  const cgroups = detectCgroups();
+  const limits = resolveLimits(options.defaults);
+  const pipes = new PipeMaker(runDir);
+  const disks = new DiskWatch(workspaces);
+  const nextName = groupNames();
+  const open = new Map<string, BubblewrapWorkspace>();
+
+  return {
+    name: 'bubblewrap',
+    describe: () => describeHost(host, cgroups),
+    async open(request) {
+      const running = open.get(request.session_id);
+      if (running !== undefined) return running;
+      const paths = preparePaths(workspaces, request.session_id, host.asRoot);
+      const own = resolveLimits(limits, request.limits);
+      const workspace: BubblewrapWorkspace = new BubblewrapWorkspace(
+        {
+          host,
+          cgroups,
+          nextName,
+          pipes,
+          disks,
+          rlimits: resourceLimits(own, cgroups),
+          onProgressError: (err) =>
+            options.logger.warn({ session_id: request.session_id, err }, 'a listener of command output failed'),
+        },
+        request.session_id,
+        paths,
+        own,
+        () => {
+          if (open.get(request.session_id) === workspace) open.delete(request.session_id);
+        },
+      );
+      open.set(request.session_id, workspace);
+      return workspace;
+    },
+    async destroy(sessionId) {
+      await open.get(sessionId)?.[Symbol.asyncDispose]();
+      // rm, and not Node's: paths of any depth, and it never follows a link.
+      const child = spawn('/bin/rm', ['-rf', '--one-file-system', '--', sessionFolder(workspaces, sessionId)], {
+        stdio: 'ignore',
+      });
+      const [code] = await once(child, 'exit');
+      if (code !== 0) options.logger.warn({ session_id: sessionId, code }, 'files of a session could not be deleted');
+    },
+    async reapIdle(idleMs) {
+      const idle = [...open.values()].filter((entry) => entry.inUse === 0 && Date.now() - entry.lastUsed >= idleMs);
+      await Promise.all(idle.map((entry) => entry[Symbol.asyncDispose]()));
+      return idle.length;
+    },
+    async reapOrphans() {
+      const count = cgroups === null ? 0 : await reapGroups(cgroups);
+      if (count > 0)
+        options.logger.info({ worker_id: options.worker_id, count }, 'ended what a dead worker left behind');
+      return count;
+    },
+    async close() {
+      await Promise.all([...open.values()].map((entry) => entry[Symbol.asyncDispose]()));
+      rmSync(runDir, { recursive: true, force: true });
+    },
+  };
+}
+
+function findHost(runDir: string): Host {
+  const bwrap = PROGRAM_FOLDERS.map((folder) => join(folder, 'bwrap')).find(isExecutable);
+  if (bwrap === undefined) {
+    throw new DeckhandError('sandbox_unavailable', 'bubblewrap (bwrap) is not installed.', { remedy: REMEDY });
+  }
+  const asRoot = process.getuid?.() === 0;
+  const namespaces = asRoot
+    ? ['--unshare-pid', '--unshare-net']
+    : ['--unshare-all', '--unshare-user', '--disable-userns'];
+  const probe = spawnSync(bwrap, [...namespaces, '--ro-bind', '/', '/', '--proc', '/proc', '--', '/bin/true'], {
+    encoding: 'utf8',
+    env: {},
+  });
+  if (probe.status !== 0) {
+    throw new DeckhandError('sandbox_unavailable', `bubblewrap does not work here: ${probe.stderr.trim()}`, {
+      remedy: REMEDY,
+    });
+  }
+  const program = seccompProgram(process.arch);
+  const seccompFile = program === null ? null : join(runDir, 'seccomp.bpf');
+  if (program !== null && seccompFile !== null) writeFileSync(seccompFile, program, { mode: 0o600 });
+  return { bwrap, asRoot, seccompFile };
+}
+
+/** The limits that each process carries by itself. Without control groups they also stand in for those, more loosely. */
+function resourceLimits(limits: WorkspaceLimits, cgroups: CgroupTree | null): string {
+  const lines = ['ulimit -c 0 -n 1024', `ulimit -f ${Math.ceil(limits.file_bytes / 1024)}`];
+  if (cgroups?.parents.has('pids') !== true) lines.push(`ulimit -u ${limits.processes}`);
+  if (cgroups?.parents.has('memory') !== true) lines.push(`ulimit -d ${Math.ceil(limits.memory_bytes / 1024)}`);
+  return lines.join('\n');
+}
+
+function describeHost(host: Host, cgroups: CgroupTree | null): string {
+  const user = host.asRoot ? 'a user id of its own per session' : 'a user namespace';
+  const seccomp = host.seccompFile === null ? 'no seccomp filter on this architecture' : 'seccomp filter';
+  const groups = cgroups === null ? [] : [...cgroups.parents.keys()];
+  const tree = cgroups === null ? '' : `cgroup v${cgroups.version} (${groups.join(', ')}), `;
+  const loose = [
+    ...(groups.includes('pids') ? [] : ['processes by rlimit']),
+    ...(groups.includes('memory') ? [] : ['memory by rlimit, per process only']),
+    ...(groups.includes('cpu') ? [] : ['CPU not limited']),
+  ];
+  return `bubblewrap with ${user}, no network, ${seccomp}; limits: ${tree}${[...loose, 'file size by rlimit', 'disk and output watched'].join(', ')}`;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

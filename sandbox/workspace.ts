@@ -1,0 +1,276 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type ExecRequest,
+  type ExecResult,
+  type Workspace,
+  WorkspaceFileError,
+  type WorkspaceLimits,
+  WorkspaceLostError,
+} from '../src/tools/workspace.ts';
+import type { SessionPaths } from './bubblewrap.ts';
+import { type Cgroup, createCgroup } from './cgroup.ts';
+import type { DiskWatch } from './disk-watch.ts';
+import { diskUsage, globFiles, grepFiles, ROOT, readFile, writeFile } from './file-operations.ts';
+import { type HelperDeps, type HelperEnd, type HelperRun, runHelper } from './helper.ts';
+import { commandTimeout } from './limits.ts';
+import type { PipeMaker } from './pipes.ts';
+import { type CommandEnd, Shell } from './shell.ts';
+
+export interface WorkspaceDeps extends HelperDeps {
+  pipes: PipeMaker;
+  disks: DiskWatch;
+  onProgressError: (error: unknown) => void;
+}
+
+interface RunningShell {
+  shell: Shell;
+  cgroup: Cgroup | null;
+  unwatch: Promise<() => void>;
+}
+
+/** A session's files, and its shell once a command needed one. */
+export class BubblewrapWorkspace implements Workspace {
+  readonly session_id: string;
+  readonly root = ROOT;
+  readonly limits: WorkspaceLimits;
+  lastUsed = Date.now();
+  inUse = 0;
+  readonly #deps: WorkspaceDeps;
+  readonly #paths: SessionPaths;
+  readonly #closing = new AbortController();
+  readonly #onClose: () => void;
+  #running: RunningShell | null = null;
+  #state = '';
+  #notes: string[] = [];
+  #queue: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | null = null;
+  #usage = 0;
+
+  constructor(
+    deps: WorkspaceDeps,
+    sessionId: string,
+    paths: SessionPaths,
+    limits: WorkspaceLimits,
+    onClose: () => void,
+  ) {
+    this.#deps = deps;
+    this.session_id = sessionId;
+    this.#paths = paths;
+    this.limits = limits;
+    this.#onClose = onClose;
+  }
+
+  exec(request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
+    return this.#use(() => this.#inTurn(() => this.#exec(request, AbortSignal.any([signal, this.#closing.signal]))));
+  }
+
+  restartShell(): Promise<void> {
+    return this.#use(() =>
+      this.#inTurn(async () => {
+        await this.#endShell();
+        this.#state = '';
+        this.#notes = [];
+      }),
+    );
+  }
+
+  readFile(path: string, maxBytes: number): Promise<Uint8Array> {
+    return this.#use(() => readFile(this.#helper, path, maxBytes));
+  }
+
+  writeFile(path: string, content: Uint8Array | string): Promise<void> {
+    return this.#use(async () => {
+      const size = typeof content === 'string' ? Buffer.byteLength(content) : content.length;
+      if (size > this.limits.file_bytes) {
+        throw new WorkspaceFileError('too_large', `${path}: a file may have ${this.limits.file_bytes} bytes at most.`);
+      }
+      // The last known usage is enough while there is plenty of room.
+      this.#usage += size;
+      if (this.#usage > this.limits.disk_bytes / 2 || this.#usage === size) await this.#measure(size);
+      if (this.#usage > this.limits.disk_bytes) {
+        throw new WorkspaceFileError(
+          'disk_full',
+          `The workspace may hold ${this.limits.disk_bytes} bytes: delete something first.`,
+        );
+      }
+      await writeFile(this.#helper, path, content, `deckhand-${randomUUID()}`);
+    });
+  }
+
+  glob(pattern: string, path: string | undefined, limit: number, signal: AbortSignal): Promise<string[]> {
+    return this.#use(() => globFiles(this.#helper, pattern, path, limit, signal));
+  }
+
+  grep(pattern: string, path: string | undefined, limit: number, signal: AbortSignal): Promise<string[]> {
+    return this.#use(() => grepFiles(this.#helper, pattern, path, limit, signal));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= (async () => {
+      this.#closing.abort();
+      this.#running?.shell.kill();
+      await this.#queue;
+      await this.#endShell();
+      this.#onClose();
+    })();
+    return this.#closed;
+  }
+
+  readonly #helper = (run: HelperRun): Promise<HelperEnd> =>
+    runHelper(this.#deps, this.#paths, { ...run, signal: AbortSignal.any([run.signal, this.#closing.signal]) });
+
+  async #exec(request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
+    if (signal.aborted) return { outcome: 'interrupted', exit_code: null, output: '' };
+    if (request.command.includes('\0'))
+      return { outcome: 'exited', exit_code: 2, output: 'A command cannot hold a NUL character.\n' };
+    let running: RunningShell;
+    try {
+      running = await this.#shell();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { outcome: 'lost', exit_code: null, output: '', note: `The sandbox could not be started: ${reason}` };
+    }
+    const { shell, cgroup } = running;
+    const timeout = commandTimeout(this.limits, request.timeout_ms);
+    const killsBefore = cgroup?.memoryKills() ?? 0;
+    const end = await shell.run({
+      command: request.command,
+      timeout_ms: timeout,
+      output_bytes: this.limits.output_bytes,
+      signal,
+      onOutput: (chunk) => {
+        try {
+          request.onOutput?.(chunk);
+        } catch (error) {
+          this.#deps.onProgressError(error);
+        }
+      },
+    });
+    if ((cgroup?.memoryKills() ?? 0) > killsBefore) {
+      this.#notes.push(
+        `The kernel killed a process that went over the memory limit of ${megabytes(this.limits.memory_bytes)}.`,
+      );
+    }
+    return this.#result(end, running, timeout);
+  }
+
+  async #result(end: CommandEnd, running: RunningShell, timeout: number): Promise<ExecResult> {
+    const { outcome, exit_code, output } = end;
+    if (outcome === 'done') {
+      this.#state = running.shell.state;
+      if (running.cgroup?.isFull() === true) {
+        await this.#endShell();
+        this.#notes.push(`The processes left behind used up the limit of ${this.limits.processes} and were ended.`);
+      }
+      return this.#withNotes({ outcome: 'exited', exit_code, output });
+    }
+    await this.#endShell();
+    const ended =
+      'Everything that ran in the sandbox was ended; the next command starts in a new shell with the directory and variables from before this one.';
+    switch (outcome) {
+      case 'shell_ended':
+        this.#state = '';
+        this.#notes.push(
+          'The shell itself ended. The next command starts in a new one, in /workspace and without earlier variables.',
+        );
+        return this.#withNotes({ outcome: 'exited', exit_code, output });
+      case 'disk_limit':
+        this.#notes.push(
+          `Stopped: the files went over the disk limit of ${megabytes(this.limits.disk_bytes)}; delete something. ${ended}`,
+        );
+        return this.#withNotes({ outcome: 'exited', exit_code: 137, output });
+      case 'timed_out':
+        this.#notes.push(`Stopped after ${timeout} ms. ${ended}`);
+        return this.#withNotes({ outcome, exit_code: null, output });
+      case 'output_limit':
+        this.#notes.push(`Stopped: it printed more than ${megabytes(this.limits.output_bytes)}. ${ended}`);
+        return this.#withNotes({ outcome, exit_code: null, output });
+      case 'interrupted':
+      case 'lost':
+        this.#notes.push(ended);
+        return this.#withNotes({ outcome, exit_code: null, output });
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  /** The shell that is running and fit for another command, or a new one. */
+  async #shell(): Promise<RunningShell> {
+    const old = this.#running;
+    if (old !== null) {
+      if (!old.shell.alive)
+        this.#notes.push('The sandbox had ended since the last command; background processes are gone.');
+      else if (old.cgroup?.isFull() === true)
+        this.#notes.push('Background processes had used up the process limit and were ended.');
+      else if (old.shell.strayBytes > this.limits.output_bytes) {
+        this.#notes.push('Background processes printed without end and were ended: send their output to a file.');
+      } else return old;
+      await this.#endShell();
+    }
+    const { cgroups, nextName, host, pipes, rlimits, disks } = this.#deps;
+    const cgroup = cgroups === null ? null : createCgroup(cgroups, nextName(), this.limits);
+    try {
+      const shell = await Shell.start(host, pipes, { paths: this.#paths, cgroup }, rlimits, this.#state);
+      const unwatch = disks.watch({
+        limit: this.limits.disk_bytes,
+        measure: () => this.#measure(0),
+        onFull: () => shell.stop('disk_limit'),
+      });
+      this.#running = { shell, cgroup, unwatch };
+      return this.#running;
+    } catch (error) {
+      await cgroup?.remove();
+      throw error;
+    }
+  }
+
+  async #endShell(): Promise<void> {
+    const running = this.#running;
+    this.#running = null;
+    if (running === null) return;
+    running.shell.kill();
+    await running.shell.ended;
+    await running.cgroup?.remove();
+    (await running.unwatch)();
+  }
+
+  async #measure(extra: number): Promise<number | null> {
+    try {
+      const used = await diskUsage(this.#helper);
+      if (used !== null) this.#usage = used + extra;
+      return used;
+    } catch {
+      // The host is out of something; the next tick tries again.
+      return null;
+    }
+  }
+
+  #withNotes(result: ExecResult): ExecResult {
+    if (this.#notes.length === 0) return result;
+    const note = this.#notes.join(' ');
+    this.#notes = [];
+    return { ...result, note };
+  }
+
+  /** Commands one after another, in the order they came. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(work);
+    this.#queue = turn.catch(() => {});
+    return turn;
+  }
+
+  async #use<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closing.signal.aborted) throw new WorkspaceLostError(`The workspace of ${this.session_id} was closed.`);
+    this.inUse++;
+    try {
+      return await work();
+    } finally {
+      this.inUse--;
+      this.lastUsed = Date.now();
+    }
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1024 / 1024)} MB`;
+}
