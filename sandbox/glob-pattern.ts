@@ -81,7 +81,7 @@ function matchParts(parts: string[], names: string[]): boolean {
 
 function matchName(pattern: string, name: string): boolean {
   const tokens = pattern.match(/\[[!^]?\]?[^\]]*\]|[^]/gu) ?? [];
-  const chars = [...name];
+  const chars = Array.from(name);
   return matchSequence(
     tokens.length,
     chars.length,
@@ -94,7 +94,7 @@ function matchChar(token: string, char: string): boolean {
   if (token === '?') return true;
   if (token.length < 3 || !token.startsWith('[')) return token === char;
   const negated = token[1] === '!' || token[1] === '^';
-  const set = [...token.slice(negated ? 2 : 1, -1)];
+  const set = Array.from(token.slice(negated ? 2 : 1, -1));
   let found = false;
   for (let index = 0; index < set.length; index++) {
     const low = set[index] ?? '';
