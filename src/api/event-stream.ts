@@ -1,0 +1,147 @@
+import type {
+  BetaManagedAgentsSessionDeletedEvent,
+  BetaManagedAgentsStreamSessionEvents,
+} from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import type { BetaManagedAgentsDeltaType } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
+import type { Response } from 'express';
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { type EventOf, type InputEvent, isDeckhandEvent, isInput, type LogEntry } from '../session/event.ts';
+import type { SessionFeeds } from '../session/feed.ts';
+import type { PreviewEvent } from '../session/hints.ts';
+import { newId } from '../session/id.ts';
+import type { SessionLog, SessionRef } from '../session/log.ts';
+
+export interface StreamDeps {
+  log: Pick<SessionLog, 'query'>;
+  feeds: Pick<SessionFeeds, 'open'>;
+  logger: Logger;
+}
+
+/** Keeps proxies from closing a quiet stream; the SDK skips pings. */
+const PING_MS = 15_000;
+/** A client that leaves this many bytes unread is let go: it can list what it missed. */
+const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
+/** Inputs of before the stream that are looked up when they are taken up; older ones are not sent again. */
+const LOOK_BACK = 100;
+
+/**
+ * Server-sent events of a session from now on, until the client goes or the session is deleted. Nothing is replayed: a
+ * client opens the stream, then lists, and drops what it has seen. An input comes when it is sent and again, with
+ * `processed_at`, when a turn takes it up. @throws NotFoundError before anything is sent
+ */
+export async function streamEvents(
+  deps: StreamDeps,
+  ref: SessionRef,
+  deltas: readonly BetaManagedAgentsDeltaType[],
+  res: Response,
+): Promise<void> {
+  const started = new Set<string>();
+  const waiting = new Map<string, InputEvent>();
+  let begin: () => void = () => undefined;
+  // One batch after the other, although looking up an input takes a moment, and none before the headers.
+  let sending = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  let over = false;
+
+  function send(name: string, data: object): void {
+    if (over || res.destroyed) return;
+    res.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+    if (res.writableLength <= MAX_UNREAD_BYTES) return;
+    deps.logger.warn({ ...ref, unread_bytes: res.writableLength }, 'dropped a reader that does not keep up');
+    res.destroy();
+  }
+
+  function emit(event: BetaManagedAgentsStreamSessionEvents): void {
+    send(event.type, event);
+  }
+
+  async function sendEntries(entries: readonly LogEntry[]): Promise<void> {
+    for (const { event } of entries) {
+      if (event.type === 'deckhand.input_processed') await sendProcessed(event);
+      else if (!isDeckhandEvent(event)) {
+        if (isInput(event)) waiting.set(event.id, event);
+        started.delete(event.id);
+        emit(event);
+      }
+    }
+  }
+
+  async function sendProcessed({ event_ids, processed_at }: EventOf<'deckhand.input_processed'>): Promise<void> {
+    if (event_ids.some((id) => !waiting.has(id))) {
+      const found = await deps.log.query({ ...ref, types: INPUT_TYPES, order: 'desc', limit: LOOK_BACK });
+      for (const { event } of found) {
+        if (isInput(event) && event_ids.includes(event.id)) waiting.set(event.id, event);
+      }
+    }
+    for (const id of event_ids) {
+      const input = waiting.get(id);
+      waiting.delete(id);
+      if (input !== undefined) emit({ ...input, processed_at });
+    }
+  }
+
+  function sendPreview(event: PreviewEvent): void {
+    if (event.type === 'event_start' && deltas.includes(event.event.type)) {
+      // `agent.thinking` is a sign that thinking began, and no more.
+      if (event.event.type === 'agent.message') started.add(event.event.id);
+      emit(event);
+    } else if (event.type === 'event_delta' && started.has(event.event_id)) emit(event);
+    else if (event.type === 'preview_dropped') started.delete(event.event_id);
+  }
+
+  function after(work: () => void | Promise<void>): void {
+    sending = sending.then(work).catch((error: unknown) => {
+      // A gap must not go unnoticed: without its connection the client lists again.
+      deps.logger.warn({ ...ref, reason: messageOf(error) }, 'event stream broke off');
+      res.destroy();
+    });
+  }
+
+  const close = await deps.feeds.open(ref, {
+    onEntries: (entries) => after(() => sendEntries(entries)),
+    onPreview: (event) => after(() => sendPreview(event)),
+    onDeleted: () =>
+      after(() => {
+        const processed_at = new Date().toISOString();
+        const deleted: BetaManagedAgentsSessionDeletedEvent = {
+          id: newId('sevt'),
+          type: 'session.deleted',
+          processed_at,
+        };
+        emit(deleted);
+        over = true;
+        res.end();
+      }),
+  });
+  const ping = setInterval(() => send('ping', { type: 'ping' }), PING_MS);
+  const stop = (): void => {
+    over = true;
+    clearInterval(ping);
+    close().catch((error: unknown) => deps.logger.warn({ ...ref, reason: messageOf(error) }, 'could not close a feed'));
+  };
+  if (res.destroyed) {
+    stop();
+    return;
+  }
+  res.on('close', stop);
+  res.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache, no-transform',
+    'x-accel-buffering': 'no',
+  });
+  // The stream stands from here on: what is appended after the client sees the headers will arrive.
+  res.flushHeaders();
+  begin();
+}
+
+const INPUT_TYPES = [
+  'user.message',
+  'user.interrupt',
+  'user.tool_confirmation',
+  'user.custom_tool_result',
+  'user.tool_result',
+  'user.define_outcome',
+  'system.message',
+] as const;

@@ -1,0 +1,100 @@
+import type {
+  BetaManagedAgentsSendSessionEvents,
+  EventSendParams,
+} from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import { Router } from 'express';
+import { z } from 'zod';
+import { InvalidInputError } from '../errors.ts';
+import { eventSchema, type QueuedParams } from '../resources/event-params.ts';
+import type { LogEntry } from '../session/event.ts';
+import type { EventQuery } from '../session/log.ts';
+import { actorOf } from './auth.ts';
+import { answering, bodyOf } from './body.ts';
+import { type StreamDeps, streamEvents } from './event-stream.ts';
+import { eventTypes } from './event-types.ts';
+import { createdOf, createdParams, limitUpTo, listOf, order, queryOf } from './query.ts';
+import { type SendDeps, sendEvents } from './send-events.ts';
+import { refOf } from './sessions.ts';
+
+interface ById {
+  params: { id: string };
+}
+
+/** Most events of one page and of one request. */
+const MAX_EVENTS = 1000;
+const DEFAULT_EVENTS = 100;
+
+const sendSchema = z.strictObject({
+  events: z.array(eventSchema).min(1).max(MAX_EVENTS),
+}) satisfies z.ZodType<Pick<EventSendParams, 'events'>>;
+
+const typeFilter = listOf(z.enum(eventTypes));
+
+const listQuery = z.object({
+  ...createdParams,
+  limit: limitUpTo(MAX_EVENTS, DEFAULT_EVENTS),
+  order,
+  page: z.string().exactOptional(),
+  'types[]': typeFilter,
+  types: typeFilter,
+});
+
+const deltas = listOf(z.enum(['agent.message', 'agent.thinking']));
+const streamQuery = z.object({ 'event_deltas[]': deltas, event_deltas: deltas });
+
+export interface EventRoutesDeps extends SendDeps, StreamDeps {
+  log: SendDeps['log'];
+}
+
+/** `/v1/sessions/{id}/events` */
+export function eventRoutes(deps: EventRoutesDeps): Router {
+  const routes = Router();
+  routes.post(
+    '/:id/events',
+    answering(async (req: ById & { body?: unknown }, res) => {
+      const { events } = bodyOf(req, sendSchema);
+      const data = await sendEvents(deps, refOf(req, res), events.filter(isQueued), actorOf(res));
+      return { data } satisfies BetaManagedAgentsSendSessionEvents;
+    }),
+  );
+  routes.get(
+    '/:id/events',
+    answering(async (req: ById & { query: unknown }, res) => {
+      const query = queryOf(req, listQuery);
+      const types = query['types[]'] ?? query.types;
+      const direction = query.order ?? 'asc';
+      const found = await deps.log.query({
+        ...refOf(req, res),
+        ...(types === undefined ? {} : { types }),
+        created: createdOf(query),
+        order: direction,
+        limit: query.limit + 1,
+        ...(query.page === undefined ? {} : fromCursor(query.page, direction)),
+      });
+      const page = found.slice(0, query.limit);
+      const last = page.at(-1);
+      const more = found.length > query.limit && last !== undefined;
+      return { data: page.map((entry) => entry.event), next_page: more ? toCursor(last, direction) : null };
+    }),
+  );
+  routes.get('/:id/events/stream', async (req, res) => {
+    const query = queryOf(req, streamQuery);
+    await streamEvents(deps, refOf(req, res), query['event_deltas[]'] ?? query.event_deltas ?? [], res);
+  });
+  return routes;
+}
+
+/** Outcomes do not get past the schema; this says so to the compiler. */
+function isQueued(event: z.output<typeof eventSchema>): event is QueuedParams {
+  return event.type !== 'user.define_outcome';
+}
+
+function toCursor(last: LogEntry, direction: 'asc' | 'desc'): string {
+  return Buffer.from(`${direction}:${last.seq}`).toString('base64url');
+}
+
+function fromCursor(page: string, direction: 'asc' | 'desc'): Pick<EventQuery, 'after_seq' | 'before_seq'> {
+  const [, way, digits] = /^(asc|desc):(\d{1,12})$/.exec(Buffer.from(page, 'base64url').toString()) ?? [];
+  if (way !== direction) throw new InvalidInputError('is not a page of this list; start again without it', 'page');
+  return direction === 'asc' ? { after_seq: Number(digits) } : { before_seq: Number(digits) };
+}

@@ -1,0 +1,120 @@
+import type { AddressInfo } from 'node:net';
+import Anthropic, { APIError } from '@anthropic-ai/sdk';
+import express from 'express';
+import type { Db } from 'mongodb';
+import { createApi } from '../../src/api/api.ts';
+import { createApprovalIndexes } from '../../src/approvals/approval-store.ts';
+import { type Approvals, createApprovals } from '../../src/approvals/approvals.ts';
+import { silentLogger } from '../../src/logger.ts';
+import { type Agents, createAgents } from '../../src/resources/agents.ts';
+import { type ApiKeys, createApiKeys } from '../../src/resources/api-keys.ts';
+import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
+import { createEnvironments, type Environments } from '../../src/resources/environments.ts';
+import { createResourceIndexes } from '../../src/resources/indexes.ts';
+import { createSessions, type Sessions } from '../../src/resources/sessions.ts';
+import { createSessionFeeds } from '../../src/session/feed.ts';
+import { type Hints, type SessionHint, sessionChannel } from '../../src/session/hints.ts';
+import type { SessionLog, SessionRef } from '../../src/session/log.ts';
+import { createLogIndexes, createMongoLog } from '../../src/session/mongo-log.ts';
+import { createMemoryHints } from './memory-hints.ts';
+
+/** The `/v1` API on a port of its own, with its real stores, and the SDK as its client. */
+export interface ApiServer extends AsyncDisposable {
+  readonly url: string;
+  /** With a key of the default workspace. */
+  readonly client: Anthropic;
+  readonly key: string;
+  readonly log: SessionLog;
+  readonly agents: Agents;
+  readonly environments: Environments;
+  readonly sessions: Sessions;
+  readonly keys: ApiKeys;
+  readonly approvals: Approvals;
+  /** Sessions that a queue would have been woken for, in order. */
+  readonly woken: string[];
+  /** What was told of the end of sessions, as `archived:id` and `deleted:id`. */
+  readonly ended: string[];
+  clientWith(key: string): Anthropic;
+  publish(ref: SessionRef, hint: SessionHint): Promise<void>;
+  ref(session_id: string): SessionRef;
+}
+
+const KEY = 'a key that an operator chose';
+
+export async function startApiServer(db: Db, options: { hints?: Hints; poll_ms?: number } = {}): Promise<ApiServer> {
+  await Promise.all([createLogIndexes(db), createResourceIndexes(db), createApprovalIndexes(db)]);
+  const hints = options.hints ?? createMemoryHints();
+  const woken: string[] = [];
+  const ended: string[] = [];
+  const publish = (ref: SessionRef, hint: SessionHint) =>
+    hints.publish(sessionChannel(ref.session_id), JSON.stringify(hint));
+
+  const log = createMongoLog(db, {
+    appended(ref, entries, owed) {
+      const seq = entries.at(-1)?.seq ?? 0;
+      const types = entries.map((entry) => entry.event.type);
+      publish(ref, { type: 'appended', seq, inputs: owed, types }).catch(() => undefined);
+      if (owed) woken.push(ref.session_id);
+    },
+  });
+  const agents = createAgents(db);
+  const environments = createEnvironments(db);
+  const sessions = createSessions(db, {
+    log,
+    agents,
+    environments,
+    hasListPrice: (model) => model.startsWith('claude-'),
+    async onArchive(ref) {
+      ended.push(`archived:${ref.session_id}`);
+    },
+    async onDelete(ref) {
+      ended.push(`deleted:${ref.session_id}`);
+      await publish(ref, { type: 'deleted' });
+    },
+  });
+  const approvals = createApprovals({ db, log, logger: silentLogger, now: Date.now });
+  const keys = createApiKeys(db);
+  await keys.bootstrap(KEY, DEFAULT_WORKSPACE);
+  const feeds = createSessionFeeds({ log, hints, logger: silentLogger }, options.poll_ms);
+
+  const app = express();
+  app.use('/v1', createApi({ agents, environments, sessions, keys, log, feeds, approvals, logger: silentLogger }));
+  const server = app.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
+  const clientWith = (apiKey: string) => new Anthropic({ baseURL: url, apiKey, maxRetries: 0 });
+
+  return {
+    url,
+    key: KEY,
+    client: clientWith(KEY),
+    clientWith,
+    log,
+    agents,
+    environments,
+    sessions,
+    keys,
+    approvals,
+    woken,
+    ended,
+    publish,
+    ref: (session_id) => ({ workspace_id: DEFAULT_WORKSPACE, session_id }),
+    async [Symbol.asyncDispose]() {
+      await feeds[Symbol.asyncDispose]();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** The error that a request of the SDK must end with. */
+export async function refusal(request: PromiseLike<unknown>): Promise<APIError> {
+  try {
+    await request;
+  } catch (error) {
+    if (error instanceof APIError) return error;
+    throw error;
+  }
+  throw new Error('The request was not refused');
+}
