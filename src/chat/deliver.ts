@@ -215,12 +215,13 @@ function createWaiter(): Waiter {
     async wait(ms, signal) {
       if (!rung && !signal.aborted) {
         await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, ms);
+          const timer = setTimeout(() => wakeUp?.(), ms);
           wakeUp = () => {
             clearTimeout(timer);
+            signal.removeEventListener('abort', ring);
             resolve();
           };
-          signal.addEventListener('abort', wakeUp, { once: true });
+          signal.addEventListener('abort', ring, { once: true });
         });
       }
       rung = false;

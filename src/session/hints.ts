@@ -28,6 +28,9 @@ export type PreviewEvent =
   /** Output of a running tool call. */
   | { type: 'tool_output'; tool_use_id: string; text: string };
 
+/** Heard by every gateway: some session's log has grown. */
+export const APPENDED_CHANNEL = 'appended';
+
 export function sessionChannel(session_id: string): string {
   return `session:${session_id}`;
 }

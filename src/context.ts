@@ -1,0 +1,224 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { type Db, MongoClient } from 'mongodb';
+import { createBubblewrapProvider } from '../sandbox/index.ts';
+import { type Approvals, createApprovals } from './approvals/approvals.ts';
+import { createCleanup } from './cleanup.ts';
+import type { Config } from './config.ts';
+import type { Services } from './embedded/services.ts';
+import { hasListPrice } from './harness/budget.ts';
+import { type AskModel, createAskModel } from './harness/model.ts';
+import { createStateCache } from './harness/state-cache.ts';
+import type { TurnDeps, TurnSession } from './harness/turn.ts';
+import { createIndexes } from './indexes.ts';
+import type { Logger } from './logger.ts';
+import { createTurnQueue } from './queue/bullmq-queue.ts';
+import type { TurnQueue } from './queue/turn-queue.ts';
+import { type Agents, createAgents } from './resources/agents.ts';
+import { type ApiKeys, createApiKeys } from './resources/api-keys.ts';
+import { type Defaults, ensureDefaults } from './resources/defaults.ts';
+import { workspaceLimitsOf } from './resources/environment-config.ts';
+import { createEnvironments, type Environments } from './resources/environments.ts';
+import { createSessions, type Sessions } from './resources/sessions.ts';
+import { APPENDED_CHANNEL, type Hints, type SessionHint, sessionChannel } from './session/hints.ts';
+import { newId } from './session/id.ts';
+import type { AppendListener, SessionLog, SessionRef } from './session/log.ts';
+import { createMongoLog } from './session/mongo-log.ts';
+import { createRedisHints } from './session/redis-hints.ts';
+import { AGENT_TOOLSET } from './tools/toolset/agent-toolset.ts';
+import type { WorkspaceProvider } from './tools/workspace.ts';
+
+/** Everything that is wired once per process. Only gateway.ts and worker.ts see all of it; the rest asks for its part. */
+export interface Context extends AsyncDisposable {
+  config: Config;
+  logger: Logger;
+  db: Db;
+  redis: Redis;
+  /** BullMQ's: it waits for Redis for as long as it takes. */
+  queue_connection: Redis;
+  redis_prefix: string;
+  hints: Hints;
+  log: SessionLog;
+  queue: TurnQueue;
+  agents: Agents;
+  environments: Environments;
+  sessions: Sessions;
+  keys: ApiKeys;
+  approvals: Approvals;
+  defaults: Defaults;
+  workspaces: WorkspaceProvider;
+  turn: TurnDeps;
+  worker_id: string;
+  /** A scripted stand-in answers instead of Claude. */
+  stand_in: boolean;
+  /** A name alone signs in on the page (where it is only reachable from this machine). */
+  open_sign_in: boolean;
+}
+
+export interface ContextOptions {
+  open_sign_in: boolean;
+  /** This process runs turns and so needs sandboxes. */
+  worker: boolean;
+  overrides?: Overrides;
+}
+
+/** What a test puts in place of the real thing. */
+export interface Overrides {
+  ask?: AskModel;
+  workspaces?: WorkspaceProvider;
+  worker_id?: string;
+}
+
+const REDIS_PREFIX = 'deckhand';
+
+/** Connect to the services and wire the house. @throws DeckhandError or a driver's error when something cannot be had */
+export async function createContext(
+  config: Config,
+  services: Omit<Services, keyof AsyncDisposable>,
+  logger: Logger,
+  { open_sign_in, worker, overrides = {} }: ContextOptions,
+): Promise<Context> {
+  const cleanup = createCleanup();
+  try {
+    const mongo = new MongoClient(services.mongodb_uri, { ignoreUndefined: true, appName: 'deckhand' });
+    cleanup.defer(() => mongo.close());
+    await mongo.connect();
+    const db = mongo.db(config.mongodb_database);
+    await createIndexes(db);
+
+    const connect = (options: { maxRetriesPerRequest?: null } = {}): Redis => {
+      const redis = new Redis(services.redis_url, { ...options, lazyConnect: false });
+      // Redis may be lost at any moment and comes back by itself; each user of it says what that means.
+      redis.on('error', (err: Error) => logger.debug({ reason: err.message }, 'redis connection'));
+      cleanup.defer(async () => redis.disconnect());
+      return redis;
+    };
+    const redis_prefix = `${REDIS_PREFIX}:${config.mongodb_database}`;
+    const redis = connect();
+    const queue_connection = connect({ maxRetriesPerRequest: null });
+    const hints = createRedisHints({ publisher: redis, subscriber: connect(), logger }, `${redis_prefix}:`);
+    const queue = createTurnQueue({ connection: queue_connection, prefix: redis_prefix, logger });
+    cleanup.defer(() => queue[Symbol.asyncDispose]());
+
+    const log = createMongoLog(db, wakeOthers({ hints, queue, logger }));
+    const approvals = createApprovals({ db, log, logger, now: Date.now });
+    const agents = createAgents(db);
+    const environments = createEnvironments(db);
+    const keys = createApiKeys(db);
+    const worker_id = overrides.worker_id ?? `${newId('wkr')}@${hostname()}`;
+    const sandboxes = join(config.data_dir, 'sandboxes');
+    const workspaces =
+      overrides.workspaces ??
+      (worker ? createBubblewrapProvider({ data_dir: sandboxes, logger, worker_id }) : noWorkspaces);
+    const sessions = createSessions(db, {
+      log,
+      agents,
+      environments,
+      hasListPrice,
+      onArchive: (ref) => workspaces.destroy(ref.session_id),
+      async onDelete(ref) {
+        await workspaces.destroy(ref.session_id);
+        await publish(hints, logger, ref, { type: 'deleted' });
+      },
+    });
+    const defaults = await ensureDefaults({ agents, environments });
+    if (config.api_key !== null) await keys.bootstrap(config.api_key, defaults.workspace_id);
+
+    const turn: TurnDeps = {
+      log,
+      hints,
+      logger,
+      states: createStateCache(),
+      ask: overrides.ask ?? createAskModel(services.model),
+      tools: AGENT_TOOLSET,
+      loadSession: (ref) => loadTurnSession({ sessions, environments, workspaces }, ref),
+      approvals,
+      worker_id,
+      now: Date.now,
+      jitter: () => 0.5 + Math.random() / 2,
+      timings: { ...config.timings, retry_max_ms: 30_000, max_failures: 6 },
+    };
+
+    return {
+      config,
+      logger,
+      db,
+      redis,
+      queue_connection,
+      redis_prefix,
+      hints,
+      log,
+      queue,
+      agents,
+      environments,
+      sessions,
+      keys,
+      approvals,
+      defaults,
+      workspaces,
+      turn,
+      worker_id,
+      stand_in: services.stand_in,
+      open_sign_in,
+      [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await cleanup[Symbol.asyncDispose]().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** After an append: tell who watches, and wake a worker when a turn is owed. Losing either costs only time. */
+function wakeOthers(deps: { hints: Hints; queue: TurnQueue; logger: Logger }): AppendListener {
+  return {
+    appended(ref, entries, owed) {
+      const types = entries.map((entry) => entry.event.type);
+      const seq = entries.at(-1)?.seq ?? 0;
+      void publish(deps.hints, deps.logger, ref, { type: 'appended', seq, inputs: owed, types });
+      deps.hints.publish(APPENDED_CHANNEL, JSON.stringify(ref)).catch(() => undefined);
+      if (!owed) return;
+      deps.queue.enqueue({ workspace_id: ref.workspace_id, session_id: ref.session_id }).catch((err: unknown) => {
+        deps.logger.warn({ err, ...ref }, 'turn was not enqueued; the sweep will do it');
+      });
+    },
+  };
+}
+
+async function publish(hints: Hints, logger: Logger, ref: SessionRef, hint: SessionHint): Promise<void> {
+  await hints.publish(sessionChannel(ref.session_id), JSON.stringify(hint)).catch((err: unknown) => {
+    logger.debug({ err, ...ref }, 'hint was not sent');
+  });
+}
+
+interface TurnSessionDeps {
+  sessions: Pick<Sessions, 'getSession'>;
+  environments: Pick<Environments, 'get'>;
+  workspaces: WorkspaceProvider;
+}
+
+async function loadTurnSession(deps: TurnSessionDeps, ref: SessionRef): Promise<TurnSession> {
+  const session = await deps.sessions.getSession(ref);
+  return {
+    agent: session.agent,
+    budget: session.budget,
+    approval_policy: session.approval_policy,
+    closed: session.archived_at !== null,
+    async openWorkspace() {
+      // Only a turn that needs hands reads how they are made.
+      const environment = await deps.environments.get(ref.workspace_id, session.environment_id);
+      return deps.workspaces.open({ ...ref, limits: workspaceLimitsOf(environment) });
+    },
+  };
+}
+
+/** A gateway has no hands: a worker makes, and when idle ends, the sandboxes. */
+const noWorkspaces: WorkspaceProvider = {
+  name: 'none',
+  describe: () => 'no sandboxes: this process runs no turns',
+  open: () => Promise.reject(new Error('This process runs no turns')),
+  destroy: async () => undefined,
+  reapIdle: async () => 0,
+  reapOrphans: async () => 0,
+  close: async () => undefined,
+};

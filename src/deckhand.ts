@@ -1,0 +1,57 @@
+import { createCleanup } from './cleanup.ts';
+import type { Config } from './config.ts';
+import { type Context, createContext } from './context.ts';
+import { bootstrapKey } from './embedded/bootstrap-key.ts';
+import { lockDataDir } from './embedded/data-dir.ts';
+import { startServices } from './embedded/services.ts';
+import { startGateway } from './gateway.ts';
+import type { Logger } from './logger.ts';
+import { startWorker } from './worker.ts';
+
+export type Role = 'gateway' | 'worker';
+
+/** A whole Deckhand in this process. */
+export interface Deckhand extends AsyncDisposable {
+  /** Where the gateway listens; null without one. */
+  url: string | null;
+  context: Context;
+  /** One line per service, in words. */
+  services: string[];
+  /** Where the API key that was made is kept; null when one was configured. */
+  key_path: string | null;
+  /** Stops the roles first, then the services, which end with their data safe. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Start the services and the roles. @throws DeckhandError with a remedy; whatever was started is closed again */
+export async function startDeckhand(config: Config, logger: Logger, roles: readonly Role[]): Promise<Deckhand> {
+  const cleanup = createCleanup();
+  try {
+    const lock = await lockDataDir(config.data_dir);
+    cleanup.defer(() => lock.release());
+    const made = config.api_key === null ? await bootstrapKey(config.data_dir) : null;
+    const services = await startServices(config, logger);
+    cleanup.defer(() => services[Symbol.asyncDispose]());
+    const context = await createContext({ ...config, api_key: made?.api_key ?? config.api_key }, services, logger, {
+      open_sign_in: made !== null,
+      worker: roles.includes('worker'),
+    });
+    cleanup.defer(() => context[Symbol.asyncDispose]());
+    if (roles.includes('worker')) {
+      const worker = await startWorker(context);
+      cleanup.defer(() => worker.stop());
+    }
+    const gateway = roles.includes('gateway') ? await startGateway(context) : null;
+    if (gateway !== null) cleanup.defer(() => gateway.stop());
+    return {
+      url: gateway?.url ?? null,
+      context,
+      services: services.describe(),
+      key_path: made?.path ?? null,
+      [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await cleanup[Symbol.asyncDispose]().catch(() => undefined);
+    throw error;
+  }
+}

@@ -1,0 +1,155 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import express from 'express';
+import { createSlackConnector } from '../connectors/slack/index.ts';
+import { createWebConnector } from '../connectors/web/index.ts';
+import type { Connector } from './chat/connector.ts';
+import { createConversationStore } from './chat/conversation-store.ts';
+import { createDeliverer } from './chat/deliver.ts';
+import { createCursorStore } from './chat/delivery-cursor.ts';
+import { createDeliveryStore } from './chat/delivery-store.ts';
+import { createReceiver } from './chat/receive.ts';
+import { createResourceDirectory } from './chat/resource-directory.ts';
+import type { Context } from './context.ts';
+import { createHealth } from './health.ts';
+import { toAgent } from './resources/agents.ts';
+import { APPENDED_CHANNEL } from './session/hints.ts';
+import type { SessionRef } from './session/log.ts';
+import { describeUnknownCall } from './tools/tool.ts';
+
+/** A running gateway. `stop` refuses new requests, lets those under way end and leaves deliveries to another. */
+export interface RunningGateway {
+  /** `http://127.0.0.1:3000`. */
+  url: string;
+  stop(): Promise<void>;
+}
+
+/** Built by `npm run build`, or at the first `npm start`. */
+const PAGE_DIR = fileURLToPath(new URL('../console/dist', import.meta.url));
+/** An open event stream ends by itself; nothing else takes this long. */
+const CLOSE_GRACE_MS = 5_000;
+
+/** Serve the API, the page and the connectors, and show sessions in their conversations, until stopped. */
+export async function startGateway(context: Context): Promise<RunningGateway> {
+  const { config, logger, log, hints, approvals } = context;
+  const directory = createResourceDirectory({ ...context, conversations: createConversationStore(context.db) });
+  const { connectors, slack, web } = createConnectors(context);
+
+  const deliverer = createDeliverer({
+    log,
+    hints,
+    cursors: createCursorStore(context.db),
+    store: createDeliveryStore(context.db),
+    connectors,
+    findTarget: directory.findTarget,
+    describe: describer(context),
+    logger,
+    holder: context.worker_id,
+    timings: {
+      lease_ms: config.timings.lease_ms,
+      sweep_ms: config.timings.sweep_ms,
+      retry_ms: config.timings.retry_ms,
+    },
+  });
+  const unsubscribe = await hints.subscribe(APPENDED_CHANNEL, (message) => {
+    const ref = parseRef(message);
+    if (ref !== null) deliverer.wake(ref);
+  });
+  const receiver = createReceiver({
+    db: context.db,
+    log,
+    approvals,
+    directory,
+    received: (ref) => deliverer.wake(ref),
+    logger,
+    now: Date.now,
+  });
+  const timers = approvals.startTimers(config.timings.sweep_ms);
+  receiver.startSweep(config.timings.sweep_ms);
+  deliverer.start();
+
+  const health = createHealth(context);
+  const app = express();
+  app.disable('x-powered-by');
+  // Slack signs the bytes as they came, so its router stands before anything that reads them.
+  if (slack?.router) app.use(slack.router);
+  app.use(health.router);
+  app.use(web.router);
+
+  const server = createServer(app);
+  server.listen(config.port, config.host);
+  await once(server, 'listening');
+  for (const connector of connectors.values()) await connector.start(receiver);
+  health.ready();
+  const { port } = server.address() as AddressInfo;
+  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  logger.info({ url, connectors: [...connectors.keys()] }, 'gateway started');
+
+  return {
+    url,
+    async stop() {
+      health.stopping();
+      await Promise.all([...connectors.values()].map((connector) => connector.stop()));
+      const closed = once(server, 'close');
+      server.close();
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+      await unsubscribe();
+      await timers[Symbol.asyncDispose]();
+      await receiver[Symbol.asyncDispose]();
+      await deliverer.stop();
+      server.closeAllConnections();
+      await closed;
+      clearTimeout(cut);
+    },
+  };
+}
+
+function createConnectors(context: Context) {
+  const { config, logger, defaults } = context;
+  const web = createWebConnector({
+    db: context.db,
+    hints: context.hints,
+    async agents() {
+      const { items } = await context.agents.list(defaults.workspace_id, { limit: 100, order: 'asc' });
+      return items
+        .map((item) => toAgent(item))
+        .sort((a, b) => Number(b.id === defaults.agent_id) - Number(a.id === defaults.agent_id))
+        .map((agent) => ({ id: agent.id, name: agent.name, description: agent.description ?? '' }));
+    },
+    verifyKey: async (key) => (await context.keys.verify(key)) !== null,
+    open_sign_in: context.open_sign_in && isLoopback(config.host),
+    workspace_id: defaults.workspace_id,
+    logger,
+    standIn: context.stand_in,
+    page_dir: PAGE_DIR,
+  });
+  const slack = config.slack === null ? null : createSlackConnector({ ...config.slack, logger });
+  const connectors = new Map<string, Connector>([
+    [web.name, web],
+    ...(slack === null ? [] : [[slack.name, slack] as const]),
+  ]);
+  return { connectors, slack, web };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+function describer(context: Context) {
+  const tools = new Map(context.turn.tools.map((tool) => [tool.definition.name, tool]));
+  return (name: string, input: Record<string, unknown>) =>
+    tools.get(name)?.describe(input) ?? describeUnknownCall(name, input);
+}
+
+function parseRef(message: string): SessionRef | null {
+  try {
+    const ref: Partial<SessionRef> = JSON.parse(message);
+    const { workspace_id, session_id } = ref;
+    return workspace_id === undefined || session_id === undefined ? null : { workspace_id, session_id };
+  } catch {
+    return null;
+  }
+}

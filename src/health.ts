@@ -1,0 +1,51 @@
+import { Router } from 'express';
+import type { Redis } from 'ioredis';
+import type { Db } from 'mongodb';
+import { messageOf } from './errors.ts';
+
+/** A dependency that has not answered by then counts as down. */
+const PROBE_MS = 2_000;
+
+/** `GET /healthz`: the process is alive. `GET /readyz`: it can serve: started, not stopping, MongoDB and Redis answer. */
+export function createHealth(deps: { db: Db; redis: Redis }): { router: Router; ready(): void; stopping(): void } {
+  let state: 'starting' | 'ready' | 'stopping' = 'starting';
+  const router = Router();
+
+  router.get('/healthz', (_request, response) => {
+    response.json({ status: 'ok' });
+  });
+
+  router.get('/readyz', async (_request, response) => {
+    const [mongodb, redis] = await Promise.all([
+      probe(() => deps.db.command({ ping: 1 })),
+      probe(() => deps.redis.ping()),
+    ]);
+    const ready = state === 'ready' && mongodb === 'ok' && redis === 'ok';
+    response.status(ready ? 200 : 503).json({ status: ready ? 'ready' : 'not ready', process: state, mongodb, redis });
+  });
+
+  return {
+    router,
+    ready() {
+      state = 'ready';
+    },
+    stopping() {
+      state = 'stopping';
+    },
+  };
+}
+
+async function probe(ask: () => Promise<unknown>): Promise<string> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${PROBE_MS} ms`)), PROBE_MS);
+  });
+  try {
+    await Promise.race([ask(), late]);
+    return 'ok';
+  } catch (error) {
+    return messageOf(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,19 @@
+import type { Db } from 'mongodb';
+import { createApprovalIndexes } from './approvals/approval-store.ts';
+import { createConversationIndexes } from './chat/conversation-store.ts';
+import { createDeliveryIndexes } from './chat/delivery-store.ts';
+import { createInboundIndexes } from './chat/inbound-store.ts';
+import { createResourceIndexes } from './resources/indexes.ts';
+import { createLogIndexes } from './session/mongo-log.ts';
+
+/** Every index of the house; safe to call at every start and from several processes at once. */
+export async function createIndexes(db: Db): Promise<void> {
+  await Promise.all([
+    createLogIndexes(db),
+    createResourceIndexes(db),
+    createApprovalIndexes(db),
+    createConversationIndexes(db),
+    createInboundIndexes(db),
+    createDeliveryIndexes(db),
+  ]);
+}

@@ -1,0 +1,68 @@
+import { loadConfig } from './config.ts';
+import { type Deckhand, type Role, startDeckhand } from './deckhand.ts';
+import { DeckhandError } from './errors.ts';
+import { createLogger } from './logger.ts';
+
+/** `node src/main.ts [gateway|worker]`: one role, or both in one process. The only place that handles signals. */
+async function main(): Promise<void> {
+  const roles = rolesOf(process.argv.slice(2));
+  const config = loadConfig(process.env);
+  const stop = stopSignal();
+  const deckhand = await startDeckhand(config, createLogger(config.log_level), roles);
+  say(welcome(roles, deckhand));
+  await stop;
+  say('Stopping…');
+  await deckhand[Symbol.asyncDispose]();
+}
+
+function rolesOf(args: string[]): Role[] {
+  const [role, ...rest] = args;
+  if (role === undefined) return ['gateway', 'worker'];
+  if ((role === 'gateway' || role === 'worker') && rest.length === 0) return [role];
+  throw new DeckhandError('usage', `There is no role "${args.join(' ')}".`, {
+    remedy: 'Say gateway, worker, or nothing for both.',
+  });
+}
+
+function welcome(roles: Role[], { url, services, key_path }: Deckhand): string {
+  return [
+    `Deckhand is running (${roles.join(' and ')}).`,
+    ...services.map((line) => `  ${line}`),
+    ...(url === null ? [] : [`  Page: ${url}`, `  API:  ${url}/v1`]),
+    ...(key_path === null ? [] : [`  API key: in ${key_path}`]),
+    'Press Ctrl-C to stop.',
+  ].join('\n');
+}
+
+/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (stopping) process.exit(1);
+        stopping = true;
+        resolve();
+      });
+    }
+  });
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof DeckhandError)) {
+    return `Deckhand failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+  }
+  return [`Deckhand cannot start: ${error.message}`, error.remedy].filter((line) => line !== undefined).join('\n');
+}
+
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`${explain(error)}\n`);
+  process.exit(1);
+}
