@@ -8,6 +8,8 @@ import type { DeliveryStore } from './delivery-store.ts';
 import { createLive } from './live.ts';
 import type { DescribeCall } from './render-entries.ts';
 import { type ShowDeps, showEntry, showLive } from './session-delivery.ts';
+import { createStatusLine } from './status-line.ts';
+import { createWaiter } from './waiter.ts';
 
 export interface DelivererDeps {
   log: SessionLog;
@@ -26,6 +28,10 @@ export interface DelivererDeps {
     lease_ms: number;
     sweep_ms: number;
     retry_ms: number;
+    /** How often a status that still holds is set again; default a minute. */
+    status_ms?: number;
+    /** How long a call to a platform may still take when the gateway stops; default 2 s. */
+    drain_ms?: number;
   };
 }
 
@@ -43,16 +49,19 @@ export interface Deliverer {
   /** The session's log has grown. Cheap, and safe to call for any session. */
   wake(ref: SessionRef): void;
   sweepNow(): Promise<number>;
-  /** Stop at once; another gateway, or the next start, goes on. */
+  /** Begin nothing new, finish what is being posted, and give the sessions to another gateway or the next start. */
   stop(): Promise<void>;
 }
 
 /** Entries read at a time. */
 const PAGE = 200;
 const SWEEP_BATCH = 500;
+const DRAIN_MS = 2_000;
 
 export function createDeliverer(deps: DelivererDeps): Deliverer {
   const stopping = new AbortController();
+  /** The time for what was under way when the gateway stopped is over. */
+  const drained = new AbortController();
   /** Sessions this gateway is showing: a wake sets `again`. */
   const running = new Map<string, { again: boolean; poke: () => void; done: Promise<void> }>();
   let timer: NodeJS.Timeout | null = null;
@@ -105,6 +114,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
   ): Promise<void> {
     const lost = new AbortController();
     const signal = AbortSignal.any([stopping.signal, lost.signal]);
+    const calls = AbortSignal.any([drained.signal, lost.signal]);
     const renewal = setInterval(() => {
       deps.cursors.renew(lease, deps.timings.lease_ms).then(
         (held) => held || lost.abort(new Error('Another gateway shows this session now')),
@@ -113,9 +123,12 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     }, deps.timings.lease_ms / 3);
 
     const live = createLive();
-    const bell = createWaiter();
+    const bell = createWaiter(signal);
     slot.poke = bell.ring;
     const { conversation } = target;
+    const { logger } = deps;
+    const refresh = deps.timings.status_ms === undefined ? {} : { refresh_ms: deps.timings.status_ms };
+    const status = createStatusLine({ connector, conversation, calls, logger, ...refresh });
     const show: ShowDeps = {
       ...ref,
       ref,
@@ -124,18 +137,28 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       connector,
       conversation,
       live,
-      logger: deps.logger,
+      status,
+      logger,
       retry_ms: deps.timings.retry_ms,
       signal,
+      calls,
       context: { agent_name: target.agent_name, text_limit: connector.limits.text, describe: deps.describe },
     };
-    const unsubscribe = await deps.hints.subscribe(sessionChannel(ref.session_id), (message) => {
-      const hint = parseSessionHint(message);
-      if (hint?.type === 'appended') bell.ring();
-      if (hint?.type === 'preview' && live.accept(hint.event)) bell.ringIn(connector.limits.edit_interval_ms);
-    });
+    // Not waited for: without Redis there are no live texts, and the log is looked at now and then.
+    const subscribed = deps.hints
+      .subscribe(sessionChannel(ref.session_id), (message) => {
+        const hint = parseSessionHint(message);
+        if (hint?.type === 'appended') bell.ring();
+        if (hint?.type === 'preview' && live.accept(hint.event)) bell.ringIn(connector.limits.edit_interval_ms);
+      })
+      .catch((err: unknown) => {
+        logger.warn({ reason: messageOf(err), ...ref }, 'session is shown without hints');
+        return null;
+      });
+    let seq = lease.seq;
+    let advanced = seq;
     try {
-      for (let seq = lease.seq; ; ) {
+      for (;;) {
         signal.throwIfAborted();
         slot.again = false;
         const entries = await deps.log.read(ref, seq, PAGE);
@@ -145,6 +168,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
         }
         if (entries.length > 0) {
           if (!(await deps.cursors.advance(lease, seq))) return;
+          advanced = seq;
           continue;
         }
         if (live.pending) await showLive(show);
@@ -152,13 +176,19 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
         if (head.seq > seq) continue;
         const rests = head.status === 'idle' || head.status === 'terminated';
         if (rests && (await deps.log.delivered(ref, seq))) return;
-        if (!rests) await bell.wait(deps.timings.sweep_ms, signal);
+        if (rests) continue;
+        await status.refresh();
+        await bell.wait(deps.timings.sweep_ms);
       }
     } finally {
       clearInterval(renewal);
       bell.clear();
+      subscribed
+        .then((unsubscribe) => unsubscribe?.())
+        .catch((err: unknown) => logger.debug({ err, ...ref }, 'session is still watched'));
       slot.poke = () => undefined;
-      await unsubscribe();
+      // What was shown before a failure or a stop need not be shown again.
+      if (seq > advanced) await deps.cursors.advance(lease, seq);
     }
   }
 
@@ -181,54 +211,9 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     async stop() {
       if (timer !== null) clearInterval(timer);
       stopping.abort(new Error('The gateway is stopping'));
+      const late = setTimeout(() => drained.abort(stopping.signal.reason), deps.timings.drain_ms ?? DRAIN_MS);
       await Promise.allSettled([...running.values()].map((slot) => slot.done));
-    },
-  };
-}
-
-interface Waiter {
-  ring(): void;
-  /** Ring after a while, unless it rings before: pieces of a text are shown together. */
-  ringIn(ms: number): void;
-  /** Until it rings, `ms` pass or the signal fires. */
-  wait(ms: number, signal: AbortSignal): Promise<void>;
-  clear(): void;
-}
-
-function createWaiter(): Waiter {
-  let rung = false;
-  let wakeUp: (() => void) | null = null;
-  let soon: NodeJS.Timeout | null = null;
-
-  function ring(): void {
-    rung = true;
-    if (soon !== null) clearTimeout(soon);
-    soon = null;
-    wakeUp?.();
-  }
-
-  return {
-    ring,
-    ringIn(ms) {
-      soon ??= setTimeout(ring, ms);
-    },
-    async wait(ms, signal) {
-      if (!rung && !signal.aborted) {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(() => wakeUp?.(), ms);
-          wakeUp = () => {
-            clearTimeout(timer);
-            signal.removeEventListener('abort', ring);
-            resolve();
-          };
-          signal.addEventListener('abort', ring, { once: true });
-        });
-      }
-      rung = false;
-      wakeUp = null;
-    },
-    clear() {
-      if (soon !== null) clearTimeout(soon);
+      clearTimeout(late);
     },
   };
 }

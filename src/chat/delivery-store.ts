@@ -5,7 +5,7 @@ import type { ConversationKey, Outgoing, PostRef } from './connector.ts';
  * Something that must reach a conversation exactly once.
  *
  * claimed: it is being posted, or was when its process died: look it up before posting (again).
- * live: it stands in the conversation and is still growing.
+ * live: the same for a text that is still growing; with a reference, it stands in the conversation.
  * posted: it stands there as it should. failed: the platform will never take it; somebody was told.
  */
 export interface Delivery {
@@ -45,13 +45,14 @@ export function createDeliveryStore(db: Db): DeliveryStore {
   return {
     async claim({ _id, ...rest }) {
       const claimed_at = new Date();
+      const state = rest.outgoing.kind === 'text' && rest.outgoing.live ? 'live' : 'claimed';
       const before = await deliveries.findOneAndUpdate(
         { _id },
-        { $setOnInsert: { ...rest, state: 'claimed', ref: null, claimed_at } },
+        { $setOnInsert: { ...rest, state, ref: null, claimed_at } },
         { upsert: true, returnDocument: 'before' },
       );
       if (before !== null) return { delivery: before, first: false };
-      return { delivery: { _id, ...rest, state: 'claimed', ref: null, claimed_at }, first: true };
+      return { delivery: { _id, ...rest, state, ref: null, claimed_at }, first: true };
     },
     get: (id) => deliveries.findOne({ _id: id }),
     async record(id, change) {

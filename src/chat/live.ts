@@ -1,4 +1,5 @@
 import type { PreviewEvent } from '../session/hints.ts';
+import type { PostRef } from './connector.ts';
 
 /** Text or output that is still being written, as far as its pieces have reached this gateway. */
 export interface Live {
@@ -11,6 +12,16 @@ export interface Live {
   /** Its event stands in the log: previews of it are over. */
   settle(id: string): void;
   readonly pending: boolean;
+  /** What stands in the conversation of the message being written, by delivery id. */
+  readonly posts: Map<string, LivePost>;
+}
+
+export interface LivePost {
+  ref: PostRef;
+  markdown: string;
+  live: boolean;
+  /** When it was last stored (`performance.now()`); the pieces in between are only shown. */
+  stored_at: number;
 }
 
 /** The latest output kept for watchers; the whole of it is in the log when the call ends. */
@@ -19,13 +30,18 @@ const OUTPUT_CHARS = 2000;
 export function createLive(): Live {
   let message: { id: string; blocks: string[]; fresh: boolean } | null = null;
   const outputs = new Map<string, { text: string; fresh: boolean }>();
+  const posts = new Map<string, LivePost>();
 
   return {
+    posts,
     accept(event) {
       switch (event.type) {
         case 'event_start':
           // Only a message whose beginning was heard is shown as it grows: a text without its start makes no sense.
-          if (event.event.type === 'agent.message') message = { id: event.event.id, blocks: [], fresh: false };
+          if (event.event.type === 'agent.message') {
+            message = { id: event.event.id, blocks: [], fresh: false };
+            posts.clear();
+          }
           return false;
         case 'event_delta': {
           if (message?.id !== event.event_id) return false;
@@ -57,7 +73,10 @@ export function createLive(): Live {
       return fresh.map(([tool_use_id, output]) => ({ tool_use_id, output: output.text }));
     },
     settle(id) {
-      if (message?.id === id) message = null;
+      if (message?.id === id) {
+        message = null;
+        posts.clear();
+      }
       outputs.delete(id);
     },
     get pending() {

@@ -20,8 +20,10 @@ export interface PostDeps {
   logger: Logger;
   /** First wait after a failed call; doubled each time up to 30 s. */
   retry_ms: number;
-  /** Fires when this gateway must stop or has lost the session to another. */
+  /** Fires when this gateway must stop or has lost the session to another: nothing new is begun. */
   signal: AbortSignal;
+  /** Fires later, or never: ends the call that is under way. Its outcome is then unknown. */
+  calls: AbortSignal;
 }
 
 const LONGEST_WAIT_MS = 30_000;
@@ -36,41 +38,70 @@ export async function deliver(deps: PostDeps, outgoing: Outgoing): Promise<PostR
   const { workspace_id, session_id, conversation } = deps;
   const claim = { _id: outgoing.delivery_id, workspace_id, session_id, conversation, outgoing };
   const { delivery, first } = await store.claim(claim);
-  const live = outgoing.kind === 'text' && outgoing.live;
-  const state = live ? 'live' : 'posted';
+  if (delivery.ref !== null) return restate(deps, delivery.ref, outgoing);
 
-  const left = delivery.ref === null ? await leftOver(deps, delivery) : null;
-  const standing = delivery.ref ?? left?.ref ?? null;
-  if (standing !== null) {
-    await edit(deps, standing, outgoing);
-    await store.record(delivery._id, { state, ref: standing, outgoing });
-    if (left !== null) await store.record(left._id, { state: 'posted' });
-    return standing;
+  const found = first ? null : await untilDone(deps, () => find(deps, outgoing.delivery_id));
+  if (found !== null) return restate(deps, found, outgoing);
+  const left = await leftOver(deps, delivery);
+  if (left !== null) {
+    // On record before the edit: whoever goes on after a crash must not take it for a leftover of the old text.
+    await store.record(delivery._id, { ref: left });
+    return restate(deps, left, outgoing);
   }
-  const ref = await postOnce(deps, outgoing, first);
-  await store.record(delivery._id, { state, ref, outgoing });
+  const ref = await postOnce(deps, outgoing);
+  await store.record(delivery._id, { state: stateOf(outgoing), ref, outgoing });
   return ref;
 }
 
 /** Edit until it is done. @throws PostRefusedError */
 export async function edit(deps: PostDeps, ref: PostRef, outgoing: Outgoing): Promise<void> {
-  await untilDone(deps, () => deps.connector.edit(deps.conversation, ref, outgoing, deps.signal));
+  await untilDone(deps, () => deps.connector.edit(deps.conversation, ref, outgoing, deps.calls));
 }
 
-async function postOnce(deps: PostDeps, outgoing: Outgoing, first: boolean): Promise<PostRef> {
-  // Only an answer that never came makes a second look necessary.
-  let lookFirst = !first;
+export function find(deps: PostDeps, deliveryId: string): Promise<PostRef | null> {
+  return deps.connector.find(deps.conversation, deliveryId, deps.calls);
+}
+
+const ANEW = '.anew';
+
+/** Let a standing message say this. One that cannot be edited (somebody deleted it) is posted anew. */
+async function restate(deps: PostDeps, ref: PostRef, outgoing: Outgoing): Promise<PostRef> {
+  const { store } = deps;
+  const id = outgoing.delivery_id;
+  for (const other of await store.live(deps.session_id)) {
+    if (other.ref === ref && other._id !== id) await store.record(other._id, { state: 'posted' });
+  }
+  let standing = ref;
+  try {
+    await edit(deps, ref, outgoing);
+  } catch (error) {
+    if (!(error instanceof PostRefusedError) || !isWorthRepeating(outgoing)) throw error;
+    standing = await deliver(deps, { ...outgoing, delivery_id: id + ANEW });
+  }
+  await store.record(id, { state: stateOf(outgoing), ref: standing, outgoing });
+  return standing;
+}
+
+function isWorthRepeating(outgoing: Outgoing): boolean {
+  if (outgoing.delivery_id.endsWith(ANEW) || outgoing.kind === 'activity') return false;
+  return stateOf(outgoing) === 'posted';
+}
+
+function stateOf(outgoing: Outgoing): 'live' | 'posted' {
+  return outgoing.kind === 'text' && outgoing.live ? 'live' : 'posted';
+}
+
+async function postOnce(deps: PostDeps, outgoing: Outgoing): Promise<PostRef> {
+  // Only an answer that never came makes a look necessary.
+  let lookFirst = false;
   return untilDone(deps, async () => {
     if (lookFirst) {
-      const found = await deps.connector.find(deps.conversation, outgoing.delivery_id, deps.signal);
-      if (found !== null) {
-        await deps.connector.edit(deps.conversation, found, outgoing, deps.signal);
-        return found;
-      }
+      const found = await find(deps, outgoing.delivery_id);
+      if (found !== null) return found;
       lookFirst = false;
     }
     try {
-      return await deps.connector.post(deps.conversation, outgoing, deps.signal);
+      return await deps.connector.post(deps.conversation, outgoing, deps.calls);
     } catch (error) {
       // A rate limit is an answer: nothing was posted.
       lookFirst = !(error instanceof RateLimitedError);
@@ -80,10 +111,18 @@ async function postOnce(deps: PostDeps, outgoing: Outgoing, first: boolean): Pro
 }
 
 /** A live post of this session whose text never came (the request failed): the next text takes its place. */
-async function leftOver(deps: PostDeps, delivery: Delivery): Promise<Delivery | null> {
+async function leftOver(deps: PostDeps, delivery: Delivery): Promise<PostRef | null> {
   if (delivery.outgoing.kind !== 'text') return null;
   const left = await deps.store.live(deps.session_id);
-  return left.find((other) => other._id !== delivery._id && other.ref !== null) ?? null;
+  return (
+    left.find((other) => messageOfDelivery(other._id) !== messageOfDelivery(delivery._id) && other.ref !== null)?.ref ??
+    null
+  );
+}
+
+/** The parts of one message share it. */
+function messageOfDelivery(id: string): string {
+  return id.split('.', 1)[0] ?? id;
 }
 
 async function untilDone<T>(deps: PostDeps, work: () => Promise<T>): Promise<T> {

@@ -24,6 +24,7 @@ export function deliveryId(event_id: string, part = 0): string {
 /** A message of the agent's, in as many posts as it needs. */
 export function messagePosts(event: EventOf<'agent.message'>, context: RenderContext): Outgoing[] {
   const text = textOfBlocks(event.content.map((block) => (block.type === 'text' ? block.text : '*(withheld)*')));
+  if (text === '') return [];
   return splitMarkdown(text, context.text_limit).map((markdown, part) => ({
     kind: 'text',
     delivery_id: deliveryId(event.id, part),

@@ -1,9 +1,9 @@
 import type { EventOf, LogEntry } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
-import { type Connector, type Outgoing, PostRefusedError, type Status } from './connector.ts';
+import { type Connector, type Outgoing, PostRefusedError } from './connector.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import type { Live } from './live.ts';
-import { deliver, type PostDeps } from './post.ts';
+import { deliver, edit, find, type PostDeps } from './post.ts';
 import {
   activityAfter,
   activityPost,
@@ -16,6 +16,7 @@ import {
   type RenderContext,
 } from './render-entries.ts';
 import { splitMarkdown } from './split.ts';
+import type { StatusLine } from './status-line.ts';
 
 export interface ShowDeps extends PostDeps {
   log: Pick<SessionLog, 'query'>;
@@ -23,6 +24,7 @@ export interface ShowDeps extends PostDeps {
   store: DeliveryStore;
   connector: Connector;
   live: Live;
+  status: StatusLine;
   context: RenderContext;
 }
 
@@ -41,7 +43,7 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
     case 'agent.tool_use':
     case 'agent.mcp_tool_use':
     case 'agent.custom_tool_use':
-      await status(deps, { text: context.describe(event.name, event.input).title });
+      await deps.status.set({ text: context.describe(event.name, event.input).title });
       if (deps.connector.shows_activity) await send(deps, activityPost(event, context));
       return;
     case 'agent.tool_result':
@@ -58,16 +60,16 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
     case 'deckhand.approval_decided':
       return redraw(deps, event);
     case 'session.status_running':
-      return status(deps, { text: 'Thinking…' });
+      return deps.status.set({ text: 'Thinking…' });
     case 'session.error':
       if (event.error.retry_status.type === 'retrying') {
-        return status(deps, { text: `${event.error.message} Trying again…` });
+        return deps.status.set({ text: `${event.error.message} Trying again…` });
       }
       return send(deps, notice(event.id, 'error', event.error.message, context));
     case 'session.status_idle':
       return showEnding(deps, entry, event);
     case 'session.status_terminated':
-      await status(deps, null);
+      await deps.status.set(null);
       return send(
         deps,
         notice(event.id, 'error', 'This session has ended. Mention me again to start a new one.', context),
@@ -81,11 +83,12 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
 export async function showLive(deps: ShowDeps): Promise<void> {
   const { context } = deps;
   const text = deps.live.takeText();
-  if (text !== null) {
-    const [markdown] = splitMarkdown(text.text, context.text_limit);
-    const delivery_id = deliveryId(text.message_id);
-    if (markdown !== undefined && markdown.trim() !== '') {
-      await send(deps, { kind: 'text', delivery_id, markdown, live: true, agent_name: context.agent_name });
+  if (text !== null && text.text.trim() !== '') {
+    const parts = splitMarkdown(text.text, context.text_limit);
+    for (const [part, markdown] of parts.entries()) {
+      const delivery_id = deliveryId(text.message_id, part);
+      const live = part === parts.length - 1;
+      await showPart(deps, { kind: 'text', delivery_id, markdown, live, agent_name: context.agent_name });
     }
   }
   for (const { tool_use_id, output } of deps.live.takeOutputs()) {
@@ -96,9 +99,33 @@ export async function showLive(deps: ShowDeps): Promise<void> {
   }
 }
 
+/** How often a growing text is stored: what of it stands when its gateway dies is at most this much older. */
+const STORE_MS = 2_000;
+
+/** A part of a growing text. Most of its edits are only shown; a platform that refuses one gets the whole text later. */
+async function showPart(deps: ShowDeps, outgoing: Extract<Outgoing, { kind: 'text' }>): Promise<void> {
+  const { delivery_id, markdown, live } = outgoing;
+  const { posts } = deps.live;
+  const known = posts.get(delivery_id);
+  if (known !== undefined && known.markdown === markdown && known.live === live) return;
+  const now = performance.now();
+  try {
+    if (known !== undefined && live && now - known.stored_at < STORE_MS) {
+      await edit(deps, known.ref, outgoing);
+      posts.set(delivery_id, { ...known, markdown });
+    } else {
+      const ref = await deliver(deps, outgoing);
+      posts.set(delivery_id, { ref, markdown, live, stored_at: now });
+    }
+  } catch (error) {
+    if (!(error instanceof PostRefusedError)) throw error;
+    deps.logger.debug({ session_id: deps.session_id, delivery_id, reason: error.reason }, 'live text refused');
+  }
+}
+
 async function endActivity(deps: ShowDeps, tool_use_id: string, content: unknown, isError: boolean): Promise<void> {
   deps.live.settle(tool_use_id);
-  await status(deps, { text: 'Thinking…' });
+  await deps.status.set({ text: 'Thinking…' });
   const shown = await deps.store.get(deliveryId(tool_use_id));
   if (shown?.outgoing.kind !== 'activity') return;
   const activity = activityAfter(shown.outgoing.activity, content, isError);
@@ -133,7 +160,7 @@ async function showEnding(deps: ShowDeps, entry: LogEntry, idle: EventOf<'sessio
   const ending = endingOf(idle, run);
   await finishLeftovers(deps);
   if (ending !== null) await send(deps, notice(idle.id, ending.level, ending.text, deps.context));
-  await status(deps, idle.stop_reason.type === 'requires_action' ? { text: 'Waiting for a person' } : null);
+  await deps.status.set(idle.stop_reason.type === 'requires_action' ? { text: 'Waiting for a person' } : null);
 }
 
 /** What was said in the run that ends with `entry`, newest first. */
@@ -153,8 +180,19 @@ async function runBefore(deps: ShowDeps, entry: LogEntry): Promise<LogEntry[]> {
 async function finishLeftovers(deps: ShowDeps): Promise<void> {
   for (const left of await deps.store.live(deps.session_id)) {
     if (left.outgoing.kind !== 'text') continue;
-    await send(deps, { ...left.outgoing, live: false, markdown: `${left.outgoing.markdown}\n\n*(broken off)*` });
+    if (left.ref === null && (await find(deps, left._id)) === null) {
+      // Its process died before it was posted: there is nothing to finish.
+      await deps.store.record(left._id, { state: 'failed' });
+      continue;
+    }
+    await send(deps, brokenOff(left.outgoing, deps.context.text_limit));
   }
+}
+
+function brokenOff(text: Extract<Outgoing, { kind: 'text' }>, limit: number): Outgoing {
+  const note = '\n\n*(broken off)*';
+  const [said = ''] = splitMarkdown(text.markdown, limit - note.length);
+  return { ...text, live: false, markdown: said + note };
 }
 
 /** Deliver; what the platform will never take is said in a short notice instead, and never holds up the rest. */
@@ -177,10 +215,4 @@ async function send(deps: ShowDeps, outgoing: Outgoing): Promise<void> {
       await deps.store.record(delivery_id, { state: 'failed' });
     }
   }
-}
-
-async function status(deps: ShowDeps, value: Status): Promise<void> {
-  await deps.connector.setStatus(deps.conversation, value, deps.signal).catch((err: unknown) => {
-    deps.logger.debug({ err, session_id: deps.session_id }, 'status was not shown');
-  });
 }

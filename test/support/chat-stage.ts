@@ -3,6 +3,9 @@ import { createApprovalIndexes } from '../../src/approvals/approval-store.ts';
 import { type Approvals, createApprovals } from '../../src/approvals/approvals.ts';
 import type { ConversationKey, InboundMessage } from '../../src/chat/connector.ts';
 import { createConversationIndexes, createConversationStore } from '../../src/chat/conversation-store.ts';
+import { createDeliverer, type Deliverer, type DelivererDeps } from '../../src/chat/deliver.ts';
+import { createCursorStore } from '../../src/chat/delivery-cursor.ts';
+import { createDeliveryIndexes, createDeliveryStore } from '../../src/chat/delivery-store.ts';
 import { createInboundIndexes } from '../../src/chat/inbound-store.ts';
 import { createReceiver, type ReceiverDeps, type ReceiverService } from '../../src/chat/receive.ts';
 import { createResourceDirectory } from '../../src/chat/resource-directory.ts';
@@ -11,9 +14,13 @@ import { type Agents, createAgents } from '../../src/resources/agents.ts';
 import { type Defaults, ensureDefaults } from '../../src/resources/defaults.ts';
 import { createEnvironments } from '../../src/resources/environments.ts';
 import { createSessions, type Sessions } from '../../src/resources/sessions.ts';
-import type { EventOf, LogEntry, SessionEvent } from '../../src/session/event.ts';
+import type { Actor, EventOf, LogEntry, SessionEvent } from '../../src/session/event.ts';
+import { type Hints, type PreviewEvent, type SessionHint, sessionChannel } from '../../src/session/hints.ts';
+import { newId } from '../../src/session/id.ts';
 import type { SessionLog, SessionRef } from '../../src/session/log.ts';
 import { createLogIndexes, createMongoLog } from '../../src/session/mongo-log.ts';
+import type { Platform } from './fake-connector.ts';
+import { createMemoryHints } from './memory-hints.ts';
 
 export const place: ConversationKey = { connector: 'test', tenant: 'T1', channel: 'C1', thread: '100.1' };
 
@@ -28,6 +35,14 @@ export interface ChatStage {
   directory: ReturnType<typeof createResourceDirectory>;
   clock: { now: number };
   receiver(over?: Partial<ReceiverDeps>): ReceiverService;
+  hints: Hints;
+  /** One gateway's deliverer, woken by every append; `name` is its name in leases. */
+  deliverer(platform: Platform, name?: string, over?: Partial<DelivererDeps>): Deliverer;
+  /** A new session of the default agent in `place`. */
+  session(): Promise<SessionRef>;
+  /** As a turn or a person does; ids and times are filled in. Returns the events' ids. */
+  append(ref: SessionRef, ...events: NewEvent[]): Promise<string[]>;
+  preview(ref: SessionRef, event: PreviewEvent): Promise<void>;
   /** The sessions of this database, oldest first. */
   refs(): Promise<SessionRef[]>;
   /** All entries of all sessions of one type, in order. */
@@ -40,9 +55,20 @@ export async function chatStage(db: Db): Promise<ChatStage> {
     createApprovalIndexes(db),
     createConversationIndexes(db),
     createInboundIndexes(db),
+    createDeliveryIndexes(db),
   ]);
   const clock = { now: Date.parse('2026-11-20T12:00:00Z') };
-  const log = createMongoLog(db, { appended: () => undefined });
+  const hints = createMemoryHints();
+  const woken = new Set<Deliverer>();
+  const tell = (ref: SessionRef, hint: SessionHint) =>
+    hints.publish(sessionChannel(ref.session_id), JSON.stringify(hint));
+  const log = createMongoLog(db, {
+    appended(ref, entries, owed) {
+      const types = entries.map((entry) => entry.event.type);
+      void tell(ref, { type: 'appended', seq: entries.at(-1)?.seq ?? 0, inputs: owed, types });
+      for (const deliverer of woken) deliverer.wake(ref);
+    },
+  });
   const agents = createAgents(db);
   const environments = createEnvironments(db);
   const nothing = async () => undefined;
@@ -77,6 +103,47 @@ export async function chatStage(db: Db): Promise<ChatStage> {
     directory,
     clock,
     refs,
+    hints,
+    deliverer(platform, name = 'gateway_1', over = {}) {
+      const deliverer = createDeliverer({
+        log,
+        hints,
+        cursors: createCursorStore(db),
+        store: createDeliveryStore(db),
+        connectors: new Map([['test', platform.connector()]]),
+        findTarget: (ref) => directory.findTarget(ref),
+        describe: (call) => ({ title: `Use ${call}`, detail: call }),
+        logger: silentLogger,
+        holder: name,
+        timings: { lease_ms: 60_000, sweep_ms: 60_000, retry_ms: 1, drain_ms: 10 },
+        ...over,
+      });
+      woken.add(deliverer);
+      return {
+        ...deliverer,
+        stop() {
+          woken.delete(deliverer);
+          return deliverer.stop();
+        },
+      };
+    },
+    async session() {
+      const conversation = await conversations.open(place, defaults.workspace_id);
+      const { agent_id, environment_id, workspace_id } = defaults;
+      const params = { agent: agent_id, environment_id };
+      const { _id } = await sessions.create(workspace_id, params, { conversation_id: conversation._id });
+      return { workspace_id, session_id: _id };
+    },
+    async append(ref, ...events) {
+      const entries = events.map(({ from, ...event }) => ({
+        event: { id: newId('sevt'), processed_at: new Date(clock.now).toISOString(), ...event } as SessionEvent,
+        ...(from === undefined ? {} : { by: from }),
+      }));
+      const { seq } = await log.head(ref);
+      await log.append({ ...ref, after: seq, entries, owed: false });
+      return entries.map((entry) => entry.event.id);
+    },
+    preview: (ref, event) => tell(ref, { type: 'preview', event }),
     receiver: (over = {}) =>
       createReceiver({
         db,
@@ -101,6 +168,10 @@ export async function chatStage(db: Db): Promise<ChatStage> {
 function isOf<T extends SessionEvent['type']>(entry: LogEntry, type: T): entry is LogEntry & { event: EventOf<T> } {
   return entry.event.type === type;
 }
+
+/** An event without what every event has. */
+export type NewEvent = { [T in SessionEvent['type']]: Unstamped<EventOf<T>> }[SessionEvent['type']];
+type Unstamped<E> = Omit<E, 'id' | 'processed_at'> & { id?: string; from?: Actor };
 
 let messages = 0;
 

@@ -50,7 +50,11 @@ describe('bash', () => {
     [{ output: 'hi\n' }, 'hi', false],
     [{ output: '' }, '(no output)', false],
     [{ output: 'x\n', exit_code: 3 }, 'x\n(exit code 3)', true],
-    [{ outcome: 'timed_out', exit_code: null, note: 'after 5 s' }, 'The command ran too long and was stopped.\nafter 5 s', true],
+    [
+      { outcome: 'timed_out', exit_code: null, note: 'after 5 s' },
+      'The command ran too long and was stopped.\nafter 5 s',
+      true,
+    ],
     [{ outcome: 'lost', exit_code: null }, 'The sandbox was lost', true],
   ])('says how a command ended: %o', async (exec, text, is_error) => {
     const result = await run('bash', { command: 'x' }, memoryWorkspace({}, exec));
@@ -77,7 +81,16 @@ describe('bash', () => {
 });
 
 describe('bad input from the model is an answer, never an exception', () => {
-  const inputs = [null, 'text', 7, [], {}, { file_path: 1 }, { pattern: '' }, JSON.parse('{"__proto__": {"command": 1}}')];
+  const inputs = [
+    null,
+    'text',
+    7,
+    [],
+    {},
+    { file_path: 1 },
+    { pattern: '' },
+    JSON.parse('{"__proto__": {"command": 1}}'),
+  ];
   test.each(AGENT_TOOLSET.map((tool) => tool.definition.name))('%s', async (name) => {
     for (const input of inputs) expect(await run(name, input)).toMatchObject({ is_error: true });
   });
@@ -104,8 +117,12 @@ describe('files', () => {
 
   test('edits what is unique, or all of it when told', async () => {
     const at = memoryWorkspace({ f: 'a b a' });
-    expect(textOf(await run('edit', { file_path: 'f', old_string: 'a', new_string: 'c' }, at))).toContain('occurs 2 times');
-    expect(textOf(await run('edit', { file_path: 'f', old_string: 'z', new_string: 'c' }, at))).toContain('does not occur');
+    expect(textOf(await run('edit', { file_path: 'f', old_string: 'a', new_string: 'c' }, at))).toContain(
+      'occurs 2 times',
+    );
+    expect(textOf(await run('edit', { file_path: 'f', old_string: 'z', new_string: 'c' }, at))).toContain(
+      'does not occur',
+    );
     await run('edit', { file_path: 'f', old_string: 'b', new_string: '$&' }, at);
     expect(at.files['f']).toBe('a $& a');
     await run('edit', { file_path: 'f', old_string: 'a', new_string: 'c', replace_all: true }, at);

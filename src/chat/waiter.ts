@@ -1,0 +1,48 @@
+/** Waits for a ring. A ring that comes before the wait is not lost. */
+export interface Waiter {
+  ring(): void;
+  /** Ring after a while, unless it rings before: pieces of a text are shown together. */
+  ringIn(ms: number): void;
+  /** Until it rings, `ms` pass or the signal fires. */
+  wait(ms: number): Promise<void>;
+  clear(): void;
+}
+
+export function createWaiter(signal: AbortSignal): Waiter {
+  let rung = false;
+  let wakeUp: () => void = () => undefined;
+  let soon: NodeJS.Timeout | null = null;
+  const stop = () => wakeUp();
+  signal.addEventListener('abort', stop);
+
+  function ring(): void {
+    rung = true;
+    if (soon !== null) clearTimeout(soon);
+    soon = null;
+    wakeUp();
+  }
+
+  return {
+    ring,
+    ringIn(ms) {
+      soon ??= setTimeout(ring, ms);
+    },
+    async wait(ms) {
+      if (!rung && !signal.aborted) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, ms);
+          wakeUp = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      rung = false;
+      wakeUp = () => undefined;
+    },
+    clear() {
+      signal.removeEventListener('abort', stop);
+      if (soon !== null) clearTimeout(soon);
+    },
+  };
+}

@@ -1,0 +1,295 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Deliverer } from '../../../src/chat/deliver.ts';
+import { createCursorStore } from '../../../src/chat/delivery-cursor.ts';
+import { asks, decided, ends, errs, says, uses } from '../../support/chat-events.ts';
+import { type ChatStage, chatStage, place } from '../../support/chat-stage.ts';
+import { eventually } from '../../support/eventually.ts';
+import { createPlatform, type Fault, type Platform } from '../../support/fake-connector.ts';
+import { type TestDatabase, testDatabase } from '../../support/services.ts';
+
+const ana = { via: 'test', id: 'U_ANA', name: 'Ana' };
+
+let database: TestDatabase;
+let stage: ChatStage;
+let platform: Platform;
+let running: Deliverer[];
+
+beforeEach(async () => {
+  database = await testDatabase();
+  stage = await chatStage(database.db);
+  platform = createPlatform();
+  running = [];
+});
+
+afterEach(async () => {
+  await Promise.all(running.map((deliverer) => deliverer.stop()));
+  await database[Symbol.asyncDispose]();
+});
+
+function gateway(name = 'gateway_1', over: Parameters<ChatStage['deliverer']>[2] = {}): Deliverer {
+  const deliverer = stage.deliverer(platform, name, over);
+  running.push(deliverer);
+  return deliverer;
+}
+
+async function shows(texts: unknown[]): Promise<void> {
+  await eventually(() => expect(platform.texts()).toEqual(texts));
+}
+
+/** Everything that is in the log has been shown, and nothing is under way. */
+async function atRest(): Promise<void> {
+  await eventually(async () => expect(await stage.log.undelivered(10)).toEqual([]));
+}
+
+describe('a run', () => {
+  it('is shown in order, in one conversation, without what is nobody’s business', async () => {
+    gateway();
+    const ref = await stage.session();
+    await stage.append(ref, { type: 'session.status_running' }, says('I will look.'), uses('sevt_c1'));
+    await stage.append(
+      ref,
+      { type: 'agent.tool_result', tool_use_id: 'sevt_c1', content: [{ type: 'text', text: 'a b' }], is_error: false },
+      says('There are two files.'),
+      ends(),
+    );
+    await shows(['I will look.', 'There are two files.']);
+    await atRest();
+    expect(platform.calls.filter((call) => call.startsWith('status'))).toEqual([
+      'status Thinking…',
+      'status Use bash',
+      'status Thinking…',
+      'status none',
+    ]);
+  });
+
+  it('shows its tool calls where the platform shows them', async () => {
+    platform.shows_activity = true;
+    gateway();
+    const ref = await stage.session();
+    await stage.append(ref, uses('sevt_c1'), uses('sevt_c2'));
+    await shows(['<running> Use bash', '<running> Use bash']);
+    await stage.append(
+      ref,
+      { type: 'agent.tool_result', tool_use_id: 'sevt_c2', content: [{ type: 'text', text: 'no' }], is_error: true },
+      {
+        type: 'agent.tool_result',
+        tool_use_id: 'sevt_c1',
+        content: [{ type: 'text', text: 'y'.repeat(5_000) }],
+        is_error: false,
+      },
+    );
+    await shows([`<done> Use bash ${'y'.repeat(4_000)}\n… (1000 more characters)`, '<failed> Use bash no']);
+  });
+
+  it.each([
+    ['in silence', [ends()], '(i) Done; there is nothing to add.'],
+    ['at a budget', [ends({ type: 'budget_reached' })], expect.stringMatching(/^\(!\) .*budget is used up/)],
+    ['in a refusal', [ends({ type: 'refusal' })], '(!) I cannot help with that.'],
+    ['in retries', [ends({ type: 'retries_exhausted' })], '(!) I gave up after several failures.'],
+    [
+      'in an error',
+      [errs('The key is wrong.', 'terminal'), ends({ type: 'retries_exhausted' })],
+      '(!) The key is wrong.',
+    ],
+    ['by a person', [{ type: 'user.interrupt', from: ana } as const, ends()], '(i) Stopped by Ana.'],
+  ])('that ends %s says so', async (_how, events, words) => {
+    gateway();
+    const ref = await stage.session();
+    await stage.append(ref, { type: 'user.message', content: [{ type: 'text', text: 'go' }], from: ana }, ...events);
+    await shows([words]);
+    await atRest();
+  });
+
+  it('that tries again shows it as a status only', async () => {
+    gateway();
+    const ref = await stage.session();
+    await stage.append(ref, errs('The model is overloaded.', 'retrying'), says('Here it is.'), ends());
+    await shows(['Here it is.']);
+    expect(platform.calls).toContain('status The model is overloaded. Trying again…');
+  });
+
+  it('keeps a status alive that platforms forget', async () => {
+    gateway('gateway_1', { timings: { lease_ms: 60_000, sweep_ms: 5, retry_ms: 1, status_ms: 1 } });
+    const ref = await stage.session();
+    await stage.append(ref, { type: 'session.status_running' });
+    await eventually(() =>
+      expect(platform.calls.filter((call) => call === 'status Thinking…').length).toBeGreaterThan(2),
+    );
+  });
+
+  it('without a conversation is shown nowhere and not looked at again', async () => {
+    const { agent_id, environment_id, workspace_id } = stage.defaults;
+    const { _id } = await stage.sessions.create(workspace_id, { agent: agent_id, environment_id });
+    await stage.append({ workspace_id, session_id: _id }, says('for the API'), ends());
+    const deliverer = gateway();
+    expect(await deliverer.sweepNow()).toBe(1);
+    await atRest();
+    expect(await deliverer.sweepNow()).toBe(0);
+    expect(platform.calls).toEqual([]);
+  });
+});
+
+describe('long text', () => {
+  it('comes in parts, in order', async () => {
+    platform.limits.text = 100;
+    gateway();
+    const ref = await stage.session();
+    const paragraph = `${'word '.repeat(15).trim()}.`;
+    await stage.append(ref, says([paragraph, paragraph, paragraph].join('\n\n')), ends());
+    await shows([`${paragraph}\n\n`, `${paragraph}\n\n`, paragraph]);
+  });
+});
+
+describe('an approval', () => {
+  it('is a card that shows what was decided and by whom', async () => {
+    gateway();
+    const ref = await stage.session();
+    await stage.append(ref, ...asks('appr_1', 'sevt_c1'));
+    await shows(['[pending] Delete the build folder']);
+    await stage.append(ref, decided('appr_1', 'sevt_c1', 'allowed', ana));
+    await shows(['[allowed by Ana] Delete the build folder']);
+    await atRest();
+    expect(platform.messages).toHaveLength(1);
+  });
+
+  it.each(['expired', 'withdrawn'] as const)('that is %s says so', async (outcome) => {
+    gateway();
+    const ref = await stage.session();
+    await stage.append(ref, ...asks('appr_1', 'sevt_c1'), decided('appr_1', 'sevt_c1', outcome, null));
+    await shows([`[${outcome}] Delete the build folder`]);
+  });
+
+  it('that is reminded of stays one card, with a notice below', async () => {
+    gateway();
+    const ref = await stage.session();
+    await stage.append(ref, ...asks('appr_1', 'sevt_c1'));
+    await stage.append(ref, { type: 'deckhand.approval_reminded', approval_id: 'appr_1', tool_use_id: 'sevt_c1' });
+    await shows(['[pending] Delete the build folder', expect.stringMatching(/^\(i\) A reminder/)]);
+    expect(platform.messages[0]?.versions.at(-1)).toMatchObject({ card: { state: { reminded: 1 } } });
+  });
+
+  it('keeps who decided through whatever comes later', async () => {
+    gateway();
+    const ref = await stage.session();
+    await stage.append(ref, ...asks('appr_1', 'sevt_c1'), ...asks('appr_2', 'sevt_c2'));
+    await stage.append(ref, decided('appr_1', 'sevt_c1', 'denied', ana));
+    await stage.append(ref, decided('appr_2', 'sevt_c2', 'allowed', ana), says('Done.'), ends());
+    await shows(['[denied by Ana] Delete the build folder', '[allowed by Ana] Delete the build folder', 'Done.']);
+  });
+});
+
+describe('exactly once', () => {
+  it.each<[string, Fault[]]>([
+    ['a lost answer', [{ kind: 'lost' }]],
+    ['a platform that is away', [{ kind: 'failed' }, { kind: 'failed' }, { kind: 'failed' }]],
+    ['a rate limit', [{ kind: 'rate_limited', retry_after_ms: 1 }]],
+    ['all of it', [{ kind: 'failed' }, { kind: 'rate_limited', retry_after_ms: 1 }, { kind: 'lost' }]],
+  ])('a message is posted despite %s', async (_what, faults) => {
+    platform.faults.push(...faults);
+    gateway();
+    const ref = await stage.session();
+    await stage.append(ref, says('one'), says('two'), ends());
+    await shows(['one', 'two']);
+    await atRest();
+    expect(platform.messages).toHaveLength(2);
+  });
+
+  it.each([true, false])('a message is posted although its gateway died (after the post: %s)', async (after) => {
+    platform.faults.push({ kind: 'died', after });
+    const dying = gateway('gateway_1');
+    const ref = await stage.session();
+    await stage.append(ref, says('one'), says('two'), ends());
+    await eventually(() => expect(platform.calls).toContain('post text'));
+    await dying.stop();
+    await gateway('gateway_2').sweepNow();
+    await shows(['one', 'two']);
+    await atRest();
+    expect(platform.messages).toHaveLength(2);
+  });
+
+  it('a session is shown by one of two gateways', async () => {
+    gateway('gateway_1');
+    gateway('gateway_2');
+    const ref = await stage.session();
+    for (let n = 1; n <= 10; n++) await stage.append(ref, says(`message ${n}`));
+    await stage.append(ref, ends());
+    await shows(Array.from({ length: 10 }, (_, n) => `message ${n + 1}`));
+  });
+
+  it('a session goes to another gateway when the lease of a silent one runs out', async () => {
+    platform.faults.push({ kind: 'died', after: true });
+    const stuck = { lease_ms: 30, sweep_ms: 60_000, retry_ms: 1, drain_ms: 1 };
+    const cursors = createCursorStore(database.db);
+    gateway('gateway_1', { timings: stuck, cursors: { ...cursors, renew: () => Promise.reject(new Error('away')) } });
+    const ref = await stage.session();
+    await stage.append(ref, says('one'), ends());
+    await eventually(() => expect(platform.messages).toHaveLength(1));
+    const next = gateway('gateway_2');
+    await eventually(async () => {
+      await next.sweepNow();
+      expect(await stage.log.undelivered(10)).toEqual([]);
+    });
+    expect(platform.texts()).toEqual(['one']);
+  });
+
+  it('nothing is shown again after a restart', async () => {
+    const first = gateway('gateway_1');
+    const ref = await stage.session();
+    await stage.append(ref, says('one'), ends());
+    await shows(['one']);
+    await atRest();
+    await first.stop();
+    const calls = platform.calls.length;
+    const second = gateway('gateway_2');
+    second.wake(ref);
+    await stage.append(ref, says('two'), ends());
+    await shows(['one', 'two']);
+    expect(platform.calls.slice(calls)).not.toContain('edit text');
+  });
+
+  it('what was appended while nobody was there is found by the sweep', async () => {
+    const ref = await stage.session();
+    await stage.append(ref, says('one'), ends());
+    await gateway().sweepNow();
+    await shows(['one']);
+  });
+});
+
+describe('a platform that refuses', () => {
+  it('a message is told so in words, and the rest goes on', async () => {
+    platform.faults.push({ kind: 'refused', reason: 'msg_too_long' });
+    gateway();
+    const ref = await stage.session();
+    await stage.append(ref, says('one'), says('two'), ends());
+    await shows(['(!) I have something to show that this chat does not take (msg_too_long).', 'two']);
+    await atRest();
+  });
+
+  it('even the words holds nothing up', async () => {
+    platform.faults.push({ kind: 'refused', reason: 'no' }, { kind: 'refused', reason: 'no' });
+    gateway();
+    const ref = await stage.session();
+    await stage.append(ref, says('one'), says('two'), ends());
+    await shows(['two']);
+    await atRest();
+  });
+
+  it('an edit, because somebody deleted the message, gets it anew', async () => {
+    gateway();
+    const ref = await stage.session();
+    await stage.append(ref, ...asks('appr_1', 'sevt_c1'));
+    await shows(['[pending] Delete the build folder']);
+    platform.messages.splice(0, 1, { ref: 'gone', versions: [] });
+    await stage.append(ref, decided('appr_1', 'sevt_c1', 'allowed', ana));
+    await shows(['', '[allowed by Ana] Delete the build folder']);
+  });
+});
+
+it('speaks only where the session lives', async () => {
+  gateway();
+  const ref = await stage.session();
+  await stage.append(ref, says('one'), ends());
+  await shows(['one']);
+  const stored = await database.db.collection('deliveries').find().toArray();
+  expect(stored.map((one) => one['conversation'])).toEqual([place]);
+});

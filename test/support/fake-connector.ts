@@ -1,0 +1,150 @@
+import {
+  type Connector,
+  type ConversationKey,
+  type Outgoing,
+  PostRefusedError,
+  RateLimitedError,
+  type Status,
+} from '../../src/chat/connector.ts';
+
+/** A message as it stands on the far side. */
+export interface Standing {
+  ref: string;
+  /** Its content after each post and edit, the last one being what people see. */
+  versions: Outgoing[];
+}
+
+/** What happens at the next post. A `lost` answer and a `died` process come after the platform took the message. */
+export type Fault =
+  | { kind: 'lost' }
+  | { kind: 'failed' }
+  | { kind: 'rate_limited'; retry_after_ms: number }
+  | { kind: 'refused'; reason: string }
+  /** Before or after the message stands, whoever posts it is never heard of again. */
+  | { kind: 'died'; after: boolean };
+
+/** The far side of a platform, shared by the connectors of several gateways. */
+export interface Platform {
+  connector(): Connector;
+  /** Oldest first. */
+  messages: Standing[];
+  /** In the order they were made: `post text`, `edit text live`, `find`, `status Thinking…`. */
+  calls: string[];
+  statuses: Status[];
+  faults: Fault[];
+  /** Calls of `edit` that fail, as when the platform is away. */
+  failEdits: number;
+  /** What people see now, as text. */
+  texts(): string[];
+  limits: { text: number; edit_interval_ms: number };
+  shows_activity: boolean;
+}
+
+export function createPlatform(name = 'test'): Platform {
+  const platform: Platform = {
+    messages: [],
+    calls: [],
+    statuses: [],
+    faults: [],
+    failEdits: 0,
+    limits: { text: 1_000, edit_interval_ms: 1 },
+    shows_activity: false,
+    texts: () => platform.messages.map((message) => textOf(message.versions.at(-1))),
+    connector,
+  };
+
+  function stand(outgoing: Outgoing): string {
+    const ref = `m${platform.messages.length + 1}`;
+    platform.messages.push({ ref, versions: [outgoing] });
+    return ref;
+  }
+
+  async function post(_key: ConversationKey, outgoing: Outgoing): Promise<string> {
+    platform.calls.push(`post ${kindOf(outgoing)}`);
+    const fault = platform.faults.shift();
+    switch (fault?.kind) {
+      case undefined:
+        return stand(outgoing);
+      case 'lost':
+        stand(outgoing);
+        throw new Error('The connection was closed');
+      case 'failed':
+        throw new Error('The platform is away');
+      case 'rate_limited':
+        throw new RateLimitedError(fault.retry_after_ms);
+      case 'refused':
+        throw new PostRefusedError(fault.reason);
+      case 'died':
+        if (fault.after) stand(outgoing);
+        return new Promise(() => undefined);
+      default:
+        return fault satisfies never;
+    }
+  }
+
+  function connector(): Connector {
+    return {
+      name,
+      limits: platform.limits,
+      get shows_activity() {
+        return platform.shows_activity;
+      },
+      start: async () => undefined,
+      stop: async () => undefined,
+      post: (key, outgoing, signal) => unlessAborted(post(key, outgoing), signal),
+      async edit(_key, ref, outgoing) {
+        platform.calls.push(`edit ${kindOf(outgoing)}`);
+        if (platform.failEdits > 0) {
+          platform.failEdits -= 1;
+          throw new Error('The platform is away');
+        }
+        const standing = platform.messages.find((message) => message.ref === ref);
+        if (standing === undefined) throw new PostRefusedError('message_not_found');
+        standing.versions.push(outgoing);
+      },
+      async find(_key, deliveryId) {
+        platform.calls.push('find');
+        const carries = (message: Standing) => message.versions.some((one) => one.delivery_id === deliveryId);
+        return platform.messages.find(carries)?.ref ?? null;
+      },
+      async setStatus(_key, status) {
+        platform.calls.push(`status ${status?.text ?? 'none'}`);
+        platform.statuses.push(status);
+      },
+      whisper: async () => undefined,
+    };
+  }
+
+  return platform;
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    work.then(resolve, reject);
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+function kindOf(outgoing: Outgoing): string {
+  return outgoing.kind === 'text' && outgoing.live ? 'text live' : outgoing.kind;
+}
+
+function textOf(outgoing: Outgoing | undefined): string {
+  switch (outgoing?.kind) {
+    case undefined:
+      return '';
+    case 'text':
+      return outgoing.live ? `${outgoing.markdown}▌` : outgoing.markdown;
+    case 'notice':
+      return `${outgoing.level === 'error' ? '(!)' : '(i)'} ${outgoing.markdown}`;
+    case 'approval': {
+      const { state, summary } = outgoing.card;
+      return `[${state.status}${'by' in state ? ` by ${state.by.name}` : ''}] ${summary}`;
+    }
+    case 'activity':
+      return `<${outgoing.activity.status}> ${outgoing.activity.title} ${outgoing.activity.output}`.trim();
+    default:
+      return outgoing satisfies never;
+  }
+}
