@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import express from 'express';
 import { createSlackConnector } from '../connectors/slack/index.ts';
 import { createWebConnector } from '../connectors/web/index.ts';
+import { createApi } from './api/api.ts';
 import type { Connector } from './chat/connector.ts';
 import { createConversationStore } from './chat/conversation-store.ts';
 import { createDeliverer } from './chat/deliver.ts';
@@ -15,6 +16,7 @@ import { createResourceDirectory } from './chat/resource-directory.ts';
 import type { Context } from './context.ts';
 import { createHealth } from './health.ts';
 import { toAgent } from './resources/agents.ts';
+import { createSessionFeeds } from './session/feed.ts';
 import { APPENDED_CHANNEL } from './session/hints.ts';
 import type { SessionRef } from './session/log.ts';
 import { describeUnknownCall } from './tools/tool.ts';
@@ -70,12 +72,14 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
   receiver.startSweep(config.timings.sweep_ms);
   deliverer.start();
 
+  const feeds = createSessionFeeds({ log, hints, logger });
   const health = createHealth(context);
   const app = express();
   app.disable('x-powered-by');
   // Slack signs the bytes as they came, so its router stands before anything that reads them.
   if (slack?.router) app.use(slack.router);
   app.use(health.router);
+  app.use('/v1', createApi({ ...context, feeds }));
   app.use(web.router);
 
   const server = createServer(app);
@@ -100,6 +104,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
       await timers[Symbol.asyncDispose]();
       await receiver[Symbol.asyncDispose]();
       await deliverer.stop();
+      await feeds[Symbol.asyncDispose]();
       server.closeAllConnections();
       await closed;
       clearTimeout(cut);

@@ -11,7 +11,13 @@ interface BullOptions {
   logger: Logger;
 }
 
-/** The turn queue on BullMQ. One waiting job per session beside an active one (`keepLastIfActive`). */
+/** A sweep's wake is not repeated within this time, so that an overloaded queue is not flooded with the same sessions. */
+const AGAIN_MS = 2_000;
+
+/**
+ * The turn queue on BullMQ. Wakes are not deduplicated by job: a lost worker's job would keep its session's key, and
+ * with it every later wake, until BullMQ declares it stalled.
+ */
 export function createTurnQueue(options: BullOptions): TurnQueue & AsyncDisposable {
   const queue = new Queue<TurnJob>(QUEUE, {
     connection: options.connection,
@@ -22,7 +28,10 @@ export function createTurnQueue(options: BullOptions): TurnQueue & AsyncDisposab
   queue.on('error', (err) => options.logger.warn({ err }, 'turn queue connection'));
   return {
     async enqueue(job) {
-      await queue.add('turn', job, { deduplication: { id: job.session_id, keepLastIfActive: true } });
+      await queue.add('turn', job);
+    },
+    async enqueueAgain(job) {
+      await queue.add('turn', job, { deduplication: { id: job.session_id, ttl: AGAIN_MS } });
     },
     async [Symbol.asyncDispose]() {
       await queue.close();
@@ -38,10 +47,10 @@ export function consumeTurns(
     connection: options.connection,
     prefix: options.prefix,
     concurrency: options.concurrency,
-    // A lost worker's job keeps its session's dedupe key until it counts as stalled; the sweep cannot enqueue before.
+    // A lost worker's job is tried by another; whether there is anything to do, the log says.
     lockDuration: options.lock_ms,
-    stalledInterval: Math.max(250, options.lock_ms / 3),
-    maxStalledCount: 0,
+    stalledInterval: options.lock_ms,
+    maxStalledCount: 1,
   });
   worker.on('error', (err) => options.logger.warn({ err }, 'turn consumer connection'));
   worker.on('failed', (job, err) => options.logger.error({ err, session_id: job?.data.session_id }, 'turn failed'));

@@ -9,14 +9,14 @@ const BATCH = 500;
  * log says is owed a turn and that nobody holds. Enqueuing one that is already waiting changes nothing.
  */
 export function startSweep(
-  deps: { owed(limit: number): Promise<TurnJob[]>; queue: TurnQueue; logger: Logger },
+  deps: { owed(limit: number): Promise<TurnJob[]>; queue: Pick<TurnQueue, 'enqueueAgain'>; logger: Logger },
   interval_ms: number,
 ): AsyncDisposable & { sweepNow(): Promise<number> } {
   let running: Promise<number> | null = null;
 
   async function sweep(): Promise<number> {
     const jobs = await deps.owed(BATCH);
-    for (const job of jobs) await deps.queue.enqueue(job);
+    for (const job of jobs) await deps.queue.enqueueAgain(job);
     if (jobs.length > 0) deps.logger.info({ count: jobs.length }, 'sweep found sessions that were owed a turn');
     return jobs.length;
   }

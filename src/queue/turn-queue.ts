@@ -5,11 +5,14 @@ export interface TurnJob {
 }
 
 /**
- * Wakes a worker for a session. At least once, at most one waiting and one active per session; losing the queue costs
- * only time, because the sweep puts back whatever the log is owed.
+ * Wakes a worker for a session. A wake for a session that has a brain already is harmless: it finds the session busy,
+ * and the brain sees whatever the wake was for before it can rest. Losing the queue costs only time, because the sweep
+ * puts back whatever the log is owed.
  */
 export interface TurnQueue {
   enqueue(job: TurnJob): Promise<void>;
+  /** The same for the sweep, which asks again and again: at most one per session every few seconds. */
+  enqueueAgain(job: TurnJob): Promise<void>;
 }
 
 /** The worker's side: `take` runs for each job, `concurrency` at a time. A job whose `take` throws is left to the sweep. */
