@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { type Db, MongoClient } from 'mongodb';
 import { createBubblewrapProvider } from '../sandbox/index.ts';
 import { type Approvals, createApprovals } from './approvals/approvals.ts';
+import { forgetDeliveries } from './chat/delivery-store.ts';
 import { createCleanup } from './cleanup.ts';
 import type { Config } from './config.ts';
 import type { Services } from './embedded/services.ts';
@@ -119,6 +120,8 @@ export async function createContext(
       onArchive: (ref) => workspaces.destroy(ref.session_id),
       async onDelete(ref) {
         await workspaces.destroy(ref.session_id);
+        await approvals.forget(ref);
+        await forgetDeliveries(db, ref.session_id);
         await publish(hints, logger, ref, { type: 'deleted' });
       },
     });

@@ -49,6 +49,8 @@ export interface ApprovalStore {
   confirmReminder(approval: Approval): Promise<void>;
   /** Sessions with a pending record, oldest question first. */
   pendingSessions(limit: number): Promise<SessionRef[]>;
+  /** A deleted session's records go with it. */
+  remove(ref: SessionRef): Promise<void>;
 }
 
 export function createApprovalStore(db: Db): ApprovalStore {
@@ -128,6 +130,10 @@ export function createApprovalStore(db: Db): ApprovalStore {
         .toArray();
       const refs = new Map(found.map(({ workspace_id, session_id }) => [session_id, { workspace_id, session_id }]));
       return [...refs.values()];
+    },
+
+    async remove(ref) {
+      await approvals.deleteMany({ session_id: ref.session_id, workspace_id: ref.workspace_id });
     },
   };
 }

@@ -29,6 +29,8 @@ export interface Approvals {
   listPending(workspace_id: string, session_id?: string): Promise<Approval[]>;
   decide(request: DecideRequest): Promise<DecideResult>;
   decideByToolUse(ref: SessionRef, request: DecideByToolUse): Promise<DecideResult>;
+  /** The session was deleted, and so are its approvals. Safe to call again. */
+  forget(ref: SessionRef): Promise<void>;
   /** Reminders, expiry and what a dead process left undone; any number of processes may run it. */
   startTimers(interval_ms: number): ApprovalTimers;
 }
@@ -42,6 +44,7 @@ export function createApprovals(options: ApprovalsDeps): Approvals {
     listPending: (workspace_id, session_id) => store.pending(workspace_id, MAX_LIST, session_id),
     decide: (request) => decide(deps, request),
     decideByToolUse: (ref, request) => decideByToolUse(deps, ref, request),
+    forget: (ref) => store.remove(ref),
     startTimers: (interval_ms) => startApprovalTimers(deps, interval_ms),
   };
 }

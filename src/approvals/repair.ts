@@ -14,7 +14,7 @@ export interface Repair {
   /** The record, rebuilt when it is missing. */
   find(workspace_id: string, approval_id: string): Promise<Approval | null>;
   findByToolUse(ref: SessionRef, tool_use_id: string): Promise<Approval | null>;
-  /** Compare every session that waits for people, or whose record says so, with its log. */
+  /** Compare every session that waits for people, or whose record says so, with its log; forget deleted ones. */
   run(): Promise<void>;
 }
 
@@ -52,8 +52,9 @@ export function createRepair(deps: RepairDeps): Repair {
         },
         { projection: { workspace_id: 1, 'log.seq': 1 } },
       )
-      .limit(2 * BATCH)
       .toArray();
+    const known = new Set(waiting.map((session) => session._id));
+    for (const ref of pending) if (!known.has(ref.session_id)) await store.remove(ref);
     for (const { _id, workspace_id, log } of waiting) {
       if (compared.get(_id) === log.seq) continue;
       await rebuild({ workspace_id, session_id: _id });

@@ -13,6 +13,9 @@ const UNAPPENDED_AFTER_MS = 5_000;
 /** A claimed reminder that is not confirmed after this falls due again. */
 const REMINDER_CLAIM_MS = 60_000;
 
+/** Comparing records with logs looks at every session that waits for people: not at every round. */
+const REPAIR_EVERY_MS = 30_000;
+
 export interface TimerDeps extends DecideDeps {
   logger: Logger;
 }
@@ -28,9 +31,29 @@ export interface ApprovalTimers extends AsyncDisposable {
  */
 export function startApprovalTimers(deps: TimerDeps, interval_ms: number): ApprovalTimers {
   let running: Promise<void> | null = null;
+  let repair_at = -Infinity;
+
+  /** Each step by itself: one that fails must not keep the others from their work. */
+  async function round(): Promise<void> {
+    await attempt('decisions', finishDecisions);
+    if (deps.now() >= repair_at) {
+      repair_at = deps.now() + REPAIR_EVERY_MS;
+      await attempt('repair', deps.repair.run);
+    }
+    await attempt('expiry', expireDue);
+    await attempt('reminders', remindDue);
+  }
+
+  async function attempt(step: string, work: (deps: TimerDeps) => Promise<void>): Promise<void> {
+    try {
+      await work(deps);
+    } catch (err) {
+      deps.logger.error({ err, step }, 'approval timers failed; the next round tries again');
+    }
+  }
 
   function runNow(): Promise<void> {
-    running ??= round(deps).finally(() => {
+    running ??= round().finally(() => {
       running = null;
     });
     return running;
@@ -45,17 +68,6 @@ export function startApprovalTimers(deps: TimerDeps, interval_ms: number): Appro
       await running;
     },
   };
-}
-
-/** Each step by itself: one that fails must not keep the others from their work. */
-async function round(deps: TimerDeps): Promise<void> {
-  for (const step of [finishDecisions, deps.repair.run, expireDue, remindDue]) {
-    try {
-      await step(deps);
-    } catch (err) {
-      deps.logger.error({ err }, 'approval timers failed; the next round tries again');
-    }
-  }
 }
 
 async function finishDecisions(deps: TimerDeps): Promise<void> {

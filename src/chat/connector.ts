@@ -30,7 +30,7 @@ export interface InboundMessage {
   sender: Person;
   /** Markdown, with the bot's own mention removed and other mentions readable. */
   text: string;
-  /** The bot was mentioned, or this is a direct message. Anything else continues a session but never starts one. */
+  /** The bot was mentioned, or this is a direct message. Anything else is people talking to each other: it is left alone. */
   addressed: boolean;
   /** An agent the person picked by name or id; else the default agent. */
   agent?: string;

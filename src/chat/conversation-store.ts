@@ -84,6 +84,8 @@ export function createConversationStore(db: Db): ConversationStore {
     findByKey,
 
     async reserve(conversation, agent_id, dead) {
+      const known = conversation.sessions[agent_id];
+      if (known !== undefined && known.session_id !== dead && conversation.agent_id === agent_id) return known;
       const field = `sessions.${agent_id}`;
       const empty = dead === null ? { [field]: { $exists: false } } : { [`${field}.session_id`]: dead };
       const slot: SessionSlot = { session_id: newId('sesn'), made: false };

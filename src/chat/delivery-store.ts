@@ -38,6 +38,12 @@ export async function createDeliveryIndexes(db: Db): Promise<void> {
     ]);
 }
 
+/** A deleted session leaves nothing of what it said behind. Safe to call again. */
+export async function forgetDeliveries(db: Db, session_id: string): Promise<void> {
+  await db.collection('deliveries').deleteMany({ session_id });
+  await db.collection<{ _id: string }>('delivery_cursors').deleteOne({ _id: session_id });
+}
+
 export function createDeliveryStore(db: Db): DeliveryStore {
   const deliveries: Collection<Delivery> = db.collection('deliveries', {
     writeConcern: { w: 'majority', journal: true },

@@ -55,7 +55,7 @@ export interface ClaimedInbound {
 export interface InboundStore {
   /** Null: it is a double of one that was applied. A double of one that was not is given out again. */
   claim(inbound: Inbound, now: number): Promise<ClaimedInbound | null>;
-  /** Fix where it goes; returns where it does, which a faster one may have fixed otherwise. `before` is what stood there. */
+  /** Fix where it goes instead of where `claimed` says; returns where it does, which a faster one may have fixed. */
   target(claimed: ClaimedInbound, targets: Target[]): Promise<Target[]>;
   applied(claimed: ClaimedInbound, now: number): Promise<void>;
   /** One whose process died, for this caller alone until its next attempt is due; null when there is none. */
@@ -101,7 +101,8 @@ export function createInboundStore(db: Db): InboundStore {
 
     async target(claimed, targets) {
       const before = claimed.targets === null ? { $exists: false } : { $eq: claimed.targets };
-      await events.updateOne({ _id: claimed.id, targets: before }, { $set: { targets } });
+      const fixed = await events.updateOne({ _id: claimed.id, targets: before }, { $set: { targets } });
+      if (fixed.matchedCount === 1) return targets;
       const now = await events.findOne({ _id: claimed.id }, { projection: { targets: 1 } });
       return now?.targets ?? targets;
     },

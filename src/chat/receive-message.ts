@@ -27,21 +27,8 @@ export async function receiveMessage(
   const { connector, tenant } = message.conversation;
   const workspace_id = await deps.directory.workspaceOf(connector, tenant);
   const conversation = await deps.conversations.open(message.conversation, workspace_id);
-  let target = claimed.targets?.[0];
-  if (target === undefined) {
-    const agent = await pickAgent(deps.directory, conversation, message.agent);
-    if ('refusal' in agent) return { effect: 'refused', text: agent.refusal };
-    target = await choose(deps, claimed, conversation, agent, message, null);
-  }
-  for (let attempt = 1; ; attempt++) {
-    if (await wasSaid(deps, claimed, target)) return { effect: 'duplicate', text: null };
-    if (await takesInput(deps, target)) break;
-    if (attempt === MAX_CLOSED) throw new Error('Sessions of this conversation close as fast as they are opened');
-    // Closed between being chosen and now: what was not said there is said in a new session.
-    const agent = await pickAgent(deps.directory, conversation, message.agent);
-    if ('refusal' in agent) return { effect: 'refused', text: agent.refusal };
-    target = await choose(deps, { ...claimed, targets: [target] }, conversation, agent, message, target.session_id);
-  }
+  const target = await targetOf(deps, claimed, conversation, message);
+  if ('receipt' in target) return target.receipt;
   const { after_seq, ...ref } = target;
   const id = loggedEventId(claimed.inbound, target.session_id);
   const there = await appendOnce(deps.log, ref, {
@@ -62,6 +49,24 @@ export async function receiveMessage(
   });
   deps.received(ref);
   return { effect: there === null ? 'accepted' : 'duplicate', text: null };
+}
+
+/** The session that this message goes to, or what there is to say when it goes to none. */
+async function targetOf(
+  deps: ReceiveMessageDeps,
+  claimed: ClaimedInbound,
+  conversation: Conversation,
+  message: InboundMessage,
+): Promise<Target | { receipt: Receipt }> {
+  const before = claimed.targets?.[0];
+  if (before !== undefined) {
+    if (await wasSaid(deps, claimed, before)) return { receipt: { effect: 'duplicate', text: null } };
+    if (await takesInput(deps, before)) return before;
+    // Closed since it was chosen: what was not said there is said in a new session.
+  }
+  const agent = await pickAgent(deps.directory, conversation, message.agent);
+  if ('refusal' in agent) return { receipt: { effect: 'refused', text: agent.refusal } };
+  return choose(deps, claimed, conversation, agent, message);
 }
 
 /** The agent that was named, else the one spoken to last here, else the default. */
@@ -90,8 +95,8 @@ async function choose(
   conversation: Conversation,
   agent: AgentName,
   message: InboundMessage,
-  closed: string | null,
 ): Promise<Target> {
+  const closed = claimed.targets?.[0]?.session_id ?? null;
   const session_id = await liveSession(deps, conversation, agent, message, closed);
   const ref = { workspace_id: conversation.workspace_id, session_id };
   const { seq } = await deps.log.head(ref);
@@ -128,8 +133,7 @@ async function takesInput(deps: ReceiveMessageDeps, ref: SessionRef): Promise<bo
 }
 
 async function wasSaid(deps: ReceiveMessageDeps, claimed: ClaimedInbound, target: Target): Promise<boolean> {
-  // A fresh claim was not applied by anybody: only a repeated one need look.
-  if (claimed.targets === null || (await deps.directory.find(target)) === null) return false;
+  if ((await deps.directory.find(target)) === null) return false;
   const id = loggedEventId(claimed.inbound, target.session_id);
   const newer = await deps.log.read(target, target.after_seq);
   return newer.some((entry) => entry.event.id === id);

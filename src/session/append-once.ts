@@ -16,8 +16,8 @@ export interface OnceRequest {
 }
 
 /**
- * Append unless the log already says so, however often and by whomever this is repeated: what was read up to the
- * sequence number that the append names holds no such entry. Returns that entry when there was one, else null.
+ * Append unless the log already says so, however often and by whomever this is repeated: an append names the sequence
+ * number up to which the log was seen to hold no such entry. Returns that entry when there was one, else null.
  *
  * @throws NotFoundError, InvalidInputError
  */
@@ -26,18 +26,18 @@ export async function appendOnce(
   ref: SessionRef,
   request: OnceRequest,
 ): Promise<LogEntry | null> {
+  const owed = request.owed === undefined ? {} : { owed: request.owed };
   let after = request.after_seq;
   for (let attempt = 1; ; attempt++) {
-    const newer = await log.read(ref, after);
-    const found = newer.find((entry) => request.isThere(entry));
-    if (found !== undefined) return found;
-    after = newer.at(-1)?.seq ?? after;
     try {
-      const owed = request.owed === undefined ? {} : { owed: request.owed };
       await log.append({ ...ref, after, entries: request.entries, ...owed });
       return null;
     } catch (error) {
       if (!(error instanceof LogMovedError) || attempt === MAX_TRIES) throw error;
     }
+    const newer = await log.read(ref, after);
+    const found = newer.find((entry) => request.isThere(entry));
+    if (found !== undefined) return found;
+    after = newer.at(-1)?.seq ?? after;
   }
 }

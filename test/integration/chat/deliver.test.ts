@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Deliverer } from '../../../src/chat/deliver.ts';
 import { createCursorStore } from '../../../src/chat/delivery-cursor.ts';
+import { forgetDeliveries } from '../../../src/chat/delivery-store.ts';
 import { asks, decided, ends, errs, says, uses } from '../../support/chat-events.ts';
 import { type ChatStage, chatStage, place } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -292,4 +293,15 @@ it('speaks only where the session lives', async () => {
   await shows(['one']);
   const stored = await database.db.collection('deliveries').find().toArray();
   expect(stored.map((one) => one['conversation'])).toEqual([place]);
+});
+
+it('keeps nothing of a session that was deleted', async () => {
+  gateway();
+  const ref = await stage.session();
+  await stage.append(ref, says('a secret plan'), ends());
+  await shows(['a secret plan']);
+  await atRest();
+  await forgetDeliveries(database.db, ref.session_id);
+  expect(await database.db.collection('deliveries').countDocuments({})).toBe(0);
+  expect(await database.db.collection('delivery_cursors').countDocuments({})).toBe(0);
 });
