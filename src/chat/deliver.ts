@@ -163,6 +163,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
         slot.again = false;
         const entries = await deps.log.read(ref, seq, PAGE);
         for (const entry of entries) {
+          signal.throwIfAborted();
           await showEntry(show, entry);
           seq = entry.seq;
         }
@@ -174,7 +175,8 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
         if (live.pending) await showLive(show);
         const head = await deps.log.head(ref);
         if (head.seq > seq) continue;
-        const rests = head.status === 'idle' || head.status === 'terminated';
+        // While a turn is owed it is about to begin: whoever watches already sees its first words.
+        const rests = !head.owed && (head.status === 'idle' || head.status === 'terminated');
         if (rests && (await deps.log.delivered(ref, seq))) return;
         if (rests) continue;
         await status.refresh();

@@ -21,7 +21,9 @@ export type Fault =
   | { kind: 'rate_limited'; retry_after_ms: number }
   | { kind: 'refused'; reason: string }
   /** Before or after the message stands, whoever posts it is never heard of again. */
-  | { kind: 'died'; after: boolean };
+  | { kind: 'died'; after: boolean }
+  /** The platform takes its time. */
+  | { kind: 'slow'; until: Promise<void> };
 
 /** The far side of a platform, shared by the connectors of several gateways. */
 export interface Platform {
@@ -74,6 +76,9 @@ export function createPlatform(name = 'test'): Platform {
         throw new RateLimitedError(fault.retry_after_ms);
       case 'refused':
         throw new PostRefusedError(fault.reason);
+      case 'slow':
+        await fault.until;
+        return stand(outgoing);
       case 'died':
         if (fault.after) stand(outgoing);
         return new Promise(() => undefined);

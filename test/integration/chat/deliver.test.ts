@@ -233,6 +233,36 @@ describe('exactly once', () => {
     expect(platform.texts()).toEqual(['one']);
   });
 
+  it('a post that is under way when its gateway stops is finished', async () => {
+    let answer: () => void = () => undefined;
+    const until = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    platform.faults.push({ kind: 'slow', until });
+    const timings = { lease_ms: 60_000, sweep_ms: 60_000, retry_ms: 1, drain_ms: 60_000 };
+    const leaving = gateway('gateway_1', { timings });
+    const ref = await stage.session();
+    await stage.append(ref, says('one'), says('two'), ends());
+    await eventually(() => expect(platform.calls).toContain('post text'));
+    const stopped = leaving.stop();
+    answer();
+    await stopped;
+    expect(platform.texts()).toEqual(['one']);
+    await gateway('gateway_2').sweepNow();
+    await shows(['one', 'two']);
+    expect(platform.calls.filter((call) => call !== 'status none')).toEqual(['post text', 'post text']);
+  });
+
+  it('a conversation whose platform does not answer holds up no other', async () => {
+    platform.faults.push({ kind: 'died', after: false });
+    gateway();
+    const [busy, other] = [await stage.session(), await stage.session('200.1')];
+    await stage.append(busy, says('one'));
+    await eventually(() => expect(platform.calls).toContain('post text'));
+    await stage.append(other, says('elsewhere'), ends());
+    await shows(['elsewhere']);
+  });
+
   it('nothing is shown again after a restart', async () => {
     const first = gateway('gateway_1');
     const ref = await stage.session();

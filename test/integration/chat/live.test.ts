@@ -70,6 +70,24 @@ describe('a text that is being written', () => {
     expect(platform.messages[0]?.versions.at(-1)).toMatchObject({ live: false });
   });
 
+  it('is seen from its first word when the turn was owed before', async () => {
+    gateway();
+    await stage.log.appendInputs(ref, [
+      {
+        event: { id: newId('sevt'), type: 'user.message', content: [{ type: 'text', text: 'go' }], processed_at: null },
+      },
+    ]);
+    // Watched although nothing runs yet: the lease is held.
+    await eventually(async () => {
+      const cursor = await database.db.collection('delivery_cursors').findOne({ seq: 1 });
+      expect(cursor).toMatchObject({ holder: 'gateway_1' });
+    });
+    const id = newId('sevt');
+    await starts(id);
+    await grows(id, 'There ');
+    await shows(['There ▌']);
+  });
+
   it('goes on in a second message where one is full', async () => {
     platform.limits.text = 60;
     gateway();
