@@ -86,7 +86,7 @@ export function resolveConfig(
 ): EnvironmentConfig {
   if (!isGiven(params)) return before ?? cloudWith(NO_NETWORK);
   if (before !== undefined && before.type !== params.type) {
-    throw new InvalidInputError('cannot change after creation (invalid_config_type_change)', 'config.type');
+    throw new InvalidInputError('cannot change after creation', 'config.type', 'invalid_config_type_change');
   }
   if (params.type === 'self_hosted') return { type: 'self_hosted' };
   const kept = before?.type === 'cloud' ? before.networking : NO_NETWORK;

@@ -90,7 +90,7 @@ export function createEnvironments(db: Db): Environments {
       for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
         const before = await get(workspace_id, id);
         if (before.archived_at !== null) {
-          throw new InvalidInputError(`Environment ${id} is archived and can no longer change (environment_archived).`);
+          throw new InvalidInputError(`Environment ${id} is archived.`, undefined, 'environment_archived');
         }
         const after = await environments.findOneAndUpdate(
           { _id: id, workspace_id, updated_at: before.updated_at, archived_at: null },

@@ -201,7 +201,7 @@ describe('appenders at the same time', () => {
     const processes = [log, otherProcess(), otherProcess()];
     const sent = Array.from({ length: 60 }, (_, i) => `m${i}`);
     await Promise.all(
-      sent.map((text, i) => processes[i % 3]?.appendInputs(ref, [userMessage(text), userMessage(`${text}+`)])),
+      sent.map((text, i) => (processes[i % 3] ?? log).appendInputs(ref, [userMessage(text), userMessage(`${text}+`)])),
     );
     const read = texts(await log.read(ref));
     expect(read.toSorted()).toEqual(sent.flatMap((text) => [text, `${text}+`]).toSorted());
