@@ -31,7 +31,7 @@ interface InboundDocument {
   state: 'received' | 'applied';
   /** Gone once applied. */
   inbound?: Inbound;
-  /** The sessions it goes to, fixed before the first effect. */
+  /** The sessions it goes to, fixed before the first effect. Kept: a double that is late must find the same ones. */
   targets?: Target[];
   attempts: number;
   next_attempt_at: Date;
@@ -110,7 +110,7 @@ export function createInboundStore(db: Db): InboundStore {
     async applied(claimed, now) {
       await events.updateOne(
         { _id: claimed.id },
-        { $set: { state: 'applied', applied_at: new Date(now) }, $unset: { inbound: '', targets: '' } },
+        { $set: { state: 'applied', applied_at: new Date(now) }, $unset: { inbound: '' } },
       );
     },
 

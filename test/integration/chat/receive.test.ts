@@ -158,6 +158,19 @@ describe('the same message again', () => {
     expect(await stage.refs()).toHaveLength(1);
   });
 
+  it('has one effect when its double is still at the beginning as the first is done', async () => {
+    const message = said('deploy');
+    const slow = {
+      ...stage.directory,
+      async agents(workspace_id: string) {
+        await stage.receiver().message(message);
+        return stage.directory.agents(workspace_id);
+      },
+    };
+    expect((await stage.receiver({ directory: slow }).message(message)).effect).toBe('duplicate');
+    expect(await texts()).toEqual(['deploy']);
+  });
+
   it('has one effect when it comes as two events, also of two tenants', async () => {
     const message = said('deploy');
     const mention = { ...message, event_id: 'EvOther', conversation: { ...place, tenant: 'E1' } };
