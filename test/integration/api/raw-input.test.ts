@@ -27,7 +27,10 @@ interface Answer {
   request_id: string | null;
 }
 
-async function ask(path: string, init: RequestInit = {}): Promise<Answer> {
+async function ask(
+  path: string,
+  init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {},
+): Promise<Answer> {
   const headers = { 'x-api-key': server.key, 'content-type': 'application/json', ...init.headers };
   const response = await fetch(server.url + path, { ...init, headers });
   const request_id = response.headers.get('request-id');
