@@ -25,6 +25,8 @@ export interface Cgroup {
   procs: string[];
   /** True when it has (nearly) used up its process limit: a fork bomb, or about to fail like one. */
   isFull(): boolean;
+  /** How often a process was refused because of the limit. */
+  processRefusals(): number;
   /** How often the kernel killed something in it for memory. */
   memoryKills(): number;
   /** End what still runs in it and remove it. Never throws; what cannot be removed is an orphan for the next start. */
@@ -69,10 +71,11 @@ export function createCgroup(tree: CgroupTree, name: string, limits: CgroupLimit
     name,
     procs: unique.map((dir) => join(dir, 'cgroup.procs')),
     isFull: () => pids !== undefined && Number(readWords(join(pids, 'pids.current'))[0]) >= limits.processes * 0.9,
+    // `max` counts refusals, in v1 and v2 alike.
+    processRefusals: () => (pids === undefined ? 0 : counter(join(pids, 'pids.events'), 'max')),
     memoryKills() {
       if (memory === undefined) return 0;
-      const counters = readLines(join(memory, tree.version === 1 ? 'memory.oom_control' : 'memory.events'));
-      return Number(counters.find((line) => line.startsWith('oom_kill '))?.split(' ')[1] ?? 0);
+      return counter(join(memory, tree.version === 1 ? 'memory.oom_control' : 'memory.events'), 'oom_kill');
     },
     remove: () => removeGroups(unique),
   };
@@ -178,6 +181,12 @@ function readLines(path: string): string[] {
   } catch {
     return [];
   }
+}
+
+/** A line such as `max 3` of a file of counters; 0 where there is none. */
+function counter(path: string, name: string): number {
+  const line = readLines(path).find((one) => one.startsWith(`${name} `));
+  return Number(line?.split(' ')[1] ?? 0);
 }
 
 function readWords(path: string): string[] {

@@ -82,10 +82,11 @@ function beginningOfMark(bytes: Buffer, mark: Buffer): number {
 }
 
 function emit(command: Command, bytes: Buffer): void {
-  if (bytes.length === 0 || command.left === 0) return;
+  if (bytes.length === 0) return;
+  // A chunk may have ended exactly at the limit: the next byte is over it.
   const within = bytes.subarray(0, command.left);
   command.left -= within.length;
-  push(command, command.decoder.decode(within, { stream: true }));
+  if (within.length > 0) push(command, command.decoder.decode(within, { stream: true }));
   if (within.length < bytes.length) command.onLimit();
 }
 

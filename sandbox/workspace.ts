@@ -133,6 +133,7 @@ export class BubblewrapWorkspace implements Workspace {
     const { shell, cgroup } = running;
     const timeout = commandTimeout(this.limits, request.timeout_ms);
     const killsBefore = cgroup?.memoryKills() ?? 0;
+    const refusalsBefore = cgroup?.processRefusals() ?? 0;
     const end = await shell.run({
       command: request.command,
       timeout_ms: timeout,
@@ -151,14 +152,16 @@ export class BubblewrapWorkspace implements Workspace {
         `The kernel killed a process that went over the memory limit of ${megabytes(this.limits.memory_bytes)}.`,
       );
     }
-    return this.#result(end, running, timeout);
+    const refused = (cgroup?.processRefusals() ?? 0) > refusalsBefore;
+    return this.#result(end, running, timeout, refused);
   }
 
-  async #result(end: CommandEnd, running: RunningShell, timeout: number): Promise<ExecResult> {
+  async #result(end: CommandEnd, running: RunningShell, timeout: number, refused: boolean): Promise<ExecResult> {
     const { outcome, exit_code, output } = end;
     if (outcome === 'done') {
       this.#state = running.shell.state;
-      if (running.cgroup?.isFull() === true) {
+      // A bomb may be between two bursts at this moment; that processes were refused does not pass.
+      if (refused || running.cgroup?.isFull() === true) {
         await this.#endShell();
         this.#notes.push(`The processes left behind used up the limit of ${this.limits.processes} and were ended.`);
       }

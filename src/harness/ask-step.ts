@@ -38,6 +38,8 @@ export async function askStep(turn: Turn): Promise<StepResult> {
     turn.signal,
   );
   turn.preview.flush();
+  // An abort because of a lost lease is no Stop: what was said is another worker's to say again.
+  turn.stillHeld();
   return record(turn, outcome, { request_id, message_id });
 }
 

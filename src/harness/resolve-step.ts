@@ -39,6 +39,7 @@ export async function resolveStep(turn: Turn, calls: readonly ToolCall[]): Promi
     signal: turn.signal,
   });
   turn.preview.flush();
+  turn.stillHeld();
   await log.append(() =>
     toRun.flatMap((call, index) => {
       const result = results[index];

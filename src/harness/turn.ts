@@ -74,6 +74,8 @@ export interface Turn {
   signal: AbortSignal;
   /** The worker is going away: hand over at the next safe point. */
   stopping: AbortSignal;
+  /** The lease may be somebody else's by now: nothing more may be appended. @throws LeaseLostError */
+  stillHeld(): void;
 }
 
 /** A step either lets the turn go on or has ended it (and given the lease back with its last append). */
@@ -145,12 +147,15 @@ async function runUnder(deps: TurnDeps, ref: SessionRef, lease: Lease, stopping:
     get signal() {
       return AbortSignal.any([interrupt.signal, held.signal, stopping]);
     },
+    stillHeld() {
+      if (held.signal.aborted) throw new LeaseLostError(ref.session_id);
+    },
   };
 
   // What arrived between the claim and the subscription has no hint for us.
   await look();
   for (;;) {
-    if (held.signal.aborted) throw new LeaseLostError(ref.session_id);
+    turn.stillHeld();
     if (stopping.aborted) {
       await log.append(() => [], { release: true });
       return 'handed_over';
