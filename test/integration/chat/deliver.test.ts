@@ -286,6 +286,50 @@ describe('exactly once', () => {
   });
 });
 
+describe('whatever goes wrong', () => {
+  const FAULTS: Fault[] = [
+    { kind: 'lost' },
+    { kind: 'failed' },
+    { kind: 'rate_limited', retry_after_ms: 1 },
+    { kind: 'died', after: true },
+    { kind: 'died', after: false },
+  ];
+
+  it.each([1, 2, 3, 4])('every message stands there once and in order (%s)', async (seed) => {
+    // A small generator, so that a seed always tells the same story.
+    let state = seed * 7_919;
+    const random = (below: number) => {
+      state = (state * 48_271) % 2_147_483_647;
+      return state % below;
+    };
+    const ref = await stage.session();
+    const expected: string[] = [];
+    let current = gateway('gateway_0');
+    for (let n = 1; n <= 15; n++) {
+      const fault = FAULTS[random(FAULTS.length * 2)];
+      if (fault !== undefined) platform.faults.push(fault);
+      await stage.append(ref, says(`message ${n}`));
+      expected.push(`message ${n}`);
+      if (random(3) === 0) {
+        await current.stop();
+        current = gateway(`gateway_${n}`);
+        await current.sweepNow();
+      }
+    }
+    await stage.append(ref, ends());
+    // What hangs in a call that never ends is given up by stopping its gateway.
+    await eventually(async () => {
+      if (platform.texts().length < expected.length) {
+        await current.stop();
+        current = gateway(`gateway_${running.length}`);
+        await current.sweepNow();
+        await eventually(() => expect(platform.texts()).toEqual(expected), 200);
+      }
+      expect(platform.texts()).toEqual(expected);
+    }, 15_000);
+  });
+});
+
 describe('a platform that refuses', () => {
   it('a message is told so in words, and the rest goes on', async () => {
     platform.faults.push({ kind: 'refused', reason: 'msg_too_long' });
