@@ -3,6 +3,7 @@ import type { BetaManagedAgentsSessionAgent } from '@anthropic-ai/sdk/resources/
 import type { ApprovalPolicy, EventOf, SessionEvent } from '../session/event.ts';
 import { derivedId, newId } from '../session/id.ts';
 import type { SessionState } from '../session/state.ts';
+import { findUnstorable } from '../session/storable.ts';
 import { evaluatePermission, permissionOf } from '../tools/permission.ts';
 import { describeUnknownCall, type Tool } from '../tools/tool.ts';
 import { cents, listCost } from './budget.ts';
@@ -30,8 +31,9 @@ export interface Reply {
  * Everything one answer of Claude puts into the log, in one batch: the thinking mark, the message, the tool calls with
  * their verdicts, the questions to people, and the usage. Calls that may run at once count as started from here.
  */
-export function replyEvents(state: SessionState, reply: Reply, context: ReplyContext): SessionEvent[] {
+export function replyEvents(state: SessionState, answer: Reply, context: ReplyContext): SessionEvent[] {
   const { now } = context;
+  const reply = { ...answer, content: answer.content.map(withStorableInput) };
   const uses = reply.content.filter((block) => block.type === 'tool_use');
   const ids = Object.fromEntries(uses.map((use) => [use.id, newId('sevt', now())]));
   const calls = uses.flatMap((use) => callEvents(state, use, ids[use.id] ?? '', context));
@@ -57,6 +59,14 @@ export function replyEvents(state: SessionState, reply: Reply, context: ReplyCon
     requestEnd(reply, false, now),
     usageEvent(addUsage(state, reply.usage, cost ?? 0), now),
   ];
+}
+
+/**
+ * Arguments that the log cannot hold (a NUL in a name, a hundred levels) would fail every worker that records this
+ * answer, each after paying for it again. The call goes on without them, and its tool answers what is missing.
+ */
+function withStorableInput(block: BetaContentBlock): BetaContentBlock {
+  return block.type === 'tool_use' && findUnstorable(block.input) !== null ? { ...block, input: {} } : block;
 }
 
 /** The end of a model request, with what it used. */
