@@ -1,3 +1,6 @@
+import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isHarmlessCommand } from '../../src/tools/command-risk.ts';
 import { splitCommand } from '../../src/tools/command-words.ts';
@@ -180,6 +183,38 @@ describe('splitting a command', () => {
       [false, false],
     ]);
   });
+});
+
+describe('what bash makes of a command', () => {
+  // `p` prints the words it was given, one per line; nothing else can be found or written.
+  const bash = (source: string) =>
+    spawnSync('/bin/bash', ['-c', `p() { for word in "$@"; do echo ">$word<"; done; }\n${source}`], {
+      env: { PATH: '/nowhere' },
+      cwd: tmpdir(),
+      encoding: 'utf8',
+    });
+
+  it('is what was judged, for every mixture of quotes, escapes and operators that is understood', () => {
+    const pieces = fc.constantFrom(
+      ...[`'`, `"`, '\\', '$', '`', '!', ' ', '\t', '\n', ';', '|', '&', '&&', '||', '(', ')', '{', '}', '#', '='],
+      ...['a', 'b', '-', '1', '2', 'é', `'a b'`, `"a b"`, `'$a'`, `"\\$a"`, `"a'b"`, `'a"b'`, '\\ ', "''", '""', 'p '],
+    );
+    let compared = 0;
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 9 }), (parts) => {
+        const source = `p ${parts.join('')}`;
+        const commands = splitCommand(source);
+        if (commands === null || !commands.every(([program]) => program?.text === 'p')) return;
+        // In a pipe the words of all but the last go to the next one.
+        if (/(^|[^|])\|([^|]|$)/.test(source) || source.includes('||')) return;
+        compared += 1;
+        const expected = commands.flatMap(([, ...words]) => words.map((word) => `>${word.text}<\n`)).join('');
+        expect(bash(source).stdout).toBe(expected);
+      }),
+      { numRuns: 1200 },
+    );
+    expect(compared).toBeGreaterThan(20);
+  }, 60_000);
 });
 
 describe('the auto policy on bash', () => {
