@@ -44,6 +44,7 @@ export function actorOf(res: Response): Actor {
 }
 
 function keyOf(req: Request): string | null {
-  const key = req.get('x-api-key') ?? /^Bearer +(.+)$/i.exec(req.get('authorization') ?? '')?.[1];
+  // The SDK sends a bearer token; an empty header beside it is none.
+  const key = req.get('x-api-key') || /^Bearer +(.+)$/i.exec(req.get('authorization') ?? '')?.[1];
   return key === undefined || key === '' ? null : key;
 }
