@@ -184,7 +184,7 @@ async function setup(mode) {
   installSystemPackages(mode);
   installDependencies();
   await prepareDatabase();
-  if (mode === 'start') buildPage();
+  buildPage();
 }
 
 setup(process.argv[2]).catch((error) => {

@@ -195,10 +195,10 @@ it('a worker killed with -9 takes its sandboxes with it, and what it leaves is c
         return false;
       }
     });
-  expect(sleepers().length).toBeGreaterThan(0);
+  await expect.poll(() => sleepers().length, { timeout: 15_000 }).toBeGreaterThan(0);
   worker.kill('SIGKILL');
   await once(worker, 'exit');
-  await expect.poll(sleepers, { timeout: 5000 }).toEqual([]);
+  await expect.poll(sleepers, { timeout: 15_000 }).toEqual([]);
   expect(await sandbox.provider.reapOrphans()).toBeGreaterThanOrEqual(
     sandbox.provider.describe().includes('cgroup') ? 1 : 0,
   );
