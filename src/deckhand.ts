@@ -27,8 +27,11 @@ export interface Deckhand extends AsyncDisposable {
 export async function startDeckhand(config: Config, logger: Logger, roles: readonly Role[]): Promise<Deckhand> {
   const cleanup = createCleanup();
   try {
-    const lock = await lockDataDir(config.data_dir);
-    cleanup.defer(() => lock.release());
+    // A gateway over services of its own keeps nothing there that a worker beside it would mind.
+    if (roles.includes('worker') || config.mongodb_uri === null || config.redis_url === null) {
+      const lock = await lockDataDir(config.data_dir);
+      cleanup.defer(() => lock.release());
+    }
     const made = config.api_key === null ? await bootstrapKey(config.data_dir) : null;
     const services = await startServices(config, logger);
     cleanup.defer(() => services[Symbol.asyncDispose]());

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +15,7 @@ import { createDeliveryStore } from './chat/delivery-store.ts';
 import { createReceiver } from './chat/receive.ts';
 import { createResourceDirectory } from './chat/resource-directory.ts';
 import type { Context } from './context.ts';
+import { STAND_IN_EXAMPLES } from './embedded/model.ts';
 import { createHealth } from './health.ts';
 import { toAgent } from './resources/agents.ts';
 import { createSessionFeeds } from './session/feed.ts';
@@ -28,8 +30,10 @@ export interface RunningGateway {
   stop(): Promise<void>;
 }
 
-/** Built by `npm run build`, or at the first `npm start`. */
-const PAGE_DIR = fileURLToPath(new URL('../console/dist', import.meta.url));
+/** Built by `npm run build`, or at the first `npm start`; seen from `src/` and from `dist/src/`. */
+const PAGE_DIRS = ['../console/dist', '../../console/dist'].map((path) =>
+  fileURLToPath(new URL(path, import.meta.url)),
+);
 /** An open event stream ends by itself; nothing else takes this long. */
 const CLOSE_GRACE_MS = 5_000;
 
@@ -129,7 +133,8 @@ function createConnectors(context: Context) {
     workspace_id: defaults.workspace_id,
     logger,
     standIn: context.stand_in,
-    page_dir: PAGE_DIR,
+    ...(context.stand_in ? { examples: STAND_IN_EXAMPLES } : {}),
+    page_dir: PAGE_DIRS.find((dir) => existsSync(dir)) ?? 'console/dist',
   });
   const slack = config.slack === null ? null : createSlackConnector({ ...config.slack, logger });
   const connectors = new Map<string, Connector>([

@@ -16,6 +16,14 @@ I can show you how Deckhand works. Try one of these:
 - deploy the app — something risky, which waits for your approval
 - write a haiku — a longer answer, streamed`;
 
+/** What the page offers to try while the stand-in answers. */
+export const STAND_IN_EXAMPLES = [
+  { title: 'What is this?', prompt: 'What can you do for me here?' },
+  { title: 'Run a command', prompt: 'run `uname -a && ls -la`' },
+  { title: 'Watch output appear', prompt: 'run `for i in 1 2 3; do echo "step $i"; sleep 1; done`' },
+  { title: 'Something risky', prompt: 'deploy the app' },
+];
+
 const HAIKU = `Ropes coiled on the deck,
 the watch changes without words:
 the log knows the rest.`;
