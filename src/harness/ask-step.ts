@@ -19,11 +19,11 @@ export async function askStep(turn: Turn): Promise<StepResult> {
   }
 
   const request_id = newId('sevt', deps.now());
-  await log.append((state) => {
-    const taken = [...state.queued.map((message) => message.event_id), ...state.unmarked];
+  const taken = await log.append((state) => {
+    const inputs = [...state.queued.map((message) => message.event_id), ...state.unmarked];
     return [
       ...runningEvents(state, deps.now),
-      ...(taken.length === 0 ? [] : [processedEvent(taken, deps.now)]),
+      ...(inputs.length === 0 ? [] : [processedEvent(inputs, deps.now)]),
       { ...stamp(deps.now), id: request_id, type: 'span.model_request_start' },
     ];
   });
@@ -40,12 +40,15 @@ export async function askStep(turn: Turn): Promise<StepResult> {
   turn.preview.flush();
   // An abort because of a lost lease is no Stop: what was said is another worker's to say again.
   turn.stillHeld();
-  return record(turn, outcome, { request_id, message_id });
+  const asked_at = taken?.at(-1)?.seq ?? log.state.seq;
+  return record(turn, outcome, { request_id, message_id, asked_at });
 }
 
 interface RequestIds {
   request_id: string;
   message_id: string;
+  /** Claude has seen the log up to here. */
+  asked_at: number;
 }
 
 async function record(turn: Turn, outcome: ModelOutcome, ids: RequestIds): Promise<StepResult> {
@@ -54,9 +57,10 @@ async function record(turn: Turn, outcome: ModelOutcome, ids: RequestIds): Promi
     case 'replied': {
       const { content, stop_reason, usage } = outcome.message;
       if (stop_reason === 'max_tokens' || stop_reason === 'model_context_window_exceeded') {
-        return cutShort(turn, { model, content, stop_reason, usage, ...ids });
+        return cutShort(turn, { model, content, stop_reason, usage, ...ids }, ids.asked_at);
       }
-      return replied(turn, { model, content, stop_reason, usage, ...ids }, outcome.message.stop_details ?? null);
+      const reply = { model, content, stop_reason, usage, ...ids };
+      return replied(turn, reply, outcome.message.stop_details ?? null, ids.asked_at);
     }
     case 'aborted':
       // What was said before a Stop is kept, and Claude sees it too. A worker that goes away drops it: another asks anew.
@@ -78,14 +82,14 @@ async function record(turn: Turn, outcome: ModelOutcome, ids: RequestIds): Promi
 
 type StopDetails = { category?: unknown; explanation?: unknown } | null;
 
-async function replied(turn: Turn, reply: Reply, details: StopDetails): Promise<StepResult> {
+async function replied(turn: Turn, reply: Reply, details: StopDetails, asked_at: number): Promise<StepResult> {
   const { log, deps } = turn;
   if (reply.stop_reason === 'refusal') {
     return end(
       turn,
       (state) => replyEvents(state, reply, contextOf(turn)),
       { type: 'refusal' },
-      explanationOf(details),
+      { asked_at, details: explanationOf(details) },
     );
   }
   // The usual end of a run is one write: the answer, the usage and the idle status together.
@@ -108,7 +112,7 @@ async function replied(turn: Turn, reply: Reply, details: StopDetails): Promise<
 }
 
 /** The answer hit a limit: keep the text, drop a call that may be half written, and say so. */
-async function cutShort(turn: Turn, reply: Reply): Promise<StepResult> {
+async function cutShort(turn: Turn, reply: Reply, asked_at: number): Promise<StepResult> {
   const content = reply.content.filter((block) => block.type === 'text' && block.text.trim() !== '');
   const message =
     reply.stop_reason === 'max_tokens'
@@ -124,13 +128,14 @@ async function cutShort(turn: Turn, reply: Reply): Promise<StepResult> {
       { ...stamp(turn.deps.now), type: 'session.error', error },
     ],
     { type: 'end_turn' },
+    { asked_at },
   );
 }
 
 async function failed(
   turn: Turn,
   failure: ModelFailure,
-  request: { request_id: string; usage: BetaUsage | null },
+  request: { request_id: string; usage: BetaUsage | null; asked_at?: number },
 ): Promise<StepResult> {
   const { deps, log } = turn;
   const failures = log.state.failures + 1;
@@ -141,7 +146,8 @@ async function failed(
     sessionError(failure, retry_status, deps.now),
   ];
   if (!retry) {
-    return end(turn, () => error(failure.retryable ? 'exhausted' : 'terminal'), { type: 'retries_exhausted' });
+    const reason = { type: 'retries_exhausted' as const };
+    return end(turn, () => error(failure.retryable ? 'exhausted' : 'terminal'), reason, request);
   }
   await log.append(() => [...error('retrying'), { ...stamp(deps.now), type: 'session.status_rescheduled' }]);
   await pause(turn, failure.retry_after_ms ?? backoff(turn, failures));
@@ -174,17 +180,19 @@ async function end(
   turn: Turn,
   first: (state: SessionState) => SessionEvent[],
   reason: StopReason,
-  details: EventOf<'session.status_idle'>['stop_details'] = null,
+  {
+    asked_at = turn.log.state.seq,
+    details = null,
+  }: { asked_at?: number; details?: EventOf<'session.status_idle'>['stop_details'] } = {},
 ): Promise<StepResult> {
   const { now } = turn.deps;
-  const before = turn.log.state.seq;
   await turn.log.append(
     (state) => {
       const events = first(state);
       return [...events, ...idle(state, events, reason, details, now)];
     },
-    // What arrived meanwhile gets a turn of its own; what was there before has just been answered for.
-    { owed: (state) => hasNewInput(state, before), release: true },
+    // What arrived since Claude was asked gets a turn of its own; what was there before has just been answered for.
+    { owed: (state) => hasNewInput(state, asked_at), release: true },
   );
   return 'ended';
 }

@@ -71,7 +71,8 @@ export function toMessages(transcript: readonly TranscriptItem[]): BetaMessagePa
   const messages: BetaMessageParam[] = [];
   for (const item of transcript) {
     if (item.role === 'assistant') {
-      messages.push({ role: 'assistant', content: item.content as BetaContentBlockParam[] });
+      const content = sayable(item.content);
+      if (content.length > 0) messages.push({ role: 'assistant', content });
       continue;
     }
     const blocks = blocksOf(item);
@@ -80,6 +81,15 @@ export function toMessages(transcript: readonly TranscriptItem[]): BetaMessagePa
     else messages.push({ role: 'user', content: blocks });
   }
   return messages;
+}
+
+/**
+ * An answer as the API takes it back: Claude may end a run with nothing or a blank text, but neither may be repeated to it,
+ * and every later request would be refused.
+ */
+function sayable(content: Extract<TranscriptItem, { role: 'assistant' }>['content']): BetaContentBlockParam[] {
+  const said = content.filter((block) => block.type !== 'text' || block.text.trim() !== '');
+  return said as BetaContentBlockParam[];
 }
 
 function blocksOf(item: Exclude<TranscriptItem, { role: 'assistant' }>): BetaContentBlockParam[] {
