@@ -1,10 +1,14 @@
 import type { EventOf, SessionEvent } from '../session/event.ts';
+import { MAX_APPEND_BYTES } from '../session/log.ts';
 import { isWaiting, nextStep, type SessionState, type ToolCall } from '../session/state.ts';
 import type { ToolResult } from '../tools/tool.ts';
 import { closingUsage, startedEvent } from './reply.ts';
 import { resultEvent, runCalls, verdictOf } from './tool-calls.ts';
 import type { StepResult, Turn } from './turn.ts';
 import { NOT_OWED, processedEvent, runningEvents, stamp } from './turn-log.ts';
+
+/** What an event's place in the log adds to it, generously. */
+const ENTRY_BYTES = 100;
 
 /** Give each of these calls its result: by verdict where there is one, else by running it. */
 export async function resolveStep(turn: Turn, calls: readonly ToolCall[]): Promise<StepResult> {
@@ -40,13 +44,29 @@ export async function resolveStep(turn: Turn, calls: readonly ToolCall[]): Promi
   });
   turn.preview.flush();
   turn.stillHeld();
-  await log.append(() =>
-    toRun.flatMap((call, index) => {
-      const result = results[index];
-      return result === undefined ? [] : [resultEvent(call, result, deps.now)];
-    }),
-  );
+  const events = toRun.flatMap((call, index) => {
+    const result = results[index];
+    return result === undefined ? [] : [resultEvent(call, result, deps.now)];
+  });
+  for (const batch of batchesOf(events)) await log.append(() => batch);
   return 'go_on';
+}
+
+/** Results that fit an append each: several pictures may weigh more than one holds. */
+function batchesOf(events: SessionEvent[]): SessionEvent[][] {
+  const batches: SessionEvent[][] = [];
+  let room = 0;
+  for (const event of events) {
+    const bytes = Buffer.byteLength(JSON.stringify(event)) + ENTRY_BYTES;
+    const open = batches.at(-1);
+    if (open !== undefined && bytes <= room) open.push(event);
+    else {
+      batches.push([event]);
+      room = MAX_APPEND_BYTES;
+    }
+    room -= bytes;
+  }
+  return batches;
 }
 
 /** Only people can go on: say for what, and end the turn. Nothing is kept in memory while they think. */

@@ -23,6 +23,9 @@ export interface LogHead {
   lease_token: number;
 }
 
+/** Most that one append holds, as JSON: MongoDB's documents end at 16 MiB, and a tail shares one with its session. */
+export const MAX_APPEND_BYTES = 8 * 1024 * 1024;
+
 export interface Append extends SessionRef {
   /** The last sequence number the caller saw. */
   after: number;

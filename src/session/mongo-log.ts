@@ -2,11 +2,17 @@ import { LRUCache } from 'lru-cache';
 import { type Collection, type Db, MongoBulkWriteError } from 'mongodb';
 import { InvalidInputError, LeaseLostError, LogMovedError, NotFoundError } from '../errors.ts';
 import type { LogEntry } from './event.ts';
-import type { Append, AppendListener, Claimed, EventQuery, SessionLog, SessionRef } from './log.ts';
+import {
+  type Append,
+  type AppendListener,
+  type Claimed,
+  type EventQuery,
+  MAX_APPEND_BYTES,
+  type SessionLog,
+  type SessionRef,
+} from './log.ts';
 import { type EventDocument, headOf, type LoggedDocument, toDocument, toEntry } from './log-document.ts';
 
-/** MongoDB's documents end at 16 MiB; a tail this large leaves room for the rest of the session's document. */
-const MAX_APPEND_BYTES = 8 * 1024 * 1024;
 const MAX_APPEND_EVENTS = 1000;
 const DUPLICATE_KEY = 11000;
 /** How often an unconditional append re-reads a moving head before it gives up. */
