@@ -2,16 +2,17 @@ import type {
   BetaManagedAgentsBudgetLimit,
   BetaManagedAgentsSessionAgent,
 } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
-import { LeaseLostError } from '../errors.ts';
+import { LeaseLostError, messageOf, NotFoundError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { ApprovalPolicy, LogEntry, SessionEvent } from '../session/event.ts';
 import { type Hints, parseSessionHint, sessionChannel } from '../session/hints.ts';
 import { holdLease } from '../session/lease.ts';
-import type { Lease, SessionLog, SessionRef } from '../session/log.ts';
+import type { Claimed, Lease, SessionLog, SessionRef } from '../session/log.ts';
 import { nextStep, type SessionState } from '../session/state.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { Workspace } from '../tools/workspace.ts';
 import { askStep } from './ask-step.ts';
+import { failTurn } from './fail-turn.ts';
 import { interruptStep } from './interrupt-step.ts';
 import type { AskModel } from './model.ts';
 import { createPreview, type Preview } from './preview.ts';
@@ -89,17 +90,21 @@ export type TurnResult =
   /** The lease was taken over in the middle. */
   | 'lost'
   /** The worker is stopping; the turn is still owed. */
-  | 'handed_over';
+  | 'handed_over'
+  /** The session was deleted. */
+  | 'gone';
 
 /**
  * One turn: become the session's brain, do what the log asks for until it asks for nothing, and give the session back.
  *
  * The turn keeps nothing: whatever it learns is in the log before it acts on it, so it may be killed between any two
  * lines and another worker goes on from the log. It stops within moments of an interrupt, of `stopping`, and of losing
- * its lease. @throws when the database is out of reach; the lease then runs out and the sweep brings the session back.
+ * its lease. @throws when the database is out of reach or something is broken; the sweep brings the session back, and what
+ * keeps failing ends in words (fail-turn.ts).
  */
 export async function takeTurn(deps: TurnDeps, ref: SessionRef, stopping: AbortSignal): Promise<TurnResult> {
-  const claimed = await deps.log.claim(ref, deps.worker_id, deps.timings.lease_ms);
+  const claimed = await claim(deps, ref);
+  if (claimed === 'gone') return 'gone';
   if (claimed === null) return 'busy';
   const { lease } = claimed;
   if (claimed.taken_over) deps.logger.warn({ ...ref, token: lease.token }, 'took over from a lost worker');
@@ -111,7 +116,17 @@ export async function takeTurn(deps: TurnDeps, ref: SessionRef, stopping: AbortS
       deps.logger.warn({ ...ref, token: lease.token }, 'lease lost; another worker goes on');
       return 'lost';
     }
-    await deps.log.release(lease).catch(() => undefined);
+    deps.states.forget(ref);
+    if (await failTurn(deps, lease, error)) return 'gone';
+    throw error;
+  }
+}
+
+async function claim(deps: TurnDeps, ref: SessionRef): Promise<Claimed | null | 'gone'> {
+  try {
+    return await deps.log.claim(ref, deps.worker_id, deps.timings.lease_ms);
+  } catch (error) {
+    if (error instanceof NotFoundError) return 'gone';
     throw error;
   }
 }
@@ -133,7 +148,7 @@ async function runUnder(deps: TurnDeps, ref: SessionRef, lease: Lease, stopping:
   using held = holdLease(deps.log, lease, deps.timings.lease_ms, (head) => {
     if (head.seq > log.state.seq) lookSoon();
   });
-  await using _hints = await listen(deps.hints, ref, lookSoon);
+  using _hints = listen(deps, ref, lookSoon);
 
   const turn: Turn = {
     ref,
@@ -152,7 +167,7 @@ async function runUnder(deps: TurnDeps, ref: SessionRef, lease: Lease, stopping:
     },
   };
 
-  // What arrived between the claim and the subscription has no hint for us.
+  // What arrived since the state was read is part of this turn.
   await look();
   for (;;) {
     turn.stillHeld();
@@ -201,11 +216,24 @@ function markLeftovers(turn: Turn, state: SessionState): SessionEvent[] {
   return state.unmarked.length === 0 ? [] : [processedEvent(state.unmarked, turn.deps.now)];
 }
 
-/** Hear of new inputs. A hint that is lost costs at most a third of the lease: its renewal looks too. */
-async function listen(hints: Hints, ref: SessionRef, onInput: () => void): Promise<AsyncDisposable> {
-  const end = await hints.subscribe(sessionChannel(ref.session_id), (message) => {
+/**
+ * Hear of new inputs, also of those from before the subscription stood. A hint that is lost costs at most a third of the
+ * lease, because its renewal looks too; so a turn neither waits nor fails for want of Redis.
+ */
+function listen(deps: Pick<TurnDeps, 'hints' | 'logger'>, ref: SessionRef, onInput: () => void): Disposable {
+  let over = false;
+  const subscribed = deps.hints.subscribe(sessionChannel(ref.session_id), (message) => {
     const hint = parseSessionHint(message);
-    if (hint?.type === 'appended' && hint.inputs) onInput();
+    if (!over && hint?.type === 'appended' && hint.inputs) onInput();
   });
-  return { [Symbol.asyncDispose]: end };
+  subscribed.then(
+    () => over || onInput(),
+    (error: unknown) => deps.logger.warn({ ...ref, reason: messageOf(error) }, 'the turn runs without hints'),
+  );
+  return {
+    [Symbol.dispose]() {
+      over = true;
+      subscribed.then((end) => end()).catch(() => undefined);
+    },
+  };
 }

@@ -96,6 +96,7 @@ export function testAgent(over: Partial<BetaManagedAgentsSessionAgent> = {}): Be
 
 /** A session on a real log with a real SDK and a scripted model, and as many workers as a test likes. */
 export interface Stage extends AsyncDisposable {
+  database: Db;
   ref: SessionRef;
   log: SessionLog;
   model: TestModel;
@@ -158,6 +159,7 @@ export async function stage(db: Db): Promise<Stage> {
   const sends = (event: SessionEvent, by: Actor = ana) => log.appendInputs(ref, [{ event, by }]);
   const events = async () => (await log.read(ref)).map((entry) => entry.event);
   return {
+    database: db,
     ref,
     log,
     model,

@@ -1,0 +1,56 @@
+import { messageOf, NotFoundError } from '../errors.ts';
+import type { EventType, NewEntry, SessionEvent } from '../session/event.ts';
+import type { Lease } from '../session/log.ts';
+import type { TurnDeps } from './turn.ts';
+import { stamp } from './turn-log.ts';
+
+/** Signs of a run that gets on, or ended: failures before them no longer count. */
+const FRESH_STARTS: readonly EventType[] = ['user.message', 'deckhand.model_reply', 'session.status_idle'];
+
+/**
+ * A turn broke for a reason that is not Claude's. Say so in the log and give the session back: the sweep tries again, and
+ * at the last of `max_failures` in a row the run ends in words, so that no session fails for ever and in silence. Nothing
+ * here depends on the state, which may be what is broken. Without a database nothing is counted, and the lease runs out.
+ *
+ * @returns whether the session is gone.
+ */
+export async function failTurn(deps: TurnDeps, lease: Lease, error: unknown): Promise<boolean> {
+  const { log, timings } = deps;
+  try {
+    const recent = await log.query({
+      workspace_id: lease.workspace_id,
+      session_id: lease.session_id,
+      types: [...FRESH_STARTS, 'session.error'],
+      order: 'desc',
+      limit: timings.max_failures,
+    });
+    const fresh = recent.findIndex(({ event }) => event.type !== 'session.error');
+    const failures = (fresh === -1 ? recent.length : fresh) + 1;
+    const last = failures >= timings.max_failures;
+    const { seq } = await log.head(lease);
+    const entries = failureEvents(last, deps.now).map((event): NewEntry => ({ event }));
+    const { workspace_id, session_id } = lease;
+    // Still owed until the last: the sweep's pace is the wait between two tries.
+    const owed = last ? { owed: false } : {};
+    await log.append({ workspace_id, session_id, lease, after: seq, entries, release: true, ...owed });
+    deps.logger.warn({ session_id, failures, reason: messageOf(error) }, 'turn broke');
+    return false;
+  } catch (second) {
+    if (second instanceof NotFoundError) return true;
+    await log.release(lease).catch(() => undefined);
+    return false;
+  }
+}
+
+function failureEvents(last: boolean, now: () => number): SessionEvent[] {
+  const message = last
+    ? 'Something keeps going wrong on my side, so I stopped. The log of the worker says what.'
+    : 'Something went wrong on my side.';
+  const retry_status = { type: last ? ('exhausted' as const) : ('retrying' as const) };
+  return [
+    { ...stamp(now), type: 'session.error', error: { type: 'unknown_error', message, retry_status } },
+    last
+      ? { ...stamp(now), type: 'session.status_idle', stop_reason: { type: 'retries_exhausted' }, stop_details: null }
+      : { ...stamp(now), type: 'session.status_rescheduled' },
+  ];
+}
