@@ -17,8 +17,8 @@ export interface Deckhand extends AsyncDisposable {
   context: Context;
   /** One line per service, in words. */
   services: string[];
-  /** Where the API key that was made is kept; null when one was configured. */
-  key_path: string | null;
+  /** The API key of this data directory, when none is configured: where it is kept and, on the first start, itself. */
+  own_key: { path: string; made: string | null } | null;
   /** Stops the roles first, then the services, which end with their data safe. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -50,7 +50,7 @@ export async function startDeckhand(config: Config, logger: Logger, roles: reado
       url: gateway?.url ?? null,
       context,
       services: services.describe(),
-      key_path: made?.path ?? null,
+      own_key: made === null ? null : { path: made.path, made: made.made ? made.api_key : null },
       [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
     };
   } catch (error) {

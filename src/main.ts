@@ -24,12 +24,14 @@ function rolesOf(args: string[]): Role[] {
   });
 }
 
-function welcome(roles: Role[], { url, services, key_path }: Deckhand): string {
+function welcome(roles: Role[], { url, services, own_key }: Deckhand): string {
   return [
     `Deckhand is running (${roles.join(' and ')}).`,
     ...services.map((line) => `  ${line}`),
     ...(url === null ? [] : [`  Page: ${url}`, `  API:  ${url}/v1`]),
-    ...(key_path === null ? [] : [`  API key: in ${key_path}`]),
+    ...(own_key === null
+      ? []
+      : [`  API key: ${own_key.made === null ? '' : `${own_key.made}, kept `}in ${own_key.path}`]),
     'Press Ctrl-C to stop.',
   ].join('\n');
 }

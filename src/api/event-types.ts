@@ -50,6 +50,7 @@ const EVENT_TYPES: Record<EventType, true> = {
   'deckhand.approval_requested': true,
   'deckhand.approval_reminded': true,
   'deckhand.approval_decided': true,
+  'deckhand.tool_progress': true,
   'deckhand.note': true,
 };
 

@@ -1,4 +1,5 @@
 import type { PreviewEvent } from '../session/hints.ts';
+import { tailOf } from '../session/text.ts';
 import type { PostRef } from './connector.ts';
 
 /** Text or output that is still being written, as far as its pieces have reached this gateway. */
@@ -55,7 +56,7 @@ export function createLive(): Live {
           return false;
         case 'tool_output': {
           const before = outputs.get(event.tool_use_id)?.text ?? '';
-          outputs.set(event.tool_use_id, { text: tail(before + event.text), fresh: true });
+          outputs.set(event.tool_use_id, { text: tailOf(before + event.text, OUTPUT_CHARS), fresh: true });
           return true;
         }
         default:
@@ -88,10 +89,4 @@ export function createLive(): Live {
 /** A message's text blocks as one text, the same while it grows and when it is whole. */
 export function textOfBlocks(blocks: readonly (string | undefined)[]): string {
   return blocks.filter((text) => text !== undefined && text.trim() !== '').join('\n\n');
-}
-
-function tail(text: string): string {
-  if (text.length <= OUTPUT_CHARS) return text;
-  const cut = text.slice(-OUTPUT_CHARS);
-  return /^[\uDC00-\uDFFF]/.test(cut) ? cut.slice(1) : cut;
 }

@@ -2,6 +2,7 @@ import type { EventOf, SessionEvent } from '../session/event.ts';
 import { MAX_APPEND_BYTES } from '../session/log.ts';
 import { isWaiting, nextStep, type SessionState, type ToolCall } from '../session/state.ts';
 import type { ToolResult } from '../tools/tool.ts';
+import { recordProgress } from './progress.ts';
 import { closingUsage, startedEvent } from './reply.ts';
 import { resultEvent, runCalls, verdictOf } from './tool-calls.ts';
 import type { StepResult, Turn } from './turn.ts';
@@ -33,16 +34,7 @@ export async function resolveStep(turn: Turn, calls: readonly ToolCall[]): Promi
   ]);
 
   if (toRun.length === 0) return 'go_on';
-  const results = await runCalls(toRun, {
-    ...turn.ref,
-    tools: turn.tools,
-    openWorkspace: turn.session.openWorkspace,
-    onOutput: (id, text) => turn.preview.toolOutput(id, text),
-    logger: deps.logger,
-    now: deps.now,
-    signal: turn.signal,
-  });
-  turn.preview.flush();
+  const results = await runVisibly(turn, toRun);
   turn.stillHeld();
   const events = toRun.flatMap((call, index) => {
     const result = results[index];
@@ -50,6 +42,25 @@ export async function resolveStep(turn: Turn, calls: readonly ToolCall[]): Promi
   });
   for (const batch of batchesOf(events)) await log.append(() => batch);
   return 'go_on';
+}
+
+/** Run them, and show what they print: at once to who watches, and a little later in the log. */
+async function runVisibly(turn: Turn, calls: readonly ToolCall[]): Promise<ToolResult[]> {
+  await using progress = recordProgress(turn);
+  const results = await runCalls(calls, {
+    ...turn.ref,
+    tools: turn.tools,
+    openWorkspace: turn.session.openWorkspace,
+    onOutput(id, text) {
+      turn.preview.toolOutput(id, text);
+      progress.add(id, text);
+    },
+    logger: turn.deps.logger,
+    now: turn.deps.now,
+    signal: turn.signal,
+  });
+  turn.preview.flush();
+  return results;
 }
 
 /** Results that fit an append each: several pictures may weigh more than one holds. */

@@ -35,7 +35,7 @@ export function verdictOf(
   if (call.started && !mine.has(call.event_id) && !tool.idempotent) {
     return toolError(
       'The worker that ran this call was lost before the result was recorded. It may have run not at all, in part or ' +
-        'to the end. It was not run again: look at the current state first, then decide.',
+        `to the end. It was not run again: look at the current state first, then decide.${lastWords(call)}`,
     );
   }
   return null;
@@ -96,6 +96,10 @@ function groups(calls: readonly ToolCall[], tools: ReadonlyMap<string, Tool>): T
     }
   }
   return result;
+}
+
+function lastWords(call: ToolCall): string {
+  return call.progress === '' ? '' : `\nThe last that was seen of its output:\n${call.progress}`;
 }
 
 function denialOf(call: ToolCall): string {

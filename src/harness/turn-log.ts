@@ -57,6 +57,7 @@ export function openTurnLog(
     for (;;) {
       const events = build(state);
       if (events === null) return null;
+      if (events.length === 0 && options.owed === undefined && options.release !== true) return [];
       const entries: NewEntry[] = events.map((event) => ({ event }));
       try {
         const appended = await deps.log.append({

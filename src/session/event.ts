@@ -31,6 +31,7 @@ export type DeckhandEvent =
   | InputProcessed
   | ModelReply
   | ToolStarted
+  | ToolProgress
   | ApprovalRequested
   | ApprovalReminded
   | ApprovalDecided
@@ -59,6 +60,13 @@ export interface ToolStarted extends Base {
   type: 'deckhand.tool_started';
   tool_use_ids: string[];
   worker: string;
+}
+
+/** What a running call has printed since the last record: the latest part, at most 4,000 characters. */
+export interface ToolProgress extends Base {
+  type: 'deckhand.tool_progress';
+  tool_use_id: string;
+  text: string;
 }
 
 /** Who may decide, as it was when the question was asked. Times in milliseconds. */

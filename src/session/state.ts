@@ -1,6 +1,10 @@
 import type { BetaContentBlock } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import type { BetaManagedAgentsSessionUsageSnapshot } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type { Actor, EventOf, LogEntry, SessionEvent, SessionStatus, StopReason } from './event.ts';
+import { tailOf } from './text.ts';
+
+/** Output of a running call that the state keeps. */
+const PROGRESS_CHARS = 2_000;
 
 /**
  * What a log means, as plain data: the fold of its entries, and nothing else. A worker keeps it between turns and
@@ -71,6 +75,8 @@ export interface ToolCall {
   permission: 'allow' | 'ask' | 'deny';
   /** It may have had an effect. */
   started: boolean;
+  /** The last of what it printed, as far as it was recorded; at most 2,000 characters. */
+  progress: string;
   confirmation: { result: 'allow' | 'deny'; message: string | null; by: Actor | null } | null;
   result: { content: ResultContent; is_error: boolean } | null;
 }
@@ -203,6 +209,11 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
     case 'deckhand.tool_started':
       for (const call of state.calls) if (event.tool_use_ids.includes(call.event_id)) call.started = true;
       return;
+    case 'deckhand.tool_progress': {
+      const call = openCall(state, event.tool_use_id);
+      if (call !== undefined) call.progress = tailOf(call.progress + event.text, PROGRESS_CHARS);
+      return;
+    }
     case 'agent.tool_result':
       settle(state, event.tool_use_id, event.content, event.is_error);
       return;
@@ -293,6 +304,7 @@ function newCall(
     input: event.input,
     permission,
     started: false,
+    progress: '',
     confirmation: null,
     result: null,
   };

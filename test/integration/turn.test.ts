@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { takeTurn } from '../../src/harness/turn.ts';
 import type { EventOf, EventType, SessionEvent } from '../../src/session/event.ts';
 import { newId } from '../../src/session/id.ts';
+import { type Tool, toolText } from '../../src/tools/tool.ts';
 import { eventually } from '../support/eventually.ts';
-import { ana, type Stage, stage, testAgent } from '../support/harness.ts';
+import { ana, type Stage, stage, testAgent, testTools } from '../support/harness.ts';
 import { testDatabase } from '../support/services.ts';
 
 const never = new AbortController().signal;
@@ -369,6 +370,42 @@ describe('a lost worker', () => {
       await on.settle();
       expect(on.effects).toEqual(['once', 'read twice', 'read twice']);
       expect(JSON.stringify(on.model.requests[1]?.messages.at(-1))).toContain('lost before the result was recorded');
+    }));
+
+  test('what a call printed is on record while it runs, and its successor is told', () =>
+    onStage(async (on) => {
+      let release = () => undefined as void;
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const [bash, ...others] = testTools(on.effects);
+      if (bash === undefined) throw new Error('no bash');
+      const slow: Tool = {
+        ...bash,
+        async run(_input, context) {
+          context.onProgress('step 1\n');
+          await released;
+          return toolText('never recorded');
+        },
+      };
+      on.model.reply({ tool_uses: [{ name: 'bash', input: { text: 'steps' } }] }, { text: 'I see.' });
+      await on.says('go');
+      const dead = new Error('the database is gone');
+      const dying: typeof on.log = {
+        ...on.log,
+        append: async (request) => {
+          if (request.entries.some(({ event }) => event.type === 'agent.tool_result')) throw dead;
+          return on.log.append(request);
+        },
+      };
+      const first = takeTurn(on.worker({ log: dying, tools: [slow, ...others] }), on.ref, never);
+      await eventually(async () => {
+        expect(only(await on.events(), 'deckhand.tool_progress')).toMatchObject([{ text: 'step 1\n' }]);
+      });
+      release();
+      await first.catch(() => undefined);
+      await on.settle();
+      expect(JSON.stringify(on.model.requests[1]?.messages.at(-1))).toContain('step 1');
     }));
 
   test('a lease that was taken over appends nothing more', () =>
