@@ -11,7 +11,7 @@ import type { Services } from './embedded/services.ts';
 import { hasListPrice } from './harness/budget.ts';
 import { type AskModel, createAskModel } from './harness/model.ts';
 import { createStateCache } from './harness/state-cache.ts';
-import type { TurnDeps, TurnSession } from './harness/turn.ts';
+import type { TurnDeps, TurnSession } from './harness/turn-parts.ts';
 import { createIndexes } from './indexes.ts';
 import type { Logger } from './logger.ts';
 import { createTurnQueue } from './queue/bullmq-queue.ts';

@@ -7,8 +7,8 @@ import { isWithinBudget } from './budget.ts';
 import type { ModelFailure, ModelOutcome } from './model.ts';
 import { buildPrompt } from './prompt.ts';
 import { closingUsage, type Reply, replyEvents, requestEnd } from './reply.ts';
-import type { StepResult, Turn } from './turn.ts';
 import { NOT_OWED, processedEvent, runningEvents, stamp } from './turn-log.ts';
+import type { StepResult, Turn } from './turn-parts.ts';
 
 /** Take up what is queued, ask Claude once, and put the answer into the log. */
 export async function askStep(turn: Turn): Promise<StepResult> {

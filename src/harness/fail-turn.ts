@@ -1,8 +1,8 @@
 import { messageOf, NotFoundError } from '../errors.ts';
 import type { EventType, NewEntry, SessionEvent } from '../session/event.ts';
 import type { Lease } from '../session/log.ts';
-import type { TurnDeps } from './turn.ts';
 import { stamp } from './turn-log.ts';
+import type { TurnDeps } from './turn-parts.ts';
 
 /** Signs of a run that gets on, or ended: failures before them no longer count. */
 const FRESH_STARTS: readonly EventType[] = ['user.message', 'deckhand.model_reply', 'session.status_idle'];

@@ -4,8 +4,8 @@ import { isWaiting, type SessionState, type ToolCall } from '../session/state.ts
 import { toolError } from '../tools/tool.ts';
 import { closingUsage, requestEnd } from './reply.ts';
 import { resultEvent } from './tool-calls.ts';
-import type { StepResult, Turn } from './turn.ts';
 import { NOT_OWED, processedEvent, stamp } from './turn-log.ts';
+import type { StepResult, Turn } from './turn-parts.ts';
 
 /**
  * Somebody pressed Stop. Open calls get a result that says so, questions to people are withdrawn, and the run ends.

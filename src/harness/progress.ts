@@ -1,8 +1,8 @@
 import { LeaseLostError } from '../errors.ts';
 import type { SessionEvent } from '../session/event.ts';
 import { tailOf } from '../session/text.ts';
-import type { Turn } from './turn.ts';
 import { stamp } from './turn-log.ts';
+import type { Turn } from './turn-parts.ts';
 
 /** Between two records of what running calls print. Watchers see it sooner, as previews; this is for whoever comes later. */
 const EVERY_MS = 1_000;

@@ -5,8 +5,8 @@ import type { ToolResult } from '../tools/tool.ts';
 import { recordProgress } from './progress.ts';
 import { closingUsage, startedEvent } from './reply.ts';
 import { resultEvent, runCalls, verdictOf } from './tool-calls.ts';
-import type { StepResult, Turn } from './turn.ts';
 import { NOT_OWED, processedEvent, runningEvents, stamp } from './turn-log.ts';
+import type { StepResult, Turn } from './turn-parts.ts';
 
 /** What an event's place in the log adds to it, generously. */
 const ENTRY_BYTES = 100;

@@ -1,0 +1,76 @@
+import type {
+  BetaManagedAgentsBudgetLimit,
+  BetaManagedAgentsSessionAgent,
+} from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
+import type { Logger } from '../logger.ts';
+import type { ApprovalPolicy, LogEntry } from '../session/event.ts';
+import type { Hints } from '../session/hints.ts';
+import type { SessionLog, SessionRef } from '../session/log.ts';
+import type { Tool } from '../tools/tool.ts';
+import type { Workspace } from '../tools/workspace.ts';
+import type { AskModel } from './model.ts';
+import type { Preview } from './preview.ts';
+import type { StateCache } from './state-cache.ts';
+import type { TurnLog } from './turn-log.ts';
+
+/** What a turn needs to know of its session's resources. */
+export interface TurnSession {
+  agent: BetaManagedAgentsSessionAgent;
+  budget: BetaManagedAgentsBudgetLimit | null;
+  approval_policy: ApprovalPolicy;
+  /** Archived: nothing runs any more. */
+  closed: boolean;
+  openWorkspace(): Promise<Workspace>;
+}
+
+/** Times in milliseconds. */
+export interface TurnTimings {
+  /** How long a silent worker keeps a session: the time it takes to notice that it is lost. */
+  lease_ms: number;
+  /** First wait after a failed model request; doubled each time, with jitter. */
+  retry_ms: number;
+  /** Longest wait between two model requests of one run. */
+  retry_max_ms: number;
+  /** Model requests that may fail in a row before the run ends. */
+  max_failures: number;
+}
+
+export interface TurnDeps {
+  log: SessionLog;
+  hints: Hints;
+  logger: Logger;
+  states: StateCache;
+  ask: AskModel;
+  tools: readonly Tool[];
+  loadSession(ref: SessionRef): Promise<TurnSession>;
+  approvals: {
+    /** Materialise the questions among these entries. */
+    record(ref: SessionRef, entries: LogEntry[]): Promise<void>;
+  };
+  worker_id: string;
+  now: () => number;
+  /** A share of a wait between 0.5 and 1, so that many sessions do not retry in step. */
+  jitter: () => number;
+  timings: TurnTimings;
+}
+
+/** A turn under way: what its steps share. */
+export interface Turn {
+  ref: SessionRef;
+  deps: TurnDeps;
+  session: TurnSession;
+  tools: ReadonlyMap<string, Tool>;
+  log: TurnLog;
+  preview: Preview;
+  /** Calls that this turn itself started: only these may run although they count as started. */
+  mine: Set<string>;
+  /** Aborts on interrupt, shutdown and a lost lease. A new one after each interrupt. */
+  signal: AbortSignal;
+  /** The worker is going away: hand over at the next safe point. */
+  stopping: AbortSignal;
+  /** The lease may be somebody else's by now: nothing more may be appended. @throws LeaseLostError */
+  stillHeld(): void;
+}
+
+/** A step either lets the turn go on or has ended it (and given the lease back with its last append). */
+export type StepResult = 'go_on' | 'ended';
