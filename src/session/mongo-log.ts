@@ -1,19 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import { type Collection, type Db, MongoBulkWriteError } from 'mongodb';
-import { InvalidInputError, LeaseLostError, LogMovedError, NotFoundError } from '../errors.ts';
+import { LeaseLostError, LogMovedError, NotFoundError } from '../errors.ts';
 import type { LogEntry } from './event.ts';
-import {
-  type Append,
-  type AppendListener,
-  type Claimed,
-  type EventQuery,
-  MAX_APPEND_BYTES,
-  type SessionLog,
-  type SessionRef,
-} from './log.ts';
+import { type Append, type AppendListener, type Claimed, type SessionLog, type SessionRef } from './log.ts';
 import { type EventDocument, headOf, type LoggedDocument, toDocument, toEntry } from './log-document.ts';
+import { eventFilter } from './log-filter.ts';
+import { changes, place, processedBy } from './log-update.ts';
 
-const MAX_APPEND_EVENTS = 1000;
 const DUPLICATE_KEY = 11000;
 /** How often an unconditional append re-reads a moving head before it gives up. */
 const MAX_TRIES = 50;
@@ -225,63 +218,6 @@ function filterOf(ref: SessionRef): { _id: string; workspace_id: string } {
   return { _id: ref.session_id, workspace_id: ref.workspace_id };
 }
 
-function place(request: Append): LogEntry[] {
-  if (request.entries.length > MAX_APPEND_EVENTS) {
-    throw new InvalidInputError(`at most ${MAX_APPEND_EVENTS} events at once`, 'events');
-  }
-  const bytes = Buffer.byteLength(JSON.stringify(request.entries));
-  if (bytes > MAX_APPEND_BYTES) {
-    throw new InvalidInputError(`${bytes} bytes are more than the ${MAX_APPEND_BYTES} that fit one append`, 'events');
-  }
-  const created_at = new Date();
-  return request.entries.map((entry, index) => ({ seq: request.after + 1 + index, created_at, ...entry }));
-}
-
-function changes(request: Append, entries: LogEntry[]): Record<string, unknown> {
-  const set: Record<string, unknown> = {};
-  const last = entries.at(-1);
-  if (last !== undefined) {
-    set['log.seq'] = last.seq;
-    set['log.tail'] = entries;
-    set['log.last_event_at'] = last.created_at;
-    set['log.undelivered'] = true;
-  }
-  if (request.owed !== undefined) set['log.owed'] = request.owed;
-  if (request.release === true) {
-    set['log.lease.holder'] = null;
-    set['log.lease.until'] = null;
-  }
-  return { ...set, ...projections(entries) };
-}
-
-/** Status and usage stand on the document too, so that lists of sessions need not read logs. */
-function projections(entries: LogEntry[]): Record<string, unknown> {
-  const set: Record<string, unknown> = {};
-  for (const { event } of entries) {
-    if (event.type === 'session.status_running') set['log.status'] = 'running';
-    else if (event.type === 'session.status_rescheduled') set['log.status'] = 'rescheduling';
-    else if (event.type === 'session.status_terminated') set['log.status'] = 'terminated';
-    else if (event.type === 'session.usage') set['log.usage'] = event.usage;
-    else if (event.type === 'session.status_idle') {
-      set['log.status'] = 'idle';
-      set['log.stop_reason'] = event.stop_reason;
-    }
-  }
-  return set;
-}
-
-/** Inputs that these entries mark as processed; their documents show it to lists. */
-function processedBy(entries: LogEntry[]): { ids: string[]; at: string } | null {
-  const ids: string[] = [];
-  let at = '';
-  for (const { event } of entries) {
-    if (event.type !== 'deckhand.input_processed') continue;
-    ids.push(...event.event_ids);
-    at = event.processed_at;
-  }
-  return ids.length === 0 ? null : { ids, at };
-}
-
 /** Why an append did not match: the lease first, because a holder that lost it must not try again. */
 function refusal(document: LoggedDocument, request: Append): Error {
   const { lease } = request;
@@ -293,24 +229,4 @@ function isDuplicateOnly(error: unknown): boolean {
   if (!(error instanceof MongoBulkWriteError)) return false;
   const errors = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
   return errors.length > 0 && errors.every((one) => one.code === DUPLICATE_KEY);
-}
-
-function eventFilter(query: EventQuery): Record<string, unknown> {
-  const seq: Record<string, number> = {};
-  if (query.after_seq !== undefined) seq['$gt'] = query.after_seq;
-  if (query.before_seq !== undefined) seq['$lt'] = query.before_seq;
-  const created: Record<string, Date> = {};
-  for (const [name, value] of Object.entries(query.created ?? {})) created[`$${name}`] = value;
-  return {
-    session_id: query.session_id,
-    workspace_id: query.workspace_id,
-    ...(Object.keys(seq).length === 0 ? {} : { seq }),
-    ...(Object.keys(created).length === 0 ? {} : { created_at: created }),
-    ...typeFilter(query),
-  };
-}
-
-function typeFilter(query: EventQuery): Record<string, unknown> {
-  if (query.types !== undefined) return { type: { $in: [...query.types] } };
-  return query.include_internal === true ? {} : { type: { $not: /^deckhand\./ } };
 }

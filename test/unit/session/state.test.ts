@@ -2,7 +2,8 @@ import type { BetaContentBlock } from '@anthropic-ai/sdk/resources/beta/messages
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Actor, LogEntry, NewEntry, SessionEvent } from '../../../src/session/event.ts';
-import { emptyState, fold, nextStep, type SessionState } from '../../../src/session/state.ts';
+import { nextStep } from '../../../src/session/next-step.ts';
+import { emptyState, fold, type SessionState } from '../../../src/session/state.ts';
 import {
   agentMessage,
   customCall,
