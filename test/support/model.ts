@@ -27,6 +27,8 @@ export interface TestModel extends AsyncDisposable {
   replyHeld(reply: ScriptedReply, after_words?: number): Hold;
   /** What is said when nothing is scripted; by default a failure that names the omission. */
   otherwise(answer: Scripted): void;
+  /** Drop what was scripted and asked, so that one test's leftovers are not another's. */
+  forget(): void;
 }
 
 export async function startTestModel(): Promise<TestModel> {
@@ -65,6 +67,10 @@ export async function startTestModel(): Promise<TestModel> {
     },
     otherwise(answer) {
       fallback = answer;
+    },
+    forget() {
+      script.length = 0;
+      requests.length = 0;
     },
     [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
   };
