@@ -98,6 +98,10 @@ function toFailure(error: unknown): ModelFailure {
   if (error.status === 402 || error.type === 'billing_error') {
     return failure('billing_error', `The account cannot make model requests (${said})`, false, null);
   }
+  if (error.status === 401 || error.type === 'authentication_error') {
+    const remedy = 'whoever runs Deckhand has to set a valid ANTHROPIC_API_KEY and restart it';
+    return failure('model_request_failed_error', `Claude refused the API key (${said}): ${remedy}`, false, null);
+  }
   const retryable = error.status === undefined || error.status >= 500 || error.status === 408 || error.status === 409;
   return failure('model_request_failed_error', `The model request failed (${said})`, retryable, retryAfter);
 }
