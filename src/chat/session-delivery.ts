@@ -52,6 +52,9 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
       return endActivity(deps, event.mcp_tool_use_id, event.content, event.is_error === true);
     case 'user.custom_tool_result':
       return endActivity(deps, event.custom_tool_use_id, event.content, event.is_error === true);
+    case 'deckhand.tool_started':
+      for (const id of event.tool_use_ids) await beginActivity(deps, id);
+      return;
     case 'deckhand.approval_requested':
       return send(deps, approvalPost(event, context));
     case 'deckhand.approval_reminded':
@@ -121,6 +124,17 @@ async function showPart(deps: ShowDeps, outgoing: Extract<Outgoing, { kind: 'tex
     if (!(error instanceof PostRefusedError)) throw error;
     deps.logger.debug({ session_id: deps.session_id, delivery_id, reason: error.reason }, 'live text refused');
   }
+}
+
+/** A call that somebody approved begins after the wait: say so, also before it prints anything. */
+async function beginActivity(deps: ShowDeps, tool_use_id: string): Promise<void> {
+  const calls = await deps.log.query({ ...deps.ref, types: ['agent.tool_use'], order: 'desc', limit: LOOK_BACK });
+  const call = calls.find((entry) => entry.event.id === tool_use_id)?.event;
+  if (call?.type !== 'agent.tool_use') return;
+  await deps.status.set({ text: deps.context.describe(call.name, call.input).title });
+  const shown = await deps.store.get(deliveryId(tool_use_id));
+  if (shown?.outgoing.kind !== 'activity' || shown.outgoing.activity.status !== 'waiting') return;
+  await send(deps, { ...shown.outgoing, activity: { ...shown.outgoing.activity, status: 'running' } });
 }
 
 async function endActivity(deps: ShowDeps, tool_use_id: string, content: unknown, isError: boolean): Promise<void> {
