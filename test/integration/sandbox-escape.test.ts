@@ -143,7 +143,52 @@ describe('the network', () => {
   });
 });
 
+describe('what needs a program of its own to try', () => {
+  /** Perl is part of every Debian; its syscall and ioctl reach what bash cannot. */
+  const perl = (program: string) => run(workspace, `perl -e '${program}'`);
+
+  it('perl runs at all, or the refusals below mean nothing', async () => {
+    expect((await perl('print 6 * 7')).output).toBe('42');
+  });
+
+  it('abstract sockets of the host are out of reach', async () => {
+    let connections = 0;
+    const name = `deckhand-escape-${process.pid}`;
+    const server = createServer(() => connections++).listen(`\0${name}`);
+    await once(server, 'listening');
+    const address = `pack("S a*", 1, chr(0) . "${name}")`;
+    const result = await perl(`socket(my $s, 1, 1, 0) or exit 3; connect($s, ${address}) or exit 4; exit 0`);
+    expect(result.exit_code).toBeGreaterThanOrEqual(3);
+    expect(connections).toBe(0);
+    server.close();
+  });
+
+  it('raw and packet sockets are refused', async () => {
+    expect((await perl('socket(my $s, 2, 3, 1) and exit 0; exit 3')).exit_code).toBe(3);
+    expect((await perl('socket(my $s, 17, 3, 768) and exit 0; exit 3')).exit_code).toBe(3);
+  });
+
+  it('nobody can be traced, not even oneself', async () => {
+    // ptrace(PTRACE_TRACEME), by its number on this architecture.
+    const number = process.arch === 'arm64' ? 117 : 101;
+    expect((await perl(`exit(syscall(${number}, 0, 0, 0, 0) == 0 ? 0 : 3)`)).exit_code).toBe(3);
+  });
+
+  it('no terminal takes pushed input', async () => {
+    const tiocsti =
+      'my $c = "x"; for my $fd (0, 1, 2) { open(my $h, "+<&=", $fd) or next; ioctl($h, 0x5412, $c) and exit 0 } exit 3';
+    expect((await perl(tiocsti)).exit_code).toBe(3);
+  });
+});
+
 describe('using everything up', () => {
+  it('ends a filler of many small files', async () => {
+    const own = await sandbox.open('sesn_small_files', { disk_bytes: 16 * 1024 * 1024 });
+    const result = await run(own, 'i=0; while :; do echo x > f$((i++)); done');
+    expect(result.note).toMatch(/disk limit/);
+    expect((await run(own, 'rm -f f*; echo still here')).output).toBe('still here\n');
+  });
+
   it('ends a fork bomb', async () => {
     // The shell gives up once the bomb leaves no process for its own command.
     const result = await run(workspace, ':(){ :|:& };:; sleep 3');
