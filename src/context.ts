@@ -98,7 +98,10 @@ export async function createContext(
     const redis_prefix = `${REDIS_PREFIX}:${config.mongodb_database}`;
     const redis = connect();
     const queue_connection = connect({ maxRetriesPerRequest: null });
-    const hints = createRedisHints({ publisher: redis, subscriber: connect(), logger }, `${redis_prefix}:`);
+    const hints = createRedisHints(
+      { publisher: redis, subscriber: connect({ maxRetriesPerRequest: null }), logger },
+      `${redis_prefix}:`,
+    );
     const queue = createTurnQueue({ connection: queue_connection, prefix: redis_prefix, logger });
     cleanup.defer(() => queue[Symbol.asyncDispose]());
 

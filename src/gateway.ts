@@ -34,7 +34,7 @@ export interface RunningGateway {
 const PAGE_DIRS = ['../console/dist', '../../console/dist'].map((path) =>
   fileURLToPath(new URL(path, import.meta.url)),
 );
-/** An open event stream ends by itself; nothing else takes this long. */
+/** An open event stream ends by itself, and what waits for a service that is away never does; nothing else takes this long. */
 const CLOSE_GRACE_MS = 5_000;
 
 /** Serve the API, the page and the connectors, and show sessions in their conversations, until stopped. */
@@ -104,16 +104,24 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
       server.close();
       server.closeIdleConnections();
       const cut = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
-      await unsubscribe();
-      await timers[Symbol.asyncDispose]();
-      await receiver[Symbol.asyncDispose]();
-      await deliverer.stop();
-      await feeds[Symbol.asyncDispose]();
+      const ended = Promise.allSettled([
+        unsubscribe(),
+        timers[Symbol.asyncDispose](),
+        receiver[Symbol.asyncDispose](),
+        deliverer.stop(),
+        feeds[Symbol.asyncDispose](),
+      ]);
+      // Without MongoDB each of them waits for it in vain; what they leave undone, the next start finds in it.
+      await Promise.race([ended, after(CLOSE_GRACE_MS)]);
       server.closeAllConnections();
       await closed;
       clearTimeout(cut);
     },
   };
+}
+
+function after(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
 
 function createConnectors(context: Context) {

@@ -14,6 +14,9 @@ interface BullOptions {
 /** A sweep's wake is not repeated within this time, so that an overloaded queue is not flooded with the same sessions. */
 const AGAIN_MS = 2_000;
 
+/** How long BullMQ may take to say goodbye to Redis, in milliseconds. */
+const CLOSE_MS = 1_000;
+
 /**
  * The turn queue on BullMQ. Wakes are not deduplicated by job: a lost worker's job would keep its session's key, and
  * with it every later wake, until BullMQ declares it stalled.
@@ -34,16 +37,28 @@ export function createTurnQueue(options: BullOptions): TurnQueue & AsyncDisposab
       await queue.add('turn', job, { deduplication: { id: job.session_id, ttl: AGAIN_MS } });
     },
     async [Symbol.asyncDispose]() {
-      await queue.close();
+      await Promise.race([queue.close(), after(CLOSE_MS)]);
     },
   };
+}
+
+function after(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
 
 /** Take turns from the queue, `concurrency` at a time. `connection` must have `maxRetriesPerRequest: null`. */
 export function consumeTurns(
   options: BullOptions & { concurrency: number; lock_ms: number; take(job: TurnJob): Promise<void> },
 ): TurnConsumer {
-  const worker = new Worker<TurnJob>(QUEUE, async (job) => options.take(job.data), {
+  const running = new Set<Promise<void>>();
+
+  function take(job: TurnJob): Promise<void> {
+    const turn = options.take(job).finally(() => running.delete(turn));
+    running.add(turn);
+    return turn;
+  }
+
+  const worker = new Worker<TurnJob>(QUEUE, (job) => take(job.data), {
     connection: options.connection,
     prefix: options.prefix,
     concurrency: options.concurrency,
@@ -57,8 +72,9 @@ export function consumeTurns(
   return {
     async drain(timeout_ms) {
       const closed = worker.close();
-      const late = new Promise<void>((resolve) => setTimeout(resolve, timeout_ms).unref());
-      await Promise.race([closed, late]);
+      // What remains when the turns have ended is between BullMQ and Redis, which may be away.
+      const ended = Promise.allSettled([...running]).then(() => after(CLOSE_MS));
+      await Promise.race([closed, ended, after(timeout_ms)]);
     },
     async [Symbol.asyncDispose]() {
       await worker.close(true);

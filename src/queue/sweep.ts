@@ -4,6 +4,9 @@ import type { TurnJob, TurnQueue } from './turn-queue.ts';
 /** Sessions put back per round: enough to refill an emptied Redis quickly, small enough not to flood it. */
 const BATCH = 500;
 
+/** How long a stop waits for a round that is under way: without its services it does not end. */
+const PATIENCE_MS = 1_000;
+
 /**
  * Redis may be lost at any moment, and a worker with it: every `interval_ms` the sweep enqueues each session that the
  * log says is owed a turn and that nobody holds. Enqueuing one that is already waiting changes nothing.
@@ -13,10 +16,14 @@ export function startSweep(
   interval_ms: number,
 ): AsyncDisposable & { sweepNow(): Promise<number> } {
   let running: Promise<number> | null = null;
+  let stopped = false;
 
   async function sweep(): Promise<number> {
     const jobs = await deps.owed(BATCH);
-    for (const job of jobs) await deps.queue.enqueueAgain(job);
+    for (const job of jobs) {
+      if (stopped) break;
+      await deps.queue.enqueueAgain(job);
+    }
     if (jobs.length > 0) deps.logger.info({ count: jobs.length }, 'sweep found sessions that were owed a turn');
     return jobs.length;
   }
@@ -35,8 +42,10 @@ export function startSweep(
   return {
     sweepNow,
     async [Symbol.asyncDispose]() {
+      stopped = true;
       clearInterval(timer);
-      await running?.catch(() => undefined);
+      const late = new Promise<void>((resolve) => setTimeout(resolve, PATIENCE_MS).unref());
+      await Promise.race([running?.catch(() => undefined), late]);
     },
   };
 }

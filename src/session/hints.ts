@@ -4,7 +4,10 @@
  */
 export interface Hints {
   publish(channel: string, message: string): Promise<void>;
-  /** Resolves when the subscription stands; the result ends it. */
+  /**
+   * Resolves when the subscription stands; the result ends it. Without Redis it resolves all the same, after a moment, and
+   * stands as soon as Redis is back.
+   */
   subscribe(channel: string, onMessage: (message: string) => void): Promise<() => Promise<void>>;
 }
 

@@ -1,10 +1,15 @@
 import type { Redis } from 'ioredis';
+import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Hints } from './hints.ts';
 
+/** How long anybody waits for Redis to confirm a subscription or its end, in milliseconds. */
+const PATIENCE_MS = 1_000;
+
 /**
  * Hints over two Redis connections of its own (a subscribing connection can do nothing else). `prefix` keeps
- * installations that share a Redis apart.
+ * installations that share a Redis apart. `subscriber` must have `maxRetriesPerRequest: null`: what it was told while Redis
+ * was away it says when Redis is back.
  */
 export function createRedisHints(
   deps: { publisher: Redis; subscriber: Redis; logger: Logger },
@@ -22,8 +27,23 @@ export function createRedisHints(
     }
   });
 
+  /** Wait for an answer, but not for a Redis that is away. */
+  async function confirmed(answer: Promise<unknown>, channel: string): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, PATIENCE_MS);
+    });
+    const said = answer.catch((err: unknown) => {
+      deps.logger.warn({ channel, reason: messageOf(err) }, 'Redis did not take a subscription');
+    });
+    await Promise.race([said, late]);
+    clearTimeout(timer);
+  }
+
   return {
     async publish(channel, message) {
+      // Said later it would help nobody, and until then it would fill the memory.
+      if (deps.publisher.status === 'reconnecting') throw new Error('Redis is away; the hint is dropped');
       await deps.publisher.publish(prefix + channel, message);
     },
 
@@ -32,13 +52,13 @@ export function createRedisHints(
       const known = listeners.get(name);
       if (known !== undefined) known.add(onMessage);
       else listeners.set(name, new Set([onMessage]));
-      await deps.subscriber.subscribe(name);
+      await confirmed(deps.subscriber.subscribe(name), name);
       return async () => {
         const rest = listeners.get(name);
         rest?.delete(onMessage);
         if (rest === undefined || rest.size > 0) return;
         listeners.delete(name);
-        await deps.subscriber.unsubscribe(name);
+        await confirmed(deps.subscriber.unsubscribe(name), name);
       };
     },
 
