@@ -26,8 +26,8 @@ test('a person mentions the bot, watches a command, approves a risky one and rea
   await ana.goto();
   await ana.signIn('Ana');
   await ana.say('run `echo "hello from $(whoami)" && pwd`');
-  await ana.approvals.getByRole('button', { name: 'Approve' }).click({ timeout: 15_000 });
-  await ana.message('It printed').getByText('/workspace').waitFor({ timeout: 15_000 });
+  await ana.approvals.getByRole('button', { name: 'Approve' }).click();
+  await ana.message('It printed').getByText('/workspace').waitFor();
 
   await ana.say('run `echo plain words`');
   await ana.message('It printed').getByText('plain words').waitFor();
