@@ -268,13 +268,13 @@ describe('failures of the model', () => {
 
   test('a request that will never work is not repeated', () =>
     onStage(async (on) => {
-      on.model.fail(401, { message: 'invalid x-api-key' });
+      on.model.fail(400, { message: 'messages: too many' });
       await on.says('hi');
       await on.settle();
       expect(on.model.requests).toHaveLength(1);
       expect(only(await on.events(), 'session.error')[0]?.error).toMatchObject({
         retry_status: { type: 'terminal' },
-        message: 'The model request failed (401: invalid x-api-key).',
+        message: 'The model request failed (400: messages: too many).',
       });
     }));
 
