@@ -22,7 +22,7 @@ import { type Defaults, ensureDefaults } from './resources/defaults.ts';
 import { workspaceLimitsOf } from './resources/environment-config.ts';
 import { createEnvironments, type Environments } from './resources/environments.ts';
 import { createSessions, type Sessions } from './resources/sessions.ts';
-import { APPENDED_CHANNEL, type Hints, type SessionHint, sessionChannel } from './session/hints.ts';
+import { APPENDED_CHANNEL, ENDED_CHANNEL, type Hints, type SessionHint, sessionChannel } from './session/hints.ts';
 import { newId } from './session/id.ts';
 import type { AppendListener, SessionLog, SessionRef } from './session/log.ts';
 import { createMongoLog } from './session/mongo-log.ts';
@@ -115,14 +115,21 @@ export async function createContext(
     const workspaces =
       overrides.workspaces ??
       (worker ? createBubblewrapProvider({ data_dir: sandboxes, logger, worker_id }) : noWorkspaces);
+    /** Here, and by whichever worker has it. */
+    const endSandbox = async (session_id: string): Promise<void> => {
+      await workspaces.destroy(session_id);
+      await hints.publish(ENDED_CHANNEL, session_id).catch((err: unknown) => {
+        logger.warn({ err, session_id }, 'workers were not told; the files of this session may remain on one');
+      });
+    };
     const sessions = createSessions(db, {
       log,
       agents,
       environments,
       hasListPrice,
-      onArchive: (ref) => workspaces.destroy(ref.session_id),
+      onArchive: (ref) => endSandbox(ref.session_id),
       async onDelete(ref) {
-        await workspaces.destroy(ref.session_id);
+        await endSandbox(ref.session_id);
         await approvals.forget(ref);
         await forgetDeliveries(db, ref.session_id);
         await publish(hints, logger, ref, { type: 'deleted' });

@@ -2,6 +2,7 @@ import type { Context } from './context.ts';
 import { takeTurn } from './harness/turn.ts';
 import { consumeTurns } from './queue/bullmq-queue.ts';
 import { startSweep } from './queue/sweep.ts';
+import { ENDED_CHANNEL } from './session/hints.ts';
 
 /** A running worker. `stop` hands its sessions over and ends its sandboxes. */
 export interface RunningWorker {
@@ -33,6 +34,9 @@ export async function startWorker(context: Context): Promise<RunningWorker> {
       logger.debug({ ...job, result, ms: Math.round(performance.now() - started) }, 'turn ended');
     },
   });
+  const unsubscribe = await context.hints.subscribe(ENDED_CHANNEL, (session_id) => {
+    workspaces.destroy(session_id).catch((err: unknown) => logger.warn({ err, session_id }, 'sandbox was not ended'));
+  });
   const sweep = startSweep(
     { owed: (limit) => context.log.owed(limit), queue: context.queue, logger },
     config.timings.sweep_ms,
@@ -52,6 +56,7 @@ export async function startWorker(context: Context): Promise<RunningWorker> {
       stopping.abort(new Error('The worker is stopping'));
       await sweep[Symbol.asyncDispose]();
       await consumer.drain(config.timings.drain_ms);
+      await unsubscribe();
       await workspaces.close();
     },
   };

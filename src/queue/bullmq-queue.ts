@@ -73,7 +73,7 @@ export function consumeTurns(
     async drain(timeout_ms) {
       const closed = worker.close();
       // What remains when the turns have ended is between BullMQ and Redis, which may be away.
-      const ended = Promise.allSettled([...running]).then(() => after(CLOSE_MS));
+      const ended = Promise.allSettled(running).then(() => after(CLOSE_MS));
       await Promise.race([closed, ended, after(timeout_ms)]);
     },
     async [Symbol.asyncDispose]() {

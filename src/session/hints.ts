@@ -34,6 +34,9 @@ export type PreviewEvent =
 /** Heard by every gateway: some session's log has grown. */
 export const APPENDED_CHANNEL = 'appended';
 
+/** Heard by every worker: this session (its id) was archived or deleted, so its sandbox is no longer needed. */
+export const ENDED_CHANNEL = 'ended';
+
 export function sessionChannel(session_id: string): string {
   return `session:${session_id}`;
 }

@@ -1,0 +1,40 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import Anthropic from '@anthropic-ai/sdk';
+import { expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { buildHouse } from '../support/house.ts';
+import { startTestModel } from '../support/model.ts';
+
+for (const end of ['archive', 'delete'] as const) {
+  test(`the files of a session go from its worker's machine at ${end}`, { timeout: 60_000 }, async () => {
+    await using model = await startTestModel();
+    await using house = await buildHouse({ ANTHROPIC_API_KEY: 'test', ANTHROPIC_BASE_URL: model.base_url });
+    const gateway = await house.start('gateway');
+    // The second process has the second data directory.
+    await house.start('worker');
+    const client = new Anthropic({ baseURL: gateway.url, apiKey: house.api_key, maxRetries: 0 });
+    const { agents, environments, sessions } = client.beta;
+    const environment = await environments.create({ name: 'lab' });
+    const agent = await agents.create({
+      name: 'tester',
+      model: 'claude-sonnet-5-5',
+      tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: 'always_allow' } } }],
+    });
+    const { id } = await sessions.create({ agent: agent.id, environment_id: environment.id });
+    const folder = join(house.data_dir, 'p2', 'sandboxes', 'workspaces', id);
+
+    model.reply({ tool_uses: [{ name: 'bash', input: { command: 'echo secret > file' } }] }, { text: 'Written.' });
+    await sessions.events.send(id, { events: [{ type: 'user.message', content: [{ type: 'text', text: 'write' }] }] });
+    await eventually(async () => {
+      const { status } = await sessions.retrieve(id);
+      if (status !== 'idle' || model.requests.length < 2) throw new Error('Not done');
+    }, 15_000);
+    expect(existsSync(join(folder, 'files', 'file'))).toBe(true);
+
+    await sessions[end](id);
+    await eventually(async () => {
+      if (existsSync(folder)) throw new Error('The files are still there');
+    }, 5_000);
+  });
+}
