@@ -8,6 +8,7 @@ import { forgetDeliveries } from './chat/delivery-store.ts';
 import { createCleanup } from './cleanup.ts';
 import type { Config } from './config.ts';
 import type { Services } from './embedded/services.ts';
+import { DeckhandError, messageOf } from './errors.ts';
 import { hasListPrice } from './harness/budget.ts';
 import { type AskModel, createAskModel } from './harness/model.ts';
 import { createStateCache } from './harness/state-cache.ts';
@@ -84,7 +85,12 @@ export async function createContext(
   try {
     const mongo = new MongoClient(services.mongodb_uri, { ignoreUndefined: true, appName: 'deckhand' });
     cleanup.defer(() => mongo.close());
-    await mongo.connect();
+    await mongo.connect().catch((cause: unknown) => {
+      throw new DeckhandError('mongodb_unreachable', `MongoDB cannot be reached: ${messageOf(cause)}.`, {
+        cause,
+        remedy: 'Check MONGODB_URI and that MongoDB runs, or leave MONGODB_URI out for the embedded one.',
+      });
+    });
     const db = mongo.db(config.mongodb_database);
     await createIndexes(db);
 
