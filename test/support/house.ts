@@ -15,8 +15,8 @@ export interface HouseProcess {
   output(): string;
   /** SIGKILL: nothing is cleaned up. */
   kill(): Promise<void>;
-  /** SIGTERM, and its exit code. */
-  stop(): Promise<number | null>;
+  /** SIGTERM unless another is named, and its exit code. */
+  stop(signal?: 'SIGTERM' | 'SIGINT'): Promise<number | null>;
 }
 
 /** A database, a data directory and as many processes over them as a test likes. */
@@ -77,10 +77,10 @@ export async function buildHouse(common: Record<string, string> = {}): Promise<H
         child.kill('SIGKILL');
         if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
       },
-      async stop() {
+      async stop(signal = 'SIGTERM') {
         if (child.exitCode !== null) return child.exitCode;
         const ended = once(child, 'exit');
-        child.kill('SIGTERM');
+        child.kill(signal);
         await ended;
         return child.exitCode;
       },
@@ -99,7 +99,8 @@ export async function buildHouse(common: Record<string, string> = {}): Promise<H
         child.kill('SIGKILL');
         await ended;
       }
-      await rm(data_dir, { recursive: true, force: true });
+      // Embedded services end a moment after the process that started them, and write until then.
+      await rm(data_dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
       await database[Symbol.asyncDispose]();
     },
   };
@@ -114,9 +115,10 @@ async function until(child: ChildProcess, ready: () => boolean, output: () => st
       resolve();
     };
     child.stdout?.on('data', look);
-    child.once('exit', () => {
+    // Not `exit`: its last words may still be on their way then.
+    child.once('close', (code) => {
       clearTimeout(timer);
-      reject(new Error(`Deckhand ended at start:\n${output()}`));
+      reject(new Error(`Deckhand ended at start with ${code}:\n${output()}`));
     });
   });
 }
