@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import express from 'express';
@@ -16,6 +16,7 @@ import { createReceiver } from './chat/receive.ts';
 import { createResourceDirectory } from './chat/resource-directory.ts';
 import type { Context } from './context.ts';
 import { STAND_IN_EXAMPLES } from './embedded/model.ts';
+import { DeckhandError, messageOf } from './errors.ts';
 import { createHealth } from './health.ts';
 import { toAgent } from './resources/agents.ts';
 import { createSessionFeeds } from './session/feed.ts';
@@ -87,8 +88,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
   app.use(web.router);
 
   const server = createServer(app);
-  server.listen(config.port, config.host);
-  await once(server, 'listening');
+  await listen(server, config);
   for (const connector of connectors.values()) await connector.start(receiver);
   health.ready();
   const { port } = server.address() as AddressInfo;
@@ -118,6 +118,19 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
       clearTimeout(cut);
     },
   };
+}
+
+/** @throws DeckhandError when the address cannot be had */
+async function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  try {
+    server.listen(port, host);
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new DeckhandError('address_unavailable', `Nothing can listen on ${host}:${port}: ${messageOf(cause)}.`, {
+      cause,
+      remedy: 'Stop what listens there (another Deckhand?), or set PORT (and HOST) to something else.',
+    });
+  }
 }
 
 function after(ms: number): Promise<void> {

@@ -17,6 +17,8 @@ const SECRET_PATHS = [
   'req.headers.authorization',
   'req.headers["x-api-key"]',
   'req.headers.cookie',
+  // What ioredis was saying to Redis, passwords included.
+  'err.command',
   'err.config',
   'err.headers',
   'err.request',

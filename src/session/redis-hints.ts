@@ -27,16 +27,31 @@ export function createRedisHints(
     }
   });
 
+  /** Channels that Redis would not let us hear: asked for again when it lets us in. */
+  const refused = new Set<string>();
+
+  deps.subscriber.on('ready', () => {
+    const names = [...refused].filter((name) => listeners.has(name));
+    refused.clear();
+    for (const name of names) void subscribe(name);
+  });
+
+  async function subscribe(name: string): Promise<void> {
+    try {
+      await deps.subscriber.subscribe(name);
+    } catch (error) {
+      refused.add(name);
+      deps.logger.warn({ channel: name, reason: messageOf(error) }, 'Redis did not take a subscription');
+    }
+  }
+
   /** Wait for an answer, but not for a Redis that is away. */
-  async function confirmed(answer: Promise<unknown>, channel: string): Promise<void> {
+  async function confirmed(answer: Promise<unknown>): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, PATIENCE_MS);
     });
-    const said = answer.catch((err: unknown) => {
-      deps.logger.warn({ channel, reason: messageOf(err) }, 'Redis did not take a subscription');
-    });
-    await Promise.race([said, late]);
+    await Promise.race([answer, late]);
     clearTimeout(timer);
   }
 
@@ -52,13 +67,13 @@ export function createRedisHints(
       const known = listeners.get(name);
       if (known !== undefined) known.add(onMessage);
       else listeners.set(name, new Set([onMessage]));
-      await confirmed(deps.subscriber.subscribe(name), name);
+      await confirmed(subscribe(name));
       return async () => {
         const rest = listeners.get(name);
         rest?.delete(onMessage);
         if (rest === undefined || rest.size > 0) return;
         listeners.delete(name);
-        await confirmed(deps.subscriber.unsubscribe(name), name);
+        await confirmed(deps.subscriber.unsubscribe(name).catch(() => undefined));
       };
     },
 

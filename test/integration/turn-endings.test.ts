@@ -163,3 +163,17 @@ describe('without Redis', () => {
       await seen(on, 'Hello.');
     }));
 });
+
+test('arguments with names that mean something to MongoDB come through as they are', () =>
+  onStage(async (on) => {
+    const input = { text: 'x', $set: { a: 1 }, 'a.b': 2, '': 3, $ref: 4, $id: { $db: 5 }, length: 1, constructor: {} };
+    on.model.reply({ tool_uses: [{ name: 'bash', input }] }, { text: 'Fine.' });
+    await on.says('go');
+    await on.settle();
+    await seen(on, 'Fine.');
+    const calls = (await on.log.read(on.ref, 0)).flatMap(({ event }) =>
+      event.type === 'agent.tool_use' ? [event] : [],
+    );
+    expect(calls.map((call) => call.input)).toEqual([input]);
+    expect(on.effects).toEqual(['x']);
+  }));
