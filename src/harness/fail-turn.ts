@@ -17,6 +17,12 @@ const FRESH_STARTS: readonly EventType[] = ['user.message', 'deckhand.model_repl
 export async function failTurn(deps: TurnDeps, lease: Lease, error: unknown): Promise<boolean> {
   const { log, timings } = deps;
   try {
+    const { seq, owed: isOwed } = await log.head(lease);
+    if (!isOwed) {
+      // A wake too many: nobody waits for anything, and nobody would come back to a session said to be rescheduled.
+      await log.release(lease);
+      return false;
+    }
     const recent = await log.query({
       workspace_id: lease.workspace_id,
       session_id: lease.session_id,
@@ -27,7 +33,6 @@ export async function failTurn(deps: TurnDeps, lease: Lease, error: unknown): Pr
     const fresh = recent.findIndex(({ event }) => event.type !== 'session.error');
     const failures = (fresh === -1 ? recent.length : fresh) + 1;
     const last = failures >= timings.max_failures;
-    const { seq } = await log.head(lease);
     const entries = failureEvents(last, deps.now).map((event): NewEntry => ({ event }));
     const { workspace_id, session_id } = lease;
     // Still owed until the last: the sweep's pace is the wait between two tries.

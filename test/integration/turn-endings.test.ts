@@ -119,6 +119,17 @@ describe('a turn that breaks', () => {
       await seen(on, 'Hello again.');
     }));
 
+  test('although nothing was owed leaves no trace', () =>
+    onStage(async (on) => {
+      on.model.reply({ text: 'Hello.' });
+      await on.says('hi');
+      await on.settle();
+      const before = await on.log.head(on.ref);
+      await expect(takeTurn(on.worker(broken), on.ref, never)).rejects.toThrow('x is not a function');
+      expect(await on.log.head(on.ref)).toMatchObject({ seq: before.seq, status: 'idle', owed: false });
+      expect(await takeTurn(on.worker(), on.ref, never)).toBe('rested');
+    }));
+
   test('once goes on', () =>
     onStage(async (on) => {
       on.model.reply({ text: 'Hello.' });
