@@ -1,0 +1,79 @@
+import Anthropic from '@anthropic-ai/sdk';
+import { expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { buildHouse } from '../support/house.ts';
+import { startTestModel } from '../support/model.ts';
+
+/** A stop that waits for what it should have ended takes a minute here. */
+const PROMPTLY_MS = 15_000;
+
+for (const [doing, during] of [
+  ['Claude speaks', 'model'],
+  ['a command runs', 'command'],
+] as const) {
+  test(`a worker that is stopped while ${doing} goes at once, and another goes on`, { timeout: 60_000 }, async () => {
+    await using model = await startTestModel();
+    await using house = await buildHouse({ ANTHROPIC_API_KEY: 'test', ANTHROPIC_BASE_URL: model.base_url });
+    const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
+    const client = new Anthropic({ baseURL: gateway.url, apiKey: house.api_key, maxRetries: 0 });
+    const { agents, environments, sessions } = client.beta;
+    const environment = await environments.create({ name: 'lab' });
+    const agent = await agents.create({
+      name: 'tester',
+      model: 'claude-sonnet-5-5',
+      tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: 'always_allow' } } }],
+    });
+    const { id } = await sessions.create({ agent: agent.id, environment_id: environment.id });
+    const events = async () => {
+      const all = [];
+      for await (const event of sessions.events.list(id)) all.push(event);
+      return all;
+    };
+
+    const held = model.replyHeld({ text: 'one two three' });
+    if (during === 'command') {
+      held.release();
+      model.reply({ tool_uses: [{ name: 'bash', input: { command: 'sleep 60' } }] });
+    }
+    const text = 'go';
+    await sessions.events.send(id, { events: [{ type: 'user.message', content: [{ type: 'text', text }] }] });
+    await held.asked;
+    if (during === 'command') {
+      await eventually(async () => {
+        if (!(await events()).some((event) => event.type === 'session.status_idle')) throw new Error('Not answered');
+      }, PROMPTLY_MS);
+      await sessions.events.send(id, { events: [{ type: 'user.message', content: [{ type: 'text', text }] }] });
+      await eventually(async () => {
+        if (!(await events()).some((event) => event.type === 'agent.tool_use')) throw new Error('Nothing runs');
+      }, PROMPTLY_MS);
+    }
+    model.otherwise({ text: 'Went on.' });
+    const started = performance.now();
+    expect(await worker.stop()).toBe(0);
+    expect(performance.now() - started).toBeLessThan(PROMPTLY_MS);
+    held.release();
+    await house.start('worker');
+    await eventually(async () => {
+      const all = await events();
+      const said = all.filter((event) => event.type === 'agent.message' && JSON.stringify(event).includes('Went on.'));
+      if (said.length !== 1 || all.at(-1)?.type !== 'session.status_idle')
+        throw new Error(JSON.stringify(all, null, 1));
+    }, PROMPTLY_MS);
+  });
+}
+
+test('a gateway that is stopped ends its open streams', { timeout: 60_000 }, async () => {
+  await using house = await buildHouse();
+  const gateway = await house.start('gateway');
+  const client = new Anthropic({ baseURL: gateway.url, apiKey: house.api_key, maxRetries: 0 });
+  const { agents, environments, sessions } = client.beta;
+  const environment = await environments.create({ name: 'lab' });
+  const agent = await agents.create({ name: 'tester', model: 'claude-sonnet-5-5' });
+  const { id } = await sessions.create({ agent: agent.id, environment_id: environment.id });
+  const stream = await sessions.events.stream(id);
+  const ended = (async () => {
+    for await (const _event of stream);
+  })().catch(() => undefined);
+  expect(await gateway.stop()).toBe(0);
+  await ended;
+});
