@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { takeTurn } from '../../src/harness/turn.ts';
+import { newId } from '../../src/session/id.ts';
 import { defineTool } from '../../src/tools/tool.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Stage, stage } from '../support/harness.ts';
@@ -187,4 +188,17 @@ test('arguments with names that mean something to MongoDB come through as they a
     );
     expect(calls.map((call) => call.input)).toEqual([input]);
     expect(on.effects).toEqual(['x']);
+  }));
+
+test('Stop is heard while a failed request waits to be asked again', () =>
+  onStage(async (on) => {
+    on.model.fail(529);
+    await on.says('hi');
+    const timings = { lease_ms: 3000, retry_ms: 600_000, retry_max_ms: 600_000, max_failures: 3 };
+    const running = takeTurn(on.worker({ timings }), on.ref, never);
+    await seen(on, 'session.status_rescheduled');
+    await on.sends({ id: newId('sevt'), type: 'user.interrupt', processed_at: null });
+    await running;
+    expect(await on.log.head(on.ref)).toMatchObject({ status: 'idle', owed: false });
+    expect(on.model.requests).toHaveLength(1);
   }));
