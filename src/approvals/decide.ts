@@ -124,7 +124,7 @@ function late(approval: Decided, person: Actor): DecideResult {
       const who = own ? 'You' : (by?.name ?? 'Somebody');
       const verb = approval.status === 'allowed' ? 'approved' : 'denied';
       const why = reason === null ? '' : `: ${reason}`;
-      const text = `${who} already ${verb} this at ${at.toISOString()}${why}`;
+      const text = `${who} already ${verb} this on ${wordsOf(at)}${why}`;
       return { result: 'already_decided', approval, text: text.endsWith('.') ? text : `${text}.` };
     }
     case 'expired':
@@ -134,4 +134,10 @@ function late(approval: Decided, person: Actor): DecideResult {
     default:
       return approval.status satisfies never;
   }
+}
+
+/** `20 November at 22:42 UTC`: platforms that know the reader's time zone show the card's own time. */
+function wordsOf(at: Date): string {
+  const options = { day: 'numeric', month: 'long', hour: '2-digit', minute: '2-digit', timeZone: 'UTC' } as const;
+  return `${at.toLocaleString('en-GB', options)} UTC`;
 }

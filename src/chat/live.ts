@@ -32,26 +32,40 @@ export function createLive(): Live {
   let message: { id: string; blocks: string[]; fresh: boolean } | null = null;
   const outputs = new Map<string, { text: string; fresh: boolean }>();
   const posts = new Map<string, LivePost>();
+  /** Messages whose event stood in the log or that were dropped: a late piece must not bring them back. */
+  const over = new Set<string>();
+
+  function begin(id: string): { id: string; blocks: string[]; fresh: boolean } {
+    posts.clear();
+    message = { id, blocks: [], fresh: false };
+    return message;
+  }
 
   return {
     posts,
     accept(event) {
       switch (event.type) {
         case 'event_start':
-          // Only a message whose beginning was heard is shown as it grows: a text without its start makes no sense.
-          if (event.event.type === 'agent.message') {
-            message = { id: event.event.id, blocks: [], fresh: false };
-            posts.clear();
-          }
+          if (event.event.type === 'agent.message') begin(event.event.id);
           return false;
         case 'event_delta': {
+          // A text without its start makes no sense: who missed it waits for the whole of it.
           if (message?.id !== event.event_id) return false;
           const { index, content } = event.delta;
           message.blocks[index] = (message.blocks[index] ?? '') + content.text;
           message.fresh = true;
           return true;
         }
+        case 'event_so_far': {
+          if (over.has(event.event_id)) return false;
+          const known = message?.id === event.event_id ? message : begin(event.event_id);
+          if (textOfBlocks(known.blocks) === textOfBlocks(event.blocks)) return false;
+          known.blocks = [...event.blocks];
+          known.fresh = true;
+          return true;
+        }
         case 'preview_dropped':
+          over.add(event.event_id);
           if (message?.id === event.event_id) message = null;
           return false;
         case 'tool_output': {
@@ -74,6 +88,7 @@ export function createLive(): Live {
       return fresh.map(([tool_use_id, output]) => ({ tool_use_id, output: output.text }));
     },
     settle(id) {
+      over.add(id);
       if (message?.id === id) {
         message = null;
         posts.clear();

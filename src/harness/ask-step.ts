@@ -38,7 +38,7 @@ export async function askStep(turn: Turn): Promise<StepResult> {
     },
     turn.signal,
   );
-  turn.preview.flush();
+  turn.preview.written();
   // An abort because of a lost lease is no Stop: what was said is another worker's to say again.
   turn.stillHeld();
   const asked_at = taken?.at(-1)?.seq ?? log.state.seq;

@@ -3,6 +3,8 @@ import { type Hints, type PreviewEvent, type SessionHint, sessionChannel } from 
 
 /** Pieces are gathered this long before they are sent: smooth to the eye, and 25 messages a second at most. */
 const GATHER_MS = 40;
+/** How long somebody who came after the first words waits at most for all of them. */
+const SO_FAR_MS = 500;
 
 /** What watchers see while something is being written. Best effort: losing a piece costs nothing but smoothness. */
 export interface Preview {
@@ -10,6 +12,8 @@ export interface Preview {
   thinking(event_id: string): void;
   /** Nothing more will come for this id: a failed request. */
   dropped(message_id: string): void;
+  /** The request is over: nothing more will be written. */
+  written(): void;
   toolOutput(tool_use_id: string, text: string): void;
   /** Send what is gathered, now. */
   flush(): void;
@@ -18,6 +22,8 @@ export interface Preview {
 export function createPreview(deps: { hints: Pick<Hints, 'publish'>; logger: Logger }, session_id: string): Preview {
   const channel = sessionChannel(session_id);
   const started = new Set<string>();
+  let message: { id: string; blocks: string[] } | null = null;
+  let soFar: NodeJS.Timeout | null = null;
   let pending: PreviewEvent[] = [];
   let timer: NodeJS.Timeout | null = null;
 
@@ -43,12 +49,29 @@ export function createPreview(deps: { hints: Pick<Hints, 'publish'>; logger: Log
     timer ??= setTimeout(flush, GATHER_MS);
   }
 
+  function sendSoFar(): void {
+    if (message === null) return;
+    // What is gathered is part of it, and must not be added to it again.
+    flush();
+    send({ type: 'event_so_far', event_id: message.id, blocks: Array.from(message.blocks, (text) => text ?? '') });
+  }
+
+  function written(): void {
+    flush();
+    if (soFar !== null) clearInterval(soFar);
+    soFar = null;
+    message = null;
+  }
+
   return {
     text(message_id, text, index) {
       if (!started.has(message_id)) {
         started.add(message_id);
+        message = { id: message_id, blocks: [] };
+        soFar ??= setInterval(sendSoFar, SO_FAR_MS);
         send({ type: 'event_start', event: { type: 'agent.message', id: message_id } });
       }
+      if (message !== null) message.blocks[index] = (message.blocks[index] ?? '') + text;
       gather({
         type: 'event_delta',
         event_id: message_id,
@@ -59,13 +82,14 @@ export function createPreview(deps: { hints: Pick<Hints, 'publish'>; logger: Log
       send({ type: 'event_start', event: { type: 'agent.thinking', id: event_id } });
     },
     dropped(message_id) {
-      flush();
+      written();
       if (started.delete(message_id)) send({ type: 'preview_dropped', event_id: message_id });
     },
     toolOutput(tool_use_id, text) {
       gather({ type: 'tool_output', tool_use_id, text });
     },
     flush,
+    written,
   };
 }
 

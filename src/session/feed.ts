@@ -239,6 +239,7 @@ function previewedId(event: PreviewEvent): string {
     case 'event_start':
       return event.event.id;
     case 'event_delta':
+    case 'event_so_far':
     case 'preview_dropped':
       return event.event_id;
     case 'tool_output':

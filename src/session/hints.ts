@@ -26,6 +26,8 @@ export type PreviewEvent =
       event_id: string;
       delta: { type: 'content_delta'; index: number; content: { type: 'text'; text: string } };
     }
+  /** The whole of what is being written so far, now and then: whoever came too late for its beginning joins here. */
+  | { type: 'event_so_far'; event_id: string; blocks: string[] }
   /** The preview ends without its event: a failed or interrupted request. */
   | { type: 'preview_dropped'; event_id: string }
   /** Output of a running tool call. */

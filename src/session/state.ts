@@ -279,8 +279,13 @@ function newCall(
   };
 }
 
-/** A compaction block stands for everything before it, so nothing before it need be kept. */
+/**
+ * A compaction block stands for everything before it. Of that only the last message of a person's is kept, because a
+ * conversation has to begin with the user's side.
+ */
 function withReply(transcript: TranscriptItem[], content: BetaContentBlock[]): TranscriptItem[] {
   const reply: TranscriptItem = { role: 'assistant', content };
-  return content.some((block) => block.type === 'compaction') ? [reply] : [...transcript, reply];
+  if (!content.some((block) => block.type === 'compaction')) return [...transcript, reply];
+  const last = transcript.findLast((item) => item.role === 'user');
+  return last === undefined ? [reply] : [last, reply];
 }

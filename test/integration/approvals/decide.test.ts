@@ -59,14 +59,14 @@ describe('deciding', () => {
     expect(results.map((one) => one.result).sort()).toEqual(['already_decided', 'decided']);
     expect(await scene.events('user.tool_confirmation')).toHaveLength(1);
     const late = results.find((one) => one.result === 'already_decided');
-    expect(late?.text).toMatch(/^(Ana already approved|Ben already denied) this at 2026-11-20T12:00:00.000Z\.$/);
+    expect(late?.text).toMatch(/^(Ana already approved|Ben already denied) this on 20 November at 12:00 UTC\.$/);
   });
 
   it('tells a late click who decided and why', async () => {
     const question = await asked();
     await scene.process().decide(by(ana, question, { decision: 'deny', reason: 'not today' }));
     const late = await scene.process().decide(by(ben, question));
-    expect(late.text).toBe('Ana already denied this at 2026-11-20T12:00:00.000Z: not today.');
+    expect(late.text).toBe('Ana already denied this on 20 November at 12:00 UTC: not today.');
     expect((await scene.process().decide(by(ana, question))).text).toMatch(/^You already denied/);
   });
 

@@ -144,15 +144,17 @@ describe('the fold', () => {
     expect(stateOf(reply(), event(unpriced))).toMatchObject({ cost_micro_usd: 1500, unpriced: true });
   });
 
-  it('forgets what a compaction stands for', () => {
+  it('forgets what a compaction stands for, but still begins with the user', () => {
+    const older = userMessage('older');
     const message = userMessage('old');
     const compacted = reply({}, [
       { type: 'compaction', content: 'summary' },
       { type: 'text', text: 'ok' },
     ]);
-    const state = stateOf(message, processed(message.event.id), reply(), compacted);
-    expect(state.transcript).toHaveLength(1);
-    expect(state.transcript[0]?.role).toBe('assistant');
+    const both = processed(older.event.id, message.event.id);
+    const state = stateOf(older, message, both, reply(), compacted);
+    expect(state.transcript.map((item) => item.role)).toEqual(['user', 'assistant']);
+    expect(state.transcript[0]).toMatchObject({ content: [{ text: 'old' }] });
   });
 
   it('follows status, stop reason and usage', () => {

@@ -1,0 +1,59 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createLive } from '../../src/chat/live.ts';
+import { createPreview } from '../../src/harness/preview.ts';
+import { silentLogger } from '../../src/logger.ts';
+import { type PreviewEvent, parseSessionHint } from '../../src/session/hints.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** A turn that previews, and what is heard of it. */
+function watched() {
+  const heard: PreviewEvent[] = [];
+  const publish = async (_channel: string, message: string) => {
+    const hint = parseSessionHint(message);
+    if (hint?.type === 'preview') heard.push(hint.event);
+  };
+  const preview = createPreview({ hints: { publish }, logger: silentLogger }, 'sesn_1');
+  return { heard, preview };
+}
+
+test('who comes after the first words gets all of them, and what follows, once', () => {
+  const { heard, preview } = watched();
+  preview.text('sevt_1', 'one ', 0);
+  preview.text('sevt_1', 'two ', 0);
+  vi.advanceTimersByTime(100);
+  const missed = heard.splice(0);
+  expect(missed.map((event) => event.type)).toEqual(['event_start', 'event_delta']);
+
+  const live = createLive();
+  preview.text('sevt_1', 'three ', 0);
+  vi.advanceTimersByTime(100);
+  for (const event of heard.splice(0)) expect(live.accept(event)).toBe(false);
+  vi.advanceTimersByTime(500);
+  for (const event of heard.splice(0)) live.accept(event);
+  expect(live.takeText()).toEqual({ message_id: 'sevt_1', text: 'one two three ' });
+
+  preview.text('sevt_1', 'four', 0);
+  vi.advanceTimersByTime(1000);
+  for (const event of heard.splice(0)) live.accept(event);
+  expect(live.takeText()?.text).toBe('one two three four');
+});
+
+test('a whole text that comes late does not bring a finished message back', () => {
+  const live = createLive();
+  const late: PreviewEvent = { type: 'event_so_far', event_id: 'sevt_1', blocks: ['one'] };
+  live.settle('sevt_1');
+  expect(live.accept(late)).toBe(false);
+  expect(live.takeText()).toBe(null);
+});
+
+test('nothing is said after the request is over', () => {
+  const { heard, preview } = watched();
+  preview.text('sevt_1', 'one', 0);
+  preview.written();
+  const before = heard.length;
+  vi.advanceTimersByTime(5000);
+  expect(heard).toHaveLength(before);
+  expect(vi.getTimerCount()).toBe(0);
+});
