@@ -10,7 +10,7 @@ import type { Config } from './config.ts';
 import type { Services } from './embedded/services.ts';
 import { DeckhandError, messageOf } from './errors.ts';
 import { hasListPrice } from './harness/budget.ts';
-import { type AskModel, createAskModel } from './harness/model.ts';
+import { createAskModel } from './harness/model.ts';
 import { createStateCache } from './harness/state-cache.ts';
 import type { TurnDeps, TurnSession } from './harness/turn-parts.ts';
 import { createIndexes } from './indexes.ts';
@@ -62,14 +62,6 @@ export interface ContextOptions {
   open_sign_in: boolean;
   /** This process runs turns and so needs sandboxes. */
   worker: boolean;
-  overrides?: Overrides;
-}
-
-/** What a test puts in place of the real thing. */
-export interface Overrides {
-  ask?: AskModel;
-  workspaces?: WorkspaceProvider;
-  worker_id?: string;
 }
 
 const REDIS_PREFIX = 'deckhand';
@@ -79,7 +71,7 @@ export async function createContext(
   config: Config,
   services: Omit<Services, keyof AsyncDisposable>,
   logger: Logger,
-  { open_sign_in, worker, overrides = {} }: ContextOptions,
+  { open_sign_in, worker }: ContextOptions,
 ): Promise<Context> {
   const cleanup = createCleanup();
   try {
@@ -116,11 +108,9 @@ export async function createContext(
     const agents = createAgents(db);
     const environments = createEnvironments(db);
     const keys = createApiKeys(db);
-    const worker_id = overrides.worker_id ?? `${newId('wkr')}@${hostname()}`;
+    const worker_id = `${newId('wkr')}@${hostname()}`;
     const sandboxes = join(config.data_dir, 'sandboxes');
-    const workspaces =
-      overrides.workspaces ??
-      (worker ? createBubblewrapProvider({ data_dir: sandboxes, logger, worker_id }) : noWorkspaces);
+    const workspaces = worker ? createBubblewrapProvider({ data_dir: sandboxes, logger, worker_id }) : noWorkspaces;
     /** Here, and by whichever worker has it. */
     const endSandbox = async (session_id: string): Promise<void> => {
       await workspaces.destroy(session_id);
@@ -149,7 +139,7 @@ export async function createContext(
       hints,
       logger,
       states: createStateCache(),
-      ask: overrides.ask ?? createAskModel(services.model),
+      ask: createAskModel(services.model),
       tools: AGENT_TOOLSET,
       loadSession: (ref) => loadTurnSession({ sessions, environments, workspaces }, ref),
       approvals,

@@ -87,7 +87,7 @@ function outcome(state: Exclude<ApprovalCard['state'], { status: 'pending' }>): 
 function asking(card: ApprovalCard): string {
   const parts = [
     card.requested_by === null ? null : `Requested by *${escapeWithin(card.requested_by.name, 100)}*`,
-    `Who may decide: ${escapeWithin(card.approvers, NOTE)}`,
+    `Who may decide: ${withMentions(escapeWithin(card.approvers, NOTE))}`,
     card.expires_at === null ? null : `Denies itself ${when(card.expires_at)}`,
     card.state.status === 'pending' && card.state.reminded > 0
       ? `Reminded ${card.state.reminded} time${card.state.reminded === 1 ? '' : 's'}`
@@ -132,4 +132,9 @@ export function approvalText(card: ApprovalCard): string {
   const { state } = card;
   const by = state.status === 'allowed' || state.status === 'denied' ? ` by ${state.by.name}` : '';
   return `${heading(card)}${by}. ${card.summary}`;
+}
+
+/** Slack's user ids (U… or W…) as mentions, which everybody sees as names and which notify them. */
+function withMentions(text: string): string {
+  return text.replace(/\b[UW][A-Z0-9]{7,11}\b/g, '<@$&>');
 }

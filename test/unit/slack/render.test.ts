@@ -96,6 +96,11 @@ describe('an approval card', () => {
     expect(buttonsOf(blocks)).toHaveLength(state.status === 'pending' ? 2 : 0);
   });
 
+  it('names approvers as mentions, and leaves other words alone', () => {
+    const shown = JSON.stringify(sent(approvalOut('dlv_1', { approvers: 'U0ABCDEF12, anyone in UNITED' })));
+    expect(shown).toContain('Who may decide: <@U0ABCDEF12>, anyone in UNITED');
+  });
+
   it('shows a command exactly, backticks and markup included', () => {
     const detail = 'echo "```" && cat <in >out # <!channel> <@U1>';
     expect(readableText(sent(approvalOut('dlv_1', { detail })))).toContain(detail);
