@@ -1,7 +1,7 @@
 import type { Collection, Db } from 'mongodb';
+import { isDuplicate } from '../resources/duplicate.ts';
 import { newId } from '../session/id.ts';
 import type { ConversationKey } from './connector.ts';
-import { isDuplicateKey } from './mongo-errors.ts';
 
 const CONVERSATIONS = 'conversations';
 
@@ -71,7 +71,7 @@ export function createConversationStore(db: Db): ConversationStore {
         await conversations.insertOne(made);
         return made;
       } catch (error) {
-        if (!isDuplicateKey(error)) throw error;
+        if (!isDuplicate(error)) throw error;
         // The other first message made it.
         const theirs = await findByKey(key);
         if (theirs === null) throw error;

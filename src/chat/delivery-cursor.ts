@@ -1,5 +1,5 @@
 import type { Collection, Db } from 'mongodb';
-import { isDuplicateKey } from './mongo-errors.ts';
+import { isDuplicate } from '../resources/duplicate.ts';
 
 /** How far a session is shown in its conversation, and which gateway is showing it. */
 interface CursorDocument {
@@ -51,7 +51,7 @@ export function createCursorStore(db: Db): CursorStore {
       try {
         await cursors.insertOne({ _id: session_id, workspace_id, seq: 0, token: 0, holder: null, until: null });
       } catch (error) {
-        if (isDuplicateKey(error)) return null;
+        if (isDuplicate(error)) return null;
         throw error;
       }
       return tryAcquire(session_id, holder, ttl_ms);

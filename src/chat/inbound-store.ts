@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type Collection, type Db, ObjectId } from 'mongodb';
+import { isDuplicate } from '../resources/duplicate.ts';
 import { derivedId } from '../session/id.ts';
 import type { ConversationKey, InboundDecision, InboundMessage, InboundStop } from './connector.ts';
-import { isDuplicateKey } from './mongo-errors.ts';
 
 const INBOUND = 'inbound';
 /** How long doubles are recognised. Slack retries for about an hour, Teams for minutes. */
@@ -90,7 +90,7 @@ export function createInboundStore(db: Db): InboundStore {
         await events.insertOne({ _id, ...keys, state: 'received', inbound, attempts: 0, next_attempt_at });
         return { id: _id, inbound, targets: null };
       } catch (error) {
-        if (!isDuplicateKey(error)) throw error;
+        if (!isDuplicate(error)) throw error;
       }
       const { event_key, message_key } = keys;
       const known = await events.findOne({
