@@ -12,8 +12,16 @@ export interface Link extends AsyncDisposable {
   refused(): number;
 }
 
+/** How the two ends of one connection are joined: from the client's to the service's and back. */
+export type Join = (near: Socket, far: Socket) => void;
+
+function joinPlainly(near: Socket, far: Socket): void {
+  near.pipe(far);
+  far.pipe(near);
+}
+
 /** A link to the service of this URI: over TCP, or a Unix socket as `redis://localhost/?path=` or `mongodb://%2F`. */
-export async function linkTo(uri: string): Promise<Link> {
+export async function linkTo(uri: string, join: Join = joinPlainly): Promise<Link> {
   const [, scheme = '', host = '', query = ''] = /^(\w+:\/\/)([^/?]+)\/?(.*)$/.exec(uri) ?? [];
   const socket = new URLSearchParams(query).get('path');
   const decoded = socket ?? decodeURIComponent(host);
@@ -39,8 +47,8 @@ export async function linkTo(uri: string): Promise<Link> {
         open.delete(socket);
         other.destroy();
       });
-      socket.pipe(other);
     }
+    join(near, far);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,0 +1,143 @@
+import type { Socket } from 'node:net';
+import { type Link, linkTo } from '../link.ts';
+import { type MongoCommand, mongoWire } from './mongo-wire.ts';
+import { type RedisCommand, redisWire } from './redis-wire.ts';
+import { messagesOf, type Wire } from './wire.ts';
+
+/**
+ * A link that knows its service's protocol and stops a process of Deckhand's at an exact step, without a hook in the
+ * product: whoever is killed while its command is held has done everything before it and nothing after.
+ */
+export interface Gate<Command> extends Link {
+  /** Hold the next command like this before the service gets it: nothing is written. */
+  holdRequest(matches: Matches<Command>): Held<Command>;
+  /** Let the service carry out the next command like this and hold its answer: written, and not acknowledged. */
+  holdAnswer(matches: Matches<Command>): Held<Command>;
+  /** From now on the answers of commands like this never come: the connection breaks in their place. Returns the end of it. */
+  loseAnswers(matches: Matches<Command>): () => void;
+}
+
+type Matches<Command> = (command: Command) => boolean;
+
+export interface Held<Command> {
+  /** Resolves with the command when it is held. A command whose process is killed meanwhile goes nowhere any more. */
+  readonly reached: Promise<Command>;
+  /** Let it go on; before it came, let it pass. */
+  release(): void;
+}
+
+export function mongoGate(uri: string): Promise<Gate<MongoCommand>> {
+  return gateTo(uri, mongoWire);
+}
+
+export function redisGate(uri: string): Promise<Gate<RedisCommand>> {
+  return gateTo(uri, redisWire);
+}
+
+interface Rule<Command> {
+  at: 'request' | 'answer' | 'lost';
+  matches: Matches<Command>;
+  /** The command is here. Resolves when it may go on. */
+  reach(command: Command): Promise<void>;
+}
+
+async function gateTo<Command>(uri: string, createWire: () => Wire<Command>): Promise<Gate<Command>> {
+  const rules = new Set<Rule<Command>>();
+
+  function hold(at: 'request' | 'answer', matches: Matches<Command>): Held<Command> {
+    const reached = deferred<Command>();
+    const released = deferred<void>();
+    const rule: Rule<Command> = {
+      at,
+      matches,
+      reach(command) {
+        reached.resolve(command);
+        return released.promise;
+      },
+    };
+    rules.add(rule);
+    return {
+      reached: reached.promise,
+      release() {
+        rules.delete(rule);
+        released.resolve();
+      },
+    };
+  }
+
+  function join(near: Socket, far: Socket): void {
+    const wire = createWire();
+    const awaited = new Map<number, { rule: Rule<Command>; command: Command }>();
+    const toService = inOrder(far);
+    const toClient = inOrder(near);
+
+    near.on(
+      'data',
+      messagesOf(wire.requestSize, (message) => {
+        const id = wire.asked(message);
+        if (id === null || rules.size === 0) return toService(message);
+        const command = wire.commandOf(message);
+        const rule = [...rules].find(({ matches }) => matches(command));
+        if (rule === undefined) return toService(message);
+        // A hold is for one command.
+        if (rule.at !== 'lost') rules.delete(rule);
+        if (rule.at === 'request') return toService(message, () => rule.reach(command));
+        awaited.set(id, { rule, command });
+        toService(message);
+      }),
+    );
+    far.on(
+      'data',
+      messagesOf(wire.answerSize, (message) => {
+        const id = wire.answered(message);
+        const held = id === null ? undefined : awaited.get(id);
+        if (id === null || held === undefined) return toClient(message);
+        awaited.delete(id);
+        toClient(message, () => (held.rule.at === 'lost' ? drop(near) : held.rule.reach(held.command)));
+      }),
+    );
+  }
+
+  const link = await linkTo(uri, join);
+  return {
+    ...link,
+    holdRequest: (matches) => hold('request', matches),
+    holdAnswer: (matches) => hold('answer', matches),
+    loseAnswers(matches) {
+      const rule: Rule<Command> = { at: 'lost', matches, reach: async () => undefined };
+      rules.add(rule);
+      return () => void rules.delete(rule);
+    },
+  };
+}
+
+async function drop(socket: Socket): Promise<void> {
+  socket.destroy();
+}
+
+/** Writes messages one after another, each when it may; what is still waiting when the connection ends is gone with it. */
+function inOrder(to: Socket): (message: Buffer, may?: () => Promise<void>) => void {
+  let before: Promise<void> | null = null;
+  return (message, may) => {
+    if (before === null && may === undefined) {
+      to.write(message);
+      return;
+    }
+    const mine = (before ?? Promise.resolve())
+      .then(() => may?.())
+      .then(() => {
+        if (!to.destroyed) to.write(message);
+        if (before === mine) before = null;
+      });
+    before = mine;
+  };
+}
+
+// Promise.withResolvers needs Node 22.
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
