@@ -34,7 +34,7 @@ export async function createDeliveryIndexes(db: Db): Promise<void> {
     .collection('deliveries')
     .createIndexes([
       { key: { session_id: 1 } },
-      { key: { session_id: 1, state: 1 }, name: 'live', partialFilterExpression: { state: 'live' } },
+      { key: { session_id: 1, claimed_at: 1 }, name: 'growing', partialFilterExpression: { state: 'live' } },
     ]);
 }
 

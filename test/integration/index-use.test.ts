@@ -1,0 +1,346 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Anthropic from '@anthropic-ai/sdk';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { createMessageStore } from '../../connectors/web/message-store.ts';
+import type { Approval } from '../../src/approvals/approval.ts';
+import { createInboundStore } from '../../src/chat/inbound-store.ts';
+import { loadConfig } from '../../src/config.ts';
+import { type Deckhand, startDeckhand } from '../../src/deckhand.ts';
+import { silentLogger } from '../../src/logger.ts';
+import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
+import { said } from '../support/chat-stage.ts';
+import { crowd } from '../support/crowd.ts';
+import { eventually } from '../support/eventually.ts';
+import { startTestModel, type TestModel } from '../support/model.ts';
+import { monitored, planOf, type QueryRecorder, queryPlaces, recordQueries } from '../support/queries.ts';
+import { type TestDatabase, testDatabase } from '../support/services.ts';
+import type { MessagePlace } from '../support/slack/person.ts';
+import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
+import { createWebClient } from '../support/web-client.ts';
+
+const KEY = 'test-key-0123456789abcdef';
+const PATIENCE_MS = 20_000;
+
+let data_dir: string;
+let database: TestDatabase;
+let recorder: QueryRecorder;
+let model: TestModel;
+let slack: SlackServer;
+let house: Deckhand;
+let client: Anthropic;
+
+/** A whole house lives for a while, everything that it can be asked included; the tests look at what it sent. */
+beforeAll(async () => {
+  database = await testDatabase();
+  recorder = recordQueries(database.name);
+  data_dir = await mkdtemp(join(tmpdir(), 'deckhand-queries-'));
+  model = await startTestModel();
+  slack = await startSlackServer();
+  const config = loadConfig({
+    PORT: '0',
+    DECKHAND_DATA_DIR: data_dir,
+    DECKHAND_API_KEY: KEY,
+    DECKHAND_LEASE_MS: '300',
+    DECKHAND_SWEEP_MS: '50',
+    MONGODB_URI: monitored(inject('mongodb_uri')),
+    MONGODB_DATABASE: database.name,
+    REDIS_URL: inject('redis_url'),
+    ANTHROPIC_API_KEY: 'test',
+    ANTHROPIC_BASE_URL: model.base_url,
+    SLACK_BOT_TOKEN: slack.tokens.bot,
+    SLACK_APP_TOKEN: slack.tokens.app,
+    SLACK_API_URL: slack.apiUrl,
+  });
+  house = await startDeckhand(config, silentLogger, ['gateway', 'worker']);
+  client = new Anthropic({ baseURL: house.url ?? '', apiKey: KEY, maxRetries: 0 });
+
+  await manageAgentsAndEnvironments();
+  const asked = await workOverTheApi();
+  await listSessions(house.context.defaults.agent_id);
+  await chatInSlack();
+  await chatOnThePage();
+  await finishForTheDead(asked.session);
+  await loseRaces();
+  await endThings(asked);
+  await house[Symbol.asyncDispose]();
+  await crowd(database.db, 1_000);
+}, 120_000);
+
+afterAll(async () => {
+  recorder[Symbol.dispose]();
+  await slack[Symbol.asyncDispose]();
+  await model[Symbol.asyncDispose]();
+  await rm(data_dir, { recursive: true, force: true });
+  await database[Symbol.asyncDispose]();
+});
+
+async function manageAgentsAndEnvironments(): Promise<void> {
+  const { agents, environments } = client.beta;
+  const first = await agents.create({ name: 'one', model: 'claude-sonnet-5-5' });
+  await agents.create({ name: 'two', model: 'claude-sonnet-5-5' });
+  let { version } = first;
+  for (const system of ['a', 'b', 'c']) ({ version } = await agents.update(first.id, { system, version }));
+  await agents.retrieve(first.id, { version: 1 });
+  await walk((page) => agents.versions.list(first.id, { limit: 1, ...page }));
+  const since = new Date(0).toISOString();
+  for (const include_archived of [true, false]) {
+    await walk((page) => agents.list({ limit: 1, include_archived, ...page }));
+    await walk((page) => agents.list({ limit: 1, include_archived, 'created_at[gte]': since, ...page }));
+    await walk((page) => environments.list({ limit: 1, include_archived, ...page }));
+  }
+  await agents.list({ 'created_at[gte]': since, 'created_at[lte]': since });
+  await agents.archive(first.id);
+  const spare = await environments.create({ name: 'spare' });
+  await environments.update(spare.id, { name: 'still spare' });
+  await environments.archive(spare.id);
+  await environments.delete(spare.id);
+}
+
+/** Two pages of a list, so that its cursor is asked with too. */
+async function walk(list: (page: { page?: string }) => PromiseLike<{ next_page: string | null }>): Promise<void> {
+  const { next_page } = await list({});
+  if (next_page !== null) await list({ page: next_page });
+}
+
+async function workOverTheApi(): Promise<{ session: string; environment: string }> {
+  const environment = await client.beta.environments.create({ name: 'lab' });
+  const agent = await client.beta.agents.create({
+    name: 'careful',
+    model: 'claude-sonnet-5-5',
+    tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: 'always_ask' } } }],
+    metadata: { deckhand_remind_after: '1h', deckhand_expire_after: '2h' },
+  });
+  const { sessions } = client.beta;
+  const { id } = await sessions.create({ agent: agent.id, environment_id: environment.id, title: 'x' });
+  const stream = await sessions.events.stream(id);
+  await sessions.update(id, { title: 'y' });
+
+  model.reply({ tool_uses: [{ name: 'bash', input: { command: 'rm -rf /workspace/x' } }] });
+  await send(id, { type: 'user.message', content: [{ type: 'text', text: 'clean up' }] });
+  await restsWith(id, 'requires_action');
+  stream.controller.abort();
+  const since = new Date(0).toISOString();
+  const filters = [
+    {},
+    { types: ['user.message' as const] },
+    { 'created_at[gt]': since },
+    { types: ['agent.message' as const, 'user.message' as const], 'created_at[lte]': new Date().toISOString() },
+  ];
+  for (const filter of filters) {
+    for (const order of ['asc', 'desc'] as const) {
+      await walk((page) => sessions.events.list(id, { limit: 1, order, ...filter, ...page }));
+    }
+  }
+  return { session: id, environment: environment.id };
+}
+
+type Sent = Parameters<typeof client.beta.sessions.events.send>[1]['events'][number];
+
+async function send(id: string, event: Sent): Promise<void> {
+  await client.beta.sessions.events.send(id, { events: [event] });
+}
+
+async function restsWith(id: string, reason: string): Promise<void> {
+  await eventually(async () => {
+    const last = (await client.beta.sessions.events.list(id, { order: 'desc', limit: 1 })).data[0];
+    expect(last).toMatchObject({ type: 'session.status_idle', stop_reason: { type: reason } });
+  }, PATIENCE_MS);
+}
+
+async function listSessions(agent_id: string): Promise<void> {
+  const { sessions } = client.beta;
+  const now = new Date().toISOString();
+  const filters = [
+    {},
+    { agent_id },
+    { agent_id, agent_version: 1 },
+    { statuses: ['idle' as const] },
+    { statuses: ['running' as const, 'rescheduling' as const] },
+    { statuses: ['terminated' as const] },
+    { agent_id, statuses: ['running' as const] },
+    { 'created_at[gt]': now, 'created_at[lt]': now },
+    { 'created_at[gte]': now, 'created_at[lte]': now },
+    { agent_id, 'created_at[lte]': now, statuses: ['idle' as const] },
+  ];
+  for (const filter of filters) {
+    for (const include_archived of [true, false]) {
+      for (const order of ['asc', 'desc'] as const) {
+        await walk((page) => sessions.list({ limit: 1, order, include_archived, ...filter, ...page }));
+      }
+    }
+  }
+}
+
+async function chatInSlack(): Promise<void> {
+  const ana = slack.user('Ana');
+  model.reply({ text: 'Hello Ana.' });
+  const thread = ana.mention('ops', 'hello');
+  await heard(thread, 'Hello Ana.');
+  await slack.outbox.redeliverLast();
+
+  model.reply({ tool_uses: [{ name: 'bash', input: { command: 'rm x' } }] }, { text: 'Done.' });
+  ana.reply(thread, 'remove x', { mention: true });
+  const card = await heard(thread, 'Approve');
+  await slack.user('Ben').click(card, 'Approve');
+  await heard(thread, 'Done.');
+
+  const held = model.replyHeld({ text: 'This is going to take some time, I am afraid.' }, 3);
+  ana.reply(thread, 'something long', { mention: true });
+  await held.asked;
+  // So long that both leases are renewed: the turn's and the delivery's.
+  await eventually(() => expect(unreached('renewed = await')).toEqual([]), PATIENCE_MS);
+  ana.stop(thread);
+  held.release();
+  await slack.outbox.idle();
+}
+
+function heard(thread: MessagePlace, words: string) {
+  return eventually(() => {
+    const found = slack.workspace.messages.find(
+      (message) => message.thread_ts === (thread.thread_ts ?? thread.ts) && JSON.stringify(message).includes(words),
+    );
+    if (found === undefined) throw new Error(`Nobody said ${words}:\n${slack.transcript(thread)}`);
+    return found;
+  }, PATIENCE_MS);
+}
+
+async function chatOnThePage(): Promise<void> {
+  const ana = createWebClient(house.url ?? '');
+  await ana.signIn('Ana', KEY);
+  const { id } = await ana.begin();
+  await using events = await ana.events(id, 0);
+  model.reply({ text: 'A harbour.' }, { tool_uses: [{ name: 'bash', input: { command: 'rm y' } }] }, { text: 'Gone.' });
+  await ana.say(id, 'what is this?', 'client-1');
+  await ana.say(id, 'what is this?', 'client-1');
+  await events.next('message', (message) => message.body.kind === 'text' && message.body.markdown === 'A harbour.');
+  await ana.say(id, 'remove y');
+  const asked = await events.next('message', (message) => message.body.kind === 'approval');
+  if (asked.body.kind !== 'approval') throw new Error('It is no question');
+  await ana.decide(id, asked.body.card.approval_id, 'deny', 'no');
+  await events.next('message', (message) => message.body.kind === 'text' && message.body.markdown === 'Gone.');
+  await ana.open(id);
+  await ana.call('GET', `/web/conversations/${id}/messages?before=3&limit=1`);
+  for (const client_id of ['begun-once', 'begun-once']) await ana.call('POST', '/web/conversations', { client_id });
+  const { next } = await ana.call<{ next: string }>('GET', '/web/conversations?limit=1');
+  await ana.call('GET', `/web/conversations?limit=1&before=${next}`);
+  await ana.call('GET', `/web/conversations?limit=1&before=${next}&search=harbour`);
+  await ana.call('GET', '/web/conversations?search=harbour');
+  const ben = createWebClient(house.url ?? '');
+  await ben.signIn('Ben', KEY);
+  await ben.open(id);
+  await ben.request('DELETE', '/web/session');
+}
+
+/** What processes that died left behind. */
+async function finishForTheDead(session_id: string): Promise<void> {
+  const approvals = house.context.db.collection<Approval>('approvals');
+  const past = new Date(0);
+  // A reminder that is due, then a record that was never written, then a decision that never reached the log.
+  await approvals.updateOne({ session_id }, { $set: { remind_at: past } });
+  await eventually(async () => expect(await approvals.findOne({ session_id })).toMatchObject({ reminded: 1 }));
+  const record = await approvals.findOne({ session_id });
+  await approvals.deleteOne({ session_id });
+  const by = { via: 'slack', id: 'U1', name: 'Ana' };
+  const decision = { workspace_id: DEFAULT_WORKSPACE, by, in_conversation: true } as const;
+  await house.context.approvals.decide({ ...decision, approval_id: 'appr_unknown', decision: 'allow' });
+  await approvals.deleteOne({ session_id });
+  model.reply({ text: 'Not then.' });
+  await send(session_id, { type: 'user.tool_confirmation', tool_use_id: record?.tool_use_id ?? '', result: 'deny' });
+  await restsWith(session_id, 'end_turn');
+  await approvals.updateOne({ session_id }, { $set: { appended: false, 'decision.at': past } });
+  await eventually(async () => expect(await approvals.findOne({ session_id })).toMatchObject({ appended: true }));
+  await approvals.updateOne({ session_id }, { $set: { status: 'pending', expires_at: past } });
+  await eventually(async () =>
+    expect(await approvals.findOne({ session_id })).not.toMatchObject({ status: 'pending' }),
+  );
+
+  const inbound = createInboundStore(house.context.db);
+  const message = said('lost', { conversation: { connector: 'test', tenant: 'T', channel: 'C', thread: '1' } });
+  model.reply({ text: 'Found.' });
+  await inbound.claim({ kind: 'message', message }, 0);
+  await eventually(() => expect(JSON.stringify(model.requests)).toContain('lost'), PATIENCE_MS);
+}
+
+/** What only the slower of two at the same moment asks. */
+async function loseRaces(): Promise<void> {
+  const { db } = house.context;
+  const inbound = createInboundStore(db);
+  const claimed = await inbound.claim({ kind: 'message', message: said('twice') }, Date.now());
+  if (claimed === null) throw new Error('It was claimed before');
+  const target = { workspace_id: DEFAULT_WORKSPACE, session_id: 'sesn_1', after_seq: 0 };
+  await inbound.target(claimed, [target]);
+  await inbound.target(claimed, [{ ...target, session_id: 'sesn_2' }]);
+  await inbound.applied(claimed, Date.now());
+  const messages = createMessageStore(db, DEFAULT_WORKSPACE);
+  const post = { author: { kind: 'agent', name: 'x' }, body: { kind: 'text', markdown: 'x', live: false } } as const;
+  for (const delivery_id of ['dlv_1', 'dlv_1']) await messages.add('conv_1', { ...post, delivery_id });
+  await messages.findDelivery('conv_1', 'dlv_1');
+}
+
+async function endThings(made: { session: string; environment: string }): Promise<void> {
+  const { sessions, environments } = client.beta;
+  const ref = { workspace_id: DEFAULT_WORKSPACE, session_id: made.session };
+  const claimed = await house.context.log.claim(ref, 'wkr_1', 60_000);
+  if (claimed !== null) await house.context.log.release(claimed.lease);
+  await house.context.approvals.listPending(DEFAULT_WORKSPACE);
+  await house.context.approvals.listPending(DEFAULT_WORKSPACE, made.session);
+  await environments.delete(made.environment).catch(() => undefined);
+  await sessions.archive(made.session);
+  await sessions.delete(made.session);
+  await sessions.delete(made.session).catch(() => undefined);
+  const key = await house.context.keys.create(DEFAULT_WORKSPACE, 'spare');
+  await house.context.keys.revoke(DEFAULT_WORKSPACE, key.key_id);
+}
+
+/** Places in the source that have not sent their query yet: all, or those on a line with these words. */
+function unreached(words = ''): string[] {
+  return queryPlaces().flatMap(({ place, line }) =>
+    line.includes(words) && !recorder.places.has(place) ? [`${place}  ${line.trim()}`] : [],
+  );
+}
+
+/** Queries that may look at more than they give back. */
+const WIDE = [
+  // Words that somebody searches for, in the titles of their own conversations and in at most 1,000 of these.
+  { part: '"title":"RegExp"' },
+  { part: '"body.markdown":"RegExp"' },
+];
+
+describe('every query of a running house', () => {
+  it('was sent', () => {
+    expect(unreached()).toEqual([]);
+  });
+
+  it('finds by an index, in the index’s order, and looks at no more than it gives back', async () => {
+    const wrong: object[] = [];
+    for (const [shape, command] of recorder.commands) {
+      const { steps, examined, returned } = await planOf(database.db, command);
+      // A few more than it gives back: a page's first, a place that was just left, the ends of an index's ranges.
+      const isWide = examined > 3 * returned + 20;
+      if (WIDE.some(({ part }) => shape.includes(part))) continue;
+      if (isWide || steps.some(({ stage }) => stage === 'COLLSCAN' || stage === 'SORT')) {
+        wrong.push({ shape, examined, returned, steps: steps.map(({ stage, index }) => `${stage} ${index ?? ''}`) });
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('leaves no index without a use', async () => {
+    const used = new Set<string>();
+    for (const command of recorder.commands.values()) {
+      const collection = Object.values(command)[0];
+      for (const { index } of (await planOf(database.db, command)).steps) used.add(`${collection}.${index}`);
+    }
+    const unused: string[] = [];
+    for (const { name } of await database.db.listCollections().toArray()) {
+      for (const index of await database.db.collection(name).indexes()) {
+        // The first kind keeps doubles out, the second lets MongoDB delete what is old.
+        if (index.unique === true || index.expireAfterSeconds !== undefined || index.name === '_id_') continue;
+        if (!used.has(`${name}.${index.name}`)) unused.push(`${name}.${index.name}`);
+      }
+    }
+    expect(unused).toEqual([]);
+  });
+});
