@@ -1,0 +1,24 @@
+import { serve } from '../processes/serve.mjs';
+import { callModel, insertAndHop } from './floors.ts';
+import { makeAgent, type PreparedTurns, prepareTurns, type TurnsRequest } from './turns.ts';
+
+/** The load generator: a process of its own, so that what it costs is not counted as the server's. */
+let prepared: PreparedTurns | null = null;
+
+const handlers = {
+  async prepareTurns(request: TurnsRequest) {
+    prepared = await prepareTurns(request);
+  },
+  /** Run what was prepared last. */
+  async runTurns() {
+    if (prepared === null) throw new Error('No turns are prepared');
+    const turns = prepared;
+    prepared = null;
+    return turns.run();
+  },
+  makeAgent,
+  callModel,
+  insertAndHop,
+};
+export type LoadHandlers = typeof handlers;
+serve(handlers);

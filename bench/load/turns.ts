@@ -1,0 +1,117 @@
+import type { Directive } from '../model/directive.ts';
+import { createV1Client, type OpenSession, type V1Client } from './v1-client.ts';
+
+export interface Target {
+  url: string;
+  key: string;
+}
+
+export interface TurnsRequest extends Target {
+  /** Turns at once; each in a session of its own at a time. */
+  concurrency: number;
+  turns: number;
+  /** Of every turn; the nonce is added. */
+  directive?: Omit<Directive, 'nonce'>;
+  /** Turns that one session has before the next is taken; default 1. */
+  per_session?: number;
+  /** Sessions that are there already, instead of new ones. */
+  sessions?: string[];
+}
+
+export interface TurnsResult {
+  total_ms: number[];
+  to_model_ms: number[];
+  /** From the first message to the last end. */
+  elapsed_ms: number;
+  errors: string[];
+}
+
+let nonces = 0;
+export function nextNonce(): string {
+  nonces += 1;
+  return `n${process.pid}x${nonces}`;
+}
+
+/** An agent whose bash runs at once, and an environment, made once per gateway. */
+export async function makeAgent(target: Target): Promise<{ agent: string; environment: string }> {
+  const client = createV1Client(target.url, target.key);
+  try {
+    const environment = await client.post<{ id: string }>('/v1/environments', { name: `bench ${nextNonce()}` });
+    const agent = await client.post<{ id: string }>('/v1/agents', {
+      name: 'bench',
+      model: 'claude-sonnet-5-5',
+      system: 'You answer the benchmark.',
+      tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: 'always_allow' } } }],
+    });
+    return { agent: agent.id, environment: environment.id };
+  } finally {
+    client.close();
+  }
+}
+
+/** Turns that wait for their start: the sessions are made and their streams open. */
+export interface PreparedTurns {
+  run(): Promise<TurnsResult>;
+}
+
+export async function prepareTurns(request: TurnsRequest): Promise<PreparedTurns> {
+  const client = createV1Client(request.url, request.key);
+  const perSession = request.per_session ?? 1;
+  const sessions = await openSessions(client, request, Math.ceil(request.turns / perSession));
+
+  return {
+    async run() {
+      const result: TurnsResult = { total_ms: [], to_model_ms: [], elapsed_ms: 0, errors: [] };
+      const waiting = sessions.map((session) => ({ session, left: perSession }));
+      let left = request.turns;
+
+      async function loop(): Promise<void> {
+        for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+          for (; next.left > 0 && left > 0; next.left -= 1) {
+            left -= 1;
+            await take(next.session);
+          }
+        }
+      }
+
+      async function take(session: OpenSession): Promise<void> {
+        try {
+          const turn = await session.turn({ ...request.directive, nonce: nextNonce() });
+          result.total_ms.push(turn.total_ms);
+          result.to_model_ms.push(turn.to_model_ms);
+        } catch (error) {
+          result.errors.push(error instanceof Error ? error.message : String(error));
+        }
+      }
+
+      const started = performance.now();
+      await Promise.all(Array.from({ length: request.concurrency }, loop));
+      result.elapsed_ms = performance.now() - started;
+      for (const session of sessions) session.close();
+      client.close();
+      return result;
+    },
+  };
+}
+
+/** So many are opened at once. */
+const OPENERS = 16;
+
+async function openSessions(client: V1Client, request: TurnsRequest, count: number): Promise<OpenSession[]> {
+  const given = request.sessions;
+  const made = given === undefined ? await makeAgent(request) : null;
+  const sessions: OpenSession[] = [];
+  let begun = 0;
+  await Promise.all(
+    Array.from({ length: OPENERS }, async () => {
+      while (begun < count) {
+        const index = begun++;
+        const known = given?.[index % given.length];
+        sessions.push(
+          made === null ? await client.attach(known ?? '') : await client.open(made.agent, made.environment),
+        );
+      }
+    }),
+  );
+  return sessions;
+}

@@ -1,0 +1,61 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArguments, USAGE, UsageError } from './arguments.ts';
+import type { Benchmark } from './benchmark.ts';
+import { BENCHMARKS, namesOf, select } from './benchmarks.ts';
+import { type Judged, judge } from './row.ts';
+import { openStage, type Stage } from './stage.ts';
+import { table } from './table.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+async function main(): Promise<void> {
+  const args = parseArguments(process.argv.slice(2), namesOf(BENCHMARKS));
+  if (args.help) {
+    console.log(`${USAGE}\n\nNames:\n  ${namesOf(BENCHMARKS).join('\n  ')}`);
+    return;
+  }
+  const { benchmarks, wants } = select(BENCHMARKS, args.only);
+  build();
+  const judged: Judged[] = [];
+  const notes: string[] = [];
+  await using stage = await openStage();
+  for (const benchmark of benchmarks) {
+    const found = await measure(stage, benchmark, args.rounds, args.profile);
+    judged.push(...found.judged.filter(({ row }) => wants(row.name)));
+    notes.push(...found.notes);
+  }
+  console.log(args.json ? JSON.stringify(judged.map(({ row }) => row)) : [table(judged), ...notes].join('\n\n'));
+  if (args.json && notes.length > 0) console.error(notes.join('\n\n'));
+  if (args.strict && judged.some(({ row }) => !row.ok)) process.exitCode = 1;
+}
+
+async function measure(stage: Stage, benchmark: Benchmark, rounds: number | null, profile: boolean) {
+  const started = performance.now();
+  const say = (text: string) => console.error(`${benchmark.name}: ${text}`);
+  say(benchmark.about);
+  const { rows, notes = [] } = await benchmark.run(stage, {
+    rounds: rounds ?? benchmark.rounds,
+    profile_dir: profile ? fileURLToPath(new URL('../dist/profile', import.meta.url)) : null,
+    say,
+  });
+  say(`done after ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  const judged = Object.entries(benchmark.rows).map(([name, spec]) =>
+    judge(`${benchmark.name}.${name}`, spec, rows[name] ?? { rounds: [], n: 0, errors: ['was not measured'] }),
+  );
+  return { judged, notes };
+}
+
+/** The measured processes are the built program, as in production. */
+function build(): void {
+  const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url));
+  const built = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: ['ignore', 2, 2] });
+  if (built.status !== 0) throw new UsageError('The program does not compile; the reasons are above.');
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof UsageError ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,139 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Benchmark } from '../benchmark.ts';
+import { CPU_ROWS, cpuCosts, TRAFFIC_ROWS, traffic } from '../cost.ts';
+import type { TurnsResult } from '../load/turns.ts';
+import { summarise } from '../profile.ts';
+import type { Measurement } from '../row.ts';
+import type { House, Server, Stage } from '../stage.ts';
+import { median, percentile } from '../statistics.ts';
+
+const ALONE = 100;
+const AT_ONCE = 64;
+/** Turns of one round at 64: ten for each of them. */
+const MANY = 640;
+/** A conversation has several turns while its reader stays: a session is made and its stream opened for each ten. */
+const PER_SESSION = 10;
+/** Turns whose commands are counted: apart from the timed ones, which this would slow down. */
+const COUNTED = 100;
+
+/** One-message turns through `/v1`: latency alone, throughput at 64, and what a turn costs. */
+export const turn: Benchmark = {
+  name: 'turn',
+  about: 'one-message turns through /v1; the stand-in answers at once',
+  rounds: 5,
+  rows: {
+    latency: { unit: 'ms', better: 'lower', target: 12 },
+    'to-model': { unit: 'ms', better: 'lower', target: 8 },
+    'to-model-p99': { unit: 'ms', better: 'lower', target: 40 },
+    throughput: { unit: 'turns/s', better: 'higher', target: 250 },
+    ...CPU_ROWS,
+    ...TRAFFIC_ROWS,
+  },
+  async run(stage, { rounds, profile_dir, say }) {
+    await using house = await stage.house();
+    const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
+    const prepare = turnsOn(stage, house, gateway);
+
+    say(`warming up: ${MANY} turns`);
+    await (await prepare(AT_ONCE, MANY))();
+    say(`${rounds} rounds of ${ALONE} turns, one at a time`);
+    const alone = await repeated(rounds, async () => (await prepare(1, ALONE))());
+    say(`${rounds} rounds of ${MANY} turns, ${AT_ONCE} at a time`);
+    const costs = cpuCosts(stage, { gateway, worker });
+    const { result: many, notes } = await profiled([gateway, worker], profile_dir, () =>
+      repeated(rounds, async () => costs.during(await prepare(AT_ONCE, MANY))),
+    );
+    say(`counting commands and bytes of ${COUNTED} turns`);
+    const counted = await traffic([gateway, worker], await prepare(1, COUNTED));
+    say('floors: the stand-in called directly; a journaled insert and a hop through BullMQ');
+    const floor = await floors(stage, house);
+
+    return {
+      rows: {
+        ...latencyRows(alone, floor),
+        throughput: {
+          rounds: many.map((round) => (round.total_ms.length / round.elapsed_ms) * 1000),
+          singles: many.flatMap((round) => round.total_ms),
+          floor: floor.many,
+          n: MANY * rounds,
+          errors: many.flatMap((round) => round.errors),
+        },
+        ...costs.rows(),
+        ...counted.rows,
+      },
+      notes: [...counted.notes, ...notes],
+    };
+  },
+};
+
+/** Gets turns ready, and gives what runs them: sessions are made and their streams opened before anything is measured. */
+type Prepare = (concurrency: number, turns: number) => Promise<() => Promise<TurnsResult>>;
+
+function turnsOn(stage: Stage, house: House, gateway: Server): Prepare {
+  const target = { url: gateway.url, key: house.api_key, per_session: PER_SESSION };
+  return async (concurrency, turns) => {
+    await stage.load.call('prepareTurns', { ...target, concurrency, turns });
+    return () => stage.load.call('runTurns');
+  };
+}
+
+async function floors(stage: Stage, house: House) {
+  const { model_url: base_url, mongodb_uri, redis_url } = stage;
+  const direct = await stage.load.call('callModel', { base_url, count: 300, concurrency: 1 });
+  const many = await stage.load.call('callModel', { base_url, count: 2000, concurrency: AT_ONCE });
+  const { database } = house;
+  const hop = await stage.load.call('insertAndHop', { mongodb_uri, redis_url, database, count: 300 });
+  return { direct: direct.each_ms, hop: hop.each_ms, many: (many.each_ms.length / many.elapsed_ms) * 1000 };
+}
+
+function latencyRows(alone: TurnsResult[], floor: { direct: number[]; hop: number[] }): Record<string, Measurement> {
+  const toModel = alone.flatMap((round) => round.to_model_ms);
+  const total = alone.flatMap((round) => round.total_ms);
+  const common = { n: total.length, errors: alone.flatMap((round) => round.errors) };
+  return {
+    latency: {
+      ...common,
+      rounds: alone.map((round) => median(round.total_ms)),
+      singles: total,
+      floor: median(floor.direct),
+    },
+    'to-model': {
+      ...common,
+      rounds: alone.map((round) => median(round.to_model_ms)),
+      singles: toModel,
+      floor: median(floor.hop),
+    },
+    'to-model-p99': {
+      ...common,
+      rounds: alone.map((round) => percentile(round.to_model_ms, 0.99)),
+      singles: toModel,
+      floor: percentile(floor.hop, 0.99),
+    },
+  };
+}
+
+async function repeated<T>(times: number, work: () => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  while (results.length < times) results.push(await work());
+  return results;
+}
+
+/** Profile these servers meanwhile, when that is wanted. */
+async function profiled<T>(
+  servers: Server[],
+  dir: string | null,
+  work: () => Promise<T>,
+): Promise<{ result: T; notes: string[] }> {
+  if (dir === null) return { result: await work(), notes: [] };
+  mkdirSync(dir, { recursive: true });
+  await Promise.all(servers.map((server) => server.call('startProfile')));
+  const result = await work();
+  const notes: string[] = [];
+  for (const server of servers) {
+    const path = join(dir, `${server.role}.cpuprofile`);
+    await server.call('writeProfile', path);
+    notes.push(summarise(server.role, path));
+  }
+  return { result, notes };
+}

@@ -1,0 +1,41 @@
+import type { Judged } from './row.ts';
+
+const COLUMNS = ['name', 'value', 'unit', 'spread', 'p99', 'floor', 'ratio', 'target', 'n', 'ok'] as const;
+
+/** The result for people: one line per row, then what went wrong. */
+export function table(judged: readonly Judged[]): string {
+  const lines = [COLUMNS, ...judged.map(cells)];
+  const widths = COLUMNS.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  const text = lines.map((line) =>
+    line
+      .map((cell, column) =>
+        column === 0 || column === 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+  return [...text, ...judged.flatMap(problems)].join('\n');
+}
+
+function cells({ row, spread }: Judged): string[] {
+  const target = row.target === null ? '' : `${row.better === 'lower' ? '<=' : '>='} ${row.target}`;
+  return [
+    row.name,
+    String(row.value),
+    row.unit,
+    `${spread.min}..${spread.max}`,
+    row.p99 === null ? '' : String(row.p99),
+    row.floor === null ? '' : String(row.floor),
+    row.ratio === null ? '' : `${row.ratio} x`,
+    target,
+    String(row.n),
+    row.ok ? 'ok' : 'NOT OK',
+  ];
+}
+
+/** The first few errors of a row and how many there were. */
+function problems({ row, errors }: Judged): string[] {
+  if (errors.length === 0) return [];
+  const shown = [...new Set(errors)].slice(0, 5).map((error) => `  ${error}`);
+  return ['', `${row.name}: ${errors.length} errors, such as`, ...shown];
+}
