@@ -6,6 +6,10 @@ export interface HeldLease extends Disposable {
   readonly signal: AbortSignal;
 }
 
+/** Shares of the lease's time: until it is renewed, and until a renewal that failed is tried again. */
+const RENEW_AFTER = 1 / 3;
+const AGAIN_AFTER = 1 / 12;
+
 /**
  * Keep a lease alive, renewing it three times per `ttl_ms`. A renewal that fails is tried again until the lease would
  * have run out by this process's own clock; then it counts as lost, because the database may say so to somebody else.
@@ -19,44 +23,54 @@ export function holdLease(
   now: () => number = Date.now,
 ): HeldLease {
   const lost = new AbortController();
-  let validUntil = now() + ttl_ms;
+  let next: NodeJS.Timeout | undefined;
+  let end: NodeJS.Timeout | undefined;
+  let validUntil = 0;
+  let done = false;
+
+  function stop(): void {
+    done = true;
+    clearTimeout(next);
+    clearTimeout(end);
+  }
+
+  function lose(reason: string): void {
+    stop();
+    lost.abort(new Error(reason));
+  }
+
+  function ranOut(): void {
+    lose('The lease ran out before it could be renewed');
+  }
+
+  function validFrom(started: number): void {
+    validUntil = started + ttl_ms;
+    clearTimeout(end);
+    // A timer of its own, because a renewal under way may hang with the database.
+    end = setTimeout(ranOut, validUntil - now());
+  }
+
+  function renewIn(share: number): void {
+    next = setTimeout(() => void renew(), Math.max(10, ttl_ms * share));
+  }
 
   async function renew(): Promise<void> {
     const started = now();
+    // This process was stopped meanwhile, or its machine asleep.
+    if (started >= validUntil) return ranOut();
     try {
       const head = await log.renew(lease, ttl_ms);
-      if (head === null) {
-        lost.abort(new Error('The lease was taken over'));
-        return;
-      }
-      validUntil = started + ttl_ms;
+      if (done) return;
+      if (head === null) return lose('The lease was taken over');
+      validFrom(started);
+      renewIn(RENEW_AFTER);
       onHead(head);
-    } catch (error) {
-      if (now() >= validUntil) lost.abort(error);
+    } catch {
+      if (!done) renewIn(AGAIN_AFTER);
     }
   }
 
-  let busy = false;
-  const timer = setInterval(
-    () => {
-      if (now() >= validUntil) lost.abort(new Error('The lease ran out before it could be renewed'));
-      if (lost.signal.aborted) clearInterval(timer);
-      else if (!busy) {
-        busy = true;
-        void renew().finally(() => {
-          busy = false;
-        });
-      }
-    },
-    Math.max(10, ttl_ms / 3),
-  );
-
-  return {
-    lease,
-    signal: lost.signal,
-    [Symbol.dispose]() {
-      // A renewal under way may hang with the database; it changes nothing that matters, so nobody waits for it.
-      clearInterval(timer);
-    },
-  };
+  validFrom(now());
+  renewIn(RENEW_AFTER);
+  return { lease, signal: lost.signal, [Symbol.dispose]: stop };
 }

@@ -56,6 +56,27 @@ describe('a held lease', () => {
     held[Symbol.dispose]();
   });
 
+  it('survives a database that is away for nearly its whole term', async () => {
+    let away = true;
+    const { held } = hold(async () => {
+      if (away) throw new Error('the database is away');
+      return head;
+    });
+    await vi.advanceTimersByTimeAsync(0.9 * TTL);
+    away = false;
+    await vi.advanceTimersByTimeAsync(3 * TTL);
+    expect(held.signal.aborted).toBe(false);
+    held[Symbol.dispose]();
+  });
+
+  it('is lost when its process slept through its term', async () => {
+    const { renewals, held } = hold(async () => head);
+    vi.setSystemTime(Date.now() + 2 * TTL);
+    await vi.advanceTimersByTimeAsync(TTL / 3);
+    expect(held.signal.aborted).toBe(true);
+    expect(renewals).not.toHaveBeenCalled();
+  });
+
   it('is lost when renewals fail for its whole term', async () => {
     const { held } = hold(() => Promise.reject(new Error('the database is away')));
     await vi.advanceTimersByTimeAsync(TTL - 1);
