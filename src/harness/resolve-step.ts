@@ -24,9 +24,8 @@ export async function resolveStep(turn: Turn, calls: readonly ToolCall[]): Promi
   }
 
   // On the record before the first effect, so that whoever resumes knows what may have happened.
-  const starting = toRun.filter((call) => !call.started).map((call) => call.event_id);
+  const starting = toRun.map((call) => call.event_id).filter((id) => !turn.mine.has(id));
   for (const id of starting) turn.mine.add(id);
-  for (const call of toRun) turn.mine.add(call.event_id);
   await log.append((state) => [
     ...runningEvents(state, deps.now),
     ...(state.unmarked.length === 0 ? [] : [processedEvent(state.unmarked, deps.now)]),

@@ -7,6 +7,9 @@ import type { Workspace } from '../tools/workspace.ts';
 import { WorkspaceLostError } from '../tools/workspace.ts';
 import { stamp } from './turn-log.ts';
 
+/** Workers that one call may cost: a tool that may run again is not run again for ever when it is what kills them. */
+const MAX_STARTS = 3;
+
 export interface CallContext {
   session_id: string;
   workspace_id: string;
@@ -32,10 +35,17 @@ export function verdictOf(
     return toolError(`The tool ${call.name} is not available in this session.`);
   }
   if (call.confirmation?.result === 'deny') return toolError(denialOf(call));
-  if (call.started && !mine.has(call.event_id) && !tool.idempotent) {
+  if (call.starts === 0 || mine.has(call.event_id)) return null;
+  if (!tool.idempotent) {
     return toolError(
       'The worker that ran this call was lost before the result was recorded. It may have run not at all, in part or ' +
         `to the end. It was not run again: look at the current state first, then decide.${lastWords(call)}`,
+    );
+  }
+  if (call.starts >= MAX_STARTS) {
+    return toolError(
+      `The worker that ran this call was lost, ${call.starts} times in a row. It is not tried again: ask for less at ` +
+        'once, or go another way.',
     );
   }
   return null;

@@ -73,8 +73,8 @@ export interface ToolCall {
   name: string;
   input: Record<string, unknown>;
   permission: 'allow' | 'ask' | 'deny';
-  /** It may have had an effect. */
-  started: boolean;
+  /** How many workers began it. From the first on it may have had an effect. */
+  starts: number;
   /** The last of what it printed, as far as it was recorded; at most 2,000 characters. */
   progress: string;
   confirmation: { result: 'allow' | 'deny'; message: string | null; by: Actor | null } | null;
@@ -176,7 +176,7 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
       state.calls.push(newCall(state, event, 'custom', 'allow'));
       return;
     case 'deckhand.tool_started':
-      for (const call of state.calls) if (event.tool_use_ids.includes(call.event_id)) call.started = true;
+      for (const call of state.calls) if (event.tool_use_ids.includes(call.event_id)) call.starts += 1;
       return;
     case 'deckhand.tool_progress': {
       const call = openCall(state, event.tool_use_id);
@@ -272,7 +272,7 @@ function newCall(
     name: event.name,
     input: event.input,
     permission,
-    started: false,
+    starts: 0,
     progress: '',
     confirmation: null,
     result: null,

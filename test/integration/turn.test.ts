@@ -372,6 +372,27 @@ describe('a lost worker', () => {
       expect(JSON.stringify(on.model.requests[1]?.messages.at(-1))).toContain('lost before the result was recorded');
     }));
 
+  test('a call that only reads is given up when it has cost three workers', () =>
+    onStage(async (on) => {
+      const dead = new Error('the worker is gone');
+      const dying: typeof on.log = {
+        ...on.log,
+        append: async (request) => {
+          if (request.entries.some(({ event }) => event.type === 'agent.tool_result')) throw dead;
+          return on.log.append(request);
+        },
+      };
+      const { timings } = on.worker();
+      const deadly = () => on.worker({ log: dying, timings: { ...timings, max_failures: 10 } });
+      on.model.reply({ tool_uses: [{ name: 'read', input: { text: 'bomb' } }] }, { text: 'Another way, then.' });
+      await on.says('go');
+      for (let lost = 1; lost <= 3; lost++) await expect(takeTurn(deadly(), on.ref, never)).rejects.toThrow(dead);
+      await on.settle();
+      expect(on.effects).toEqual(['read bomb', 'read bomb', 'read bomb']);
+      expect(only(await on.events(), 'agent.tool_result')).toMatchObject([{ is_error: true }]);
+      expect(JSON.stringify(on.model.requests[1]?.messages.at(-1))).toContain('was lost, 3 times in a row');
+    }));
+
   test('what a call printed is on record while it runs, and its successor is told', () =>
     onStage(async (on) => {
       let release = () => undefined as void;

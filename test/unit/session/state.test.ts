@@ -134,7 +134,7 @@ describe('the fold', () => {
       processed_at: AT,
     });
     const state = stateOf(reply({ t1: 'e1', t2: 'e2' }), call('e1', 'allow'), call('e2', 'allow'), started);
-    expect(state.calls.map((one) => one.started)).toEqual([false, true]);
+    expect(state.calls.map((one) => one.starts)).toEqual([0, 1]);
   });
 
   it('adds up what requests cost, and knows when it does not know', () => {
