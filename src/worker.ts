@@ -2,11 +2,22 @@ import type { Context } from './context.ts';
 import { takeTurn } from './harness/turn.ts';
 import { consumeTurns } from './queue/bullmq-queue.ts';
 import { startSweep } from './queue/sweep.ts';
+import type { TurnJob } from './queue/turn-queue.ts';
 import { ENDED_CHANNEL } from './session/hints.ts';
 
 /** A running worker. `stop` hands its sessions over and ends its sandboxes. */
 export interface RunningWorker {
   stop(): Promise<void>;
+}
+
+/** How long a stopping worker waits for Redis to take a wake, in milliseconds; the sweep does it otherwise. */
+const WAKE_MS = 1_000;
+
+/** The session is free and still owed a turn: another worker need not wait for the sweep to be told. */
+async function wakeAnother({ queue, logger }: Pick<Context, 'queue' | 'logger'>, job: TurnJob): Promise<void> {
+  const late = new Promise<void>((resolve) => setTimeout(resolve, WAKE_MS).unref());
+  const woken = queue.enqueue(job).catch((err: unknown) => logger.warn({ err, ...job }, 'no other worker was woken'));
+  await Promise.race([woken, late]);
 }
 
 /**
@@ -31,6 +42,7 @@ export async function startWorker(context: Context): Promise<RunningWorker> {
     async take(job) {
       const started = performance.now();
       const result = await takeTurn(context.turn, job, stopping.signal);
+      if (result === 'handed_over') await wakeAnother(context, job);
       logger.debug({ ...job, result, ms: Math.round(performance.now() - started) }, 'turn ended');
     },
   });
@@ -53,9 +65,10 @@ export async function startWorker(context: Context): Promise<RunningWorker> {
   return {
     async stop() {
       clearInterval(reaper);
+      // First of all it takes no more jobs: what it hands over from here on is for others.
+      const drained = consumer.drain(config.timings.drain_ms);
       stopping.abort(new Error('The worker is stopping'));
-      await sweep[Symbol.asyncDispose]();
-      await consumer.drain(config.timings.drain_ms);
+      await Promise.all([drained, sweep[Symbol.asyncDispose]()]);
       await unsubscribe();
       await workspaces.close();
     },
