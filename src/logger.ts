@@ -24,8 +24,11 @@ const SECRET_PATHS = [
   'err.request',
 ];
 
-/** JSON lines on stderr; stdout stays free for what a command prints. */
-export function createLogger(level: string): Logger {
+/** JSON lines, on stderr unless told otherwise; stdout stays free for what a command prints. */
+export function createLogger(
+  level: string,
+  destination: pino.DestinationStream = pino.destination({ fd: 2, sync: false }),
+): Logger {
   return pino(
     {
       level,
@@ -33,7 +36,7 @@ export function createLogger(level: string): Logger {
       redact: { paths: SECRET_PATHS, censor: '[redacted]' },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
-    pino.destination({ fd: 2, sync: false }),
+    destination,
   );
 }
 

@@ -168,7 +168,8 @@ function summaryOf(document: WithId<ConversationDocument>): ConversationSummary 
 
 /** Matches text that contains these characters, whatever they are, in any letter case. */
 export function containing(text: string): RegExp {
-  return new RegExp(text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'i');
+  // MongoDB takes no NUL in a pattern, but the four characters that stand for it.
+  return new RegExp(text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('\0', '\\x00'), 'i');
 }
 
 /** The place after a page: `<updated_at in ms>.<id>`; anything else starts at the top. */

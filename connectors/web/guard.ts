@@ -15,7 +15,7 @@ export function createGuard(loopbackOnly: boolean): RequestHandler {
       throw new Refusal(421, 'host_refused', 'This page is served to this computer only, as http://127.0.0.1.');
     }
     const changes = request.method !== 'GET' && request.method !== 'HEAD';
-    if (changes && hostOf(request.headers.origin) !== request.host.toLowerCase()) {
+    if (changes && !isOwn(request.headers.origin, request.host)) {
       throw new Refusal(403, 'origin_refused', 'This request came from another site.');
     }
     next();
@@ -28,6 +28,11 @@ function isLoopbackHost(host: string): boolean {
 
 function isLoopbackAddress(address: string | undefined): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address ?? '');
+}
+
+/** HTTP/1.0 may leave the host out, whatever Express' types say: then no origin is our own. */
+function isOwn(origin: string | undefined, host: string | undefined): boolean {
+  return host !== undefined && hostOf(origin) === host.toLowerCase();
 }
 
 /**

@@ -14,6 +14,8 @@ export function createStreamRouter(deps: WebDeps, streams: Set<EventStream>): Ro
   const router = Router();
 
   router.get('/events', async (request, response) => {
+    // Express asks this route for a HEAD too, whose answer has no body to stream.
+    if (request.method === 'HEAD') throw new Refusal(405, 'invalid_request', 'A stream can only be asked for by GET.');
     deps.receiver();
     const { conversation, after } = parseInput(streamQuery, request.query);
     const conversationId = conversation ?? null;

@@ -1,3 +1,4 @@
+import type { Approvals } from '../approvals/approvals.ts';
 import type { DecideByToolUse, DecideResult } from '../approvals/decide.ts';
 import { InvalidInputError, LogMovedError } from '../errors.ts';
 import { type QueuedParams, toInput } from '../resources/event-params.ts';
@@ -5,12 +6,13 @@ import type { SessionDocument } from '../resources/session-document.ts';
 import type { Actor, InputEvent, LogEntry } from '../session/event.ts';
 import { isInput } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
-import { emptyState, fold } from '../session/state.ts';
+import { refuseTooLarge } from '../session/log-update.ts';
+import { emptyState, fold, type SessionState } from '../session/state.ts';
 import { ApiError } from './errors.ts';
 
 export interface SendDeps {
   log: Pick<SessionLog, 'append' | 'appendInputs' | 'query' | 'read'>;
-  approvals: { decideByToolUse(ref: SessionRef, request: DecideByToolUse): Promise<DecideResult> };
+  approvals: Pick<Approvals, 'decideByToolUse' | 'refusalByToolUse'>;
   sessions: { getSession(ref: SessionRef): Promise<SessionDocument> };
 }
 
@@ -26,7 +28,8 @@ type Confirmation = Extract<QueuedParams, { type: 'user.tool_confirmation' }>;
 const MAX_TRIES = 50;
 
 /**
- * Put a client's events into the log, in their order. Events between two confirmations land together or not at all; a
+ * Put a client's events into the log, in their order. What the request could be refused for is found before any of it is
+ * done, so it counts whole or not at all; only somebody who decides or answers in the same moment can part it. A
  * confirmation goes the way of every decision, so that a click and an API call cannot both win.
  *
  * @throws NotFoundError, InvalidInputError, ApiError (not allowed to decide)
@@ -39,6 +42,7 @@ export async function sendEvents(
 ): Promise<InputEvent[]> {
   refuseClosed(await deps.sessions.getSession(ref));
   checkOrder(events);
+  await refuseEarly(deps, ref, events, by);
   const stored: InputEvent[] = [];
   let together: Sent[] = [];
   for (const [index, params] of events.entries()) {
@@ -82,6 +86,40 @@ function checkOrder(events: QueuedParams[]): void {
   }
 }
 
+/** A request of several steps is looked at whole, against the log and the questions as they are now. */
+async function refuseEarly(deps: SendDeps, ref: SessionRef, events: QueuedParams[], by: Actor): Promise<void> {
+  if (!events.some((event) => event.type === 'user.tool_confirmation')) return;
+  refuseTooLarge(events.map((params) => ({ event: toInput(params), by })));
+  const sent = events.map((params, index) => ({ params, index }));
+  if (events.some((event) => event.type === 'user.custom_tool_result')) {
+    checkResults(fold(await deps.log.read(ref)), sent);
+  }
+  const confirmed = new Set<string>();
+  for (const { params, index } of sent) {
+    if (params.type !== 'user.tool_confirmation') continue;
+    if (confirmed.has(params.tool_use_id)) {
+      throw new InvalidInputError('is confirmed twice', `events.${index}.tool_use_id`);
+    }
+    confirmed.add(params.tool_use_id);
+    const refused = await deps.approvals.refusalByToolUse(ref, decisionOf(params, by));
+    if (refused !== null) throw refusalOf(refused, params, index);
+  }
+}
+
+/** Each result answers a call that waits for one, and no call is answered twice. */
+function checkResults(state: SessionState, sent: Sent[]): void {
+  const waiting = new Set(state.calls.flatMap((call) => (isOpenCustom(call) ? [call.event_id] : [])));
+  for (const { params, index } of sent) {
+    if (params.type !== 'user.custom_tool_result') continue;
+    if (!waiting.delete(params.custom_tool_use_id)) {
+      throw new InvalidInputError(
+        `${params.custom_tool_use_id} is no custom tool call that waits for a result`,
+        `events.${index}.custom_tool_use_id`,
+      );
+    }
+  }
+}
+
 async function appendTogether(deps: SendDeps, ref: SessionRef, sent: Sent[], by: Actor): Promise<InputEvent[]> {
   if (sent.length === 0) return [];
   const inputs = sent.map(({ params }) => toInput(params));
@@ -92,16 +130,7 @@ async function appendTogether(deps: SendDeps, ref: SessionRef, sent: Sent[], by:
   let state = emptyState();
   for (let attempt = 1; ; attempt++) {
     state = fold(await deps.log.read(ref, state.seq), state);
-    const waiting = new Set(state.calls.flatMap((call) => (isOpenCustom(call) ? [call.event_id] : [])));
-    for (const { params, index } of sent) {
-      if (params.type !== 'user.custom_tool_result') continue;
-      if (!waiting.delete(params.custom_tool_use_id)) {
-        throw new InvalidInputError(
-          `${params.custom_tool_use_id} is no custom tool call that waits for a result`,
-          `events.${index}.custom_tool_use_id`,
-        );
-      }
-    }
+    checkResults(state, sent);
     try {
       return inputsOf(await deps.log.append({ ...ref, after: state.seq, entries, owed: true }));
     } catch (error) {
@@ -121,26 +150,33 @@ async function confirm(
   index: number,
   by: Actor,
 ): Promise<InputEvent> {
-  const outcome = await deps.approvals.decideByToolUse(ref, {
+  const outcome = await deps.approvals.decideByToolUse(ref, decisionOf(params, by));
+  if (outcome.result === 'decided') return confirmationOf(deps, ref, params.tool_use_id);
+  throw refusalOf(outcome, params, index);
+}
+
+function decisionOf(params: Confirmation, by: Actor): DecideByToolUse {
+  return {
     tool_use_id: params.tool_use_id,
     decision: params.result,
     reason: params.deny_message ?? null,
     by,
     in_conversation: true,
-  });
+  };
+}
+
+function refusalOf(outcome: DecideResult, params: Confirmation, index: number): Error {
+  const path = `events.${index}.tool_use_id`;
   switch (outcome.result) {
-    case 'decided':
-      return confirmationOf(deps, ref, params.tool_use_id);
     case 'not_allowed':
-      throw new ApiError(403, 'permission_error', outcome.text);
-    case 'not_found': {
-      const message = `${params.tool_use_id} is no tool call that waits for a confirmation`;
-      throw new InvalidInputError(message, `events.${index}.tool_use_id`);
-    }
+      return new ApiError(403, 'permission_error', outcome.text);
+    case 'not_found':
+      return new InvalidInputError(`${params.tool_use_id} is no tool call that waits for a confirmation`, path);
     case 'already_decided':
     case 'expired':
     case 'withdrawn':
-      throw new InvalidInputError(outcome.text, `events.${index}.tool_use_id`);
+    case 'decided':
+      return new InvalidInputError(outcome.text, path);
     default:
       return outcome satisfies never;
   }

@@ -10,6 +10,7 @@ import type { LogEntry } from '../session/event.ts';
 import type { EventQuery } from '../session/log.ts';
 import { actorOf } from './auth.ts';
 import { answering, bodyOf } from './body.ts';
+import { ApiError } from './errors.ts';
 import { type StreamDeps, streamEvents } from './event-stream.ts';
 import { eventTypes } from './event-types.ts';
 import { createdOf, createdParams, limitUpTo, listOf, order, queryOf } from './query.ts';
@@ -78,6 +79,9 @@ export function eventRoutes(deps: EventRoutesDeps): Router {
     }),
   );
   routes.get('/:id/events/stream', async (req, res) => {
+    // Express asks this route for a HEAD too, whose answer has no body to stream.
+    if (req.method === 'HEAD')
+      throw new ApiError(405, 'invalid_request_error', 'A stream can only be asked for by GET.');
     const query = queryOf(req, streamQuery);
     await streamEvents(deps, refOf(req, res), query['event_deltas[]'] ?? query.event_deltas ?? [], res);
   });

@@ -4,7 +4,14 @@ import type { LogEntry } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import type { Approval } from './approval.ts';
 import { createApprovalStore } from './approval-store.ts';
-import { type DecideByToolUse, type DecideRequest, type DecideResult, decide, decideByToolUse } from './decide.ts';
+import {
+  type DecideByToolUse,
+  type DecideRequest,
+  type DecideResult,
+  decide,
+  decideByToolUse,
+  refusalByToolUse,
+} from './decide.ts';
 import { recordApprovals } from './record.ts';
 import { createRepair } from './repair.ts';
 import { type ApprovalTimers, startApprovalTimers } from './timers.ts';
@@ -29,6 +36,8 @@ export interface Approvals {
   listPending(workspace_id: string, session_id?: string): Promise<Approval[]>;
   decide(request: DecideRequest): Promise<DecideResult>;
   decideByToolUse(ref: SessionRef, request: DecideByToolUse): Promise<DecideResult>;
+  /** What `decideByToolUse` would be refused with now; null when it would count. */
+  refusalByToolUse(ref: SessionRef, request: DecideByToolUse): Promise<DecideResult | null>;
   /** The session was deleted, and so are its approvals. Safe to call again. */
   forget(ref: SessionRef): Promise<void>;
   /** Reminders, expiry and what a dead process left undone; any number of processes may run it. */
@@ -44,6 +53,7 @@ export function createApprovals(options: ApprovalsDeps): Approvals {
     listPending: (workspace_id, session_id) => store.pending(workspace_id, MAX_LIST, session_id),
     decide: (request) => decide(deps, request),
     decideByToolUse: (ref, request) => decideByToolUse(deps, ref, request),
+    refusalByToolUse: (ref, request) => refusalByToolUse(deps, ref, request),
     forget: (ref) => store.remove(ref),
     startTimers: (interval_ms) => startApprovalTimers(deps, interval_ms),
   };

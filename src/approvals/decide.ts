@@ -53,45 +53,53 @@ export async function decideByToolUse(
   return decideOn(deps, await deps.repair.findByToolUse(ref, request.tool_use_id), request);
 }
 
-async function decideOn(
+/**
+ * What a decision would be refused with, without making it; null when it would count. For a caller that has more to do
+ * than to decide, and does all of it or nothing.
+ */
+export async function refusalByToolUse(
   deps: DecideDeps,
-  approval: Approval | null,
-  request: Omit<DecideRequest, 'workspace_id' | 'approval_id'>,
-): Promise<DecideResult> {
-  if (approval === null) return { result: 'not_found', text: 'This question is not known here any more.' };
-  // Who is late is told what was decided, also when they could not have decided it.
-  if (isDecided(approval)) return late(await landed(deps, approval), request.by);
-  const refusal = refusalFor(approval, request.by, request.in_conversation);
-  if (refusal !== null) {
-    return { result: 'not_allowed', approval, approvers: describeApprovers(approval), text: refusal };
-  }
+  ref: SessionRef,
+  request: DecideByToolUse,
+): Promise<DecideResult | null> {
+  return refusedOn(deps, await deps.repair.findByToolUse(ref, request.tool_use_id), request);
+}
 
-  const now = new Date(deps.now());
-  if (approval.expires_at !== null && approval.expires_at <= now) {
-    const expired = await expire(deps, approval, now);
-    return expired === null ? decideAgain(deps, approval, request) : late(expired, request.by);
-  }
+type Decision = Omit<DecideRequest, 'workspace_id' | 'approval_id'>;
+
+async function decideOn(deps: DecideDeps, approval: Approval | null, request: Decision): Promise<DecideResult> {
+  const refused = await refusedOn(deps, approval, request);
+  if (refused !== null || approval === null) return refused ?? UNKNOWN;
   const outcome = request.decision === 'allow' ? 'allowed' : 'denied';
-  const settled = await deps.store.settle(
-    approval,
-    outcome,
-    { by: request.by, at: now, reason: reasonOf(request) },
-    false,
-  );
-  if (settled === null || !isDecided(settled)) return decideAgain(deps, approval, request);
+  const decision = { by: request.by, at: new Date(deps.now()), reason: reasonOf(request) };
+  const settled = await deps.store.settle(approval, outcome, decision, false);
+  if (settled === null || !isDecided(settled)) return decideOn(deps, await again(deps, approval), request);
   const told = await appendDecision(deps, settled);
   if (told.status !== outcome) return late(told, request.by);
   const text = outcome === 'allowed' ? 'Approved.' : 'Denied. The agent is told why.';
   return { result: 'decided', approval: told, text };
 }
 
+const UNKNOWN: DecideResult = { result: 'not_found', text: 'This question is not known here any more.' };
+
+/** Null: it waits for a decision, and this person may make it. */
+async function refusedOn(deps: DecideDeps, approval: Approval | null, request: Decision): Promise<DecideResult | null> {
+  if (approval === null) return UNKNOWN;
+  // Who is late is told what was decided, also when they could not have decided it.
+  if (isDecided(approval)) return late(await landed(deps, approval), request.by);
+  const refusal = refusalFor(approval, request.by, request.in_conversation);
+  if (refusal !== null) {
+    return { result: 'not_allowed', approval, approvers: describeApprovers(approval), text: refusal };
+  }
+  const now = new Date(deps.now());
+  if (approval.expires_at === null || approval.expires_at > now) return null;
+  const expired = await expire(deps, approval, now);
+  return expired === null ? refusedOn(deps, await again(deps, approval), request) : late(expired, request.by);
+}
+
 /** Somebody else was faster: what they decided is the answer. */
-async function decideAgain(
-  deps: DecideDeps,
-  approval: Approval,
-  request: Omit<DecideRequest, 'workspace_id' | 'approval_id'>,
-): Promise<DecideResult> {
-  return decideOn(deps, await deps.store.find(approval.workspace_id, approval._id), request);
+function again(deps: DecideDeps, approval: Approval): Promise<Approval | null> {
+  return deps.store.find(approval.workspace_id, approval._id);
 }
 
 /** Nobody decided in time, which denies; null when somebody did at the last moment. */
@@ -112,7 +120,8 @@ async function landed(deps: DecideDeps, approval: Decided): Promise<Decided> {
 
 function reasonOf(request: { reason?: string | null }): string | null {
   const reason = request.reason?.trim() ?? '';
-  return reason === '' ? null : reason.slice(0, MAX_REASON);
+  // Not half of a surrogate pair at the end.
+  return reason === '' ? null : reason.slice(0, MAX_REASON).replace(/[\uD800-\uDBFF]$/, '');
 }
 
 function late(approval: Decided, person: Actor): DecideResult {

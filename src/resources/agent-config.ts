@@ -4,6 +4,7 @@ import type {
   BetaManagedAgentsAgent,
   BetaManagedAgentsModelConfig,
 } from '@anthropic-ai/sdk/resources/beta/agents/agents';
+import { BSON } from 'mongodb';
 import { z } from 'zod';
 import { InvalidInputError } from '../errors.ts';
 import { approvalPolicyOf } from './approval-policy.ts';
@@ -139,21 +140,36 @@ export function resolveSkills(skills: z.output<typeof skillsSchema>): AgentConfi
   return skills.map((skill) => ({ type: skill.type, skill_id: skill.skill_id, version: skill.version ?? 'latest' }));
 }
 
-/** Rules that span several fields; they also hold for a session's overrides. @throws InvalidInputError */
-export function checkTools(config: Pick<AgentConfig, 'mcp_servers' | 'tools'>): void {
+/** A configuration as it is stored, in bytes: every session holds one beside its log's tail, and a list holds a hundred. */
+const MAX_CONFIG_BYTES = 1024 * 1024;
+
+/**
+ * Rules that span several fields; they also hold for a session's overrides, which stand below `at`.
+ * @throws InvalidInputError
+ */
+export function checkTools(config: Pick<AgentConfig, 'mcp_servers' | 'tools'>, at: string[] = []): void {
+  const path = (field: 'mcp_servers' | 'tools') => [...at, field].join('.');
+  // Everything else in it is bounded field by field.
+  const bytes = BSON.calculateObjectSize(config, { ignoreUndefined: true });
+  if (bytes > MAX_CONFIG_BYTES) {
+    throw new InvalidInputError(
+      `the agent has ${bytes} bytes, stored; at most ${MAX_CONFIG_BYTES} fit. Shorten descriptions or schemas`,
+      path('tools'),
+    );
+  }
   const servers = config.mcp_servers.map((server) => server.name);
   const toolsets = config.tools.flatMap((tool) => (tool.type === 'mcp_toolset' ? [tool.mcp_server_name] : []));
   const custom = config.tools.flatMap((tool) => (tool.type === 'custom' ? [tool.name] : []));
-  refuseDuplicate(servers, 'mcp_servers', 'server name');
-  refuseDuplicate(toolsets, 'tools', 'MCP server');
-  refuseDuplicate(custom, 'tools', 'tool name');
+  refuseDuplicate(servers, path('mcp_servers'), 'server name');
+  refuseDuplicate(toolsets, path('tools'), 'MCP server');
+  refuseDuplicate(custom, path('tools'), 'tool name');
   for (const server of servers) {
     if (toolsets.includes(server)) continue;
-    throw new InvalidInputError(`server ${server} is not used by an mcp_toolset in tools`, 'mcp_servers');
+    throw new InvalidInputError(`server ${server} is not used by an mcp_toolset in tools`, path('mcp_servers'));
   }
   for (const toolset of toolsets) {
     if (servers.includes(toolset)) continue;
-    throw new InvalidInputError(`there is no MCP server ${toolset} in mcp_servers`, 'tools');
+    throw new InvalidInputError(`there is no MCP server ${toolset} in mcp_servers`, path('tools'));
   }
 }
 

@@ -16,6 +16,9 @@ export interface PageOf<T> {
   prev_page: string | null;
 }
 
+/** The last millisecond that a Date can name. */
+const LAST_TIME = 8.64e15;
+
 export const DEFAULT_LIMIT = 20;
 export const MAX_LIMIT = 100;
 
@@ -80,7 +83,7 @@ function decode(text: string): Cursor {
     const [at, id, way]: unknown[] = JSON.parse(Buffer.from(text, 'base64url').toString());
     if (
       typeof at === 'number' &&
-      Number.isSafeInteger(at) &&
+      Math.abs(at) <= LAST_TIME &&
       typeof id === 'string' &&
       (way === 'next' || way === 'prev')
     )

@@ -119,6 +119,6 @@ export function withTools(
     ...(params.mcp_servers === undefined ? {} : { mcp_servers: params.mcp_servers }),
     ...(params.tools === undefined ? {} : { tools: resolveTools(params.tools) }),
   };
-  checkTools(changed);
+  checkTools(changed, ['agent']);
   return changed;
 }

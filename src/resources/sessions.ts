@@ -4,6 +4,7 @@ import type { Actor, EventOf, SessionStatus } from '../session/event.ts';
 import { newId } from '../session/id.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import { emptyLog, type LogFields } from '../session/log-document.ts';
+import { refuseTooLarge } from '../session/log-update.ts';
 import type { Agents } from './agents.ts';
 import { approvalPolicyOf, ownersOf } from './approval-policy.ts';
 import { isDuplicate } from './duplicate.ts';
@@ -114,6 +115,13 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
       }
       const snapshot = snapshotOf(agent, params.agent);
       if (params.budget !== undefined) refuseUnpriced(deps, snapshot.model.id);
+      const initial = (params.initial_events ?? []).flatMap((event) =>
+        event.type === 'user.message'
+          ? [{ event: toInput(event), ...(origin.by === undefined ? {} : { by: origin.by }) }]
+          : [],
+      );
+      // Before there is a session that would stay behind without them.
+      refuseTooLarge(initial);
       const now = new Date();
       const document: Stored = {
         _id: origin.id ?? newId('sesn'),
@@ -137,11 +145,6 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
         if (isDuplicate(error)) throw new ConflictError(`Session ${document._id} exists already.`, { cause: error });
         throw error;
       }
-      const initial = (params.initial_events ?? []).flatMap((event) =>
-        event.type === 'user.message'
-          ? [{ event: toInput(event), ...(origin.by === undefined ? {} : { by: origin.by }) }]
-          : [],
-      );
       if (initial.length === 0) return document;
       const ref = { workspace_id, session_id: document._id };
       await deps.log.appendInputs(ref, initial);

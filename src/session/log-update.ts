@@ -1,20 +1,36 @@
+import { BSON } from 'mongodb';
 import { InvalidInputError } from '../errors.ts';
-import type { LogEntry } from './event.ts';
+import type { LogEntry, NewEntry } from './event.ts';
 import { type Append, MAX_APPEND_BYTES } from './log.ts';
 
 const MAX_APPEND_EVENTS = 1000;
+
+/** As MongoDB stores it: the rest of the 16 MiB of a document is the session's own. */
+const MAX_STORED_BYTES = 12 * 1024 * 1024;
+/** The most that JSON grows by when it is stored: `[],` is 3 bytes there and up to 14 in a long list. */
+const STORED_PER_JSON = 7;
+
+/** @throws InvalidInputError when these are too many or too heavy for one append */
+export function refuseTooLarge(entries: readonly NewEntry[]): void {
+  if (entries.length > MAX_APPEND_EVENTS) {
+    throw new InvalidInputError(`at most ${MAX_APPEND_EVENTS} events at once`, 'events');
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(entries));
+  if (bytes > MAX_APPEND_BYTES) {
+    throw new InvalidInputError(`${bytes} bytes are more than the ${MAX_APPEND_BYTES} that fit one append`, 'events');
+  }
+  if (bytes * STORED_PER_JSON <= MAX_STORED_BYTES) return;
+  const stored = BSON.calculateObjectSize({ entries }, { ignoreUndefined: true });
+  if (stored > MAX_STORED_BYTES) {
+    throw new InvalidInputError(`${stored} bytes, stored, are more than the ${MAX_STORED_BYTES} that fit`, 'events');
+  }
+}
 
 /**
  * The entries of an append in their places. @throws InvalidInputError when they are too many or too heavy for one
  */
 export function place(request: Append): LogEntry[] {
-  if (request.entries.length > MAX_APPEND_EVENTS) {
-    throw new InvalidInputError(`at most ${MAX_APPEND_EVENTS} events at once`, 'events');
-  }
-  const bytes = Buffer.byteLength(JSON.stringify(request.entries));
-  if (bytes > MAX_APPEND_BYTES) {
-    throw new InvalidInputError(`${bytes} bytes are more than the ${MAX_APPEND_BYTES} that fit one append`, 'events');
-  }
+  refuseTooLarge(request.entries);
   const created_at = new Date();
   return request.entries.map((entry, index) => ({ seq: request.after + 1 + index, created_at, ...entry }));
 }

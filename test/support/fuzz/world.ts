@@ -1,0 +1,153 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Anthropic from '@anthropic-ai/sdk';
+import { inject } from 'vitest';
+import { loadConfig } from '../../../src/config.ts';
+import type { Context } from '../../../src/context.ts';
+import { type Deckhand, type Role, startDeckhand } from '../../../src/deckhand.ts';
+import { createLogger } from '../../../src/logger.ts';
+import { newId } from '../../../src/session/id.ts';
+import { testDatabase } from '../services.ts';
+import { SECRETS } from './secrets.ts';
+import { createStoreWatch, type StoreWatch } from './store-watch.ts';
+
+export const FOREIGN_WORKSPACE = 'wrkspc_other';
+
+/** The whole product in this process, over real HTTP, with two workspaces and recognisable secrets. */
+export interface World extends AsyncDisposable {
+  url: string;
+  context: Context;
+  /** Of the default workspace. */
+  client: Anthropic;
+  /** What stands for the placeholders of another workspace's ids; lives as long as the world. */
+  foreign: Record<string, string>;
+  stores: StoreWatch;
+  /** Everything that was logged since it was last asked for. */
+  takeLog(): string;
+}
+
+export async function startWorld(options: { roles?: Role[]; env?: Record<string, string> } = {}): Promise<World> {
+  const database = await testDatabase();
+  const data_dir = await mkdtemp(join(tmpdir(), 'deckhand-fuzz-'));
+  let lines = '';
+  const logger = createLogger('debug', {
+    write(line) {
+      lines += line;
+    },
+  });
+  const config = loadConfig({
+    PORT: '0',
+    DECKHAND_DATA_DIR: data_dir,
+    DECKHAND_API_KEY: SECRETS.api_key,
+    MONGODB_URI: inject('mongodb_uri'),
+    MONGODB_DATABASE: database.name,
+    REDIS_URL: inject('redis_url'),
+    // Nothing answers there: a run says so in words.
+    ANTHROPIC_API_KEY: SECRETS.anthropic_key,
+    ANTHROPIC_BASE_URL: 'http://127.0.0.1:9',
+    // Nothing happens by itself between two looks at the stores.
+    DECKHAND_SWEEP_MS: '600000',
+    ...options.env,
+  });
+  const deckhand: Deckhand = await startDeckhand(config, logger, options.roles ?? ['gateway']);
+  const { context } = deckhand;
+  const url = deckhand.url ?? '';
+  const foreign = await makeResources(context, FOREIGN_WORKSPACE, SECRETS.foreign_name);
+  const stores = await createStoreWatch(database.db);
+
+  return {
+    url,
+    context,
+    client: new Anthropic({ baseURL: url, apiKey: SECRETS.api_key, maxRetries: 0 }),
+    foreign: Object.fromEntries(Object.entries(foreign).map(([name, id]) => [`foreign_${name}`, id])),
+    stores,
+    takeLog() {
+      const taken = lines;
+      lines = '';
+      return taken;
+    },
+    async [Symbol.asyncDispose]() {
+      await deckhand[Symbol.asyncDispose]();
+      await rm(data_dir, { recursive: true, force: true });
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** One of each in a workspace: a session that waits for a person and for a client's tool. Returns their ids. */
+export async function makeResources(
+  context: Context,
+  workspace_id: string,
+  words: string,
+): Promise<Record<string, string>> {
+  const agent = await context.agents.create(workspace_id, {
+    name: words,
+    system: words,
+    model: 'claude-sonnet-5-5',
+    metadata: { words },
+    tools: [
+      { type: 'agent_toolset_20260401', default_config: { permission_policy: { type: 'always_ask' } } },
+      { type: 'custom', name: 'lookup', description: words, input_schema: { type: 'object' } },
+    ],
+  });
+  const environment = await context.environments.create(workspace_id, { name: words, description: words });
+  const params = { agent: agent._id, environment_id: environment._id, title: words, metadata: { words } };
+  const session = await context.sessions.create(workspace_id, params);
+  const ref = { workspace_id, session_id: session._id };
+  const [event, approval_call, custom_call] = [newId('sevt'), newId('sevt'), newId('sevt')];
+  const at = new Date().toISOString();
+  const stamped = { id: newId('sevt'), processed_at: at };
+  const entries = await context.log.append({
+    ...ref,
+    after: 0,
+    owed: false,
+    entries: [
+      { event: { id: event, processed_at: at, type: 'user.message', content: [{ type: 'text', text: words }] } },
+      {
+        event: {
+          id: approval_call,
+          processed_at: at,
+          type: 'agent.tool_use',
+          name: 'bash',
+          input: { command: words },
+          evaluated_permission: 'ask',
+        },
+      },
+      {
+        event: {
+          ...stamped,
+          type: 'deckhand.approval_requested',
+          approval_id: approval_call.replace('sevt', 'appr'),
+          tool_use_id: approval_call,
+          tool_name: 'bash',
+          summary: words,
+          detail: words,
+          requested_by: null,
+          policy: session.approval_policy,
+        },
+      },
+      {
+        event: { id: custom_call, processed_at: at, type: 'agent.custom_tool_use', name: 'lookup', input: { words } },
+      },
+      {
+        event: {
+          id: newId('sevt'),
+          processed_at: at,
+          type: 'session.status_idle',
+          stop_details: null,
+          stop_reason: { type: 'requires_action', event_ids: [approval_call, custom_call] },
+        },
+      },
+    ],
+  });
+  await context.approvals.record(ref, entries);
+  return {
+    agent: agent._id,
+    environment: environment._id,
+    session: session._id,
+    event,
+    approval_call,
+    custom_call,
+  };
+}
