@@ -1,0 +1,182 @@
+/** A valid request of one route: what the fuzz begins from. `{…}` stands for an id of the run's own. */
+export interface ValidRequest {
+  /** Fills `:id`. */
+  id?: string;
+  query?: Record<string, string>;
+  body?: object;
+}
+
+const toolset = {
+  type: 'agent_toolset_20260401',
+  default_config: { enabled: true, permission_policy: { type: 'always_ask' } },
+  configs: [
+    { name: 'bash', enabled: true, permission_policy: { type: 'auto' } },
+    { name: 'web_fetch', enabled: false, allowed_domains: ['example.com'], max_content_tokens: 100 },
+  ],
+};
+const custom = {
+  type: 'custom',
+  name: 'lookup',
+  description: 'Looks it up.',
+  input_schema: { type: 'object', properties: { q: { type: 'string', enum: ['a', 'b'] } }, required: ['q'] },
+};
+const mcp = {
+  tools: [
+    {
+      type: 'mcp_toolset',
+      mcp_server_name: 'wiki',
+      configs: [{ name: 'search', enabled: true }],
+      default_config: null,
+    },
+  ],
+  mcp_servers: [{ type: 'url', name: 'wiki', url: 'https://example.com/mcp' }],
+};
+const agent = {
+  name: 'bosun',
+  model: { id: 'claude-sonnet-5-5', effort: 'low', speed: 'fast', inference_geo: null },
+  description: 'Keeps the deck.',
+  system: 'Be brief.',
+  metadata: { team: 'ops', deckhand_owners: 'slack:U1', deckhand_remind_after: '5m', deckhand_expire_after: '1h' },
+  skills: [{ type: 'custom', skill_id: 'skill_1', version: '1' }],
+  tools: [toolset, custom, ...mcp.tools],
+  mcp_servers: mcp.mcp_servers,
+};
+const environment = {
+  name: 'quiet',
+  description: 'No network.',
+  config: {
+    type: 'cloud',
+    networking: {
+      type: 'limited',
+      allow_mcp_servers: false,
+      allow_package_managers: false,
+      allowed_hosts: ['*.example.com'],
+    },
+    packages: { type: 'packages', apt: [], npm: null },
+  },
+  metadata: { deckhand_timeout: '30s', deckhand_memory_mb: '256', note: 'x' },
+  scope: 'organization',
+};
+const text = { type: 'text', text: 'Hello.' };
+const pixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+const message = {
+  type: 'user.message',
+  content: [
+    text,
+    { type: 'image', source: { type: 'base64', media_type: 'image/png', data: pixel } },
+    {
+      type: 'document',
+      source: { type: 'text', media_type: 'text/plain', data: 'All of it.' },
+      title: 'T',
+      context: 'C',
+    },
+  ],
+};
+const result = {
+  type: 'user.custom_tool_result',
+  custom_tool_use_id: '{custom_call}',
+  content: [
+    text,
+    { type: 'search_result', source: 'https://example.com', title: 'T', citations: { enabled: true }, content: [text] },
+  ],
+  is_error: false,
+};
+const confirmation = {
+  type: 'user.tool_confirmation',
+  tool_use_id: '{approval_call}',
+  result: 'deny',
+  deny_message: 'No.',
+};
+const budget = { type: 'limit', max_list_cost: { amount: '500', currency: 'USD' } };
+const created = { 'created_at[gte]': '2026-01-01T00:00:00Z', 'created_at[lte]': '2036-01-01T00:00:00+02:00' };
+const page = 'WzE3NjMwMDAwMDAwMDAsImFnZW50X3giLCJuZXh0Il0';
+
+/** At least one valid request for every route of `/v1`; a test compares the keys with the routers. */
+export const V1_ROUTES: Record<string, ValidRequest[]> = {
+  'POST /agents': [{ body: agent }, { body: { name: 'n', model: 'claude-sonnet-5-5' } }],
+  'GET /agents': [{ query: { limit: '3', page, include_archived: 'true', ...created } }],
+  'GET /agents/:id': [{ id: '{agent}', query: { version: '1' } }],
+  'POST /agents/:id': [
+    { id: '{agent}', body: { ...agent, version: 1, metadata: { words: null, team: 'ops' } } },
+    { id: '{agent}', body: { description: null, skills: null } },
+  ],
+  'POST /agents/:id/archive': [{ id: '{agent}' }],
+  'GET /agents/:id/versions': [{ id: '{agent}', query: { limit: '2', page: 'v2' } }],
+  'POST /environments': [{ body: environment }, { body: { name: 'n', config: { type: 'self_hosted' } } }],
+  'GET /environments': [{ query: { limit: '3', page, include_archived: 'false' } }],
+  'GET /environments/:id': [{ id: '{environment}' }],
+  'POST /environments/:id': [{ id: '{environment}', body: environment }],
+  'POST /environments/:id/archive': [{ id: '{environment}' }],
+  'DELETE /environments/:id': [{ id: '{environment}' }],
+  'POST /sessions': [
+    { body: { agent: '{agent}', environment_id: '{environment}' } },
+    {
+      body: {
+        agent: {
+          type: 'agent_with_overrides',
+          id: '{agent}',
+          version: 1,
+          model: 'claude-sonnet-5-5',
+          system: 's',
+          skills: [],
+          tools: [custom, ...mcp.tools],
+          mcp_servers: mcp.mcp_servers,
+        },
+        environment_id: '{environment}',
+        budget,
+        initial_events: [message],
+        metadata: { ticket: '7' },
+        resources: [],
+        title: 'Seven',
+        vault_ids: [],
+      },
+    },
+  ],
+  'GET /sessions': [
+    {
+      query: {
+        limit: '2',
+        page,
+        order: 'asc',
+        agent_id: '{agent}',
+        agent_version: '1',
+        'statuses[]': 'idle',
+        include_archived: 'true',
+        memory_store_id: 'memstore_1',
+        ...created,
+        'created_at[gt]': '2026-01-01T00:00:00Z',
+      },
+    },
+    { query: { deployment_id: 'depl_1' } },
+  ],
+  'GET /sessions/:id': [{ id: '{session}' }],
+  'POST /sessions/:id': [
+    {
+      id: '{session}',
+      body: { title: 'Eight', metadata: { words: null, a: 'b' }, agent: { tools: [custom] }, vault_ids: [] },
+    },
+  ],
+  'POST /sessions/:id/archive': [{ id: '{session}' }],
+  'DELETE /sessions/:id': [{ id: '{session}' }],
+  'POST /sessions/:id/events': [
+    { id: '{session}', body: { events: [message, { type: 'system.message', content: [text] }] } },
+    { id: '{session}', body: { events: [message, confirmation, result, { type: 'user.interrupt' }] } },
+    // Refused for its last event: the ones before it must not stay.
+    {
+      id: '{session}',
+      body: { events: [message, confirmation, { ...result, custom_tool_use_id: '{approval_call}' }] },
+    },
+    { id: '{session}', body: { events: [message, { ...confirmation, tool_use_id: '{foreign_approval_call}' }] } },
+    { id: '{session}', body: { events: [confirmation, confirmation] } },
+    { id: '{session}', body: { events: [{ ...confirmation, result: 'allow', deny_message: null }] } },
+    {
+      id: '{session}',
+      body: { events: [{ type: 'user.define_outcome', description: 'd', rubric: { type: 'text', content: 'r' } }] },
+    },
+  ],
+  'GET /sessions/:id/events': [
+    { id: '{session}', query: { limit: '2', order: 'desc', page: 'ZGVzYzo0', 'types[]': 'user.message', ...created } },
+    { id: '{session}', query: { types: 'deckhand.note' } },
+  ],
+  'GET /sessions/:id/events/stream': [{ id: '{session}', query: { 'event_deltas[]': 'agent.message' } }],
+};

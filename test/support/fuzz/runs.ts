@@ -1,0 +1,15 @@
+/** How many times longer than by default: `DECKHAND_FUZZ=50 npx vitest run test/fuzz`. */
+const FACTOR = Number(process.env['DECKHAND_FUZZ'] ?? 1);
+
+/** Cases of one property. fast-check prints the seed and the path of a failure; `DECKHAND_FUZZ_SEED` repeats it. */
+export function runs(byDefault: number): { numRuns: number; seed?: number; endOnFailure: boolean } {
+  const seed = process.env['DECKHAND_FUZZ_SEED'];
+  return {
+    numRuns: Math.max(1, Math.round(byDefault * FACTOR)),
+    endOnFailure: false,
+    ...(seed === undefined ? {} : { seed: Number(seed) }),
+  };
+}
+
+/** For a test of `runs(n)`, in milliseconds: what does not end by then hangs. */
+export const FUZZ_TIMEOUT_MS = 120_000 * Math.max(1, FACTOR);
