@@ -181,14 +181,14 @@ export async function createContext(
 /** After an append: tell who watches, and wake a worker when a turn is owed. Losing either costs only time. */
 function wakeOthers(deps: { hints: Hints; queue: TurnQueue; logger: Logger }): AppendListener {
   return {
-    appended(ref, entries, owed) {
+    appended(session, entries, owed) {
       const types = entries.map((entry) => entry.event.type);
       const seq = entries.at(-1)?.seq ?? 0;
-      void publish(deps.hints, deps.logger, ref, { type: 'appended', seq, inputs: owed, types });
-      deps.hints.publish(APPENDED_CHANNEL, JSON.stringify(ref)).catch(() => undefined);
+      void publish(deps.hints, deps.logger, session, { type: 'appended', seq, inputs: owed, types });
+      deps.hints.publish(APPENDED_CHANNEL, JSON.stringify(session)).catch(() => undefined);
       if (!owed) return;
-      deps.queue.enqueue({ workspace_id: ref.workspace_id, session_id: ref.session_id }).catch((err: unknown) => {
-        deps.logger.warn({ err, ...ref }, 'turn was not enqueued; the sweep will do it');
+      deps.queue.enqueue(session).catch((err: unknown) => {
+        deps.logger.warn({ err, ...session }, 'turn was not enqueued; the sweep will do it');
       });
     },
   };

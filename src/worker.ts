@@ -50,7 +50,7 @@ export async function startWorker(context: Context): Promise<RunningWorker> {
     workspaces.destroy(session_id).catch((err: unknown) => logger.warn({ err, session_id }, 'sandbox was not ended'));
   });
   const sweep = startSweep(
-    { owed: (limit) => context.log.owed(limit), queue: context.queue, logger },
+    { owed: (limit, after) => context.log.owed(limit, after), queue: context.queue, logger },
     config.timings.sweep_ms,
   );
   const reaper = setInterval(

@@ -34,6 +34,11 @@ export interface ConversationStore {
   markMade(conversation: Conversation, agent_id: string, session_id: string): Promise<void>;
 }
 
+/** Conversations of one channel share a lane. */
+export function laneOf({ connector, tenant, channel }: ConversationKey): string {
+  return JSON.stringify([connector, tenant, channel]);
+}
+
 /** Indexes that conversations need; safe to call at every start. */
 export async function createConversationIndexes(db: Db): Promise<void> {
   await db

@@ -2,7 +2,7 @@ import { appendOnce } from '../session/append-once.ts';
 import type { Actor } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import type { InboundMessage, Receipt } from './connector.ts';
-import type { Conversation, ConversationStore } from './conversation-store.ts';
+import { type Conversation, type ConversationStore, laneOf } from './conversation-store.ts';
 import { type ClaimedInbound, type InboundStore, loggedEventId, type Target } from './inbound-store.ts';
 import type { AgentName, SessionDirectory } from './session-directory.ts';
 
@@ -119,7 +119,8 @@ async function liveSession(
     const ref = { workspace_id, session_id: slot.session_id };
     if (!slot.made) {
       const title = titleOf(message.text);
-      await deps.directory.create({ ...ref, agent_id: agent.id, conversation_id, title, by: actorOf(message) });
+      const lane = laneOf(conversation);
+      await deps.directory.create({ ...ref, agent_id: agent.id, conversation_id, lane, title, by: actorOf(message) });
       await deps.conversations.markMade(conversation, agent.id, slot.session_id);
     }
     if (await takesInput(deps, ref)) return slot.session_id;

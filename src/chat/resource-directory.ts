@@ -49,12 +49,12 @@ export function createResourceDirectory(
     },
 
     async create(session) {
-      const { session_id, conversation_id, by } = session;
+      const { session_id, conversation_id, lane, by } = session;
       try {
         await deps.sessions.create(
           session.workspace_id,
           { agent: session.agent_id, environment_id: defaults.environment_id, title: session.title },
-          { id: session_id, conversation_id, by },
+          { id: session_id, conversation_id, lane, by },
         );
       } catch (error) {
         // Another first message made it.

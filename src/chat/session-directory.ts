@@ -20,6 +20,8 @@ export interface AgentName {
 export interface NewSession extends SessionRef {
   agent_id: string;
   conversation_id: string;
+  /** Its channel: what one channel floods must not hold up another. */
+  lane: string;
   /** At most 80 characters, from the first message. */
   title: string;
   by: Actor;

@@ -1,6 +1,8 @@
-import { Queue, Worker } from 'bullmq';
+import { DelayedError, type Job, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../logger.ts';
+import { createFairOrder } from './fair-order.ts';
+import { createLaneSlots } from './lane-slots.ts';
 import type { TurnConsumer, TurnJob, TurnQueue } from './turn-queue.ts';
 
 const QUEUE = 'turns';
@@ -11,8 +13,11 @@ interface BullOptions {
   logger: Logger;
 }
 
-/** A sweep's wake is not repeated within this time, so that an overloaded queue is not flooded with the same sessions. */
-const AGAIN_MS = 2_000;
+/** Of so many slots that one lane may fill, one more is kept for the others. */
+const SLOTS_PER_SPARE = 8;
+/** A wake of a lane that fills its slots waits this long for one, in a spare slot, and is then put back for a second. */
+const HOLD_MS = 100;
+const PUT_BACK_MS = 1_000;
 
 /** How long BullMQ may take to say goodbye to Redis, in milliseconds. */
 const CLOSE_MS = 1_000;
@@ -21,7 +26,7 @@ const CLOSE_MS = 1_000;
  * The turn queue on BullMQ. Wakes are not deduplicated by job: a lost worker's job would keep its session's key, and
  * with it every later wake, until BullMQ declares it stalled.
  */
-export function createTurnQueue(options: BullOptions): TurnQueue & AsyncDisposable {
+export function createTurnQueue(options: BullOptions & { now?: () => number }): TurnQueue & AsyncDisposable {
   const queue = new Queue<TurnJob>(QUEUE, {
     connection: options.connection,
     prefix: options.prefix,
@@ -29,12 +34,19 @@ export function createTurnQueue(options: BullOptions): TurnQueue & AsyncDisposab
     defaultJobOptions: { removeOnComplete: true, removeOnFail: true, attempts: 1 },
   });
   queue.on('error', (err) => options.logger.warn({ err }, 'turn queue connection'));
+  const order = createFairOrder(options.now);
   return {
     async enqueue(job) {
-      await queue.add('turn', job);
+      await queue.add('turn', job, { priority: order.next(job.lane) });
     },
-    async enqueueAgain(job) {
-      await queue.add('turn', job, { deduplication: { id: job.session_id, ttl: AGAIN_MS } });
+    async enqueueAgain(jobs) {
+      const counts = new Map<string, number>();
+      const wakes = jobs.map((data) => {
+        const nth = counts.get(data.lane) ?? 0;
+        counts.set(data.lane, nth + 1);
+        return { name: 'turn', data, opts: { priority: order.again(nth), deduplication: { id: data.session_id } } };
+      });
+      if (wakes.length > 0) await queue.addBulk(wakes);
     },
     async [Symbol.asyncDispose]() {
       await Promise.race([queue.close(), after(CLOSE_MS)]);
@@ -46,29 +58,45 @@ function after(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
 
-/** Take turns from the queue, `concurrency` at a time. `connection` must have `maxRetriesPerRequest: null`. */
+/**
+ * Take turns from the queue. One lane may fill `concurrency` slots; an eighth more are spare, so that whoever comes while
+ * one lane's turns fill the worker starts at once. `connection` must have `maxRetriesPerRequest: null`.
+ */
 export function consumeTurns(
   options: BullOptions & { concurrency: number; lock_ms: number; take(job: TurnJob): Promise<void> },
 ): TurnConsumer {
+  const { logger, concurrency } = options;
   const running = new Set<Promise<void>>();
+  const slots = createLaneSlots(concurrency);
 
-  function take(job: TurnJob): Promise<void> {
-    const turn = options.take(job).finally(() => running.delete(turn));
+  async function takeInLane(job: Job<TurnJob>, token: string | undefined): Promise<void> {
+    const leave = await slots.enter(job.data.lane, HOLD_MS);
+    if (leave === null) {
+      await job.moveToDelayed(Date.now() + PUT_BACK_MS, token);
+      throw new DelayedError();
+    }
+    // From here on the sweep may ask again: should this worker be lost, nobody waits for BullMQ to notice.
+    job.removeDeduplicationKey().catch((err: unknown) => logger.debug({ err }, 'a wake still counts as waiting'));
+    await options.take(job.data).finally(leave);
+  }
+
+  function take(job: Job<TurnJob>, token: string | undefined): Promise<void> {
+    const turn = takeInLane(job, token).finally(() => running.delete(turn));
     running.add(turn);
     return turn;
   }
 
-  const worker = new Worker<TurnJob>(QUEUE, (job) => take(job.data), {
+  const worker = new Worker<TurnJob>(QUEUE, take, {
     connection: options.connection,
     prefix: options.prefix,
-    concurrency: options.concurrency,
+    concurrency: concurrency + Math.ceil(concurrency / SLOTS_PER_SPARE),
     // A lost worker's job is tried by another; whether there is anything to do, the log says.
     lockDuration: options.lock_ms,
     stalledInterval: options.lock_ms,
     maxStalledCount: 1,
   });
-  worker.on('error', (err) => options.logger.warn({ err }, 'turn consumer connection'));
-  worker.on('failed', (job, err) => options.logger.error({ err, session_id: job?.data.session_id }, 'turn failed'));
+  worker.on('error', (err) => logger.warn({ err }, 'turn consumer connection'));
+  worker.on('failed', (job, err) => logger.error({ err, session_id: job?.data.session_id }, 'turn failed'));
   return {
     async drain(timeout_ms) {
       const closed = worker.close();

@@ -4,26 +4,28 @@ import type { TurnJob, TurnQueue } from './turn-queue.ts';
 /** Sessions put back per round: enough to refill an emptied Redis quickly, small enough not to flood it. */
 const BATCH = 500;
 
+/** What the log says is owed: at most `limit`, in the order of their ids, after this one. */
+type Owed = (limit: number, after: string | null) => Promise<TurnJob[]>;
+
 /** How long a stop waits for a round that is under way: without its services it does not end. */
 const PATIENCE_MS = 1_000;
 
 /**
  * Redis may be lost at any moment, and a worker with it: every `interval_ms` the sweep enqueues each session that the
- * log says is owed a turn and that nobody holds. Enqueuing one that is already waiting changes nothing.
+ * log says is owed a turn and that nobody holds. Enqueuing one that is already waiting changes nothing. Each round goes
+ * on where the last one ended, so that however many are owed a turn, each comes up.
  */
 export function startSweep(
-  deps: { owed(limit: number): Promise<TurnJob[]>; queue: Pick<TurnQueue, 'enqueueAgain'>; logger: Logger },
+  deps: { owed: Owed; queue: Pick<TurnQueue, 'enqueueAgain'>; logger: Logger },
   interval_ms: number,
 ): AsyncDisposable & { sweepNow(): Promise<number> } {
   let running: Promise<number> | null = null;
-  let stopped = false;
+  let after: string | null = null;
 
   async function sweep(): Promise<number> {
-    const jobs = await deps.owed(BATCH);
-    for (const job of jobs) {
-      if (stopped) break;
-      await deps.queue.enqueueAgain(job);
-    }
+    const jobs = await deps.owed(BATCH, after);
+    await deps.queue.enqueueAgain(jobs);
+    after = jobs.length < BATCH ? null : (jobs.at(-1)?.session_id ?? null);
     if (jobs.length > 0) deps.logger.info({ count: jobs.length }, 'sweep found sessions that were owed a turn');
     return jobs.length;
   }
@@ -42,7 +44,6 @@ export function startSweep(
   return {
     sweepNow,
     async [Symbol.asyncDispose]() {
-      stopped = true;
       clearInterval(timer);
       const late = new Promise<void>((resolve) => setTimeout(resolve, PATIENCE_MS).unref());
       await Promise.race([running?.catch(() => undefined), late]);

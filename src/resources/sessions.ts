@@ -33,6 +33,8 @@ export interface SessionOrigin {
   /** For a session that must exist once: a second one is a ConflictError. */
   id?: string;
   conversation_id?: string;
+  /** What it shares with fairly; by default all that came through its workspace's API. */
+  lane?: string;
   /** Who sent the initial events. */
   by?: Actor;
 }
@@ -137,7 +139,7 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
         created_at: now,
         updated_at: now,
         archived_at: null,
-        log: emptyLog(),
+        log: emptyLog(origin.lane ?? workspace_id),
       };
       try {
         await sessions.insertOne(document);

@@ -9,6 +9,8 @@ import type { LogHead, SessionRef } from './log.ts';
  * from the tail, and the next append copies whatever its predecessor did not.
  */
 export interface LogFields {
+  /** What shares workers and deliveries fairly with others: see `LaneSession`. */
+  lane: string;
   seq: number;
   /** Entries of the last append. Their last seq is `seq`. */
   tail: LogEntry[];
@@ -49,8 +51,9 @@ export interface EventDocument {
 }
 
 /** Where a new session's log begins. */
-export function emptyLog(): LogFields {
+export function emptyLog(lane = ''): LogFields {
   return {
+    lane,
     seq: 0,
     tail: [],
     owed: false,

@@ -74,12 +74,17 @@ export interface SessionLog {
   renew(lease: Lease, ttl_ms: number): Promise<LogHead | null>;
   /** Give the lease back. A lease that is already somebody else's is left alone. */
   release(lease: Lease): Promise<void>;
-  /** Sessions that are owed a turn and that nobody holds, at most `limit`: what the sweep enqueues. */
-  owed(limit: number): Promise<SessionRef[]>;
+  /** Sessions that are owed a turn and that nobody holds: what the sweep enqueues. By id, at most `limit`, after `after`. */
+  owed(limit: number, after?: string | null): Promise<LaneSession[]>;
   /** Everything up to `seq` is shown in the conversation. False: the log has moved on since. */
   delivered(ref: SessionRef, seq: number): Promise<boolean>;
-  /** Sessions whose last append may not be shown yet, at most `limit`: what delivery looks at after a restart. */
-  undelivered(limit: number): Promise<SessionRef[]>;
+  /** Sessions whose last append may not be shown yet: what delivery looks at after a restart. As `owed` gives them. */
+  undelivered(limit: number, after?: string | null): Promise<LaneSession[]>;
+}
+
+/** A session and its lane: the chat channel it lives in, or its workspace's API. What a lane floods, its own wait for. */
+export interface LaneSession extends SessionRef {
+  lane: string;
 }
 
 export interface Claimed {
@@ -91,7 +96,7 @@ export interface Claimed {
 
 /** Told after each append, so that others wake up; losing it costs only time. */
 export interface AppendListener {
-  appended(ref: SessionRef, entries: LogEntry[], owed: boolean): void;
+  appended(session: LaneSession, entries: LogEntry[], owed: boolean): void;
 }
 
 export const DECKHAND: Actor = { via: 'deckhand', id: 'deckhand', name: 'Deckhand' };

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import { type Collection, type Db, MongoBulkWriteError } from 'mongodb';
+import { type Collection, type Db, type Filter, MongoBulkWriteError } from 'mongodb';
 import { LeaseLostError, LogMovedError, NotFoundError } from '../errors.ts';
 import type { LogEntry } from './event.ts';
-import { type Append, type AppendListener, type Claimed, type SessionLog, type SessionRef } from './log.ts';
+import type { Append, AppendListener, Claimed, LaneSession, SessionLog, SessionRef } from './log.ts';
 import { type EventDocument, headOf, type LoggedDocument, toDocument, toEntry } from './log-document.ts';
 import { eventFilter } from './log-filter.ts';
 import { changes, place, processedBy } from './log-update.ts';
@@ -22,8 +22,8 @@ export async function createLogIndexes(db: Db): Promise<void> {
     { key: { session_id: 1, type: 1, seq: 1 } },
   ]);
   await db.collection(SESSIONS).createIndexes([
-    { key: { 'log.owed': 1, 'log.lease.until': 1 }, partialFilterExpression: { 'log.owed': true } },
-    { key: { 'log.undelivered': 1 }, partialFilterExpression: { 'log.undelivered': true } },
+    { key: { 'log.owed': 1, _id: 1 }, partialFilterExpression: { 'log.owed': true } },
+    { key: { 'log.undelivered': 1, _id: 1 }, partialFilterExpression: { 'log.undelivered': true } },
   ]);
 }
 
@@ -37,10 +37,13 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
 
   // Heads whose tail this process knows to be copied: the usual append needs neither to read nor to copy it again.
   const settled = new LRUCache<string, number>({ max: 10_000 });
+  // Lanes never change, and an append of a settled log does not read the session again.
+  const lanes = new LRUCache<string, string>({ max: 10_000 });
 
   async function load(ref: SessionRef): Promise<LoggedDocument> {
     const found = await sessions.findOne(filterOf(ref), { projection: { workspace_id: 1, log: 1 } });
     if (found === null) throw new NotFoundError('Session', ref.session_id);
+    lanes.set(found._id, found.log.lane);
     return found;
   }
 
@@ -85,11 +88,24 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
     const updated = await sessions.updateOne(filter, { $set: changes(request, entries) });
     if (updated.matchedCount === 0) throw refusal(await load(request), request);
     if (entries.length > 0) {
-      listener.appended(request, entries, request.owed === true);
+      const { workspace_id, session_id } = request;
+      const lane = lanes.get(session_id) ?? (await load(request)).log.lane;
+      listener.appended({ workspace_id, session_id, lane }, entries, request.owed === true);
       // It has landed: a copy that fails now is made by the next append or list, and must not look like a failed append.
       await copy(request, entries).catch(() => undefined);
     }
     return entries;
+  }
+
+  async function page(which: Filter<LoggedDocument>, limit: number, after: string | null): Promise<LaneSession[]> {
+    const found = await sessions
+      .find(after === null ? which : { ...which, _id: { $gt: after } }, {
+        projection: { workspace_id: 1, 'log.lane': 1 },
+      })
+      .sort({ _id: 1 })
+      .limit(limit)
+      .toArray();
+    return found.map(({ _id, workspace_id, log }) => ({ workspace_id, session_id: _id, lane: log.lane }));
   }
 
   return {
@@ -154,6 +170,7 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
         await load(ref);
         return null;
       }
+      lanes.set(ref.session_id, before.log.lane);
       const token = before.log.lease.token + 1;
       return {
         lease: { ...ref, token, holder },
@@ -179,13 +196,7 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
       );
     },
 
-    async owed(limit) {
-      const found = await sessions
-        .find({ 'log.owed': true, $expr: FREE }, { projection: { workspace_id: 1 } })
-        .limit(limit)
-        .toArray();
-      return found.map(refOf);
-    },
+    owed: (limit, after = null) => page({ 'log.owed': true, $expr: FREE }, limit, after),
 
     async delivered(ref, seq) {
       const marked = await sessions.updateOne(
@@ -197,22 +208,12 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
       return marked.matchedCount === 1;
     },
 
-    async undelivered(limit) {
-      const found = await sessions
-        .find({ 'log.undelivered': true }, { projection: { workspace_id: 1 } })
-        .limit(limit)
-        .toArray();
-      return found.map(refOf);
-    },
+    undelivered: (limit, after = null) => page({ 'log.undelivered': true }, limit, after),
   };
 }
 
 /** Nobody holds the lease, or its holder let it run out. `$$NOW` is the database's clock: workers' clocks may differ. */
 const FREE = { $or: [{ $eq: ['$log.lease.until', null] }, { $lte: ['$log.lease.until', '$$NOW'] }] };
-
-function refOf(document: LoggedDocument): SessionRef {
-  return { workspace_id: document.workspace_id, session_id: document._id };
-}
 
 function filterOf(ref: SessionRef): { _id: string; workspace_id: string } {
   return { _id: ref.session_id, workspace_id: ref.workspace_id };
