@@ -8,6 +8,8 @@ export interface Link extends AsyncDisposable {
   /** Every connection breaks, and no new one is let through. */
   cut(): void;
   mend(): void;
+  /** From now on it leads here: the service came back at another address. */
+  lead(uri: string): void;
   /** Connections that were tried and not let through so far. */
   refused(): number;
 }
@@ -22,9 +24,8 @@ function joinPlainly(near: Socket, far: Socket): void {
 
 /** A link to the service of this URI: over TCP, or a Unix socket as `redis://localhost/?path=` or `mongodb://%2F`. */
 export async function linkTo(uri: string, join: Join = joinPlainly): Promise<Link> {
-  const [, scheme = '', host = '', query = ''] = /^(\w+:\/\/)([^/?]+)\/?(.*)$/.exec(uri) ?? [];
-  const socket = new URLSearchParams(query).get('path');
-  const decoded = socket ?? decodeURIComponent(host);
+  const { scheme, query, socket } = partsOf(uri);
+  let { address } = partsOf(uri);
   const open = new Set<Socket>();
   let whole = true;
   let refused = 0;
@@ -35,8 +36,8 @@ export async function linkTo(uri: string, join: Join = joinPlainly): Promise<Lin
       near.destroy();
       return;
     }
-    const [name, port] = decoded.split(':');
-    const far = decoded.startsWith('/') ? connect(decoded) : connect(Number(port), name);
+    const [name, port] = address.split(':');
+    const far = address.startsWith('/') ? connect(address) : connect(Number(port), name);
     for (const [socket, other] of [
       [near, far],
       [far, near],
@@ -66,10 +67,20 @@ export async function linkTo(uri: string, join: Join = joinPlainly): Promise<Lin
     mend() {
       whole = true;
     },
+    lead(other) {
+      ({ address } = partsOf(other));
+    },
     async [Symbol.asyncDispose]() {
       cut();
       server.close();
       await once(server, 'close');
     },
   };
+}
+
+/** `address` is `host:port` or the path of a Unix socket. */
+function partsOf(uri: string): { scheme: string; address: string; query: string; socket: string | null } {
+  const [, scheme = '', host = '', query = ''] = /^(\w+:\/\/)([^/?]+)\/?(.*)$/.exec(uri) ?? [];
+  const socket = new URLSearchParams(query).get('path');
+  return { scheme, address: socket ?? decodeURIComponent(host), query, socket };
 }

@@ -10,6 +10,8 @@ const RETRY_AFTER_MS = [0, 60_000, 300_000];
 interface Attempt {
   event_id: string;
   type: string;
+  /** Of the message that the event is about. */
+  ts: string;
   retry: number;
   acked: boolean;
 }
@@ -28,12 +30,15 @@ export interface Outbox {
   interaction(envelope: Envelope): Promise<Acknowledgement>;
   /** Resolves when no delivery is under way (waiting for a retry is not under way). */
   idle(): Promise<void>;
+  /** A delivery is under way, or one will be tried again. */
+  isBusy(): boolean;
 }
 
 export function createOutbox(clock: SlackClock, workspace: SlackWorkspace, sockets: SocketMode): Outbox {
   const attempts: Attempt[] = [];
   const underway = new Set<Promise<unknown>>();
   let duplicates = 0;
+  let waiting = 0;
   let last: Record<string, unknown> | undefined;
 
   function send(envelope: Envelope): Promise<Acknowledgement> {
@@ -72,11 +77,16 @@ export function createOutbox(clock: SlackClock, workspace: SlackWorkspace, socke
     const again = retry === 0 ? {} : { retry_attempt: retry, retry_reason: 'timeout' };
     const ack = await send({ type: 'events_api', payload, ...again });
     const { event } = payload;
-    const type = typeof event === 'object' && event !== null && 'type' in event ? String(event.type) : '';
-    attempts.push({ event_id: String(payload.event_id), type, retry, acked: ack.acked });
+    const about: { type?: unknown; ts?: unknown } = typeof event === 'object' && event !== null ? event : {};
+    const [type, ts] = [about.type, about.ts].map((value) => (typeof value === 'string' ? value : ''));
+    attempts.push({ event_id: String(payload.event_id), type: type ?? '', ts: ts ?? '', retry, acked: ack.acked });
     const wait = RETRY_AFTER_MS[retry];
     if (!ack.acked && wait !== undefined) {
-      clock.after(wait, () => void track(attempt(payload, retry + 1)));
+      waiting += 1;
+      clock.after(wait, () => {
+        waiting -= 1;
+        void track(attempt(payload, retry + 1));
+      });
     }
     return ack;
   }
@@ -105,6 +115,7 @@ export function createOutbox(clock: SlackClock, workspace: SlackWorkspace, socke
     async idle() {
       while (underway.size > 0) await Promise.allSettled(underway);
     },
+    isBusy: () => underway.size + waiting > 0,
   };
   return outbox;
 }

@@ -26,7 +26,7 @@ export interface SocketMode {
   /** The one-time address for the next connection. */
   issueUrl(host: string): string;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Send to one connection and wait for its ack, its end, or three seconds of the clock. */
+  /** Send to one connection, each in its turn, and wait for its ack, its end, or three seconds of the clock. */
   send(envelope: Envelope): Promise<Acknowledgement>;
   /** Ask every client to come again on a new connection, as Slack does every few hours; the old one is then closed. */
   refresh(): void;
@@ -66,7 +66,12 @@ export function createSocketMode(clock: SlackClock, nextId: (prefix: string) => 
   /** Guess: Slack keeps what it has to say for a moment when no connection stands. */
   function anySocket(): Promise<WebSocket | undefined> {
     const [socket] = sockets;
-    if (socket !== undefined) return Promise.resolve(socket);
+    if (socket !== undefined) {
+      // The next event goes to the next connection.
+      sockets.delete(socket);
+      sockets.add(socket);
+      return Promise.resolve(socket);
+    }
     return new Promise((resolve) => {
       const done = () => {
         cancel();
