@@ -19,7 +19,7 @@ export interface Config {
   model: { api_key: string; base_url: string | null } | null;
   slack: SlackConfig | null;
   timings: {
-    /** How long a silent worker keeps a session: the time it takes to notice that it is lost. */
+    /** How long a silent process keeps what it took (a session, a chat event, a reminder…): the time to notice a loss. */
     lease_ms: number;
     /** Between two looks at what the log is owed. */
     sweep_ms: number;

@@ -71,9 +71,10 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
     directory,
     received: (ref) => deliverer.wake(ref),
     logger,
+    lost_after_ms: config.timings.lease_ms,
     now: Date.now,
   });
-  const timers = approvals.startTimers(config.timings.sweep_ms);
+  const timers = approvals.startTimers(config.timings.sweep_ms, config.timings.lease_ms);
   receiver.startSweep(config.timings.sweep_ms);
   deliverer.start();
 

@@ -40,8 +40,11 @@ export interface Approvals {
   refusalByToolUse(ref: SessionRef, request: DecideByToolUse): Promise<DecideResult | null>;
   /** The session was deleted, and so are its approvals. Safe to call again. */
   forget(ref: SessionRef): Promise<void>;
-  /** Reminders, expiry and what a dead process left undone; any number of processes may run it. */
-  startTimers(interval_ms: number): ApprovalTimers;
+  /**
+   * Reminders, expiry and what a dead process left undone for `lost_after_ms`; any number of processes may run it, and
+   * one that is only slow is finished for by another without harm.
+   */
+  startTimers(interval_ms: number, lost_after_ms: number): ApprovalTimers;
 }
 
 export function createApprovals(options: ApprovalsDeps): Approvals {
@@ -55,6 +58,6 @@ export function createApprovals(options: ApprovalsDeps): Approvals {
     decideByToolUse: (ref, request) => decideByToolUse(deps, ref, request),
     refusalByToolUse: (ref, request) => refusalByToolUse(deps, ref, request),
     forget: (ref) => store.remove(ref),
-    startTimers: (interval_ms) => startApprovalTimers(deps, interval_ms),
+    startTimers: (interval_ms, lost_after_ms) => startApprovalTimers({ ...deps, lost_after_ms }, interval_ms),
   };
 }

@@ -8,16 +8,13 @@ import { type DecideDeps, expire, isDecided } from './decide.ts';
 
 /** Rows taken per round and kind. */
 const BATCH = 100;
-/** A decision that is not in the log after this belongs to a process that died. */
-const UNAPPENDED_AFTER_MS = 5_000;
-/** A claimed reminder that is not confirmed after this falls due again. */
-const REMINDER_CLAIM_MS = 60_000;
-
 /** Comparing records with logs looks at every session that waits for people: not at every round. */
 const REPAIR_EVERY_MS = 30_000;
 
 export interface TimerDeps extends DecideDeps {
   logger: Logger;
+  /** A decision that is not in the log after this, or a reminder claimed and not confirmed, is a dead process's. */
+  lost_after_ms: number;
 }
 
 export interface ApprovalTimers extends AsyncDisposable {
@@ -71,7 +68,7 @@ export function startApprovalTimers(deps: TimerDeps, interval_ms: number): Appro
 }
 
 async function finishDecisions(deps: TimerDeps): Promise<void> {
-  const before = new Date(deps.now() - UNAPPENDED_AFTER_MS);
+  const before = new Date(deps.now() - deps.lost_after_ms);
   for (const approval of await deps.store.unappended(before, BATCH)) {
     if (!isDecided(approval)) continue;
     await appendDecision(deps, approval);
@@ -87,7 +84,7 @@ async function expireDue(deps: TimerDeps): Promise<void> {
 async function remindDue(deps: TimerDeps): Promise<void> {
   for (let count = 0; count < BATCH; count++) {
     const now = deps.now();
-    const approval = await deps.store.claimReminder(new Date(now), new Date(now + REMINDER_CLAIM_MS));
+    const approval = await deps.store.claimReminder(new Date(now), new Date(now + deps.lost_after_ms));
     if (approval === null) return;
     await remind(deps, approval, now);
     await deps.store.confirmReminder(approval);

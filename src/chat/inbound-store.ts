@@ -7,8 +7,6 @@ import type { ConversationKey, InboundDecision, InboundMessage, InboundStop } fr
 const INBOUND = 'inbound';
 /** How long doubles are recognised. Slack retries for about an hour, Teams for minutes. */
 const REMEMBERED_S = 7 * 24 * 60 * 60;
-/** An event that is not applied after this belongs to a process that died; then the wait doubles. */
-const FIRST_ATTEMPT_MS = 30_000;
 const LAST_ATTEMPT_MS = 15 * 60_000;
 
 export type Inbound =
@@ -76,7 +74,8 @@ export async function createInboundIndexes(db: Db): Promise<void> {
   ]);
 }
 
-export function createInboundStore(db: Db): InboundStore {
+/** An event that is not applied after `lost_after_ms` belongs to a process that died; then the wait doubles. */
+export function createInboundStore(db: Db, lost_after_ms: number): InboundStore {
   const events: Collection<InboundDocument> = db.collection(INBOUND, {
     writeConcern: { w: 'majority', journal: true },
   });
@@ -85,7 +84,7 @@ export function createInboundStore(db: Db): InboundStore {
     async claim(inbound, now) {
       const _id = new ObjectId();
       const keys = keysOf(inbound);
-      const next_attempt_at = new Date(now + FIRST_ATTEMPT_MS);
+      const next_attempt_at = new Date(now + lost_after_ms);
       try {
         await events.insertOne({ _id, ...keys, state: 'received', inbound, attempts: 0, next_attempt_at });
         return { id: _id, inbound, targets: null };
@@ -120,7 +119,7 @@ export function createInboundStore(db: Db): InboundStore {
         { sort: { next_attempt_at: 1 } },
       );
       if (lost === null) return null;
-      const wait = Math.min(LAST_ATTEMPT_MS, FIRST_ATTEMPT_MS * 2 ** lost.attempts);
+      const wait = Math.min(LAST_ATTEMPT_MS, lost_after_ms * 2 ** lost.attempts);
       const mine = await events.updateOne(
         { _id: lost._id, state: 'received', attempts: lost.attempts },
         { $set: { next_attempt_at: new Date(now + wait) }, $inc: { attempts: 1 } },

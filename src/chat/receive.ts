@@ -23,6 +23,8 @@ export interface ReceiverDeps {
   /** Something was put into this session's log: delivery may want to watch it. */
   received(ref: SessionRef): void;
   logger: Logger;
+  /** How long an event may take before its process counts as dead. One that is only slow comes to no harm. */
+  lost_after_ms: number;
   /** Milliseconds since the epoch. */
   now: () => number;
 }
@@ -41,7 +43,7 @@ export interface ReceiverService extends Receiver, AsyncDisposable {
  * delivers again.
  */
 export function createReceiver(options: ReceiverDeps): ReceiverService {
-  const inbound = createInboundStore(options.db);
+  const inbound = createInboundStore(options.db, options.lost_after_ms);
   const deps = { ...options, inbound, conversations: createConversationStore(options.db) };
   let timer: NodeJS.Timeout | undefined;
   let sweeping: Promise<number> | null = null;

@@ -256,7 +256,7 @@ async function finishForTheDead(session_id: string): Promise<void> {
     expect(await approvals.findOne({ session_id })).not.toMatchObject({ status: 'pending' }),
   );
 
-  const inbound = createInboundStore(house.context.db);
+  const inbound = createInboundStore(house.context.db, 30_000);
   const message = said('lost', { conversation: { connector: 'test', tenant: 'T', channel: 'C', thread: '1' } });
   model.reply({ text: 'Found.' });
   await inbound.claim({ kind: 'message', message }, 0);
@@ -266,7 +266,7 @@ async function finishForTheDead(session_id: string): Promise<void> {
 /** What only the slower of two at the same moment asks. */
 async function loseRaces(): Promise<void> {
   const { db } = house.context;
-  const inbound = createInboundStore(db);
+  const inbound = createInboundStore(db, 30_000);
   const claimed = await inbound.claim({ kind: 'message', message: said('twice') }, Date.now());
   if (claimed === null) throw new Error('It was claimed before');
   const target = { workspace_id: DEFAULT_WORKSPACE, session_id: 'sesn_1', after_seq: 0 };

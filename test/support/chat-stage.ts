@@ -152,6 +152,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
         directory,
         received: () => undefined,
         logger: silentLogger,
+        lost_after_ms: 30_000,
         now: () => clock.now,
         ...over,
       }),

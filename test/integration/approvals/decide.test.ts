@@ -136,7 +136,7 @@ describe('a process that dies', () => {
 
   it('between the question and its record loses nothing: the timers rebuild it', async () => {
     const question = await scene.asks();
-    await using timers = scene.process().startTimers(3_600_000);
+    await using timers = scene.process().startTimers(3_600_000, 5_000);
     await timers.runNow();
     expect((await scene.process().listPending('wrkspc_1')).map((one) => one._id)).toEqual([question.approval_id]);
   });
@@ -147,8 +147,8 @@ describe('a process that dies', () => {
     expect(await scene.events('user.tool_confirmation')).toEqual([]);
 
     scene.clock.now += 10_000;
-    await using one = scene.process().startTimers(3_600_000);
-    await using two = scene.process().startTimers(3_600_000);
+    await using one = scene.process().startTimers(3_600_000, 5_000);
+    await using two = scene.process().startTimers(3_600_000, 5_000);
     await Promise.all([one.runNow(), two.runNow()]);
     await one.runNow();
     expect(await scene.events('user.tool_confirmation')).toMatchObject([{ result: 'allow' }]);
@@ -159,7 +159,7 @@ describe('a process that dies', () => {
     const question = await asked();
     await expect(scene.process('after the append').decide(by(ben, question))).rejects.toThrow('died here');
     scene.clock.now += 10_000;
-    await using timers = scene.process().startTimers(3_600_000);
+    await using timers = scene.process().startTimers(3_600_000, 5_000);
     await timers.runNow();
     expect(await scene.events('user.tool_confirmation')).toHaveLength(1);
     expect(await scene.process().find('wrkspc_1', question.approval_id)).toMatchObject({ appended: true });
@@ -216,7 +216,7 @@ describe('a Stop', () => {
   it('reaches the record also when the process that stopped died', async () => {
     const question = await asked();
     await withdrawn(question);
-    await using timers = scene.process().startTimers(3_600_000);
+    await using timers = scene.process().startTimers(3_600_000, 5_000);
     await timers.runNow();
     expect(await scene.process().listPending('wrkspc_1')).toEqual([]);
   });
@@ -225,8 +225,8 @@ describe('a Stop', () => {
 describe('timers', () => {
   it('remind once, from however many replicas', async () => {
     await asked({ remind_after_ms: 60_000 });
-    await using one = scene.process().startTimers(3_600_000);
-    await using two = scene.process().startTimers(3_600_000);
+    await using one = scene.process().startTimers(3_600_000, 5_000);
+    await using two = scene.process().startTimers(3_600_000, 5_000);
     await Promise.all([one.runNow(), two.runNow()]);
     expect(await scene.events('deckhand.approval_reminded')).toEqual([]);
     scene.clock.now += 60_000;
@@ -242,11 +242,11 @@ describe('timers', () => {
     async (when) => {
       await asked({ remind_after_ms: 60_000 });
       scene.clock.now += 60_000;
-      await using dying = scene.process(when).startTimers(3_600_000);
+      await using dying = scene.process(when).startTimers(3_600_000, 5_000);
       await dying.runNow();
       expect((await scene.process().listPending('wrkspc_1'))[0]?.reminded).toBe(0);
       scene.clock.now += 120_000;
-      await using next = scene.process().startTimers(3_600_000);
+      await using next = scene.process().startTimers(3_600_000, 5_000);
       await next.runNow();
       expect(await scene.events('deckhand.approval_reminded')).toHaveLength(1);
     },
@@ -256,7 +256,7 @@ describe('timers', () => {
     const question = await asked({ remind_after_ms: 60_000 });
     await scene.process().decide(by(ben, question));
     scene.clock.now += 60_000;
-    await using timers = scene.process().startTimers(3_600_000);
+    await using timers = scene.process().startTimers(3_600_000, 5_000);
     await timers.runNow();
     expect(await scene.events('deckhand.approval_reminded')).toEqual([]);
   });
@@ -264,8 +264,8 @@ describe('timers', () => {
   it('deny what nobody decided in time, once', async () => {
     const question = await asked({ expire_after_ms: 60_000 });
     scene.clock.now += 59_999;
-    await using one = scene.process().startTimers(3_600_000);
-    await using two = scene.process().startTimers(3_600_000);
+    await using one = scene.process().startTimers(3_600_000, 5_000);
+    await using two = scene.process().startTimers(3_600_000, 5_000);
     await one.runNow();
     expect(await scene.events('deckhand.approval_decided')).toEqual([]);
     scene.clock.now += 1;
@@ -292,7 +292,7 @@ describe('timers', () => {
     await database.db.collection('sessions').deleteMany({});
     await tell();
     scene.clock.now += 60_000;
-    await using timers = scene.process().startTimers(3_600_000);
+    await using timers = scene.process().startTimers(3_600_000, 5_000);
     await timers.runNow();
     expect(await database.db.collection('approvals').countDocuments({})).toBe(0);
   });
