@@ -25,8 +25,12 @@ export interface Config {
     sweep_ms: number;
     /** First wait after a failed model request. */
     retry_ms: number;
+    /** How long a stopping gateway goes on serving after `/readyz` has said no, so that a load balancer can look. */
+    leave_ms: number;
     /** How long a stopping process waits for running turns. */
     drain_ms: number;
+    /** How long everything else may take to stop; then the process ends as it is. */
+    stop_grace_ms: number;
     /** A sandbox unused this long ends its processes; files stay. */
     sandbox_idle_ms: number;
   };
@@ -65,7 +69,9 @@ const environment = z.object({
   DECKHAND_LEASE_MS: count(3000, 200, 600_000),
   DECKHAND_SWEEP_MS: count(1000, 50, 600_000),
   DECKHAND_RETRY_MS: count(1000, 1, 60_000),
+  DECKHAND_LEAVE_MS: count(0, 0, 600_000),
   DECKHAND_DRAIN_MS: count(20_000, 0, 600_000),
+  DECKHAND_STOP_GRACE_MS: count(15_000, 100, 600_000),
   DECKHAND_SANDBOX_IDLE_MS: count(600_000, 1000, 86_400_000),
   DECKHAND_CONCURRENCY: count(64, 1, 10_000),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -116,7 +122,9 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       lease_ms: value.DECKHAND_LEASE_MS,
       sweep_ms: value.DECKHAND_SWEEP_MS,
       retry_ms: value.DECKHAND_RETRY_MS,
+      leave_ms: value.DECKHAND_LEAVE_MS,
       drain_ms: value.DECKHAND_DRAIN_MS,
+      stop_grace_ms: value.DECKHAND_STOP_GRACE_MS,
       sandbox_idle_ms: value.DECKHAND_SANDBOX_IDLE_MS,
     },
     concurrency: value.DECKHAND_CONCURRENCY,

@@ -24,7 +24,10 @@ import { APPENDED_CHANNEL } from './session/hints.ts';
 import type { SessionRef } from './session/log.ts';
 import { describeUnknownCall } from './tools/tool.ts';
 
-/** A running gateway. `stop` refuses new requests, lets those under way end and leaves deliveries to another. */
+/**
+ * A running gateway. `stop` first says on `/readyz` that it is leaving and goes on serving for `leave_ms`; then it refuses
+ * new requests, lets those under way end and leaves deliveries to another.
+ */
 export interface RunningGateway {
   /** `http://127.0.0.1:3000`. */
   url: string;
@@ -82,6 +85,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
   const health = createHealth(context);
   const app = express();
   app.disable('x-powered-by');
+  app.use(health.farewell);
   // Slack signs the bytes as they came, so its router stands before anything that reads them.
   if (slack?.router) app.use(slack.router);
   app.use(health.router);
@@ -100,6 +104,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
     url,
     async stop() {
       health.stopping();
+      await after(config.timings.leave_ms);
       await Promise.all([...connectors.values()].map((connector) => connector.stop()));
       const closed = once(server, 'close');
       server.close();
@@ -135,7 +140,7 @@ async function listen(server: Server, { host, port }: { host: string; port: numb
 }
 
 function after(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+  return ms === 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
 
 function createConnectors(context: Context) {

@@ -1,13 +1,24 @@
-import { Router } from 'express';
+import { type RequestHandler, Router } from 'express';
 import type { Redis } from 'ioredis';
 import type { Db } from 'mongodb';
 import { messageOf } from './errors.ts';
 
 /** A dependency that has not answered by then counts as down. */
-const PROBE_MS = 2_000;
+const PROBE_MS = 1_000;
 
-/** `GET /healthz`: the process is alive. `GET /readyz`: it can serve: started, not stopping, MongoDB and Redis answer. */
-export function createHealth(deps: { db: Db; redis: Redis }): { router: Router; ready(): void; stopping(): void } {
+export interface Health {
+  /**
+   * `GET /healthz`: the process is alive: its event loop answers, whatever is away around it.
+   * `GET /readyz`: it can serve: started, not stopping, MongoDB and Redis answer.
+   */
+  router: Router;
+  /** While stopping, each answer closes its connection, so that no client sends another request into a closed one. */
+  farewell: RequestHandler;
+  ready(): void;
+  stopping(): void;
+}
+
+export function createHealth(deps: { db: Db; redis: Redis }): Health {
   let state: 'starting' | 'ready' | 'stopping' = 'starting';
   const router = Router();
 
@@ -26,6 +37,10 @@ export function createHealth(deps: { db: Db; redis: Redis }): { router: Router; 
 
   return {
     router,
+    farewell(_request, response, next) {
+      if (state === 'stopping') response.set('connection', 'close');
+      next();
+    },
     ready() {
       state = 'ready';
     },

@@ -3,9 +3,6 @@ import { type Deckhand, type Role, startDeckhand } from './deckhand.ts';
 import { DeckhandError } from './errors.ts';
 import { createLogger } from './logger.ts';
 
-/** For everything but the running turns, which have `DECKHAND_DRAIN_MS`. */
-const STOP_GRACE_MS = 15_000;
-
 /** `node src/main.ts [gateway|worker]`: one role, or both in one process. The only place that handles signals. */
 async function main(): Promise<void> {
   const roles = rolesOf(process.argv.slice(2));
@@ -16,7 +13,8 @@ async function main(): Promise<void> {
   await stop;
   say('Stopping…');
   // Something that hangs must not keep the process: whatever is cut off, the next start recovers from the log.
-  setTimeout(() => process.exit(1), config.timings.drain_ms + STOP_GRACE_MS).unref();
+  const { leave_ms, drain_ms, stop_grace_ms } = config.timings;
+  setTimeout(() => process.exit(1), leave_ms + drain_ms + stop_grace_ms).unref();
   await deckhand[Symbol.asyncDispose]();
 }
 
