@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DeckhandError } from '../src/errors.ts';
 import type { WorkspaceLimits, WorkspaceProvider } from '../src/tools/workspace.ts';
@@ -8,7 +9,7 @@ import type { Host } from './bubblewrap.ts';
 import { type CgroupTree, detectCgroups } from './cgroup.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { resolveLimits } from './limits.ts';
-import { groupNames, reapGroups } from './orphans.ts';
+import { groupNames, orphanRuns, reapGroups, runPrefix } from './orphans.ts';
 import { PipeMaker } from './pipes.ts';
 import { seccompProgram } from './seccomp.ts';
 import { preparePaths, sessionFolder } from './session-paths.ts';
@@ -31,7 +32,7 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
   const dataDir = resolve(options.data_dir);
   const workspaces = join(dataDir, 'workspaces');
   mkdirSync(workspaces, { recursive: true, mode: 0o700 });
-  const runDir = mkdtempSync(join(workspaces, '.run-'));
+  const runDir = mkdtempSync(join(workspaces, runPrefix()));
   const host = findHost(runDir);
   const cgroups = detectCgroups();
   const limits = resolveLimits(options.defaults);
@@ -69,13 +70,13 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
       open.set(request.session_id, workspace);
       return workspace;
     },
+    async sessions() {
+      const entries = await readdir(workspaces, { withFileTypes: true });
+      return entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map((entry) => entry.name);
+    },
     async destroy(sessionId) {
       await open.get(sessionId)?.[Symbol.asyncDispose]();
-      // rm, and not Node's: paths of any depth, and it never follows a link.
-      const child = spawn('/bin/rm', ['-rf', '--one-file-system', '--', sessionFolder(workspaces, sessionId)], {
-        stdio: 'ignore',
-      });
-      const [code] = await once(child, 'exit');
+      const code = await remove(sessionFolder(workspaces, sessionId));
       if (code !== 0) options.logger.warn({ session_id: sessionId, code }, 'files of a session could not be deleted');
     },
     async reapIdle(idleMs) {
@@ -84,7 +85,9 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
       return idle.length;
     },
     async reapOrphans() {
-      const count = cgroups === null ? 0 : await reapGroups(cgroups);
+      const runs = orphanRuns(await readdir(workspaces));
+      await Promise.all(runs.map((name) => remove(join(workspaces, name))));
+      const count = runs.length + (cgroups === null ? 0 : await reapGroups(cgroups));
       if (count > 0)
         options.logger.info({ worker_id: options.worker_id, count }, 'ended what a dead worker left behind');
       return count;
@@ -94,6 +97,12 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
       rmSync(runDir, { recursive: true, force: true });
     },
   };
+}
+
+/** `rm`, and not Node's: paths of any depth, and it never follows a link. Returns its exit code. */
+async function remove(path: string): Promise<unknown> {
+  const [code] = await once(spawn('/bin/rm', ['-rf', '--one-file-system', '--', path], { stdio: 'ignore' }), 'exit');
+  return code;
 }
 
 function findHost(runDir: string): Host {

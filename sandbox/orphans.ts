@@ -8,6 +8,19 @@ export function groupNames(): () => string {
   return () => `${owner}-${++counter}`;
 }
 
+/** The beginning of the name of a provider's own folder: whose it is, in the same way. */
+export function runPrefix(): string {
+  return `.run-${process.pid}-${processStart(process.pid) ?? '0'}-`;
+}
+
+/** Those of these names that are folders of providers whose process is gone. */
+export function orphanRuns(names: readonly string[]): string[] {
+  return names.filter((name) => {
+    const [, pid, start] = /^\.run-(\d+)-(\d+)-/.exec(name) ?? [];
+    return pid !== undefined && start !== undefined && !isRunning({ pid: Number(pid), start });
+  });
+}
+
 /** Shared by all providers of a process, so that no two of them use one name. */
 let counter = 0;
 

@@ -20,6 +20,7 @@ import type { TurnQueue } from './queue/turn-queue.ts';
 import { type Agents, createAgents } from './resources/agents.ts';
 import { type ApiKeys, createApiKeys } from './resources/api-keys.ts';
 import { type Defaults, ensureDefaults } from './resources/defaults.ts';
+import { createEndedSessions, type EndedSessions } from './resources/ended-sessions.ts';
 import { workspaceLimitsOf } from './resources/environment-config.ts';
 import { createEnvironments, type Environments } from './resources/environments.ts';
 import { createSessions, type Sessions } from './resources/sessions.ts';
@@ -46,6 +47,7 @@ export interface Context extends AsyncDisposable {
   agents: Agents;
   environments: Environments;
   sessions: Sessions;
+  ended: EndedSessions;
   keys: ApiKeys;
   approvals: Approvals;
   defaults: Defaults;
@@ -111,11 +113,13 @@ export async function createContext(
     const worker_id = `${newId('wkr')}@${hostname()}`;
     const sandboxes = join(config.data_dir, 'sandboxes');
     const workspaces = worker ? createBubblewrapProvider({ data_dir: sandboxes, logger, worker_id }) : noWorkspaces;
-    /** Here, and by whichever worker has it. */
+    const ended = createEndedSessions(db);
+    /** Here, and by whichever worker has it: at once when it hears of it, else when it looks. */
     const endSandbox = async (session_id: string): Promise<void> => {
+      await ended.add(session_id);
       await workspaces.destroy(session_id);
       await hints.publish(ENDED_CHANNEL, session_id).catch((err: unknown) => {
-        logger.warn({ err, session_id }, 'workers were not told; the files of this session may remain on one');
+        logger.warn({ err, session_id }, 'workers were not told that a session ended; they will find out');
       });
     };
     const sessions = createSessions(db, {
@@ -162,6 +166,7 @@ export async function createContext(
       agents,
       environments,
       sessions,
+      ended,
       keys,
       approvals,
       defaults,
@@ -226,6 +231,7 @@ const noWorkspaces: WorkspaceProvider = {
   name: 'none',
   describe: () => 'no sandboxes: this process runs no turns',
   open: () => Promise.reject(new Error('This process runs no turns')),
+  sessions: async () => [],
   destroy: async () => undefined,
   reapIdle: async () => 0,
   reapOrphans: async () => 0,

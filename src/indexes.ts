@@ -3,6 +3,7 @@ import { createApprovalIndexes } from './approvals/approval-store.ts';
 import { createConversationIndexes } from './chat/conversation-store.ts';
 import { createDeliveryIndexes } from './chat/delivery-store.ts';
 import { createInboundIndexes } from './chat/inbound-store.ts';
+import { createEndedSessionIndexes } from './resources/ended-sessions.ts';
 import { createResourceIndexes } from './resources/indexes.ts';
 import { createLogIndexes } from './session/mongo-log.ts';
 
@@ -11,6 +12,7 @@ export async function createIndexes(db: Db): Promise<void> {
   await Promise.all([
     createLogIndexes(db),
     createResourceIndexes(db),
+    createEndedSessionIndexes(db),
     createApprovalIndexes(db),
     createConversationIndexes(db),
     createInboundIndexes(db),

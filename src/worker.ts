@@ -1,5 +1,6 @@
 import type { Context } from './context.ts';
 import { takeTurn } from './harness/turn.ts';
+import { keepHouse } from './housekeeping.ts';
 import { consumeTurns } from './queue/bullmq-queue.ts';
 import { startSweep } from './queue/sweep.ts';
 import type { TurnJob } from './queue/turn-queue.ts';
@@ -9,6 +10,9 @@ import { ENDED_CHANNEL } from './session/hints.ts';
 export interface RunningWorker {
   stop(): Promise<void>;
 }
+
+/** Between two rounds of housekeeping, at most. */
+const LONGEST_KEEPING_MS = 60_000;
 
 /** How long a stopping worker waits for Redis to take a wake, in milliseconds; the sweep does it otherwise. */
 const WAKE_MS = 1_000;
@@ -28,8 +32,8 @@ async function wakeAnother({ queue, logger }: Pick<Context, 'queue' | 'logger'>,
  */
 export async function startWorker(context: Context): Promise<RunningWorker> {
   const { config, logger, workspaces } = context;
-  const orphans = await workspaces.reapOrphans();
-  if (orphans > 0) logger.info({ count: orphans }, 'ended sandboxes that a lost worker left behind');
+  const { sandbox_idle_ms } = config.timings;
+  await keepHouse(context, sandbox_idle_ms);
   logger.info({ worker_id: context.worker_id, sandbox: workspaces.describe() }, 'worker started');
 
   const stopping = new AbortController();
@@ -53,18 +57,14 @@ export async function startWorker(context: Context): Promise<RunningWorker> {
     { owed: (limit, after) => context.log.owed(limit, after), queue: context.queue, logger },
     config.timings.sweep_ms,
   );
-  const reaper = setInterval(
-    () => {
-      workspaces
-        .reapIdle(config.timings.sandbox_idle_ms)
-        .catch((err: unknown) => logger.warn({ err }, 'reaping failed'));
-    },
-    Math.min(60_000, config.timings.sandbox_idle_ms),
+  const keeper = setInterval(
+    () => void keepHouse(context, sandbox_idle_ms),
+    Math.min(LONGEST_KEEPING_MS, sandbox_idle_ms),
   );
 
   return {
     async stop() {
-      clearInterval(reaper);
+      clearInterval(keeper);
       // First of all it takes no more jobs: what it hands over from here on is for others.
       const drained = consumer.drain(config.timings.drain_ms);
       stopping.abort(new Error('The worker is stopping'));

@@ -78,11 +78,13 @@ export interface WorkspaceProvider {
   describe(): string;
   /** The running workspace of this session, or a new one over its files. Concurrent calls share one. */
   open(request: OpenWorkspace): Promise<Workspace>;
+  /** Sessions that have files here. */
+  sessions(): Promise<string[]>;
   /** End the session's processes and delete its files (session deleted or archived). */
   destroy(session_id: string): Promise<void>;
   /** End processes of workspaces unused for `idle_ms`; called by the worker now and then. Returns how many. */
   reapIdle(idle_ms: number): Promise<number>;
-  /** At start: end what a dead worker left behind (processes, cgroups, mounts). Returns how many. */
+  /** End what dead workers of this machine left behind (processes, control groups, pipes). Returns how many. */
   reapOrphans(): Promise<number>;
   /** End everything this process started; files stay. */
   close(): Promise<void>;

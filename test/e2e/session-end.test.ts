@@ -1,15 +1,36 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { buildHouse } from '../support/house.ts';
+import { linkTo } from '../support/link.ts';
 import { startTestModel } from '../support/model.ts';
 
-for (const end of ['archive', 'delete'] as const) {
-  test(`the files of a session go from its worker's machine at ${end}`, { timeout: 60_000 }, async () => {
+/** Less than the minute between two rounds of housekeeping: who is told must not wait for one. */
+const PATIENCE_MS = 30_000;
+
+const ENDINGS = [
+  ['archive', 'is told'],
+  ['delete', 'is told'],
+  ['archive', 'hears nothing'],
+  ['delete', 'hears nothing'],
+] as const;
+
+for (const [end, told] of ENDINGS) {
+  test(`the files of a session go at ${end} from its worker's machine, which ${told}`, {
+    timeout: 180_000,
+  }, async () => {
     await using model = await startTestModel();
-    await using house = await buildHouse({ ANTHROPIC_API_KEY: 'test', ANTHROPIC_BASE_URL: model.base_url });
+    await using redis = await linkTo(inject('redis_url'));
+    await using house = await buildHouse({
+      ANTHROPIC_API_KEY: 'test',
+      ANTHROPIC_BASE_URL: model.base_url,
+      REDIS_URL: redis.uri,
+      // Nobody is lost here, however busy the machine.
+      DECKHAND_LEASE_MS: '30000',
+      DECKHAND_SANDBOX_IDLE_MS: told === 'is told' ? '' : '1000',
+    });
     const gateway = await house.start('gateway');
     // The second process has the second data directory.
     await house.start('worker');
@@ -29,12 +50,13 @@ for (const end of ['archive', 'delete'] as const) {
     await eventually(async () => {
       const { status } = await sessions.retrieve(id);
       if (status !== 'idle' || model.requests.length < 2) throw new Error('Not done');
-    }, 15_000);
+    }, PATIENCE_MS);
     expect(existsSync(join(folder, 'files', 'file'))).toBe(true);
 
+    if (told === 'hears nothing') redis.cut();
     await sessions[end](id);
     await eventually(async () => {
       if (existsSync(folder)) throw new Error('The files are still there');
-    }, 5_000);
+    }, PATIENCE_MS);
   });
 }

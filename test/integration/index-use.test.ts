@@ -290,6 +290,7 @@ async function endThings(made: { session: string; environment: string }): Promis
   await sessions.archive(made.session);
   await sessions.delete(made.session);
   await sessions.delete(made.session).catch(() => undefined);
+  expect(await house.context.ended.among([made.session, 'sesn_open'])).toEqual([made.session]);
   const key = await house.context.keys.create(DEFAULT_WORKSPACE, 'spare');
   await house.context.keys.revoke(DEFAULT_WORKSPACE, key.key_id);
 }
