@@ -17,6 +17,7 @@ import { createIndexes } from './indexes.ts';
 import type { Logger } from './logger.ts';
 import { createTurnQueue } from './queue/bullmq-queue.ts';
 import type { TurnQueue } from './queue/turn-queue.ts';
+import { refuseWrongCredentials } from './redis-access.ts';
 import { type Agents, createAgents } from './resources/agents.ts';
 import { type ApiKeys, createApiKeys } from './resources/api-keys.ts';
 import { type Defaults, ensureDefaults } from './resources/defaults.ts';
@@ -97,6 +98,7 @@ export async function createContext(
     };
     const redis_prefix = `${REDIS_PREFIX}:${config.mongodb_database}`;
     const redis = connect();
+    await refuseWrongCredentials(redis);
     const queue_connection = connect({ maxRetriesPerRequest: null });
     const hints = createRedisHints(
       { publisher: redis, subscriber: connect({ maxRetriesPerRequest: null }), logger },

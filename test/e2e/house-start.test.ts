@@ -2,15 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startEmbeddedRedis } from '../../src/embedded/redis.ts';
+import { silentLogger } from '../../src/logger.ts';
 import { eventually } from '../support/eventually.ts';
 import { buildHouse, type House, type HouseProcess } from '../support/house.ts';
 import { startTestModel } from '../support/model.ts';
 import { descendants, processes, stillRunning } from '../support/processes.ts';
 
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 30_000;
 /** The embedded services start too. */
-const SLOW = { timeout: 60_000 };
+const SLOW = { timeout: 180_000 };
 
 let house: House;
 
@@ -154,6 +157,24 @@ test.for([
   expect(said).toMatch(words);
   expect(said).not.toContain('    at ');
   expect(said.replaceAll(/LOG_LEVEL.*/g, '')).not.toContain('sesame');
+});
+
+test('a Redis that refuses is named, and its password is not', SLOW, async () => {
+  const redis = await startEmbeddedRedis({ data_dir: join(house.data_dir, 'guarded'), logger: silentLogger });
+  try {
+    const admin = new Redis(redis.url);
+    await admin.config('SET', 'requirepass', 'the right one');
+    admin.disconnect();
+    for (const url of [redis.url, redis.url.replace('redis://', 'redis://:sesame@')]) {
+      const said = await failure(house.start(undefined, { REDIS_URL: url }));
+      expect(said).toMatch(/Redis refuses Deckhand: (NOAUTH|WRONGPASS)/);
+      expect(said).toContain('REDIS_URL');
+      expect(said).not.toContain('sesame');
+      expect(said).not.toContain('    at ');
+    }
+  } finally {
+    await redis.close();
+  }
 });
 
 test('/healthz and /readyz tell the truth', SLOW, async () => {
