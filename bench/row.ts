@@ -4,8 +4,8 @@ import { median, percentile, rounded } from './statistics.ts';
 export interface Row {
   name: string;
   unit: string;
-  /** Median over the rounds. */
-  value: number;
+  /** Median over the rounds; null when nothing could be measured. */
+  value: number | null;
   /** 99th percentile of the single measurements of all rounds; in ms where the unit is a rate. */
   p99: number | null;
   /** What the machine itself takes for the least that this path needs, in the same unit, measured in the same run. */
@@ -57,7 +57,7 @@ export function judge(name: string, spec: RowSpec, found: Measurement): Judged {
     row: {
       name,
       unit: spec.unit,
-      value: finite(value) ?? 0,
+      value: finite(value),
       p99: finite(percentile(singles, 0.99)),
       floor: floor === null ? null : finite(floor),
       ratio: floor === null ? null : finite(value / floor),

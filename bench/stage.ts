@@ -132,7 +132,8 @@ async function openHouse(
         ...common,
         ...env,
       });
-      cleanup.defer(() => child.kill());
+      // Not killed: a worker ends its sandboxes when it stops.
+      cleanup.defer(() => child.stop());
       await child.says('Deckhand is running', START_MS);
       return Object.assign(child, { role, url: /Page: (\S+)/.exec(child.output())?.[1] ?? '' });
     },

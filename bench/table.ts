@@ -21,9 +21,9 @@ function cells({ row, spread }: Judged): string[] {
   const target = row.target === null ? '' : `${row.better === 'lower' ? '<=' : '>='} ${row.target}`;
   return [
     row.name,
-    String(row.value),
+    row.value === null ? '' : String(row.value),
     row.unit,
-    `${spread.min}..${spread.max}`,
+    row.value === null ? '' : `${spread.min}..${spread.max}`,
     row.p99 === null ? '' : String(row.p99),
     row.floor === null ? '' : String(row.floor),
     row.ratio === null ? '' : `${row.ratio} x`,

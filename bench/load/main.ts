@@ -1,6 +1,7 @@
 import { serve } from '../processes/serve.mjs';
 import { callModel, insertAndHop } from './floors.ts';
-import { makeAgent, type PreparedTurns, prepareTurns, type TurnsRequest } from './turns.ts';
+import { bareBwrap } from './sandbox-floor.ts';
+import { type PreparedTurns, prepareTurns, sendAll, type TurnsRequest } from './turns.ts';
 
 /** The load generator: a process of its own, so that what it costs is not counted as the server's. */
 let prepared: PreparedTurns | null = null;
@@ -16,9 +17,10 @@ const handlers = {
     prepared = null;
     return turns.run();
   },
-  makeAgent,
+  sendAll,
   callModel,
   insertAndHop,
+  bareBwrap,
 };
 export type LoadHandlers = typeof handlers;
 serve(handlers);

@@ -1,5 +1,5 @@
 import type { Directive } from '../model/directive.ts';
-import { createV1Client, type OpenSession, type V1Client } from './v1-client.ts';
+import { createV1Client, messageOf, type OpenSession, type V1Client } from './v1-client.ts';
 
 export interface Target {
   url: string;
@@ -16,6 +16,10 @@ export interface TurnsRequest extends Target {
   per_session?: number;
   /** Sessions that are there already, instead of new ones. */
   sessions?: string[];
+  /** Of the only turn; without it each gets one of its own. */
+  nonce?: string;
+  /** A failed request that is tried again is no error: a worker is killed on purpose. */
+  may_retry?: boolean;
 }
 
 export interface TurnsResult {
@@ -33,7 +37,7 @@ export function nextNonce(): string {
 }
 
 /** An agent whose bash runs at once, and an environment, made once per gateway. */
-export async function makeAgent(target: Target): Promise<{ agent: string; environment: string }> {
+async function makeAgent(target: Target): Promise<{ agent: string; environment: string }> {
   const client = createV1Client(target.url, target.key);
   try {
     const environment = await client.post<{ id: string }>('/v1/environments', { name: `bench ${nextNonce()}` });
@@ -76,7 +80,8 @@ export async function prepareTurns(request: TurnsRequest): Promise<PreparedTurns
 
       async function take(session: OpenSession): Promise<void> {
         try {
-          const turn = await session.turn({ ...request.directive, nonce: nextNonce() });
+          const directive = { ...request.directive, nonce: request.nonce ?? nextNonce() };
+          const turn = await session.turn(directive, request.may_retry === true);
           result.total_ms.push(turn.total_ms);
           result.to_model_ms.push(turn.to_model_ms);
         } catch (error) {
@@ -114,4 +119,23 @@ async function openSessions(client: V1Client, request: TurnsRequest, count: numb
     }),
   );
   return sessions;
+}
+
+/** Make so many sessions and send each one message, without waiting for the answers. */
+export async function sendAll(
+  request: Target & { sessions: number; directive: Omit<Directive, 'nonce'> },
+): Promise<void> {
+  const { agent, environment } = await makeAgent(request);
+  const client = createV1Client(request.url, request.key);
+  let begun = 0;
+  await Promise.all(
+    Array.from({ length: OPENERS }, async () => {
+      while (begun < request.sessions) {
+        begun += 1;
+        const { id } = await client.post<{ id: string }>('/v1/sessions', { agent, environment_id: environment });
+        await client.post(`/v1/sessions/${id}/events`, messageOf({ ...request.directive, nonce: nextNonce() }));
+      }
+    }),
+  );
+  client.close();
 }

@@ -15,7 +15,7 @@ export interface Turn {
 export interface OpenSession {
   readonly id: string;
   /** Send a message and wait for the end of its turn. @throws when the answer is not the right one */
-  turn(directive: Directive): Promise<Turn>;
+  turn(directive: Directive, may_retry?: boolean): Promise<Turn>;
   close(): void;
 }
 
@@ -79,13 +79,11 @@ export function createV1Client(url: string, key: string): V1Client {
     response.on('error', () => undefined);
     return {
       id,
-      async turn(directive) {
-        const turn = startTurn(directive);
+      async turn(directive, may_retry = false) {
+        const turn = startTurn(directive, may_retry);
         running = turn;
         try {
-          const content = [{ type: 'text', text: writeDirective(directive) }];
-          const events = [{ type: 'user.message', content }];
-          post(`/v1/sessions/${id}/events`, { events }).catch((error: unknown) => turn.fail(String(error)));
+          post(`/v1/sessions/${id}/events`, messageOf(directive)).catch((error: unknown) => turn.fail(String(error)));
           return await turn.ended;
         } finally {
           running = null;
@@ -109,6 +107,11 @@ export function createV1Client(url: string, key: string): V1Client {
   };
 }
 
+/** The body that sends this directive as a message. */
+export function messageOf(directive: Directive): object {
+  return { events: [{ type: 'user.message', content: [{ type: 'text', text: writeDirective(directive) }] }] };
+}
+
 interface RunningTurn {
   ended: Promise<Turn>;
   hear(name: string, data: Record<string, unknown>): void;
@@ -116,7 +119,7 @@ interface RunningTurn {
 }
 
 /** Follows one turn to its end and checks it: as many good tool results as asked for, one answer, and that to this message. */
-function startTurn({ nonce, calls = 0 }: Directive): RunningTurn {
+function startTurn({ nonce, calls = 0 }: Directive, may_retry: boolean): RunningTurn {
   const started = process.hrtime.bigint();
   const texts: string[] = [];
   let results = 0;
@@ -149,8 +152,9 @@ function startTurn({ nonce, calls = 0 }: Directive): RunningTurn {
       else if (name === 'agent.tool_result') {
         if (data['is_error'] === true) fail(`a tool failed: ${textIn(data['content'])}`);
         else if (textIn(data['content']).includes(nonce)) results += 1;
-      } else if (name === 'session.error') fail(`session.error: ${JSON.stringify(data['error'])}`);
-      else end(data['stop_reason']);
+      } else if (name === 'session.error') {
+        if (!may_retry) fail(`session.error: ${JSON.stringify(data['error'])}`);
+      } else end(data['stop_reason']);
     },
   };
 }

@@ -42,7 +42,7 @@ export function readDirective(body: string): { directive: Required<Directive>; r
       tokens: number('tokens'),
       rate: number('rate'),
     },
-    results: body.slice(to).split('"tool_result"').length - 1,
+    results: body.slice(to).split('"type":"tool_result"').length - 1,
   };
 }
 

@@ -15,6 +15,8 @@ const pacer = createPacer();
 const arrivals = new Map<string, string[]>();
 let remembers = false;
 let requests = 0;
+/** While it stands, paced answers wait for its opening. */
+let gate: { opened: Promise<void>; open: () => void; waiting: number } | null = null;
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const arrived = process.hrtime.bigint();
@@ -30,6 +32,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const { directive, results } = read;
   if (remembers) arrivals.set(directive.nonce, [...(arrivals.get(directive.nonce) ?? []), String(arrived)]);
   response.writeHead(200, { 'content-type': 'text/event-stream', 'request-id': `req_${requests}` });
+  if (gate !== null && directive.rate > 0) {
+    gate.waiting += 1;
+    await gate.opened;
+  }
   if (directive.ttft > 0) await new Promise((resolve) => setTimeout(resolve, directive.ttft));
   if (results < directive.calls) {
     const use = toolUse(`toolu_${requests}`, { command: `echo ${directive.nonce}` });
@@ -73,6 +79,21 @@ const handlers = {
   /** Begin to remember when requests arrive. */
   remember: async () => {
     remembers = true;
+  },
+  /** From now on paced answers wait, so that many can begin together. */
+  hold: async () => {
+    let open = () => {};
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    gate = { opened, open, waiting: 0 };
+  },
+  /** How many answers wait. */
+  held: async () => gate?.waiting ?? 0,
+  /** Let them begin. */
+  release: async () => {
+    gate?.open();
+    gate = null;
   },
   /** When this turn's requests arrived so far, in ns of the monotonic clock. */
   arrivals: async (nonce: string) => arrivals.get(nonce) ?? [],

@@ -13,8 +13,8 @@ export interface Child<H extends Handlers> extends AsyncDisposable {
   call<K extends keyof H & string>(name: K, ...args: Parameters<H[K]>): Promise<Awaited<ReturnType<H[K]>>>;
   /** SIGKILL, and wait until it is gone. */
   kill(): Promise<void>;
-  /** SIGTERM, and its exit code. */
-  stop(): Promise<number | null>;
+  /** SIGTERM, and SIGKILL when it has not ended after some seconds. */
+  stop(): Promise<void>;
   /** Resolves when it has written these words. @throws when it ends, or `ms` pass, before that */
   says(words: string, ms: number): Promise<void>;
 }
@@ -25,6 +25,7 @@ interface Waiting {
 }
 
 const OUTPUT_KEPT = 20_000;
+const STOP_MS = 10_000;
 
 /** Start `node <args>`. Its environment is `env` and nothing else. */
 export function startChild<H extends Handlers>(args: string[], env: Record<string, string>): Child<H> {
@@ -48,12 +49,13 @@ export function startChild<H extends Handlers>(args: string[], env: Record<strin
     waiting.clear();
   });
 
-  async function end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
-    if (isOver(child)) return child.exitCode;
+  async function end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    if (isOver(child)) return;
     const ended = once(child, 'exit');
     child.kill(signal);
+    const cut = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     await ended;
-    return child.exitCode;
+    clearTimeout(cut);
   }
 
   return {
@@ -66,14 +68,10 @@ export function startChild<H extends Handlers>(args: string[], env: Record<strin
         waiting.set(id, { resolve: resolve as Waiting['resolve'], reject });
         child.send({ id, name, args: callArgs });
       }),
-    async kill() {
-      await end('SIGKILL');
-    },
+    kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
     says: (words, ms) => untilSaid(child, () => output, words, ms),
-    async [Symbol.asyncDispose]() {
-      await end('SIGKILL');
-    },
+    [Symbol.asyncDispose]: () => end('SIGTERM'),
   };
 }
 

@@ -5,7 +5,10 @@
  */
 export function serve(handlers) {
   process.on('message', (/** @type {{ id: number, name: string, args: unknown[] }} */ { id, name, args }) => {
-    const answer = async () => handlers[name]?.(...args);
+    const handler = handlers[name];
+    // Another set of handlers in this process may know it.
+    if (handler === undefined) return;
+    const answer = async () => handler(...args);
     answer().then(
       (result) => process.send?.({ id, result }),
       (error) => process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),

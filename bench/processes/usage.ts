@@ -11,6 +11,12 @@ export function cpuMs(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_S;
 }
 
+/** The most memory that a process has had resident so far, in MB (10^6 bytes). */
+export function peakResidentMb(pid: number): number {
+  const kb = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return (Number(kb ?? Number.NaN) * 1024) / 1e6;
+}
+
 /** CPU ms of each named process between two looks. */
 export function cpuMeter<N extends string>(pids: Record<N, number | null>): () => Partial<Record<N, number>> {
   const read = (): Partial<Record<N, number>> => {

@@ -7,13 +7,9 @@ import { summarise } from '../profile.ts';
 import type { Measurement } from '../row.ts';
 import type { House, Server, Stage } from '../stage.ts';
 import { median, percentile } from '../statistics.ts';
+import { AT_ONCE, MANY, repeated, turnsOn, turnsPerSecond } from './rounds.ts';
 
 const ALONE = 100;
-const AT_ONCE = 64;
-/** Turns of one round at 64: ten for each of them. */
-const MANY = 640;
-/** A conversation has several turns while its reader stays: a session is made and its stream opened for each ten. */
-const PER_SESSION = 10;
 /** Turns whose commands are counted: apart from the timed ones, which this would slow down. */
 const COUNTED = 100;
 
@@ -53,7 +49,7 @@ export const turn: Benchmark = {
       rows: {
         ...latencyRows(alone, floor),
         throughput: {
-          rounds: many.map((round) => (round.total_ms.length / round.elapsed_ms) * 1000),
+          rounds: many.map(turnsPerSecond),
           singles: many.flatMap((round) => round.total_ms),
           floor: floor.many,
           n: MANY * rounds,
@@ -66,17 +62,6 @@ export const turn: Benchmark = {
     };
   },
 };
-
-/** Gets turns ready, and gives what runs them: sessions are made and their streams opened before anything is measured. */
-type Prepare = (concurrency: number, turns: number) => Promise<() => Promise<TurnsResult>>;
-
-function turnsOn(stage: Stage, house: House, gateway: Server): Prepare {
-  const target = { url: gateway.url, key: house.api_key, per_session: PER_SESSION };
-  return async (concurrency, turns) => {
-    await stage.load.call('prepareTurns', { ...target, concurrency, turns });
-    return () => stage.load.call('runTurns');
-  };
-}
 
 async function floors(stage: Stage, house: House) {
   const { model_url: base_url, mongodb_uri, redis_url } = stage;
@@ -111,12 +96,6 @@ function latencyRows(alone: TurnsResult[], floor: { direct: number[]; hop: numbe
       floor: percentile(floor.hop, 0.99),
     },
   };
-}
-
-async function repeated<T>(times: number, work: () => Promise<T>): Promise<T[]> {
-  const results: T[] = [];
-  while (results.length < times) results.push(await work());
-  return results;
 }
 
 /** Profile these servers meanwhile, when that is wanted. */

@@ -1,0 +1,43 @@
+import type { Benchmark } from '../benchmark.ts';
+import { median } from '../statistics.ts';
+import { repeated, turnsOn } from './rounds.ts';
+
+/** Turns of one round, each in a session of its own, with a sandbox of its own. */
+const TURNS = 15;
+
+/** What it takes to have hands: a turn with the first command of its session, and how much a second command adds. */
+export const bash: Benchmark = {
+  name: 'bash',
+  about: 'turns with one and with two bash calls, isolated, each in a new session',
+  rounds: 3,
+  rows: {
+    first: { unit: 'ms', better: 'lower', target: 60 },
+    second: { unit: 'ms', better: 'lower', target: 12 },
+  },
+  async run(stage, { rounds, say }) {
+    await using house = await stage.house();
+    const [gateway] = await Promise.all([house.start('gateway'), house.start('worker')]);
+    const prepare = turnsOn(stage, house, gateway);
+    const turns = async (calls: number) => (await prepare(1, TURNS, { per_session: 1, directive: { calls } }))();
+    say('warming up');
+    await turns(2);
+    say(`${rounds} rounds of ${TURNS} turns with one call and ${TURNS} with two`);
+    const found = await repeated(rounds, async () => ({ one: await turns(1), two: await turns(2) }));
+    say('floor: bare bwrap');
+    const floor = await stage.load.call('bareBwrap', { count: 50 });
+    const n = found.reduce((sum, { one, two }) => sum + one.total_ms.length + two.total_ms.length, 0);
+    const errors = found.flatMap(({ one, two }) => [...one.errors, ...two.errors]);
+    return {
+      rows: {
+        first: {
+          rounds: found.map(({ one }) => median(one.total_ms)),
+          singles: found.flatMap(({ one }) => one.total_ms),
+          floor: median(floor.each_ms),
+          n,
+          errors,
+        },
+        second: { rounds: found.map(({ one, two }) => median(two.total_ms) - median(one.total_ms)), n, errors },
+      },
+    };
+  },
+};

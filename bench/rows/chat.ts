@@ -1,0 +1,112 @@
+import { fileURLToPath } from 'node:url';
+import type { Benchmark } from '../benchmark.ts';
+import type { EchoHandlers } from '../load/bolt-echo.mjs';
+import type { Flood, SlackHandlers } from '../load/slack.ts';
+import { type Child, startChild } from '../processes/child.ts';
+import type { Measurement } from '../row.ts';
+import type { House, Stage } from '../stage.ts';
+import { percentile } from '../statistics.ts';
+import { repeated, until } from './rounds.ts';
+
+const RUNNING = 50;
+const PER_SECOND = 200;
+/** Five seconds of them. */
+const EVENTS = 1000;
+/** Events that go before the measured ones. */
+const WARM_UP = 100;
+/** The running answers last longer than the measurement, whatever the machine. */
+const ANSWER = { ttft: 500, tokens: 40 * 600, rate: 40 };
+const PATIENCE_MS = 180_000;
+
+type Mode = 'http' | 'socket';
+
+/** Chat events until Slack has its acknowledgement, which means: until they are in the session's log. */
+function chat(mode: Mode, way: string): Benchmark {
+  return {
+    name: `chat-${mode}`,
+    about: `${PER_SECOND} Slack events a second ${way} while ${RUNNING} sessions run, until each is acknowledged`,
+    rounds: 3,
+    rows: {
+      'ack-p99': { unit: 'ms', better: 'lower', target: 25 },
+      'ack-p50': { unit: 'ms', better: 'lower', target: null },
+    },
+    async run(stage, { rounds, say }) {
+      say(`${rounds} rounds of ${EVENTS} events`);
+      const { found, errors } = await flood(stage, mode, rounds);
+      say('floor: a bare Bolt echo');
+      const floor = await echo(mode);
+      const singles = found.flatMap(({ each_ms }) => each_ms);
+      const row = (share: number): Measurement => ({
+        rounds: found.map(({ each_ms }) => percentile(each_ms, share)),
+        singles,
+        floor: percentile(floor, share),
+        n: singles.length,
+        errors,
+      });
+      return { rows: { 'ack-p99': row(0.99), 'ack-p50': row(0.5) } };
+    },
+  };
+}
+
+export const chatHttp = chat('http', 'over HTTP');
+export const chatSocket = chat('socket', 'over Socket Mode');
+
+async function flood(stage: Stage, mode: Mode, rounds: number): Promise<{ found: Flood[]; errors: string[] }> {
+  await using slack = startSlack();
+  const { api_url, tokens } = await slack.call('access');
+  await using house = await stage.house({
+    SLACK_BOT_TOKEN: tokens.bot,
+    SLACK_API_URL: api_url,
+    ...(mode === 'socket' ? { SLACK_APP_TOKEN: tokens.app } : { SLACK_SIGNING_SECRET: tokens.signing_secret }),
+  });
+  const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
+  if (mode === 'http') await slack.call('deliverTo', `${gateway.url}/slack/events`);
+  await slack.call('mention', RUNNING, ANSWER);
+  await until('all sessions run', PATIENCE_MS, async () => (await running(house)) === RUNNING);
+  await slack.call('flood', { per_second: PER_SECOND, events: WARM_UP });
+  const found = await repeated(rounds, () => slack.call('flood', { per_second: PER_SECOND, events: EVENTS }));
+
+  const errors = found.flatMap(({ refused }) => (refused === 0 ? [] : [`${refused} events were not acknowledged`]));
+  const stillRunning = await running(house);
+  if (stillRunning !== RUNNING) errors.push(`at the end ${stillRunning} of ${RUNNING} sessions ran`);
+  const [logged, sent] = [await inputsIn(house), RUNNING + WARM_UP + rounds * EVENTS];
+  if (logged !== sent) errors.push(`${sent} messages were sent, ${logged} are in the logs`);
+  // Its answers would go on for minutes.
+  await worker.kill();
+  return { found, errors };
+}
+
+async function running(house: House): Promise<number> {
+  return house.mongo.db(house.database).collection('sessions').countDocuments({ 'log.status': 'running' });
+}
+
+/** Different messages in all logs; the last append of a log may only stand in its session. */
+async function inputsIn(house: House): Promise<number> {
+  const db = house.mongo.db(house.database);
+  const type = 'user.message';
+  const ids = new Set<unknown>();
+  for await (const { _id } of db.collection('session_events').find({ type }, { projection: { _id: 1 } })) ids.add(_id);
+  const sessions = db.collection<{ log: { tail: { event: { id: string; type: string } }[] } }>('sessions');
+  for await (const { log } of sessions.find()) {
+    for (const { event } of log.tail) if (event.type === type) ids.add(event.id);
+  }
+  return ids.size;
+}
+
+async function echo(mode: Mode): Promise<number[]> {
+  await using slack = startSlack();
+  const { api_url, tokens } = await slack.call('access');
+  await using bare = startChild<EchoHandlers>([at('../load/bolt-echo.mjs')], { NODE_ENV: 'production' });
+  if (mode === 'http') await slack.call('deliverTo', await bare.call('listen', tokens.signing_secret));
+  else await bare.call('connect', { appToken: tokens.app, api_url });
+  await slack.call('flood', { per_second: PER_SECOND, events: WARM_UP });
+  return (await slack.call('flood', { per_second: PER_SECOND, events: EVENTS })).each_ms;
+}
+
+function startSlack(): Child<SlackHandlers> {
+  return startChild(['--import', 'tsx', at('../load/slack.ts')], { PATH: process.env['PATH'] ?? '' });
+}
+
+function at(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}

@@ -1,0 +1,119 @@
+import { fileURLToPath } from 'node:url';
+import type { Benchmark } from '../benchmark.ts';
+import type { ReaderHandlers } from '../load/reader.mjs';
+import { startChild } from '../processes/child.ts';
+import type { ProbeHandlers } from '../processes/probe.mjs';
+import { peakResidentMb } from '../processes/usage.ts';
+import type { House, Stage } from '../stage.ts';
+import { repeated, until } from './rounds.ts';
+
+const SESSIONS = 1000;
+/** Ten seconds of words after half a second's thought. */
+const ANSWER = { ttft: 500, tokens: 400, rate: 40 };
+const PATIENCE_MS = 300_000;
+
+interface Load {
+  resident: number;
+  delay: number;
+  /** From the moment they may begin until the last is done, in s. */
+  duration: number;
+  errors: string[];
+}
+
+/** A thousand answers at once in one worker; beside it, a bare process that reads as many through the SDK. */
+export const streaming: Benchmark = {
+  name: 'streaming',
+  about: `${SESSIONS} sessions streaming at once in one worker (0.5 s to the first token, 40 tokens/s)`,
+  rounds: 3,
+  rows: {
+    resident: { unit: 'MB', better: 'lower', target: 700 },
+    'loop-delay': { unit: 'ms', better: 'lower', target: 100 },
+    duration: { unit: 's', better: 'lower', target: null },
+  },
+  async run(stage, { rounds, say }) {
+    const found = await repeated(rounds, async (round) => {
+      say(`round ${round + 1} of ${rounds}`);
+      return stream(stage);
+    });
+    say(`floor: a process that only reads ${SESSIONS} streams through the SDK`);
+    const floor = await readBare(stage);
+    const errors = [...found.flatMap((load) => load.errors), ...floor.errors];
+    const row = (value: (load: Load) => number) => ({
+      rounds: found.map(value),
+      floor: value(floor),
+      n: SESSIONS * rounds,
+      errors,
+    });
+    return {
+      rows: {
+        resident: row((load) => load.resident),
+        'loop-delay': row((load) => load.delay),
+        duration: row((load) => load.duration),
+      },
+    };
+  },
+};
+
+async function stream(stage: Stage): Promise<Load> {
+  await using house = await stage.house({ DECKHAND_CONCURRENCY: String(SESSIONS) });
+  const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
+  await stage.model.call('hold');
+  await stage.load.call('sendAll', { url: gateway.url, key: house.api_key, sessions: SESSIONS, directive: ANSWER });
+  await until('all sessions ask the model', PATIENCE_MS, async () => (await stage.model.call('held')) === SESSIONS);
+  await worker.call('startDelay');
+  const started = performance.now();
+  await stage.model.call('release');
+  const sessions = house.mongo.db(house.database).collection('sessions');
+  await until('all sessions are idle again', PATIENCE_MS, async () => {
+    const busy = await sessions.countDocuments({ 'log.status': { $ne: 'idle' } });
+    return busy === 0;
+  });
+  const duration = (performance.now() - started) / 1000;
+  const { p99 } = await worker.call('readDelay');
+  return { resident: peakResidentMb(worker.pid), delay: p99, duration, errors: await check(house) };
+}
+
+/** Every session has one answer, to its own question. */
+async function check(house: House): Promise<string[]> {
+  const events = house.mongo.db(house.database).collection<StoredEvent>('session_events');
+  const asked = new Map<string, string>();
+  for await (const { session_id, event } of events.find({ type: 'user.message' })) {
+    asked.set(session_id, / nonce=(\S+) /.exec(textOf(event))?.[1] ?? '?');
+  }
+  const answers = new Map<string, string[]>();
+  for await (const { session_id, event } of events.find({ type: 'agent.message' })) {
+    answers.set(session_id, [...(answers.get(session_id) ?? []), textOf(event)]);
+  }
+  return [...asked].flatMap(([session_id, nonce]) => {
+    const [first, ...more] = answers.get(session_id) ?? [];
+    const right = first?.startsWith(`answers=${nonce} `) === true && first.split(' word').length - 1 === ANSWER.tokens;
+    return right && more.length === 0 ? [] : [`${session_id} was not answered rightly once`];
+  });
+}
+
+interface StoredEvent {
+  session_id: string;
+  type: string;
+  event: { content: { text?: string }[] };
+}
+
+function textOf(event: StoredEvent['event']): string {
+  return event.content.map((block) => block.text ?? '').join('');
+}
+
+async function readBare(stage: Stage): Promise<Load> {
+  const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+  const args = ['--import', at('../processes/probe.mjs'), at('../load/reader.mjs')];
+  await using reader = startChild<ReaderHandlers & ProbeHandlers>(args, { NODE_ENV: 'production' });
+  await stage.model.call('hold');
+  const reading = reader.call('read', { base_url: stage.model_url, streams: SESSIONS, ...ANSWER });
+  await until('all streams are open', PATIENCE_MS, async () => (await stage.model.call('held')) === SESSIONS);
+  await reader.call('startDelay');
+  const started = performance.now();
+  await stage.model.call('release');
+  const wrong = await reading;
+  const duration = (performance.now() - started) / 1000;
+  const { p99 } = await reader.call('readDelay');
+  const errors = wrong === 0 ? [] : [`the bare reader got ${wrong} wrong answers`];
+  return { resident: peakResidentMb(reader.pid), delay: p99, duration, errors };
+}
