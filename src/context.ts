@@ -10,6 +10,7 @@ import type { Config } from './config.ts';
 import type { Services } from './embedded/services.ts';
 import { DeckhandError, messageOf } from './errors.ts';
 import { hasListPrice } from './harness/budget.ts';
+import { createInputBell } from './harness/input-bell.ts';
 import { createAskModel } from './harness/model.ts';
 import { createStateCache } from './harness/state-cache.ts';
 import type { TurnDeps, TurnSession } from './harness/turn-parts.ts';
@@ -24,8 +25,16 @@ import { type Defaults, ensureDefaults } from './resources/defaults.ts';
 import { createEndedSessions, type EndedSessions } from './resources/ended-sessions.ts';
 import { workspaceLimitsOf } from './resources/environment-config.ts';
 import { createEnvironments, type Environments } from './resources/environments.ts';
+import type { SessionDocument } from './resources/session-document.ts';
 import { createSessions, type Sessions } from './resources/sessions.ts';
-import { APPENDED_CHANNEL, ENDED_CHANNEL, type Hints, type SessionHint, sessionChannel } from './session/hints.ts';
+import {
+  APPENDED_CHANNEL,
+  appendedHint,
+  ENDED_CHANNEL,
+  type Hints,
+  sessionChannel,
+  workerChannel,
+} from './session/hints.ts';
 import { newId } from './session/id.ts';
 import type { AppendListener, SessionLog, SessionRef } from './session/log.ts';
 import { createMongoLog } from './session/mongo-log.ts';
@@ -69,6 +78,9 @@ export interface ContextOptions {
 
 const REDIS_PREFIX = 'deckhand';
 
+/** How often a MongoDB that is away is looked for: so much later at most is it noticed that it is back. */
+const HEARTBEAT_MS = 1_000;
+
 /** Connect to the services and wire the house. @throws DeckhandError or a driver's error when something cannot be had */
 export async function createContext(
   config: Config,
@@ -78,7 +90,11 @@ export async function createContext(
 ): Promise<Context> {
   const cleanup = createCleanup();
   try {
-    const mongo = new MongoClient(services.mongodb_uri, { ignoreUndefined: true, appName: 'deckhand' });
+    const mongo = new MongoClient(services.mongodb_uri, {
+      ignoreUndefined: true,
+      appName: 'deckhand',
+      heartbeatFrequencyMS: HEARTBEAT_MS,
+    });
     cleanup.defer(() => mongo.close());
     await mongo.connect().catch((cause: unknown) => {
       throw new DeckhandError('mongodb_unreachable', `MongoDB cannot be reached: ${messageOf(cause)}.`, {
@@ -134,20 +150,28 @@ export async function createContext(
         await endSandbox(ref.session_id);
         await approvals.forget(ref);
         await forgetDeliveries(db, ref.session_id);
-        await publish(hints, logger, ref, { type: 'deleted' });
+        await hints
+          .publish(sessionChannel(ref.session_id), JSON.stringify({ type: 'deleted' }))
+          .catch((err: unknown) => {
+            logger.debug({ err, ...ref }, 'hint was not sent');
+          });
       },
     });
     const defaults = await ensureDefaults({ agents, environments });
     if (config.api_key !== null) await keys.bootstrap(config.api_key, defaults.workspace_id);
 
+    const bell = createInputBell();
+    if (worker) await bell.hear(hints, worker_id);
     const turn: TurnDeps = {
       log,
       hints,
+      bell,
       logger,
       states: createStateCache(),
       ask: createAskModel(services.model),
       tools: AGENT_TOOLSET,
-      loadSession: (ref) => loadTurnSession({ sessions, environments, workspaces }, ref),
+      // What was claimed is a whole session: this house makes no others.
+      sessionOf: (ref, document) => turnSession({ environments, workspaces }, ref, document as SessionDocument),
       approvals,
       worker_id,
       now: Date.now,
@@ -185,36 +209,36 @@ export async function createContext(
   }
 }
 
-/** After an append: tell who watches, and wake a worker when a turn is owed. Losing either costs only time. */
+/**
+ * After an append: tell who watches, and see to it that a brain takes up new input: the one there is, or whoever is woken.
+ * Losing any of it costs only time.
+ */
 function wakeOthers(deps: { hints: Hints; queue: TurnQueue; logger: Logger }): AppendListener {
+  const { hints, logger } = deps;
+  const tell = (channel: string, message: string): void => {
+    hints.publish(channel, message).catch((err: unknown) => logger.debug({ err, channel }, 'hint was not sent'));
+  };
   return {
-    appended(session, entries, owed) {
-      const types = entries.map((entry) => entry.event.type);
-      const seq = entries.at(-1)?.seq ?? 0;
-      void publish(deps.hints, deps.logger, session, { type: 'appended', seq, inputs: owed, types });
-      deps.hints.publish(APPENDED_CHANNEL, JSON.stringify(session)).catch(() => undefined);
+    appended(session, entries, owed, { brain, in_conversation }) {
+      tell(sessionChannel(session.session_id), appendedHint(entries));
+      if (in_conversation) tell(APPENDED_CHANNEL, JSON.stringify(session));
       if (!owed) return;
+      if (brain !== null) tell(workerChannel(brain.holder), session.session_id);
+      // By this process's clock: a wake too many finds the session busy, and for one too few there is the sweep.
+      if (brain !== null && brain.until.getTime() > Date.now()) return;
       deps.queue.enqueue(session).catch((err: unknown) => {
-        deps.logger.warn({ err, ...session }, 'turn was not enqueued; the sweep will do it');
+        logger.warn({ err, ...session }, 'turn was not enqueued; the sweep will do it');
       });
     },
   };
 }
 
-async function publish(hints: Hints, logger: Logger, ref: SessionRef, hint: SessionHint): Promise<void> {
-  await hints.publish(sessionChannel(ref.session_id), JSON.stringify(hint)).catch((err: unknown) => {
-    logger.debug({ err, ...ref }, 'hint was not sent');
-  });
-}
-
 interface TurnSessionDeps {
-  sessions: Pick<Sessions, 'getSession'>;
   environments: Pick<Environments, 'get'>;
   workspaces: WorkspaceProvider;
 }
 
-async function loadTurnSession(deps: TurnSessionDeps, ref: SessionRef): Promise<TurnSession> {
-  const session = await deps.sessions.getSession(ref);
+function turnSession(deps: TurnSessionDeps, ref: SessionRef, session: SessionDocument): TurnSession {
   return {
     agent: session.agent,
     budget: session.budget,

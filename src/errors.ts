@@ -55,6 +55,13 @@ export class LeaseLostError extends DeckhandError {
   }
 }
 
+/** The session is archived or terminated: its log takes no more inputs. */
+export class SessionClosedError extends DeckhandError {
+  constructor(sessionId: string, how: 'archived' | 'terminated') {
+    super('session_closed', `Session ${sessionId} is ${how}: it takes no events.`);
+  }
+}
+
 /** What went wrong, as one sentence for a log or a person; never a stack. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

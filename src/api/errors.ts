@@ -1,6 +1,13 @@
 import type { ErrorType } from '@anthropic-ai/sdk/resources/shared';
 import type { ErrorRequestHandler, RequestHandler } from 'express';
-import { ConflictError, InvalidInputError, LogMovedError, messageOf, NotFoundError } from '../errors.ts';
+import {
+  ConflictError,
+  InvalidInputError,
+  LogMovedError,
+  messageOf,
+  NotFoundError,
+  SessionClosedError,
+} from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { requestIdOf } from './request-id.ts';
 
@@ -54,6 +61,9 @@ function answerTo(error: unknown): Answer {
       message: error.message,
       ...(error.reason === undefined ? {} : { error_code: error.reason }),
     };
+  }
+  if (error instanceof SessionClosedError) {
+    return { status: 400, type: 'invalid_request_error', message: error.message };
   }
   if (error instanceof NotFoundError) return { status: 404, type: 'not_found_error', message: error.message };
   if (error instanceof ConflictError || error instanceof LogMovedError) {

@@ -1,6 +1,6 @@
 import type { Approvals } from '../approvals/approvals.ts';
 import type { DecideByToolUse, DecideResult } from '../approvals/decide.ts';
-import { InvalidInputError, LogMovedError } from '../errors.ts';
+import { InvalidInputError, LogMovedError, SessionClosedError } from '../errors.ts';
 import { type QueuedParams, toInput } from '../resources/event-params.ts';
 import type { SessionDocument } from '../resources/session-document.ts';
 import type { Actor, InputEvent, LogEntry } from '../session/event.ts';
@@ -24,6 +24,8 @@ interface Sent {
 
 type Confirmation = Extract<QueuedParams, { type: 'user.tool_confirmation' }>;
 
+const ANSWERS: ReadonlySet<string> = new Set(['user.tool_confirmation', 'user.custom_tool_result']);
+
 /** How often an append with results re-reads a moving log. */
 const MAX_TRIES = 50;
 
@@ -32,7 +34,7 @@ const MAX_TRIES = 50;
  * done, so it counts whole or not at all; only somebody who decides or answers in the same moment can part it. A
  * confirmation goes the way of every decision, so that a click and an API call cannot both win.
  *
- * @throws NotFoundError, InvalidInputError, ApiError (not allowed to decide)
+ * @throws NotFoundError, InvalidInputError, SessionClosedError, ApiError (not allowed to decide)
  */
 export async function sendEvents(
   deps: SendDeps,
@@ -40,8 +42,9 @@ export async function sendEvents(
   events: QueuedParams[],
   by: Actor,
 ): Promise<InputEvent[]> {
-  refuseClosed(await deps.sessions.getSession(ref));
   checkOrder(events);
+  // A closed log refuses messages and interrupts itself; an answer to a call goes another way.
+  if (events.some((params) => ANSWERS.has(params.type))) refuseClosed(await deps.sessions.getSession(ref));
   await refuseEarly(deps, ref, events, by);
   const stored: InputEvent[] = [];
   let together: Sent[] = [];
@@ -59,11 +62,8 @@ export async function sendEvents(
 }
 
 function refuseClosed(session: SessionDocument): void {
-  if (session.archived_at !== null)
-    throw new InvalidInputError(`Session ${session._id} is archived: it takes no events.`);
-  if (session.log.status === 'terminated') {
-    throw new InvalidInputError(`Session ${session._id} is terminated: it takes no events.`);
-  }
+  if (session.archived_at !== null) throw new SessionClosedError(session._id, 'archived');
+  if (session.log.status === 'terminated') throw new SessionClosedError(session._id, 'terminated');
 }
 
 /** Rules that need no log: the API's for `system.message`, and what only other environments have. */

@@ -1,11 +1,15 @@
 import { LRUCache } from 'lru-cache';
-import type { SessionLog, SessionRef } from '../session/log.ts';
+import type { Claimed, SessionLog, SessionRef } from '../session/log.ts';
 import { emptyState, fold, type SessionState } from '../session/state.ts';
 
 /** Folds of recently used sessions, so that a turn reads and folds only what is new. Never the truth: it may be emptied. */
 export interface StateCache {
-  /** The session's state as of now. */
-  load(log: Pick<SessionLog, 'read'>, ref: SessionRef): Promise<SessionState>;
+  /** The session's state as it was claimed. */
+  load(
+    log: Pick<SessionLog, 'read'>,
+    ref: SessionRef,
+    claimed: Pick<Claimed, 'head' | 'latest'>,
+  ): Promise<SessionState>;
   put(ref: SessionRef, state: SessionState): void;
   forget(ref: SessionRef): void;
 }
@@ -17,9 +21,11 @@ export function createStateCache(max_items = 200_000): StateCache {
     sizeCalculation: (state) => 1 + state.transcript.length,
   });
   return {
-    async load(log, ref) {
+    async load(log, ref, { head, latest }) {
       const known = states.get(ref.session_id) ?? emptyState();
-      const fresh = await log.read(ref, known.seq);
+      const first = latest[0]?.seq ?? head.seq + 1;
+      const fresh =
+        first <= known.seq + 1 ? latest.filter((entry) => entry.seq > known.seq) : await log.read(ref, known.seq);
       const state = fresh.length === 0 ? known : fold(fresh, known);
       states.set(ref.session_id, state);
       return state;

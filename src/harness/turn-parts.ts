@@ -8,6 +8,7 @@ import type { Hints } from '../session/hints.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { Workspace } from '../tools/workspace.ts';
+import type { InputBell } from './input-bell.ts';
 import type { AskModel } from './model.ts';
 import type { Preview } from './preview.ts';
 import type { StateCache } from './state-cache.ts';
@@ -42,7 +43,10 @@ export interface TurnDeps {
   states: StateCache;
   ask: AskModel;
   tools: readonly Tool[];
-  loadSession(ref: SessionRef): Promise<TurnSession>;
+  /** Rings when somebody has sent input to a session that this worker is the brain of. */
+  bell: InputBell;
+  /** What the turn needs of the document that it has claimed. */
+  sessionOf(ref: SessionRef, document: object): TurnSession;
   approvals: {
     /** Materialise the questions among these entries. */
     record(ref: SessionRef, entries: LogEntry[]): Promise<void>;

@@ -1,12 +1,12 @@
-import { LeaseLostError, messageOf, NotFoundError } from '../errors.ts';
+import { LeaseLostError, NotFoundError } from '../errors.ts';
 import type { SessionEvent } from '../session/event.ts';
-import { parseSessionHint, sessionChannel } from '../session/hints.ts';
 import { holdLease } from '../session/lease.ts';
-import type { Claimed, Lease, SessionRef } from '../session/log.ts';
+import type { Claimed, SessionRef } from '../session/log.ts';
 import { nextStep } from '../session/next-step.ts';
 import type { SessionState } from '../session/state.ts';
 import { askStep } from './ask-step.ts';
 import { failTurn } from './fail-turn.ts';
+import type { Listening } from './input-bell.ts';
 import { interruptStep } from './interrupt-step.ts';
 import { createPreview } from './preview.ts';
 import { resolveStep, waitStep } from './resolve-step.ts';
@@ -34,13 +34,15 @@ export type TurnResult =
  * keeps failing ends in words (fail-turn.ts).
  */
 export async function takeTurn(deps: TurnDeps, ref: SessionRef, stopping: AbortSignal): Promise<TurnResult> {
+  // Before the claim: from then on, input rings.
+  using bell = deps.bell.listen(ref.session_id);
   const claimed = await claim(deps, ref);
   if (claimed === 'gone') return 'gone';
   if (claimed === null) return 'busy';
   const { lease } = claimed;
   if (claimed.taken_over) deps.logger.warn({ ...ref, token: lease.token }, 'took over from a lost worker');
   try {
-    return await runUnder(deps, ref, lease, stopping);
+    return await runUnder(deps, ref, claimed, bell, stopping);
   } catch (error) {
     if (error instanceof LeaseLostError) {
       deps.states.forget(ref);
@@ -62,8 +64,16 @@ async function claim(deps: TurnDeps, ref: SessionRef): Promise<Claimed | null | 
   }
 }
 
-async function runUnder(deps: TurnDeps, ref: SessionRef, lease: Lease, stopping: AbortSignal): Promise<TurnResult> {
-  const [state, session] = await Promise.all([deps.states.load(deps.log, ref), deps.loadSession(ref)]);
+async function runUnder(
+  deps: TurnDeps,
+  ref: SessionRef,
+  claimed: Claimed,
+  bell: Listening,
+  stopping: AbortSignal,
+): Promise<TurnResult> {
+  const { lease } = claimed;
+  const session = deps.sessionOf(ref, claimed.document);
+  const state = await deps.states.load(deps.log, ref, claimed);
   const log = openTurnLog(deps, lease, state);
   let interrupt = new AbortController();
 
@@ -79,7 +89,7 @@ async function runUnder(deps: TurnDeps, ref: SessionRef, lease: Lease, stopping:
   using held = holdLease(deps.log, lease, deps.timings.lease_ms, (head) => {
     if (head.seq > log.state.seq) lookSoon();
   });
-  using _hints = listen(deps, ref, lookSoon);
+  bell.onInput(lookSoon);
 
   const turn: Turn = {
     ref,
@@ -98,8 +108,6 @@ async function runUnder(deps: TurnDeps, ref: SessionRef, lease: Lease, stopping:
     },
   };
 
-  // What arrived since the state was read is part of this turn.
-  await look();
   for (;;) {
     turn.stillHeld();
     if (stopping.aborted) {
@@ -145,26 +153,4 @@ async function rest(turn: Turn): Promise<StepResult> {
 
 function markLeftovers(turn: Turn, state: SessionState): SessionEvent[] {
   return state.unmarked.length === 0 ? [] : [processedEvent(state.unmarked, turn.deps.now)];
-}
-
-/**
- * Hear of new inputs, also of those from before the subscription stood. A hint that is lost costs at most a third of the
- * lease, because its renewal looks too; so a turn neither waits nor fails for want of Redis.
- */
-function listen(deps: Pick<TurnDeps, 'hints' | 'logger'>, ref: SessionRef, onInput: () => void): Disposable {
-  let over = false;
-  const subscribed = deps.hints.subscribe(sessionChannel(ref.session_id), (message) => {
-    const hint = parseSessionHint(message);
-    if (!over && hint?.type === 'appended' && hint.inputs) onInput();
-  });
-  subscribed.then(
-    () => over || onInput(),
-    (error: unknown) => deps.logger.warn({ ...ref, reason: messageOf(error) }, 'the turn runs without hints'),
-  );
-  return {
-    [Symbol.dispose]() {
-      over = true;
-      subscribed.then((end) => end()).catch(() => undefined);
-    },
-  };
 }

@@ -139,7 +139,7 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
         created_at: now,
         updated_at: now,
         archived_at: null,
-        log: emptyLog(origin.lane ?? workspace_id),
+        log: emptyLog(origin.lane ?? workspace_id, origin.conversation_id !== undefined),
       };
       try {
         await sessions.insertOne(document);
@@ -189,7 +189,7 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
       const now = new Date();
       const { matchedCount } = await sessions.updateOne(
         { ...filterOf(ref), archived_at: null, 'log.status': NOT_RUNNING },
-        { $set: { archived_at: now, updated_at: now } },
+        { $set: { archived_at: now, updated_at: now, 'log.closed': true } },
       );
       const session = await getSession(ref);
       if (matchedCount === 0 && session.archived_at === null) throw stillRunning(ref);

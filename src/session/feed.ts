@@ -120,7 +120,21 @@ function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () 
       previews.push(hint.event);
       // What was announced before it comes first.
       if (pulling === null) flushPreviews();
-    } else if (hint.type === 'deleted' || hint.seq > seq) void pull();
+    } else if (hint.type === 'deleted') void pull();
+    else if (hint.seq > seq && !accept(hint.entries)) void pull();
+  }
+
+  /** Whether the hint brought just what was missing. While the log is being read, that says what comes next. */
+  function accept(entries: LogEntry[] | undefined): boolean {
+    if (pulling !== null || entries?.[0]?.seq !== seq + 1) return false;
+    deliver(entries);
+    return true;
+  }
+
+  function deliver(entries: readonly LogEntry[]): void {
+    seq = entries.at(-1)?.seq ?? seq;
+    for (const { event } of entries) remember(event.id);
+    for (const follower of followers) if (follower.live) give(follower, entries);
   }
 
   /** Read what is new. Never rejects; a request during a read makes it read once more. */
@@ -147,11 +161,8 @@ function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () 
   async function readOn(): Promise<void> {
     for (;;) {
       const entries = await deps.log.read(ref, seq, BATCH);
-      const last = entries.at(-1);
-      if (last === undefined || ended) return;
-      seq = last.seq;
-      for (const { event } of entries) remember(event.id);
-      for (const follower of followers) if (follower.live) give(follower, entries);
+      if (entries.length === 0 || ended) return;
+      deliver(entries);
       if (entries.length < BATCH) return;
     }
   }

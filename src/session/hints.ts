@@ -1,3 +1,8 @@
+import type { LogEntry } from './event.ts';
+
+/** Entries that weigh more, as JSON, are not sent along: whoever wants them reads the log. */
+const MAX_HINT_CHARS = 16 * 1024;
+
 /**
  * Wake-ups between processes, over Redis pub/sub. A hint may be lost or doubled: whoever hears one looks at the log,
  * and whoever depends on hearing also looks now and then by itself.
@@ -13,8 +18,8 @@ export interface Hints {
 
 /** What is said on a session's channel. */
 export type SessionHint =
-  /** The log has entries up to `seq`. */
-  | { type: 'appended'; seq: number; inputs: boolean; types: string[] }
+  /** The log has entries up to `seq`: these are the latest, unless they are too heavy to be sent along. */
+  | { type: 'appended'; seq: number; entries?: LogEntry[] }
   /** A piece of something that is being written (never stored): the API's `event_start` and `event_delta`, or tool output. */
   | { type: 'preview'; event: PreviewEvent }
   | { type: 'deleted' };
@@ -33,21 +38,35 @@ export type PreviewEvent =
   /** Output of a running tool call. */
   | { type: 'tool_output'; tool_use_id: string; text: string };
 
-/** Heard by every gateway: some session's log has grown. */
+/** Heard by every gateway: the log of a session that is shown in a conversation has grown. */
 export const APPENDED_CHANNEL = 'appended';
 
 /** Heard by every worker: this session (its id) was archived or deleted, so its sandbox is no longer needed. */
 export const ENDED_CHANNEL = 'ended';
 
+/** Heard by one worker: a session (its id) that it is the brain of has new input. */
+export function workerChannel(worker_id: string): string {
+  return `worker:${worker_id}`;
+}
+
 export function sessionChannel(session_id: string): string {
   return `session:${session_id}`;
+}
+
+/** What is said of an append: a watcher that has everything before these entries need not read the log. */
+export function appendedHint(entries: readonly LogEntry[]): string {
+  const seq = entries.at(-1)?.seq ?? 0;
+  const whole = JSON.stringify({ type: 'appended', seq, entries });
+  return whole.length <= MAX_HINT_CHARS ? whole : JSON.stringify({ type: 'appended', seq });
 }
 
 /** A session's hint, or null for something that is not one (another version's message). */
 export function parseSessionHint(message: string): SessionHint | null {
   try {
     const hint: SessionHint = JSON.parse(message);
-    return typeof hint === 'object' && hint !== null && typeof hint.type === 'string' ? hint : null;
+    if (typeof hint !== 'object' || hint === null || typeof hint.type !== 'string') return null;
+    if (hint.type !== 'appended' || hint.entries === undefined) return hint;
+    return { ...hint, entries: hint.entries.map((entry) => ({ ...entry, created_at: new Date(entry.created_at) })) };
   } catch {
     return null;
   }

@@ -3,20 +3,26 @@ import type { LogEntry, SessionStatus, StopReason } from './event.ts';
 import type { LogHead, SessionRef } from './log.ts';
 
 /**
- * How a log lies in MongoDB. The session's document holds the head and the *tail*: the last append, whole. One update
- * moves the head, replaces the tail and checks sequence number and lease, so an append is atomic without transactions.
- * The tail's events are then copied into `session_events`, one document each; until that is done, readers take them
- * from the tail, and the next append copies whatever its predecessor did not.
+ * How a log lies in MongoDB. The session's document holds the head and the *tail*: the latest entries, whole. One update
+ * moves the head, adds to the tail and checks sequence number and lease, so an append is atomic without transactions.
+ * When the tail has grown heavy, and before a list is read, its entries are copied into `session_events`, one document
+ * each, and then leave the tail. So every entry stands in the tail, in a document of its own, or for a moment in both.
  */
 export interface LogFields {
   /** What shares workers and deliveries fairly with others: see `LaneSession`. */
   lane: string;
   seq: number;
-  /** Entries of the last append. Their last seq is `seq`. */
-  tail: LogEntry[];
+  /** The entries up to `seq`; which is whose follows from their order, so that an append need not know the head. */
+  tail: TailEntry[];
+  /** What the tail weighs as BSON; at most `MAX_TAIL_BYTES`. */
+  tail_bytes: number;
   owed: boolean;
   /** The last append is not yet shown in the conversation; cleared by delivery. */
   undelivered: boolean;
+  /** Whether there is a conversation to show it in. */
+  in_conversation: boolean;
+  /** Archived or terminated: no more inputs. */
+  closed: boolean;
   status: SessionStatus;
   stop_reason: StopReason | null;
   /** The last `session.usage` snapshot. */
@@ -24,6 +30,8 @@ export interface LogFields {
   last_event_at: Date | null;
   lease: LeaseFields;
 }
+
+export type TailEntry = Omit<LogEntry, 'seq'>;
 
 export interface LeaseFields {
   token: number;
@@ -51,19 +59,32 @@ export interface EventDocument {
 }
 
 /** Where a new session's log begins. */
-export function emptyLog(lane = ''): LogFields {
+export function emptyLog(lane = '', in_conversation = false): LogFields {
   return {
     lane,
     seq: 0,
     tail: [],
+    tail_bytes: 0,
     owed: false,
     undelivered: false,
+    in_conversation,
+    closed: false,
     status: 'idle',
     stop_reason: null,
     usage: null,
     last_event_at: null,
     lease: { token: 0, holder: null, until: null },
   };
+}
+
+/** The tail's entries in their places. */
+export function entriesOf({ seq, tail }: Pick<LogFields, 'seq' | 'tail'>): LogEntry[] {
+  return numbered(tail, seq - tail.length);
+}
+
+/** Entries that follow `after`, in their places. */
+export function numbered(tail: readonly TailEntry[], after: number): LogEntry[] {
+  return tail.map((entry, index) => ({ seq: after + 1 + index, ...entry }));
 }
 
 export function headOf(log: LogFields): LogHead {

@@ -23,7 +23,7 @@ export interface LogHead {
   lease_token: number;
 }
 
-/** Most that one append holds, as JSON: MongoDB's documents end at 16 MiB, and a tail shares one with its session. */
+/** Most that one append holds, as BSON: MongoDB's documents end at 16 MiB, and a tail shares one with its session. */
 export const MAX_APPEND_BYTES = 8 * 1024 * 1024;
 
 export interface Append extends SessionRef {
@@ -66,7 +66,10 @@ export interface SessionLog {
   query(query: EventQuery): Promise<LogEntry[]>;
   /** @throws LogMovedError, LeaseLostError, NotFoundError, InvalidInputError (over the size limit) */
   append(append: Append): Promise<LogEntry[]>;
-  /** Append inputs after whatever stands there, marking a turn as owed. @throws NotFoundError, InvalidInputError */
+  /**
+   * Append inputs after whatever stands there, marking a turn as owed.
+   * @throws NotFoundError, InvalidInputError, SessionClosedError
+   */
   appendInputs(ref: SessionRef, entries: NewEntry[]): Promise<LogEntry[]>;
   /** Become the session's brain for `ttl_ms`, unless somebody else is: then null. The clock is the database's. */
   claim(ref: SessionRef, holder: string, ttl_ms: number): Promise<Claimed | null>;
@@ -92,11 +95,23 @@ export interface Claimed {
   head: LogHead;
   /** The lease was taken from a holder that let it run out: its worker is lost or stuck. */
   taken_over: boolean;
+  /** The log's latest entries, up to the head: a worker that knows what comes before them need not read. */
+  latest: LogEntry[];
+  /** The session's document as it was claimed. All but its `log` belongs to whoever made it. */
+  document: object;
 }
 
 /** Told after each append, so that others wake up; losing it costs only time. */
 export interface AppendListener {
-  appended(session: LaneSession, entries: LogEntry[], owed: boolean): void;
+  appended(session: LaneSession, entries: LogEntry[], owed: boolean, watchers: Watchers): void;
+}
+
+/** Who else looks at a session, as of an append. */
+export interface Watchers {
+  /** Its brain; null when nobody is. One whose `until` has passed is lost. */
+  brain: { holder: string; until: Date } | null;
+  /** It is shown in a conversation. */
+  in_conversation: boolean;
 }
 
 export const DECKHAND: Actor = { via: 'deckhand', id: 'deckhand', name: 'Deckhand' };

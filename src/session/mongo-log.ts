@@ -1,15 +1,19 @@
-import { LRUCache } from 'lru-cache';
-import { type Collection, type Db, type Filter, MongoBulkWriteError } from 'mongodb';
-import { LeaseLostError, LogMovedError, NotFoundError } from '../errors.ts';
+import type { Collection, Db, Filter } from 'mongodb';
+import { LeaseLostError, LogMovedError, NotFoundError, SessionClosedError } from '../errors.ts';
 import type { LogEntry } from './event.ts';
-import type { Append, AppendListener, Claimed, LaneSession, SessionLog, SessionRef } from './log.ts';
-import { type EventDocument, headOf, type LoggedDocument, toDocument, toEntry } from './log-document.ts';
+import type { Append, AppendListener, Claimed, LaneSession, SessionLog, SessionRef, Watchers } from './log.ts';
+import {
+  type EventDocument,
+  entriesOf,
+  headOf,
+  type LoggedDocument,
+  numbered,
+  type TailEntry,
+  toEntry,
+} from './log-document.ts';
 import { eventFilter } from './log-filter.ts';
-import { changes, place, processedBy } from './log-update.ts';
-
-const DUPLICATE_KEY = 11000;
-/** How often an unconditional append re-reads a moving head before it gives up. */
-const MAX_TRIES = 50;
+import { HEAVY_TAIL_BYTES, MAX_TAIL_BYTES, settleTail } from './log-tail.ts';
+import { type Addition, additionOf, updateFor } from './log-update.ts';
 
 const SESSIONS = 'sessions';
 const EVENTS = 'session_events';
@@ -23,7 +27,10 @@ export async function createLogIndexes(db: Db): Promise<void> {
   ]);
   await db.collection(SESSIONS).createIndexes([
     { key: { 'log.owed': 1, _id: 1 }, partialFilterExpression: { 'log.owed': true } },
-    { key: { 'log.undelivered': 1, _id: 1 }, partialFilterExpression: { 'log.undelivered': true } },
+    {
+      key: { 'log.in_conversation': 1, 'log.undelivered': 1, _id: 1 },
+      partialFilterExpression: { 'log.in_conversation': true, 'log.undelivered': true },
+    },
   ]);
 }
 
@@ -32,69 +39,48 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
   const sessions: Collection<LoggedDocument> = db.collection(SESSIONS, {
     writeConcern: { w: 'majority', journal: true },
   });
-  // Copies of what the head already holds: journaled by the next append at the latest, so they need not wait for it.
+  // Copies of what the head holds until they are made: the update that takes them out of there journals them too.
   const events: Collection<EventDocument> = db.collection(EVENTS, { writeConcern: { w: 1 } });
 
-  // Heads whose tail this process knows to be copied: the usual append needs neither to read nor to copy it again.
-  const settled = new LRUCache<string, number>({ max: 10_000 });
-  // Lanes never change, and an append of a settled log does not read the session again.
-  const lanes = new LRUCache<string, string>({ max: 10_000 });
-
-  async function load(ref: SessionRef): Promise<LoggedDocument> {
-    const found = await sessions.findOne(filterOf(ref), { projection: { workspace_id: 1, log: 1 } });
+  async function load(ref: SessionRef, projection: Record<string, unknown>): Promise<LoggedDocument> {
+    const found = await sessions.findOne(filterOf(ref), { projection });
     if (found === null) throw new NotFoundError('Session', ref.session_id);
-    lanes.set(found._id, found.log.lane);
     return found;
   }
 
-  /** Copy a tail into its documents. Idempotent: whoever finds it undone may do it. */
-  async function copy(ref: SessionRef, tail: LogEntry[]): Promise<void> {
-    try {
-      await events.insertMany(
-        tail.map((entry) => toDocument(ref, entry)),
-        { ordered: false },
-      );
-    } catch (error) {
-      if (!isDuplicateOnly(error)) throw error;
-    }
-    const processed = processedBy(tail);
-    if (processed !== null) {
-      await events.updateMany(
-        { session_id: ref.session_id, _id: { $in: processed.ids } },
-        { $set: { 'event.processed_at': processed.at } },
-      );
-    }
-    settled.set(ref.session_id, tail.at(-1)?.seq ?? 0);
+  async function settle(ref: SessionRef): Promise<void> {
+    await settleTail(sessions, events, await load(ref, WITH_TAIL));
   }
 
-  async function settle(document: LoggedDocument): Promise<void> {
-    const { seq, tail } = document.log;
-    if (tail.length === 0 || settled.get(document._id) === seq) return;
-    await copy({ workspace_id: document.workspace_id, session_id: document._id }, tail);
-  }
-
-  async function append(request: Append, known?: LoggedDocument): Promise<LogEntry[]> {
-    const entries = place(request);
-    if (settled.get(request.session_id) !== request.after) {
-      const before = known ?? (await load(request));
-      if (before.log.seq !== request.after) throw refusal(before, request);
-      await settle(before);
+  /** Add to the log where `filter` says so; else throw what `refusal` makes of the session as it is. */
+  async function add(
+    ref: SessionRef,
+    addition: Addition,
+    filter: Filter<LoggedDocument>,
+    change: { owed?: boolean; release?: boolean },
+    refusal: (found: LoggedDocument) => Error | null,
+  ): Promise<LogEntry[]> {
+    const { entries, bytes } = addition;
+    const update = updateFor(addition, change);
+    for (;;) {
+      const landed = await sessions.findOneAndUpdate(
+        { ...filterOf(ref), ...filter, 'log.tail_bytes': { $not: { $gt: MAX_TAIL_BYTES - bytes } } },
+        update,
+        { returnDocument: 'after', projection: LANDED },
+      );
+      if (landed === null) {
+        const refused = refusal(await load(ref, HEAD));
+        if (refused !== null) throw refused;
+        await settle(ref);
+        continue;
+      }
+      const { log } = landed;
+      const placed = numbered(entries, log.seq - entries.length);
+      if (entries.length > 0) listener.appended(laneOf(landed), placed, change.owed === true, watchersOf(log));
+      // It has landed: a copy that fails now is made by whoever comes next, and must not look like a failed append.
+      if (log.tail_bytes > HEAVY_TAIL_BYTES || entries.some(isFoundById)) await settle(ref).catch(() => undefined);
+      return placed;
     }
-    const filter = {
-      ...filterOf(request),
-      'log.seq': request.after,
-      ...(request.lease === undefined ? {} : { 'log.lease.token': request.lease.token }),
-    };
-    const updated = await sessions.updateOne(filter, { $set: changes(request, entries) });
-    if (updated.matchedCount === 0) throw refusal(await load(request), request);
-    if (entries.length > 0) {
-      const { workspace_id, session_id } = request;
-      const lane = lanes.get(session_id) ?? (await load(request)).log.lane;
-      listener.appended({ workspace_id, session_id, lane }, entries, request.owed === true);
-      // It has landed: a copy that fails now is made by the next append or list, and must not look like a failed append.
-      await copy(request, entries).catch(() => undefined);
-    }
-    return entries;
   }
 
   async function page(which: Filter<LoggedDocument>, limit: number, after: string | null): Promise<LaneSession[]> {
@@ -105,22 +91,21 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
       .sort({ _id: 1 })
       .limit(limit)
       .toArray();
-    return found.map(({ _id, workspace_id, log }) => ({ workspace_id, session_id: _id, lane: log.lane }));
+    return found.map(laneOf);
   }
 
   return {
     async head(ref) {
-      return headOf((await load(ref)).log);
+      return headOf((await load(ref, HEAD)).log);
     },
 
     async read(ref, after = 0, limit) {
       // The head first: what it counts is then either in its tail or already copied.
-      const document = await load(ref);
-      const { seq, tail } = document.log;
-      const first = tail[0]?.seq ?? seq + 1;
-      if (after >= seq) return [];
-      const fromTail = tail.filter((entry) => entry.seq > after);
-      if (after + 1 >= first) return fromTail.slice(0, limit);
+      const { log } = await load(ref, tailAfter(after));
+      if (after >= log.seq) return [];
+      const fromTail = entriesOf(log).filter((entry) => entry.seq > after);
+      const first = fromTail[0]?.seq ?? log.seq + 1;
+      if (first === after + 1) return fromTail.slice(0, limit);
       const copied = await events
         .find({ session_id: ref.session_id, workspace_id: ref.workspace_id, seq: { $gt: after, $lt: first } })
         .sort({ seq: 1 })
@@ -130,7 +115,7 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
     },
 
     async query(query) {
-      await settle(await load(query));
+      await settle(query);
       const found = await events
         .find(eventFilter(query))
         .sort({ seq: query.order === 'asc' ? 1 : -1 })
@@ -139,17 +124,19 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
       return found.map(toEntry);
     },
 
-    append: (request) => append(request),
+    async append(request) {
+      const { lease, after } = request;
+      const filter = { 'log.seq': after, ...(lease === undefined ? {} : { 'log.lease.token': lease.token }) };
+      return add(request, additionOf(request.entries), filter, request, (found) => refusalOf(found, request));
+    },
 
     async appendInputs(ref, entries) {
-      for (let attempt = 1; ; attempt++) {
-        const document = await load(ref);
-        try {
-          return await append({ ...ref, after: document.log.seq, entries, owed: true }, document);
-        } catch (error) {
-          if (!(error instanceof LogMovedError) || attempt === MAX_TRIES) throw error;
-        }
-      }
+      const open = { 'log.closed': { $ne: true } };
+      return add(ref, additionOf(entries), open, { owed: true }, ({ log }) =>
+        log.closed
+          ? new SessionClosedError(ref.session_id, log.status === 'terminated' ? 'terminated' : 'archived')
+          : null,
+      );
     },
 
     async claim(ref, holder, ttl_ms): Promise<Claimed | null> {
@@ -164,18 +151,19 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
             },
           },
         ],
-        { returnDocument: 'before', projection: { workspace_id: 1, log: 1 } },
+        { returnDocument: 'before' },
       );
       if (before === null) {
-        await load(ref);
+        await load(ref, HEAD);
         return null;
       }
-      lanes.set(ref.session_id, before.log.lane);
       const token = before.log.lease.token + 1;
       return {
         lease: { ...ref, token, holder },
         head: { ...headOf(before.log), lease_token: token },
         taken_over: before.log.lease.holder !== null,
+        latest: entriesOf(before.log),
+        document: before,
       };
     },
 
@@ -208,7 +196,7 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
       return marked.matchedCount === 1;
     },
 
-    undelivered: (limit, after = null) => page({ 'log.undelivered': true }, limit, after),
+    undelivered: (limit, after = null) => page({ 'log.in_conversation': true, 'log.undelivered': true }, limit, after),
   };
 }
 
@@ -219,15 +207,50 @@ function filterOf(ref: SessionRef): { _id: string; workspace_id: string } {
   return { _id: ref.session_id, workspace_id: ref.workspace_id };
 }
 
-/** Why an append did not match: the lease first, because a holder that lost it must not try again. */
-function refusal(document: LoggedDocument, request: Append): Error {
-  const { lease } = request;
-  if (lease !== undefined && document.log.lease.token !== lease.token) return new LeaseLostError(request.session_id);
-  return new LogMovedError(request.session_id);
+/** A click names its approval and no session: the question must be found among all events. */
+function isFoundById({ event }: TailEntry): boolean {
+  return event.type === 'deckhand.approval_requested';
 }
 
-function isDuplicateOnly(error: unknown): boolean {
-  if (!(error instanceof MongoBulkWriteError)) return false;
-  const errors = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
-  return errors.length > 0 && errors.every((one) => one.code === DUPLICATE_KEY);
+/** Why an append did not match: the lease first, because a holder that lost it must not try again. Null: no room. */
+function refusalOf({ log }: LoggedDocument, { session_id, lease, after }: Append): Error | null {
+  if (lease !== undefined && log.lease.token !== lease.token) return new LeaseLostError(session_id);
+  return log.seq === after ? null : new LogMovedError(session_id);
+}
+
+function laneOf({ _id, workspace_id, log }: LoggedDocument): LaneSession {
+  return { workspace_id, session_id: _id, lane: log.lane };
+}
+
+function watchersOf({ lease, in_conversation }: LoggedDocument['log']): Watchers {
+  const { holder, until } = lease;
+  return { brain: holder === null || until === null ? null : { holder, until }, in_conversation };
+}
+
+const HEAD = {
+  'log.seq': 1,
+  'log.status': 1,
+  'log.stop_reason': 1,
+  'log.owed': 1,
+  'log.closed': 1,
+  'log.lease': 1,
+} as const;
+
+const WITH_TAIL = { workspace_id: 1, 'log.seq': 1, 'log.tail': 1 } as const;
+
+/** What whoever appended has to know next. */
+const LANDED = {
+  workspace_id: 1,
+  'log.lane': 1,
+  'log.seq': 1,
+  'log.tail_bytes': 1,
+  'log.lease': 1,
+  'log.in_conversation': 1,
+} as const;
+
+/** The head's number with what follows `after`, as far as the tail has it. */
+function tailAfter(after: number): Record<string, unknown> {
+  // One at least, because a slice of none is an error.
+  const newer = { $max: [1, { $subtract: ['$log.seq', after] }] };
+  return { 'log.seq': 1, 'log.tail': { $slice: ['$log.tail', { $multiply: [-1, newer] }] } };
 }

@@ -62,12 +62,12 @@ function withFailingEvents(db: Db, state: { broken: boolean }): Db {
       const collection = db.collection(name, ...options);
       if (name !== 'session_events') return collection;
       const write =
-        (method: 'insertMany' | 'updateMany') =>
+        (method: 'insertMany' | 'bulkWrite') =>
         (...args: never[]): Promise<unknown> =>
           state.broken
             ? Promise.reject(new Error('the process died here'))
             : Reflect.apply(collection[method], collection, args);
-      return overlay(collection, { insertMany: write('insertMany'), updateMany: write('updateMany') });
+      return overlay(collection, { insertMany: write('insertMany'), bulkWrite: write('bulkWrite') });
     },
   });
 }
@@ -160,6 +160,81 @@ describe('appending', () => {
     await log.append({ ...ref, after: 5, entries: [idle()] }).catch(() => undefined);
     await log.append({ ...ref, after: 1, entries: [], owed: false });
     expect(heard).toMatchObject([{ ref, entries, owed: true }]);
+  });
+});
+
+describe('the tail', () => {
+  const stored = () => database.db.collection('session_events').countDocuments({ session_id: ref.session_id });
+  const tail = async () => {
+    const found = await database.db.collection<LoggedDocument>('sessions').findOne({ _id: ref.session_id });
+    return found?.log;
+  };
+  const heavy = () => note('x'.repeat(20_000));
+
+  it('holds what was said lately, until it is heavy', async () => {
+    await log.appendInputs(ref, [userMessage('a')]);
+    expect(await stored()).toBe(0);
+    await log.append({ ...ref, after: 1, entries: [heavy(), heavy()] });
+    expect(await stored()).toBe(3);
+    expect(await tail()).toMatchObject({ seq: 3, tail: [] });
+    await log.append({ ...ref, after: 3, entries: [agentMessage('b')] });
+    expect(await stored()).toBe(3);
+    expect((await log.read(ref)).map((entry) => entry.seq)).toEqual([1, 2, 3, 4]);
+    expect((await log.read(ref, 2)).map((entry) => entry.seq)).toEqual([3, 4]);
+  });
+
+  it('keeps what is appended while its older entries are copied', async () => {
+    await log.appendInputs(ref, [userMessage('a')]);
+    // Another process reads the tail for copying, and this one appends before it takes it out.
+    const slow = createMongoLog(
+      overlay(database.db, {
+        collection: (name: string, ...options: []) => {
+          const collection = database.db.collection(name, ...options);
+          if (name !== 'session_events') return collection;
+          const insertMany = async (...args: never[]): Promise<unknown> => {
+            await log.appendInputs(ref, [userMessage('b')]);
+            return Reflect.apply(collection.insertMany, collection, args);
+          };
+          return overlay(collection, { insertMany });
+        },
+      }),
+      { appended: () => undefined },
+    );
+    expect(texts(await slow.query({ ...ref, order: 'asc', limit: 10 }))).toEqual(['a']);
+    expect(texts(await log.read(ref))).toEqual(['a', 'b']);
+    expect((await tail())?.tail).toHaveLength(1);
+    expect(texts(await log.query({ ...ref, order: 'asc', limit: 10 }))).toEqual(['a', 'b']);
+    expect((await tail())?.tail).toEqual([]);
+  });
+
+  it('makes room for what would not fit beside it', async () => {
+    const state = { broken: true };
+    const dying = otherProcess(state);
+    const big = () => note('x'.repeat(7 * 1024 * 1024));
+    await dying.append({ ...ref, after: 0, entries: [big()] });
+    await log.append({ ...ref, after: 1, entries: [big()] });
+    expect((await log.read(ref)).map((entry) => entry.seq)).toEqual([1, 2]);
+  });
+
+  it('is brought along by a claim, with the rest of the session', async () => {
+    await log.appendInputs(ref, [userMessage('a')]);
+    const { latest, document, head } = await claim();
+    expect(texts(latest)).toEqual(['a']);
+    expect(head.seq).toBe(1);
+    expect(document).toMatchObject({ _id: ref.session_id, workspace_id: WORKSPACE });
+  });
+});
+
+describe('a closed session', () => {
+  it('takes no inputs, and says why', async () => {
+    await log.append({ ...ref, after: 0, entries: [terminated()] });
+    await expect(log.appendInputs(ref, [userMessage('late')])).rejects.toThrow('is terminated: it takes no events');
+    const other = await newSession();
+    await database.db
+      .collection<LoggedDocument>('sessions')
+      .updateOne({ _id: other.session_id }, { $set: { 'log.closed': true } });
+    await expect(log.appendInputs(other, [userMessage('late')])).rejects.toThrow('is archived: it takes no events');
+    expect((await log.head(other)).seq).toBe(0);
   });
 });
 

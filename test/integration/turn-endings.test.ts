@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { takeTurn } from '../../src/harness/turn.ts';
+import type { TurnDeps } from '../../src/harness/turn-parts.ts';
 import { newId } from '../../src/session/id.ts';
 import { defineTool } from '../../src/tools/tool.ts';
 import { eventually } from '../support/eventually.ts';
@@ -38,7 +39,7 @@ describe('a message that arrives while Claude answers', () => {
         await on.says('second');
         // The running turn knows of it before the answer ends.
         await eventually(async () => {
-          const state = await deps.states.load({ read: async () => [] }, on.ref);
+          const state = await deps.states.load(on.log, on.ref, { head: await on.log.head(on.ref), latest: [] });
           if (state.queued.length !== 1) throw new Error('The turn has not heard of the message');
         });
         held.release();
@@ -95,7 +96,11 @@ test('pictures that together weigh more than one append holds all reach Claude',
   }));
 
 describe('a turn that breaks', () => {
-  const broken = { loadSession: () => Promise.reject(new TypeError('x is not a function')) };
+  const broken: Partial<TurnDeps> = {
+    sessionOf() {
+      throw new TypeError('x is not a function');
+    },
+  };
 
   test('every time ends in words, and a later message gets its chance', () =>
     onStage(async (on) => {

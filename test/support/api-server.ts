@@ -13,7 +13,7 @@ import { createEnvironments, type Environments } from '../../src/resources/envir
 import { createResourceIndexes } from '../../src/resources/indexes.ts';
 import { createSessions, type Sessions } from '../../src/resources/sessions.ts';
 import { createSessionFeeds } from '../../src/session/feed.ts';
-import { type Hints, type SessionHint, sessionChannel } from '../../src/session/hints.ts';
+import { appendedHint, type Hints, type SessionHint, sessionChannel } from '../../src/session/hints.ts';
 import type { SessionLog, SessionRef } from '../../src/session/log.ts';
 import { createLogIndexes, createMongoLog } from '../../src/session/mongo-log.ts';
 import { createMemoryHints } from './memory-hints.ts';
@@ -51,9 +51,7 @@ export async function startApiServer(db: Db, options: { hints?: Hints; poll_ms?:
 
   const log = createMongoLog(db, {
     appended(ref, entries, owed) {
-      const seq = entries.at(-1)?.seq ?? 0;
-      const types = entries.map((entry) => entry.event.type);
-      publish(ref, { type: 'appended', seq, inputs: owed, types }).catch(() => undefined);
+      hints.publish(sessionChannel(ref.session_id), appendedHint(entries)).catch(() => undefined);
       if (owed) woken.push(ref.session_id);
     },
   });

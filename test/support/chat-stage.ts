@@ -15,7 +15,13 @@ import { type Defaults, ensureDefaults } from '../../src/resources/defaults.ts';
 import { createEnvironments } from '../../src/resources/environments.ts';
 import { createSessions, type Sessions } from '../../src/resources/sessions.ts';
 import type { Actor, EventOf, LogEntry, SessionEvent } from '../../src/session/event.ts';
-import { type Hints, type PreviewEvent, type SessionHint, sessionChannel } from '../../src/session/hints.ts';
+import {
+  appendedHint,
+  type Hints,
+  type PreviewEvent,
+  type SessionHint,
+  sessionChannel,
+} from '../../src/session/hints.ts';
 import { newId } from '../../src/session/id.ts';
 import type { SessionLog, SessionRef } from '../../src/session/log.ts';
 import { createLogIndexes, createMongoLog } from '../../src/session/mongo-log.ts';
@@ -63,9 +69,8 @@ export async function chatStage(db: Db): Promise<ChatStage> {
   const tell = (ref: SessionRef, hint: SessionHint) =>
     hints.publish(sessionChannel(ref.session_id), JSON.stringify(hint));
   const log = createMongoLog(db, {
-    appended(ref, entries, owed) {
-      const types = entries.map((entry) => entry.event.type);
-      void tell(ref, { type: 'appended', seq: entries.at(-1)?.seq ?? 0, inputs: owed, types });
+    appended(ref, entries) {
+      void hints.publish(sessionChannel(ref.session_id), appendedHint(entries));
       for (const deliverer of woken) deliverer.wake(ref);
     },
   });

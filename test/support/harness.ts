@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { BetaManagedAgentsSessionAgent } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import type { Db } from 'mongodb';
 import { z } from 'zod';
+import { createInputBell } from '../../src/harness/input-bell.ts';
 import { createAskModel } from '../../src/harness/model.ts';
 import { createStateCache } from '../../src/harness/state-cache.ts';
 import { takeTurn } from '../../src/harness/turn.ts';
@@ -9,7 +10,7 @@ import type { TurnDeps, TurnSession } from '../../src/harness/turn-parts.ts';
 import { silentLogger } from '../../src/logger.ts';
 import type { Actor, LogEntry, SessionEvent } from '../../src/session/event.ts';
 import type { Hints } from '../../src/session/hints.ts';
-import { sessionChannel } from '../../src/session/hints.ts';
+import { appendedHint, sessionChannel, workerChannel } from '../../src/session/hints.ts';
 import { newId } from '../../src/session/id.ts';
 import type { SessionLog, SessionRef } from '../../src/session/log.ts';
 import { emptyLog, type LoggedDocument } from '../../src/session/log-document.ts';
@@ -120,10 +121,9 @@ export async function stage(db: Db): Promise<Stage> {
   const effects: string[] = [];
   const ref: SessionRef = { workspace_id: 'wrkspc_test', session_id: newId('sesn') };
   const log = createMongoLog(db, {
-    appended(_ref, entries, owed) {
-      const types = entries.map((entry) => entry.event.type);
-      const hint = { type: 'appended', seq: entries.at(-1)?.seq ?? 0, inputs: owed, types };
-      void hints.publish(sessionChannel(ref.session_id), JSON.stringify(hint));
+    appended(_ref, entries, owed, { brain }) {
+      void hints.publish(sessionChannel(ref.session_id), appendedHint(entries));
+      if (owed && brain !== null) void hints.publish(workerChannel(brain.holder), ref.session_id);
     },
   });
   await db
@@ -139,16 +139,20 @@ export async function stage(db: Db): Promise<Stage> {
   };
 
   function worker(over: Partial<TurnDeps> = {}): TurnDeps {
+    const worker_id = `wkr_${randomBytes(4).toString('hex')}`;
+    const bell = createInputBell();
+    void bell.hear(hints, over.worker_id ?? worker_id);
     return {
       log,
       hints,
+      bell,
       logger: silentLogger,
       states: createStateCache(),
       ask: createAskModel({ api_key: 'test', base_url: model.base_url }),
       tools: testTools(effects),
-      loadSession: async () => session,
+      sessionOf: () => session,
       approvals: { record: async () => undefined },
-      worker_id: `wkr_${randomBytes(4).toString('hex')}`,
+      worker_id,
       now: Date.now,
       jitter: () => 1,
       timings: { lease_ms: 3000, retry_ms: 1, retry_max_ms: 50, max_failures: 3 },

@@ -118,10 +118,18 @@ describe('a run', () => {
     );
   });
 
-  it('without a conversation is shown nowhere and not looked at again', async () => {
+  it('without a conversation is not looked at', async () => {
     const { agent_id, environment_id, workspace_id } = stage.defaults;
     const { _id } = await stage.sessions.create(workspace_id, { agent: agent_id, environment_id });
     await stage.append({ workspace_id, session_id: _id }, says('for the API'), ends());
+    expect(await gateway().sweepNow()).toBe(0);
+  });
+
+  it('whose conversation is unknown is shown nowhere and not looked at again', async () => {
+    const { agent_id, environment_id, workspace_id } = stage.defaults;
+    const agent = { agent: agent_id, environment_id };
+    const { _id } = await stage.sessions.create(workspace_id, agent, { conversation_id: 'conv_gone' });
+    await stage.append({ workspace_id, session_id: _id }, says('for nobody'), ends());
     const deliverer = gateway();
     expect(await deliverer.sweepNow()).toBe(1);
     await atRest();

@@ -3,7 +3,7 @@ import { NotFoundError } from '../../../src/errors.ts';
 import { silentLogger } from '../../../src/logger.ts';
 import type { LogEntry } from '../../../src/session/event.ts';
 import { createSessionFeeds, type SessionFeeds } from '../../../src/session/feed.ts';
-import { type Hints, type SessionHint, sessionChannel } from '../../../src/session/hints.ts';
+import { appendedHint, type Hints, type SessionHint, sessionChannel } from '../../../src/session/hints.ts';
 import { newId } from '../../../src/session/id.ts';
 import type { LogHead } from '../../../src/session/log.ts';
 import { note } from '../../support/entries.ts';
@@ -44,7 +44,7 @@ function write(count: number): void {
 }
 
 const publish = (hint: SessionHint) => hints.publish(sessionChannel(ref.session_id), JSON.stringify(hint));
-const announce = () => publish({ type: 'appended', seq: entries.length, inputs: false, types: [] });
+const announce = () => publish({ type: 'appended', seq: entries.length });
 
 function reader() {
   const seen: Array<number | string> = [];
@@ -101,10 +101,24 @@ describe('a feed', () => {
     for (const hint of ['{', 'null', '7', '{"type":"news"}']) await hints.publish(sessionChannel(ref.session_id), hint);
     await announce();
     await announce();
-    await publish({ type: 'appended', seq: 1, inputs: false, types: [] });
+    await publish({ type: 'appended', seq: 1 });
     write(1);
     await announce();
     await eventually(() => expect(one.seen).toEqual([1, 2, 3]));
+  });
+
+  it('takes entries from the hint that brings just what is missing, and reads the log for others', async () => {
+    const one = reader();
+    await start(NEVER).open(ref, one);
+    const before = reads;
+    write(2);
+    await hints.publish(sessionChannel(ref.session_id), appendedHint(entries));
+    await eventually(() => expect(one.seen).toEqual([1, 2]));
+    expect(reads).toBe(before);
+    write(2);
+    await hints.publish(sessionChannel(ref.session_id), appendedHint(entries.slice(3)));
+    await eventually(() => expect(one.seen).toEqual([1, 2, 3, 4]));
+    expect(reads).toBeGreaterThan(before);
   });
 
   it('finds by itself what no hint announced, also when there are none to be had', async () => {

@@ -1,0 +1,76 @@
+import { type Collection, MongoBulkWriteError } from 'mongodb';
+import type { SessionRef } from './log.ts';
+import { type EventDocument, entriesOf, type LoggedDocument, toDocument } from './log-document.ts';
+import { processedBy } from './log-update.ts';
+
+const DUPLICATE_KEY = 11000;
+
+/** From this weight on a tail is copied: light enough to carry with every claim, heavy enough to copy many at once. */
+export const HEAVY_TAIL_BYTES = 32 * 1024;
+
+/**
+ * Most that a tail weighs, as BSON: with the rest of its session it must fit one document of 16 MiB. An append that it
+ * has no room for waits until the tail is copied.
+ */
+export const MAX_TAIL_BYTES = 12 * 1024 * 1024;
+
+/**
+ * Copy a tail's entries into documents of their own, then take them out of the tail. Whoever finds a tail heavy may do
+ * it, also several at once and also after somebody died in the middle: a copy that is there already is left alone, and the
+ * tail only loses what is copied, whatever was appended meanwhile.
+ */
+export async function settleTail(
+  sessions: Collection<LoggedDocument>,
+  events: Collection<EventDocument>,
+  document: LoggedDocument,
+): Promise<void> {
+  const { _id: session_id, workspace_id, log } = document;
+  if (log.tail.length === 0) return;
+  await copy(events, { workspace_id, session_id }, document);
+  await sessions.updateOne({ _id: session_id, workspace_id }, WITHOUT_COPIED(log.seq));
+}
+
+async function copy(events: Collection<EventDocument>, ref: SessionRef, { log }: LoggedDocument): Promise<void> {
+  const entries = entriesOf(log);
+  const processed = processedBy(entries);
+  const documents = entries.map((entry) => {
+    const at = processed.get(entry.event.id);
+    if (at === undefined) return toDocument(ref, entry);
+    processed.delete(entry.event.id);
+    return toDocument(ref, { ...entry, event: { ...entry.event, processed_at: at } as typeof entry.event });
+  });
+  try {
+    await events.insertMany(documents, { ordered: false });
+  } catch (error) {
+    if (!isDuplicateOnly(error)) throw error;
+  }
+  // Those that were copied before they were taken up.
+  if (processed.size === 0) return;
+  await events.bulkWrite(
+    [...processed].map(([_id, at]) => ({
+      updateOne: { filter: { _id, session_id: ref.session_id }, update: { $set: { 'event.processed_at': at } } },
+    })),
+    { ordered: false },
+  );
+}
+
+/** Leaves what follows `seq` in the tail. The head is read in the same update, so that nothing newer is lost. */
+const WITHOUT_COPIED = (seq: number) => {
+  const newer = { $subtract: ['$log.seq', seq] };
+  return [
+    {
+      $set: {
+        'log.tail': {
+          $cond: [{ $gt: [newer, 0] }, { $slice: ['$log.tail', { $multiply: [-1, newer] }] }, []],
+        },
+      },
+    },
+    { $set: { 'log.tail_bytes': { $bsonSize: { tail: '$log.tail' } } } },
+  ];
+};
+
+function isDuplicateOnly(error: unknown): boolean {
+  if (!(error instanceof MongoBulkWriteError)) return false;
+  const errors = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
+  return errors.length > 0 && errors.every((one) => one.code === DUPLICATE_KEY);
+}
