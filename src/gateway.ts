@@ -21,7 +21,7 @@ import { createHealth } from './health.ts';
 import { toAgent } from './resources/agents.ts';
 import { createSessionFeeds } from './session/feed.ts';
 import { APPENDED_CHANNEL } from './session/hints.ts';
-import type { SessionRef } from './session/log.ts';
+import type { LaneSession } from './session/log.ts';
 import { describeUnknownCall } from './tools/tool.ts';
 
 /**
@@ -64,15 +64,15 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
     },
   });
   const unsubscribe = await hints.subscribe(APPENDED_CHANNEL, (message) => {
-    const ref = parseRef(message);
-    if (ref !== null) deliverer.wake(ref);
+    const session = parseSession(message);
+    if (session !== null) deliverer.wake(session);
   });
   const receiver = createReceiver({
     db: context.db,
     log,
     approvals,
     directory,
-    received: (ref) => deliverer.wake(ref),
+    received: (session) => deliverer.wake(session),
     logger,
     lost_after_ms: config.timings.lease_ms,
     now: Date.now,
@@ -82,7 +82,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
   deliverer.start();
 
   const feeds = createSessionFeeds({ log, hints, logger });
-  const health = createHealth(context);
+  const health = createHealth({ ...context, troubles: () => deliverer.troubles() });
   const app = express();
   app.disable('x-powered-by');
   app.use(health.farewell);
@@ -181,11 +181,10 @@ function describer(context: Context) {
     tools.get(name)?.describe(input) ?? describeUnknownCall(name, input);
 }
 
-function parseRef(message: string): SessionRef | null {
+function parseSession(message: string): LaneSession | null {
   try {
-    const ref: Partial<SessionRef> = JSON.parse(message);
-    const { workspace_id, session_id } = ref;
-    return workspace_id === undefined || session_id === undefined ? null : { workspace_id, session_id };
+    const { workspace_id, session_id, lane = '' }: Partial<LaneSession> = JSON.parse(message);
+    return workspace_id === undefined || session_id === undefined ? null : { workspace_id, session_id, lane };
   } catch {
     return null;
   }

@@ -18,7 +18,14 @@ export interface Health {
   stopping(): void;
 }
 
-export function createHealth(deps: { db: Db; redis: Redis }): Health {
+export interface HealthDeps {
+  db: Db;
+  redis: Redis;
+  /** Connectors that do not work, and why. The fault is elsewhere and nothing is lost, so the gateway still is ready. */
+  troubles(): Record<string, string>;
+}
+
+export function createHealth(deps: HealthDeps): Health {
   let state: 'starting' | 'ready' | 'stopping' = 'starting';
   const router = Router();
 
@@ -32,7 +39,13 @@ export function createHealth(deps: { db: Db; redis: Redis }): Health {
       probe(() => deps.redis.ping()),
     ]);
     const ready = state === 'ready' && mongodb === 'ok' && redis === 'ok';
-    response.status(ready ? 200 : 503).json({ status: ready ? 'ready' : 'not ready', process: state, mongodb, redis });
+    response.status(ready ? 200 : 503).json({
+      status: ready ? 'ready' : 'not ready',
+      process: state,
+      mongodb,
+      redis,
+      connectors: deps.troubles(),
+    });
   });
 
   return {

@@ -1,43 +1,22 @@
-import { messageOf } from '../errors.ts';
-import type { Logger } from '../logger.ts';
-import { type Hints, parseSessionHint, sessionChannel } from '../session/hints.ts';
-import type { SessionLog, SessionRef } from '../session/log.ts';
-import type { Connector, ConversationKey } from './connector.ts';
-import type { CursorLease, CursorStore } from './delivery-cursor.ts';
-import type { DeliveryStore } from './delivery-store.ts';
-import { createLive } from './live.ts';
-import type { DescribeCall } from './render-entries.ts';
-import { type ShowDeps, showEntry, showLive } from './session-delivery.ts';
-import { createStatusLine } from './status-line.ts';
-import { createWaiter } from './waiter.ts';
+import type { LaneSession, SessionRef } from '../session/log.ts';
+import type { Connector } from './connector.ts';
+import { createConnectorHealth } from './connector-health.ts';
+import { PlatformFailedError } from './post.ts';
+import { createPutOff } from './put-off.ts';
+import { type Showing, type ShowSessionDeps, showSession, type Target } from './show-session.ts';
 
-export interface DelivererDeps {
-  log: SessionLog;
-  hints: Hints;
-  cursors: CursorStore;
-  store: DeliveryStore;
+export interface DelivererDeps extends Omit<ShowSessionDeps, 'timings'> {
   connectors: ReadonlyMap<string, Connector>;
   /** Where a session is shown; null for one that lives in no conversation. */
   findTarget(ref: SessionRef): Promise<Target | null>;
-  describe: DescribeCall;
-  logger: Logger;
   /** This gateway's name in leases. */
   holder: string;
-  timings: {
-    /** How long a silent gateway keeps a session. */
-    lease_ms: number;
-    sweep_ms: number;
-    retry_ms: number;
-    /** How often a status that still holds is set again; default a minute. */
-    status_ms?: number;
+  /** Milliseconds since the epoch; a test's clock. */
+  now?: () => number;
+  timings: ShowSessionDeps['timings'] & {
     /** How long a call to a platform may still take when the gateway stops; default 2 s. */
     drain_ms?: number;
   };
-}
-
-export interface Target {
-  conversation: ConversationKey;
-  agent_name: string;
 }
 
 /**
@@ -47,35 +26,54 @@ export interface Target {
 export interface Deliverer {
   start(): void;
   /** The session's log has grown. Cheap, and safe to call for any session. */
-  wake(ref: SessionRef): void;
+  wake(session: LaneSession): void;
+  /** Connectors that fail or are missing: name and what is wrong. */
+  troubles(): Record<string, string>;
   sweepNow(): Promise<number>;
   /** Begin nothing new, finish what is being posted, and give the sessions to another gateway or the next start. */
   stop(): Promise<void>;
 }
 
-/** Entries read at a time. */
-const PAGE = 200;
+interface Slot extends Showing {
+  done: Promise<void>;
+}
+
 const SWEEP_BATCH = 500;
+/** Sessions shown side by side, in all and of one lane. The others stand in the log as not shown, and the sweep comes back. */
+const MOST_SHOWN = 5_000;
+const MOST_OF_LANE = 2_000;
 const DRAIN_MS = 2_000;
+/** How long a session waits for a connector that is not configured; a restart with it finds it at once. */
+const MISSING_MS = 300_000;
 
 export function createDeliverer(deps: DelivererDeps): Deliverer {
   const stopping = new AbortController();
   /** The time for what was under way when the gateway stopped is over. */
   const drained = new AbortController();
   /** Sessions this gateway is showing: a wake sets `again`. */
-  const running = new Map<string, { again: boolean; poke: () => void; done: Promise<void> }>();
+  const running = new Map<string, Slot>();
+  /** How many of them each lane has. */
+  const ofLane = new Map<string, number>();
+  const putOff = createPutOff(deps.now ?? Date.now);
+  const health = createConnectorHealth(deps.logger, putOff.release);
+  const connectors = new Map([...deps.connectors].map(([name, connector]) => [name, health.watch(connector)]));
   let timer: NodeJS.Timeout | null = null;
+  let swept: string | null = null;
 
-  function wake(ref: SessionRef): void {
+  function wake(session: LaneSession): void {
     if (stopping.signal.aborted) return;
+    const { lane, ...ref } = session;
     const known = running.get(ref.session_id);
     if (known !== undefined) {
       known.again = true;
       known.poke();
       return;
     }
-    const slot = { again: false, poke: () => undefined as void, done: Promise.resolve() };
+    const inLane = ofLane.get(lane) ?? 0;
+    if (running.size >= MOST_SHOWN || inLane >= MOST_OF_LANE || !putOff.isDue(ref.session_id)) return;
+    const slot: Slot = { again: false, poke: () => undefined, done: Promise.resolve() };
     running.set(ref.session_id, slot);
+    ofLane.set(lane, inLane + 1);
     slot.done = runShow(ref, slot)
       .catch((err: unknown) => {
         if (!stopping.signal.aborted) deps.logger.warn({ err, ...ref }, 'delivery stopped; the sweep tries again');
@@ -83,125 +81,67 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       })
       .finally(() => {
         running.delete(ref.session_id);
-        if (slot.again) wake(ref);
+        const left = (ofLane.get(lane) ?? 0) - 1;
+        if (left > 0) ofLane.set(lane, left);
+        else ofLane.delete(lane);
+        if (slot.again) wake(session);
       });
   }
 
-  async function runShow(ref: SessionRef, slot: { again: boolean; poke: () => void }): Promise<void> {
+  /** Show it, or put it off when its platform fails: it makes room, and whatever is not shown still stands in the log. */
+  async function runShow(ref: SessionRef, slot: Slot): Promise<void> {
     slot.again = false;
     const target = await deps.findTarget(ref);
-    const connector = target === null ? undefined : deps.connectors.get(target.conversation.connector);
     if (target === null) {
       await deps.log.delivered(ref, (await deps.log.head(ref)).seq);
       return;
     }
-    if (connector === undefined) return;
+    const { connector: name } = target.conversation;
+    const connector = connectors.get(name);
+    if (connector === undefined) {
+      health.missing(name);
+      putOff.add(ref.session_id, name, MISSING_MS);
+      return;
+    }
+    try {
+      await showLeased(ref, target, connector, slot);
+      putOff.forget(ref.session_id);
+    } catch (error) {
+      if (!(error instanceof PlatformFailedError)) throw error;
+      const wait_ms = putOff.add(ref.session_id, name, error.retry_after_ms);
+      deps.logger.warn({ ...ref, connector: name, wait_ms, reason: error.message }, 'delivery put off');
+    }
+  }
+
+  async function showLeased(ref: SessionRef, target: Target, connector: Connector, slot: Slot): Promise<void> {
     const lease = await deps.cursors.acquire(ref.session_id, ref.workspace_id, deps.holder, deps.timings.lease_ms);
     if (lease === null) return;
     try {
-      await showUnder(ref, target, connector, lease, slot);
+      await showSession(deps, {
+        ref,
+        target,
+        connector,
+        lease,
+        slot,
+        stopping: stopping.signal,
+        drained: drained.signal,
+      });
     } finally {
       await deps.cursors.release(lease);
     }
   }
 
-  async function showUnder(
-    ref: SessionRef,
-    target: Target,
-    connector: Connector,
-    lease: CursorLease,
-    slot: { again: boolean; poke: () => void },
-  ): Promise<void> {
-    const lost = new AbortController();
-    const signal = AbortSignal.any([stopping.signal, lost.signal]);
-    const calls = AbortSignal.any([drained.signal, lost.signal]);
-    const renewal = setInterval(() => {
-      deps.cursors.renew(lease, deps.timings.lease_ms).then(
-        (held) => held || lost.abort(new Error('Another gateway shows this session now')),
-        (err: unknown) => deps.logger.warn({ reason: messageOf(err), ...ref }, 'delivery lease was not renewed'),
-      );
-    }, deps.timings.lease_ms / 3);
-
-    const live = createLive();
-    const bell = createWaiter(signal);
-    slot.poke = bell.ring;
-    const { conversation } = target;
-    const { logger } = deps;
-    const refresh = deps.timings.status_ms === undefined ? {} : { refresh_ms: deps.timings.status_ms };
-    const status = createStatusLine({ connector, conversation, calls, logger, ...refresh });
-    const show: ShowDeps = {
-      ...ref,
-      ref,
-      log: deps.log,
-      store: deps.store,
-      connector,
-      conversation,
-      live,
-      status,
-      logger,
-      retry_ms: deps.timings.retry_ms,
-      signal,
-      calls,
-      context: { agent_name: target.agent_name, text_limit: connector.limits.text, describe: deps.describe },
-    };
-    // Not waited for: without Redis there are no live texts, and the log is looked at now and then.
-    const subscribed = deps.hints
-      .subscribe(sessionChannel(ref.session_id), (message) => {
-        const hint = parseSessionHint(message);
-        if (hint?.type === 'appended') bell.ring();
-        if (hint?.type === 'preview' && live.accept(hint.event)) bell.ringIn(connector.limits.edit_interval_ms);
-      })
-      .catch((err: unknown) => {
-        logger.warn({ reason: messageOf(err), ...ref }, 'session is shown without hints');
-        return null;
-      });
-    let seq = lease.seq;
-    let advanced = seq;
-    try {
-      for (;;) {
-        signal.throwIfAborted();
-        slot.again = false;
-        const entries = await deps.log.read(ref, seq, PAGE);
-        for (const entry of entries) {
-          signal.throwIfAborted();
-          await showEntry(show, entry);
-          seq = entry.seq;
-        }
-        if (entries.length > 0) {
-          if (!(await deps.cursors.advance(lease, seq))) return;
-          advanced = seq;
-          continue;
-        }
-        if (live.pending) await showLive(show);
-        const head = await deps.log.head(ref);
-        if (head.seq > seq) continue;
-        // While a turn is owed it is about to begin: whoever watches already sees its first words.
-        const rests = !head.owed && (head.status === 'idle' || head.status === 'terminated');
-        if (rests && (await deps.log.delivered(ref, seq))) return;
-        if (rests) continue;
-        await status.refresh();
-        await bell.wait(deps.timings.sweep_ms);
-      }
-    } finally {
-      clearInterval(renewal);
-      bell.clear();
-      subscribed
-        .then((unsubscribe) => unsubscribe?.())
-        .catch((err: unknown) => logger.debug({ err, ...ref }, 'session is still watched'));
-      slot.poke = () => undefined;
-      // What was shown before a failure or a stop need not be shown again.
-      if (seq > advanced) await deps.cursors.advance(lease, seq);
-    }
-  }
-
   async function sweepNow(): Promise<number> {
-    const refs = await deps.log.undelivered(SWEEP_BATCH);
-    for (const ref of refs) wake(ref);
-    return refs.length;
+    const sessions = await deps.log.undelivered(SWEEP_BATCH, swept);
+    // Each round goes on where the last one ended: however many cannot be shown, each of the others comes up.
+    swept = sessions.length < SWEEP_BATCH ? null : (sessions.at(-1)?.session_id ?? null);
+    for (const session of sessions) wake(session);
+    return sessions.length;
   }
 
   return {
     wake,
+    troubles: health.report,
     sweepNow,
     start() {
       timer ??= setInterval(() => {

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { PreviewEvent } from '../session/hints.ts';
 import { tailOf } from '../session/text.ts';
 import type { PostRef } from './connector.ts';
@@ -27,13 +28,15 @@ export interface LivePost {
 
 /** The latest output kept for watchers; the whole of it is in the log when the call ends. */
 const OUTPUT_CHARS = 2000;
+/** Messages and calls that are over and still recognised. */
+const REMEMBERED = 256;
 
 export function createLive(): Live {
   let message: { id: string; blocks: string[]; fresh: boolean } | null = null;
   const outputs = new Map<string, { text: string; fresh: boolean }>();
   const posts = new Map<string, LivePost>();
   /** Messages whose event stood in the log or that were dropped: a late piece must not bring them back. */
-  const over = new Set<string>();
+  const over = new LRUCache<string, true>({ max: REMEMBERED });
 
   function begin(id: string): { id: string; blocks: string[]; fresh: boolean } {
     posts.clear();
@@ -65,10 +68,11 @@ export function createLive(): Live {
           return true;
         }
         case 'preview_dropped':
-          over.add(event.event_id);
+          over.set(event.event_id, true);
           if (message?.id === event.event_id) message = null;
           return false;
         case 'tool_output': {
+          if (over.has(event.tool_use_id)) return false;
           const before = outputs.get(event.tool_use_id)?.text ?? '';
           outputs.set(event.tool_use_id, { text: tailOf(before + event.text, OUTPUT_CHARS), fresh: true });
           return true;
@@ -88,7 +92,7 @@ export function createLive(): Live {
       return fresh.map(([tool_use_id, output]) => ({ tool_use_id, output: output.text }));
     },
     settle(id) {
-      over.add(id);
+      over.set(id, true);
       if (message?.id === id) {
         message = null;
         posts.clear();

@@ -18,7 +18,7 @@ export interface PostDeps {
   workspace_id: string;
   session_id: string;
   logger: Logger;
-  /** First wait after a failed call; doubled each time up to 30 s. */
+  /** First wait after a failed call; doubled each time. */
   retry_ms: number;
   /** Fires when this gateway must stop or has lost the session to another: nothing new is begun. */
   signal: AbortSignal;
@@ -27,11 +27,25 @@ export interface PostDeps {
 }
 
 const LONGEST_WAIT_MS = 30_000;
+/** Failed attempts of one call in a row before the session makes room and is put off. Rate limits are not counted. */
+const MAX_TRIES = 6;
+
+/** The platform keeps failing, or asks for a long wait: the session is shown later, from where it stands. */
+export class PlatformFailedError extends Error {
+  /** What the platform asked for; 0 when it said nothing. */
+  readonly retry_after_ms: number;
+
+  constructor(cause: unknown) {
+    super(`The platform did not take a message: ${messageOf(cause)}`, { cause });
+    this.name = 'PlatformFailedError';
+    this.retry_after_ms = cause instanceof RateLimitedError ? cause.retry_after_ms : 0;
+  }
+}
 
 /**
  * Bring one delivery into the conversation, exactly once where the platform allows it: claimed first, posted, confirmed;
  * whatever was claimed earlier and not confirmed, or got no answer, is looked up before it is posted again. A repeat of
- * something that stands there already only edits it. @throws PostRefusedError; anything else is tried until the signal.
+ * something that stands there already only edits it. @throws PostRefusedError, PlatformFailedError
  */
 export async function deliver(deps: PostDeps, outgoing: Outgoing): Promise<PostRef> {
   const { store } = deps;
@@ -126,20 +140,18 @@ function messageOfDelivery(id: string): string {
 }
 
 async function untilDone<T>(deps: PostDeps, work: () => Promise<T>): Promise<T> {
-  for (let attempt = 0; ; attempt++) {
+  for (let failures = 0; ; ) {
     deps.signal.throwIfAborted();
     try {
       return await work();
     } catch (error) {
       if (error instanceof PostRefusedError || deps.signal.aborted) throw error;
-      const wait =
-        error instanceof RateLimitedError
-          ? error.retry_after_ms
-          : Math.min(LONGEST_WAIT_MS, deps.retry_ms * 2 ** attempt);
-      deps.logger.warn(
-        { session_id: deps.session_id, attempt, wait_ms: wait, reason: messageOf(error) },
-        'delivery waits',
-      );
+      const limited = error instanceof RateLimitedError;
+      const wait = limited ? error.retry_after_ms : deps.retry_ms * 2 ** failures;
+      if (!limited) failures += 1;
+      if (failures === MAX_TRIES || wait > LONGEST_WAIT_MS) throw new PlatformFailedError(error);
+      const facts = { session_id: deps.session_id, failures, wait_ms: wait, reason: messageOf(error) };
+      deps.logger.debug(facts, 'delivery waits');
       await sleep(wait, undefined, { signal: deps.signal });
     }
   }

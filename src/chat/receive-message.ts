@@ -1,6 +1,6 @@
 import { appendOnce } from '../session/append-once.ts';
 import type { Actor } from '../session/event.ts';
-import type { SessionLog, SessionRef } from '../session/log.ts';
+import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
 import type { InboundMessage, Receipt } from './connector.ts';
 import { type Conversation, type ConversationStore, laneOf } from './conversation-store.ts';
 import { type ClaimedInbound, type InboundStore, loggedEventId, type Target } from './inbound-store.ts';
@@ -15,7 +15,7 @@ export interface ReceiveMessageDeps {
   inbound: InboundStore;
   conversations: ConversationStore;
   directory: SessionDirectory;
-  received(ref: SessionRef): void;
+  received(session: LaneSession): void;
 }
 
 /** Put a message into the session of its conversation, starting one where there is none. */
@@ -47,7 +47,7 @@ export async function receiveMessage(
     isThere: (entry) => entry.event.id === id,
     owed: true,
   });
-  deps.received(ref);
+  deps.received({ ...ref, lane: laneOf(conversation) });
   return { effect: there === null ? 'accepted' : 'duplicate', text: null };
 }
 

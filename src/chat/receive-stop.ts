@@ -1,15 +1,15 @@
 import { NotFoundError } from '../errors.ts';
 import { appendOnce } from '../session/append-once.ts';
-import type { LogHead, SessionLog, SessionRef } from '../session/log.ts';
+import type { LaneSession, LogHead, SessionLog, SessionRef } from '../session/log.ts';
 import type { InboundStop, Receipt } from './connector.ts';
-import type { ConversationStore } from './conversation-store.ts';
+import { type ConversationStore, laneOf } from './conversation-store.ts';
 import { type ClaimedInbound, type InboundStore, loggedEventId, type Target } from './inbound-store.ts';
 
 export interface ReceiveStopDeps {
   log: SessionLog;
   inbound: InboundStore;
   conversations: ConversationStore;
-  received(ref: SessionRef): void;
+  received(session: LaneSession): void;
 }
 
 /** Stop whatever runs or waits in this conversation. */
@@ -31,7 +31,7 @@ export async function receiveStop(deps: ReceiveStopDeps, claimed: ClaimedInbound
       isThere: (entry) => entry.event.id === id,
       owed: true,
     });
-    deps.received(ref);
+    deps.received({ ...ref, lane: laneOf(stop.conversation) });
     stopped += 1;
   }
   return stopped === 0 ? { effect: 'refused', text: 'It is stopping already.' } : { effect: 'accepted', text: null };

@@ -1,7 +1,7 @@
 import type { Db } from 'mongodb';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Logger } from '../logger.ts';
-import type { SessionLog, SessionRef } from '../session/log.ts';
+import type { LaneSession, SessionLog } from '../session/log.ts';
 import type { InboundMessage, Receipt, Receiver } from './connector.ts';
 import { createConversationStore } from './conversation-store.ts';
 import { type ClaimedInbound, createInboundStore, type Inbound } from './inbound-store.ts';
@@ -21,7 +21,7 @@ export interface ReceiverDeps {
   approvals: Pick<Approvals, 'find' | 'decide'>;
   directory: SessionDirectory;
   /** Something was put into this session's log: delivery may want to watch it. */
-  received(ref: SessionRef): void;
+  received(session: LaneSession): void;
   logger: Logger;
   /** How long an event may take before its process counts as dead. One that is only slow comes to no harm. */
   lost_after_ms: number;

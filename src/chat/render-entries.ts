@@ -71,7 +71,7 @@ export function cardAfter(
   return { ...card, state: { status, by: { id: by.id, name: by.name }, at, reason, via: by.via } };
 }
 
-type ToolUse = EventOf<'agent.tool_use'> | EventOf<'agent.mcp_tool_use'> | EventOf<'agent.custom_tool_use'>;
+export type ToolUse = EventOf<'agent.tool_use'> | EventOf<'agent.mcp_tool_use'> | EventOf<'agent.custom_tool_use'>;
 
 export function activityPost(event: ToolUse, context: RenderContext): Outgoing {
   const { title, detail } = context.describe(event.name, event.input);

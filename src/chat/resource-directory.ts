@@ -5,8 +5,9 @@ import type { SessionDocument } from '../resources/session-document.ts';
 import type { Sessions } from '../resources/sessions.ts';
 import type { SessionRef } from '../session/log.ts';
 import type { ConversationStore } from './conversation-store.ts';
-import type { Target } from './deliver.ts';
+
 import type { AgentName, SessionDirectory } from './session-directory.ts';
+import type { Target } from './show-session.ts';
 
 export interface ResourceDirectoryDeps {
   agents: Pick<Agents, 'list'>;

@@ -1,3 +1,4 @@
+import type { LRUCache } from 'lru-cache';
 import type { EventOf, LogEntry } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import { type Connector, type Outgoing, PostRefusedError } from './connector.ts';
@@ -14,6 +15,7 @@ import {
   messagePosts,
   notice,
   type RenderContext,
+  type ToolUse,
 } from './render-entries.ts';
 import { splitMarkdown } from './split.ts';
 import type { StatusLine } from './status-line.ts';
@@ -25,6 +27,10 @@ export interface ShowDeps extends PostDeps {
   connector: Connector;
   live: Live;
   status: StatusLine;
+  /** What calls that were shown lately are called, by the id of their event. */
+  titles: LRUCache<string, string>;
+  /** The events of questions that were shown lately, by the approval's id. */
+  questions: LRUCache<string, string>;
   context: RenderContext;
 }
 
@@ -43,7 +49,7 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
     case 'agent.tool_use':
     case 'agent.mcp_tool_use':
     case 'agent.custom_tool_use':
-      await deps.status.set({ text: context.describe(event.name, event.input).title });
+      await deps.status.set({ text: titleOf(deps, event) });
       if (deps.connector.shows_activity) await send(deps, activityPost(event, context));
       return;
     case 'agent.tool_result':
@@ -56,6 +62,7 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
       for (const id of event.tool_use_ids) await beginActivity(deps, id);
       return;
     case 'deckhand.approval_requested':
+      deps.questions.set(event.approval_id, event.id);
       return send(deps, approvalPost(event, context));
     case 'deckhand.approval_reminded':
       await redraw(deps, event);
@@ -128,18 +135,32 @@ async function showPart(deps: ShowDeps, outgoing: Extract<Outgoing, { kind: 'tex
 
 /** A call that somebody approved begins after the wait: say so, also before it prints anything. */
 async function beginActivity(deps: ShowDeps, tool_use_id: string): Promise<void> {
-  const calls = await deps.log.query({ ...deps.ref, types: ['agent.tool_use'], order: 'desc', limit: LOOK_BACK });
-  const call = calls.find((entry) => entry.event.id === tool_use_id)?.event;
-  if (call?.type !== 'agent.tool_use') return;
-  await deps.status.set({ text: deps.context.describe(call.name, call.input).title });
+  const title = deps.titles.get(tool_use_id) ?? (await loggedTitle(deps, tool_use_id));
+  if (title === null) return;
+  await deps.status.set({ text: title });
+  if (!deps.connector.shows_activity) return;
   const shown = await deps.store.get(deliveryId(tool_use_id));
   if (shown?.outgoing.kind !== 'activity' || shown.outgoing.activity.status !== 'waiting') return;
   await send(deps, { ...shown.outgoing, activity: { ...shown.outgoing.activity, status: 'running' } });
 }
 
+function titleOf(deps: ShowDeps, { id, name, input }: Pick<ToolUse, 'id' | 'name' | 'input'>): string {
+  const { title } = deps.context.describe(name, input);
+  deps.titles.set(id, title);
+  return title;
+}
+
+/** For a call that was shown before this gateway took over. */
+async function loggedTitle(deps: ShowDeps, tool_use_id: string): Promise<string | null> {
+  const calls = await deps.log.query({ ...deps.ref, types: ['agent.tool_use'], order: 'desc', limit: LOOK_BACK });
+  const call = calls.find((entry) => entry.event.id === tool_use_id)?.event;
+  return call?.type === 'agent.tool_use' ? titleOf(deps, call) : null;
+}
+
 async function endActivity(deps: ShowDeps, tool_use_id: string, content: unknown, isError: boolean): Promise<void> {
   deps.live.settle(tool_use_id);
   await deps.status.set({ text: 'Thinking…' });
+  if (!deps.connector.shows_activity) return;
   const shown = await deps.store.get(deliveryId(tool_use_id));
   if (shown?.outgoing.kind !== 'activity') return;
   const activity = activityAfter(shown.outgoing.activity, content, isError);
@@ -154,6 +175,14 @@ async function redraw(
   deps: ShowDeps,
   event: EventOf<'deckhand.approval_decided'> | EventOf<'deckhand.approval_reminded'>,
 ): Promise<void> {
+  const question = deps.questions.get(event.approval_id) ?? (await loggedQuestion(deps, event.approval_id));
+  if (question === null) return;
+  const shown = await deps.store.get(deliveryId(question));
+  if (shown?.outgoing.kind !== 'approval') return;
+  await send(deps, { ...shown.outgoing, card: cardAfter(shown.outgoing.card, event) });
+}
+
+async function loggedQuestion(deps: ShowDeps, approval_id: string): Promise<string | null> {
   const asked = await deps.log.query({
     ...deps.ref,
     types: ['deckhand.approval_requested'],
@@ -161,12 +190,9 @@ async function redraw(
     limit: LOOK_BACK,
   });
   const question = asked.find((entry) => {
-    return entry.event.type === 'deckhand.approval_requested' && entry.event.approval_id === event.approval_id;
+    return entry.event.type === 'deckhand.approval_requested' && entry.event.approval_id === approval_id;
   });
-  if (question === undefined) return;
-  const shown = await deps.store.get(deliveryId(question.event.id));
-  if (shown?.outgoing.kind !== 'approval') return;
-  await send(deps, { ...shown.outgoing, card: cardAfter(shown.outgoing.card, event) });
+  return question?.event.id ?? null;
 }
 
 async function showEnding(deps: ShowDeps, entry: LogEntry, idle: EventOf<'session.status_idle'>): Promise<void> {

@@ -280,7 +280,7 @@ describe('exactly once', () => {
     await first.stop();
     const calls = platform.calls.length;
     const second = gateway('gateway_2');
-    second.wake(ref);
+    second.wake({ ...ref, lane: '' });
     await stage.append(ref, says('two'), ends());
     await shows(['one', 'two']);
     expect(platform.calls.slice(calls)).not.toContain('edit text');
