@@ -1,4 +1,4 @@
-import { ExpressReceiver } from '@slack/bolt';
+import { type Receiver as BoltReceiver, ExpressReceiver } from '@slack/bolt';
 import {
   type Connector,
   type ConversationKey,
@@ -13,6 +13,7 @@ import type { Logger } from '../../src/logger.ts';
 import { createBoltLogger, withoutSecrets } from './bolt-logger.ts';
 import { createSlackClient } from './client.ts';
 import { messageOfRef, placeOf, refOf, SLACK } from './conversation-id.ts';
+import { guarded } from './envelope.ts';
 import { createInFlight } from './in-flight.ts';
 import { createListeners } from './listeners.ts';
 import { createLiveMessages } from './live-message.ts';
@@ -56,6 +57,14 @@ function needed(value: string | null, variable: string, mode: string): string {
   throw new DeckhandError('slack_configuration', `Slack in ${mode} mode needs ${variable}.`, {
     remedy: `Set ${variable}; docs/slack.md says where to find it.`,
   });
+}
+
+function behindGate(http: ExpressReceiver, logger: Logger): BoltReceiver {
+  return {
+    init: (app) => http.init(guarded(app, logger)),
+    start: async () => undefined,
+    stop: async () => undefined,
+  };
 }
 
 /** Slack by its own SDK: Bolt in Socket Mode or over HTTP, and the Web API. @throws DeckhandError when a token is missing */
@@ -140,9 +149,12 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
           endpoints: '/slack/events',
           // The 200 waits for the listeners, so that it means "kept".
           processBeforeResponse: true,
+          // Slack stops waiting after three seconds and sends it again. Bolt would answer 404 then, also to what is
+          // still being kept.
+          unhandledRequestTimeoutMillis: 30_000,
         })
       : null;
-  const bolt = link ?? http;
+  const bolt = link ?? (http && behindGate(http, logger));
   if (bolt === null) throw new DeckhandError('slack_configuration', `Slack knows no mode ${mode}.`);
   const heard = (channel: string, userId: string) => live.heard(channel, userId);
   createListeners({ bolt, boltLogger, logger, client, names, inFlight, bot_token, connected, heard, tell });

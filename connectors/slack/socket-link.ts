@@ -3,6 +3,7 @@ import { type App, type Logger as BoltLogger, type Receiver, SocketModeReceiver 
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { withoutSecrets } from './bolt-logger.ts';
+import { guarded } from './envelope.ts';
 import type { InFlight } from './in-flight.ts';
 
 /*
@@ -25,6 +26,40 @@ interface SocketEvent {
   body: Record<string, unknown>;
   retry_num?: number;
   retry_reason?: string;
+}
+
+/** Words of the connection itself; everything else is an envelope with something of Slack's in it. */
+const LINK_WORDS: ReadonlySet<unknown> = new Set(['hello', 'disconnect']);
+
+/**
+ * Lets the client hear only what it can read. It looks into an event without asking whether it is there, and its
+ * rejection would end the process; and it tells its own listeners of every event by its type, which may be a word of its
+ * own such as `disconnected`. So an envelope gets a type that means nothing to it, and reaches only `slack_event`.
+ */
+function guardClient(client: SocketModeReceiver['client'], logger: Logger): void {
+  const listeners = client.listeners('ws_message');
+  client.removeAllListeners('ws_message');
+  client.on('ws_message', (data: unknown, isBinary: boolean) => {
+    const message = isBinary ? null : readable(String(data));
+    if (message === null) {
+      logger.warn({}, 'slack sent something that is no envelope; it is left out');
+      return;
+    }
+    for (const listener of listeners) listener(message, false);
+  });
+}
+
+/** The message as the client may read it; null when it is none. */
+function readable(text: string): string | null {
+  try {
+    const message: unknown = JSON.parse(text);
+    if (typeof message !== 'object' || message === null || !('type' in message)) return null;
+    if (LINK_WORDS.has(message.type)) return text;
+    if (!('envelope_id' in message) || typeof message.envelope_id !== 'string') return null;
+    return JSON.stringify({ ...message, type: 'envelope' });
+  } catch {
+    return null;
+  }
 }
 
 export interface SocketLink extends Receiver {
@@ -54,6 +89,7 @@ export function createSocketLink({ app_token, api_url, boltLogger, logger, inFli
       },
     },
   });
+  guardClient(client, logger);
   const stopping = new AbortController();
   let keeping: Promise<void> = Promise.resolve();
 
@@ -109,7 +145,7 @@ export function createSocketLink({ app_token, api_url, boltLogger, logger, inFli
   return {
     init(app) {
       client.on('slack_event', (event: SocketEvent) => {
-        const work = inFlight.run(() => handle(app, event));
+        const work = inFlight.run(() => handle(guarded(app, logger), event));
         work.catch((error: unknown) => {
           logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack envelope not acknowledged');
         });

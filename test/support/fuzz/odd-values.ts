@@ -16,6 +16,9 @@ export const ID_PLACEHOLDERS = [
   '{foreign_session}',
   '{foreign_event}',
   '{foreign_approval_call}',
+  '{conversation}',
+  '{approval}',
+  '{client}',
 ] as const;
 
 /** Text that has broken programs: each is here for a reason that its neighbours do not have. */

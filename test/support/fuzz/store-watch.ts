@@ -5,6 +5,8 @@ import { expect } from 'vitest';
 export interface StoreWatch {
   /** All of it, by collection and id, as text. What time alone changes is left out. */
   look(): Promise<Map<string, string>>;
+  /** From here on what is stored now belongs to the world. */
+  keepAll(): Promise<void>;
   /** Drop what was stored since the watch was made, so that runs neither see nor slow each other. */
   forgetNew(): Promise<void>;
 }
@@ -13,8 +15,7 @@ export interface StoreWatch {
 const BY_THEMSELVES = new Set(['deliveries', 'delivery_cursors', 'api_keys']);
 
 export async function createStoreWatch(db: Db): Promise<StoreWatch> {
-  const first = await documentsOf(db);
-  const kept = new Map([...first].map(([name, documents]) => [name, documents.map((document) => document['_id'])]));
+  let kept = await idsOf(db);
 
   return {
     async look() {
@@ -24,6 +25,9 @@ export async function createStoreWatch(db: Db): Promise<StoreWatch> {
         for (const document of documents) seen.set(`${name}/${String(document['_id'])}`, fingerprint(document));
       }
       return seen;
+    },
+    async keepAll() {
+      kept = await idsOf(db);
     },
     async forgetNew() {
       const names = (await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name);
@@ -67,6 +71,10 @@ function fingerprint(document: Document): string {
   const { log, ...rest } = document;
   if (typeof log !== 'object' || log === null) return JSON.stringify(document);
   return JSON.stringify({ ...rest, log: { ...log, undelivered: null } });
+}
+
+async function idsOf(db: Db): Promise<Map<string, Document['_id'][]>> {
+  return new Map((await documentsOf(db)).map(([name, documents]) => [name, documents.map(({ _id }) => _id)]));
 }
 
 async function documentsOf(db: Db): Promise<Array<[name: string, documents: Document[]]>> {

@@ -7,7 +7,9 @@ import { loadConfig } from '../../../src/config.ts';
 import type { Context } from '../../../src/context.ts';
 import { type Deckhand, type Role, startDeckhand } from '../../../src/deckhand.ts';
 import { createLogger } from '../../../src/logger.ts';
-import { newId } from '../../../src/session/id.ts';
+import type { SessionEvent } from '../../../src/session/event.ts';
+import { derivedId, newId } from '../../../src/session/id.ts';
+import type { SessionRef } from '../../../src/session/log.ts';
 import { testDatabase } from '../services.ts';
 import { SECRETS } from './secrets.ts';
 import { createStoreWatch, type StoreWatch } from './store-watch.ts';
@@ -95,59 +97,68 @@ export async function makeResources(
   const params = { agent: agent._id, environment_id: environment._id, title: words, metadata: { words } };
   const session = await context.sessions.create(workspace_id, params);
   const ref = { workspace_id, session_id: session._id };
-  const [event, approval_call, custom_call] = [newId('sevt'), newId('sevt'), newId('sevt')];
-  const at = new Date().toISOString();
-  const stamped = { id: newId('sevt'), processed_at: at };
-  const entries = await context.log.append({
+  const event = newId('sevt');
+  const content = [{ type: 'text' as const, text: words }];
+  await context.log.append({
     ...ref,
     after: 0,
     owed: false,
-    entries: [
-      { event: { id: event, processed_at: at, type: 'user.message', content: [{ type: 'text', text: words }] } },
-      {
-        event: {
-          id: approval_call,
-          processed_at: at,
-          type: 'agent.tool_use',
-          name: 'bash',
-          input: { command: words },
-          evaluated_permission: 'ask',
-        },
-      },
-      {
-        event: {
-          ...stamped,
-          type: 'deckhand.approval_requested',
-          approval_id: approval_call.replace('sevt', 'appr'),
-          tool_use_id: approval_call,
-          tool_name: 'bash',
-          summary: words,
-          detail: words,
-          requested_by: null,
-          policy: session.approval_policy,
-        },
-      },
-      {
-        event: { id: custom_call, processed_at: at, type: 'agent.custom_tool_use', name: 'lookup', input: { words } },
-      },
-      {
-        event: {
-          id: newId('sevt'),
-          processed_at: at,
-          type: 'session.status_idle',
-          stop_details: null,
-          stop_reason: { type: 'requires_action', event_ids: [approval_call, custom_call] },
-        },
-      },
-    ],
+    entries: [{ event: { id: event, processed_at: new Date().toISOString(), type: 'user.message', content } }],
   });
-  await context.approvals.record(ref, entries);
+  const calls = await askPeople(context, ref, words);
   return {
     agent: agent._id,
     environment: environment._id,
     session: session._id,
     event,
-    approval_call,
-    custom_call,
+    ...calls,
   };
+}
+
+/** The session waits for a person's approval and for the result of a client's tool, as after a turn. */
+export async function askPeople(
+  context: Context,
+  ref: SessionRef,
+  words: string,
+): Promise<{ approval: string; approval_call: string; custom_call: string }> {
+  const [approval_call, custom_call] = [newId('sevt'), newId('sevt')];
+  const approval = derivedId('appr', approval_call);
+  const stamp = () => ({ id: newId('sevt'), processed_at: new Date().toISOString() });
+  const events: SessionEvent[] = [
+    {
+      ...stamp(),
+      id: approval_call,
+      type: 'agent.tool_use',
+      name: 'bash',
+      input: { command: words },
+      evaluated_permission: 'ask',
+    },
+    {
+      ...stamp(),
+      type: 'deckhand.approval_requested',
+      approval_id: approval,
+      tool_use_id: approval_call,
+      tool_name: 'bash',
+      summary: words,
+      detail: words,
+      requested_by: null,
+      policy: { approvers: [], four_eyes: false, remind_after_ms: null, expire_after_ms: null },
+    },
+    { ...stamp(), id: custom_call, type: 'agent.custom_tool_use', name: 'lookup', input: { words } },
+    {
+      ...stamp(),
+      type: 'session.status_idle',
+      stop_details: null,
+      stop_reason: { type: 'requires_action', event_ids: [approval_call, custom_call] },
+    },
+  ];
+  const { seq } = await context.log.head(ref);
+  const entries = await context.log.append({
+    ...ref,
+    after: seq,
+    owed: false,
+    entries: events.map((event) => ({ event })),
+  });
+  await context.approvals.record(ref, entries);
+  return { approval, approval_call, custom_call };
 }

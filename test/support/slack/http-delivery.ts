@@ -6,7 +6,7 @@ import { ACK_MS, type Acknowledgement, type Envelope } from './socket-mode.ts';
  * Post one request to the app, signed as Slack signs it. The timestamp is real time, not the test's clock: the app
  * compares it with its own.
  */
-function signed(secret: string, body: string, timestamp: number): string {
+export function signed(secret: string, body: string, timestamp: number): string {
   return `v0=${createHmac('sha256', secret).update(`v0:${timestamp}:${body}`).digest('hex')}`;
 }
 

@@ -35,9 +35,10 @@ export interface SlackServer extends AsyncDisposable {
   transcript(thread: MessagePlace): string;
 }
 
-export async function startSlackServer(): Promise<SlackServer> {
+export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promise<SlackServer> {
   const clock = createSlackClock();
   const workspace = createWorkspace(clock);
+  Object.assign(workspace.tokens, tokens);
   const faults = createFaultPlan();
   const sockets = createSocketMode(clock, (prefix) => workspace.nextId(prefix));
   const outbox = createOutbox(clock, workspace, sockets);

@@ -26,8 +26,13 @@ export interface SocketMode {
   /** The one-time address for the next connection. */
   issueUrl(host: string): string;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Send to one connection, each in its turn, and wait for its ack, its end, or three seconds of the clock. */
-  send(envelope: Envelope): Promise<Acknowledgement>;
+  /**
+   * Send to one connection, each in its turn, and wait for its ack, its end, or `wait_ms` of the clock: Slack's three
+   * seconds unless a test asks only whether it comes.
+   */
+  send(envelope: Envelope, wait_ms?: number): Promise<Acknowledgement>;
+  /** Send this text, whatever it is, and wait for nothing. */
+  sendText(text: string): Promise<void>;
   /** Ask every client to come again on a new connection, as Slack does every few hours; the old one is then closed. */
   refresh(): void;
   /** Cut every connection without a word. */
@@ -100,7 +105,7 @@ export function createSocketMode(clock: SlackClock, nextId: (prefix: string) => 
       }
       server.handleUpgrade(request, socket, head, adopt);
     },
-    async send(envelope) {
+    async send(envelope, wait_ms = ACK_MS) {
       const socket = await anySocket();
       if (socket === undefined) return { acked: false };
       const id = nextId('envelope');
@@ -110,12 +115,16 @@ export function createSocketMode(clock: SlackClock, nextId: (prefix: string) => 
           pending.delete(id);
           resolve(ack);
         };
-        const cancel = clock.after(ACK_MS, () => settle({ acked: false }));
+        const cancel = clock.after(wait_ms, () => settle({ acked: false }));
         pending.set(id, { socket, settle });
         socket.send(
           JSON.stringify({ envelope_id: id, accepts_response_payload: envelope.type !== 'events_api', ...envelope }),
         );
       });
+    },
+    async sendText(text) {
+      const socket = await anySocket();
+      socket?.send(text);
     },
     refresh() {
       for (const socket of sockets) socket.send(JSON.stringify({ type: 'disconnect', reason: 'refresh_requested' }));
