@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import express from 'express';
@@ -18,6 +18,7 @@ import type { Context } from './context.ts';
 import { STAND_IN_EXAMPLES } from './embedded/model.ts';
 import { DeckhandError, messageOf } from './errors.ts';
 import { createHealth } from './health.ts';
+import { createHttpServer } from './http-server.ts';
 import { toAgent } from './resources/agents.ts';
 import { createSessionFeeds } from './session/feed.ts';
 import { APPENDED_CHANNEL } from './session/hints.ts';
@@ -92,7 +93,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
   app.use('/v1', createApi({ ...context, feeds }));
   app.use(web.router);
 
-  const server = createServer(app);
+  const server = createHttpServer(app);
   await listen(server, config);
   for (const connector of connectors.values()) await connector.start(receiver);
   health.ready();

@@ -25,10 +25,12 @@ export const signInBody = z.strictObject({
 
 export const newConversationBody = z.strictObject({ client_id: clientId, agent: z.string().max(200).optional() });
 
+/** Half of a surrogate pair is no character: MongoDB would keep another text than the page was answered with. */
+const prose = () => z.string().overwrite((text) => text.replaceAll(/\p{Surrogate}/gu, '\uFFFD'));
+
 export const newMessageBody = z.strictObject({
   client_id: clientId,
-  text: z
-    .string()
+  text: prose()
     .max(MESSAGE_LENGTH, `At most ${MESSAGE_LENGTH} characters.`)
     .refine((text) => text.trim() !== '', 'Write something first.'),
 });
@@ -37,7 +39,7 @@ export const decisionBody = z.strictObject({
   client_id: clientId,
   approval_id: z.string().min(1).max(200),
   decision: z.enum(['allow', 'deny']),
-  reason: z.string().trim().max(2_000, 'At most 2,000 characters.').optional(),
+  reason: prose().trim().max(2_000, 'At most 2,000 characters.').optional(),
 });
 
 export const stopBody = z.strictObject({ client_id: clientId });

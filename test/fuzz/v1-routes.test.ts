@@ -1,16 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type Anthropic from '@anthropic-ai/sdk';
-import type { Router } from 'express';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ApiDeps, createApi } from '../../src/api/api.ts';
 import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
 import { fold } from '../../src/session/state.ts';
+import { routesOf } from '../support/fuzz/express-routes.ts';
 import { send, type WireAnswer } from '../support/fuzz/http.ts';
 import { type FuzzedRequest, fuzzedRequests, wireOf } from '../support/fuzz/requests.ts';
 import { V1_ROUTES } from '../support/fuzz/routes.ts';
 import { FUZZ_TIMEOUT_MS, runs } from '../support/fuzz/runs.ts';
-import { expectNoSecret } from '../support/fuzz/secrets.ts';
+import { expectNoSecret, SECRETS } from '../support/fuzz/secrets.ts';
 import { changedBetween, expectNoOperators } from '../support/fuzz/store-watch.ts';
 import { makeResources, startWorld, type World } from '../support/fuzz/world.ts';
 
@@ -26,31 +26,9 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-interface Layer {
-  route?: { path: string; methods: Record<string, boolean> };
-  handle: { stack?: Layer[] };
-  /** Where a router is mounted: what it makes of a path. */
-  match(path: string): boolean;
-}
-
-/** `GET /agents/:id` and so on, from the routers themselves. */
-function routesOf(router: Router): string[] {
-  const mounts = ['/agents', '/environments', '/sessions'];
-  return (router.stack as unknown as Layer[]).flatMap((layer) => {
-    const mount = mounts.find((path) => layer.handle.stack !== undefined && layer.match(path)) ?? '';
-    return (layer.handle.stack ?? []).flatMap(({ route }) =>
-      route === undefined
-        ? []
-        : Object.keys(route.methods).map(
-            (method) => `${method.toUpperCase()} ${mount}${route.path === '/' ? '' : route.path}`,
-          ),
-    );
-  });
-}
-
 it('knows every route of /v1', () => {
   // Making the routers asks nothing of what they will work with.
-  const routes = routesOf(createApi({} as ApiDeps));
+  const routes = routesOf(createApi({} as ApiDeps), ['/agents', '/environments', '/sessions']);
   expect(routes.length).toBeGreaterThan(20);
   expect(Object.keys(V1_ROUTES).toSorted()).toEqual(routes.toSorted());
 });
@@ -77,7 +55,8 @@ describe.each(Object.entries(V1_ROUTES))('%s', (key, valid) => {
 
 async function check(fuzzed: FuzzedRequest, ids: Record<string, string>): Promise<void> {
   const before = await world.stores.look();
-  const answer = await send(world.url, wireOf(fuzzed, ids));
+  const usual = { prefix: '/v1', headers: { 'x-api-key': SECRETS.api_key } };
+  const answer = await send(world.url, wireOf(fuzzed, ids, usual));
   const after = await world.stores.look();
   const changes = changedBetween(before, after);
 

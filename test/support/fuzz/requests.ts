@@ -96,15 +96,19 @@ export function fuzzedRequests(key: string, valid: readonly ValidRequest[]): fc.
   });
 }
 
-/** As it goes over the wire, with a run's ids. */
-export function wireOf(fuzzed: FuzzedRequest, ids: Record<string, string>): WireRequest {
+/** As it goes over the wire below `prefix`, with a run's ids. */
+export function wireOf(
+  fuzzed: FuzzedRequest,
+  ids: Record<string, string>,
+  { prefix, headers: usual }: { prefix: string; headers: Record<string, string> },
+): WireRequest {
   const { method, route, id, query, headers, body } = fuzzed;
-  const path = route.replace(':id', encoded(filled(id, ids)));
+  const path = route.replace(/:\w+/, encoded(filled(id, ids)));
   const search = query.map(([name, value]) => `${encoded(name)}=${encoded(filled(value, ids))}`).join('&');
   return {
     method,
-    path: `/v1${path}${search === '' ? '' : `?${search}`}`.slice(0, 8000),
-    headers: { 'x-api-key': SECRETS.api_key, 'content-type': 'application/json', ...headers },
+    path: `${prefix}${path}${search === '' ? '' : `?${search}`}`.slice(0, 8000),
+    headers: { 'content-type': 'application/json', ...usual, ...headers },
     ...(body === null ? {} : { body: filled(body.json, ids) }),
   };
 }

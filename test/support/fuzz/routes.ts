@@ -1,6 +1,6 @@
 /** A valid request of one route: what the fuzz begins from. `{…}` stands for an id of the run's own. */
 export interface ValidRequest {
-  /** Fills `:id`. */
+  /** Fills the path's `:id`. */
   id?: string;
   query?: Record<string, string>;
   body?: object;
@@ -179,4 +179,29 @@ export const V1_ROUTES: Record<string, ValidRequest[]> = {
     { id: '{session}', query: { types: 'deckhand.note' } },
   ],
   'GET /sessions/:id/events/stream': [{ id: '{session}', query: { 'event_deltas[]': 'agent.message' } }],
+};
+
+/** The same for the page's routes, below `/web`. `{client}` is a new client id. */
+export const WEB_ROUTES: Record<string, ValidRequest[]> = {
+  'GET /session': [{}],
+  'POST /session': [{ body: { name: 'Ana Lima', key: '{key}' } }],
+  'DELETE /session': [{}],
+  'GET /agents': [{}],
+  'GET /conversations': [
+    { query: { limit: '3', search: 'hello', before: '1763000000000.conv_0123456789abcdef0123456789abcdef' } },
+  ],
+  'POST /conversations': [{ body: { client_id: '{client}', agent: '{agent}' } }],
+  'GET /conversations/:conversation': [{ id: '{conversation}' }],
+  'GET /conversations/:conversation/messages': [{ id: '{conversation}', query: { before: '9' } }],
+  'POST /conversations/:conversation/messages': [
+    { id: '{conversation}', body: { client_id: '{client}', text: '@deckhand: hello, **you**\n\n- a\n- b' } },
+  ],
+  'POST /conversations/:conversation/decisions': [
+    {
+      id: '{conversation}',
+      body: { client_id: '{client}', approval_id: '{approval}', decision: 'deny', reason: 'Too broad.' },
+    },
+  ],
+  'POST /conversations/:conversation/stop': [{ id: '{conversation}', body: { client_id: '{client}' } }],
+  'GET /events': [{ query: { conversation: '{conversation}', after: '0' } }],
 };

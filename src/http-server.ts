@@ -1,0 +1,19 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+
+/** In milliseconds. What takes longer is answered 408 and cut off, so that slow senders cannot use up the connections. */
+export interface SlowSenders {
+  headers: number;
+  /** The whole request with its body; an answer, a stream too, may take as long as it likes. */
+  request: number;
+  /** Between two looks at all connections. */
+  look_every: number;
+}
+
+/** A full body (8 MiB) in a minute is 1.1 Mbit/s. */
+const PATIENCE: SlowSenders = { headers: 10_000, request: 60_000, look_every: 2_000 };
+
+/** An HTTP server that waits for nobody for long. What is not HTTP is answered 400 by Node itself, without a body. */
+export function createHttpServer(listener: RequestListener, patience: SlowSenders = PATIENCE): Server {
+  const { headers: headersTimeout, request: requestTimeout, look_every: connectionsCheckingInterval } = patience;
+  return createServer({ headersTimeout, requestTimeout, connectionsCheckingInterval }, listener);
+}
