@@ -8,6 +8,7 @@ import type {
 import { messageOf } from '../errors.ts';
 import type { EventOf } from '../session/event.ts';
 import { PROMPT_BETAS } from './prompt.ts';
+import { problemOf, usageOf } from './reply-check.ts';
 
 export type ModelErrorType = EventOf<'session.error'>['error']['type'];
 
@@ -48,25 +49,35 @@ export function createAskModel(options: { api_key: string; base_url: string | nu
   const client = new Anthropic({
     apiKey: options.api_key,
     maxRetries: 0,
+    // It would write what it cannot read, which is somebody's conversation, to stderr.
+    logLevel: 'off',
     ...(options.base_url === null ? {} : { baseURL: options.base_url }),
   });
 
   return async (request, listener, signal) => {
     const stream = client.beta.messages.stream({ ...request, betas: PROMPT_BETAS }, { signal });
     let index = -1;
-    stream.on('text', (delta) => listener.onText(delta, Math.max(0, index)));
+    stream.on('text', (delta: unknown) => {
+      if (typeof delta === 'string') listener.onText(delta, Math.max(0, index));
+    });
     stream.on('streamEvent', (event) => {
       if (event.type !== 'content_block_start') return;
-      if (event.content_block.type === 'text') index += 1;
-      if (event.content_block.type === 'thinking') listener.onThinking();
+      // Checked when the whole answer is there; until then it may be anything.
+      const { type } = (event.content_block as { type?: unknown } | null) ?? {};
+      if (type === 'text') index += 1;
+      if (type === 'thinking') listener.onThinking();
     });
     try {
-      return { kind: 'replied', message: await stream.finalMessage() };
+      const message = await stream.finalMessage();
+      const problem = problemOf(message);
+      if (problem === null) return { kind: 'replied', message };
+      const unusable = failure('model_request_failed_error', `The answer cannot be used: ${problem}`, true, null);
+      return { kind: 'failed', failure: unusable, usage: usageOf(message) };
     } catch (error) {
       const partial = stream.currentMessage;
-      const usage = partial?.usage ?? null;
+      const usage = usageOf(partial);
       if (signal.aborted || error instanceof APIUserAbortError) {
-        return { kind: 'aborted', said: textBlocks(partial?.content ?? []), usage };
+        return { kind: 'aborted', said: textBlocks(partial?.content), usage };
       }
       return { kind: 'failed', failure: toFailure(error), usage };
     }
@@ -74,8 +85,13 @@ export function createAskModel(options: { api_key: string; base_url: string | nu
 }
 
 /** Only text survives an abort: half of a tool call means nothing, and a thinking block without its end is refused. */
-function textBlocks(content: BetaContentBlock[]): BetaContentBlock[] {
-  return content.filter((block) => block.type === 'text' && block.text.trim() !== '');
+function textBlocks(content: unknown): BetaContentBlock[] {
+  const blocks = (Array.isArray(content) ? content : []) as Array<BetaContentBlock | null>;
+  return blocks.filter((block) => block !== null).filter(isText);
+}
+
+function isText(block: BetaContentBlock): boolean {
+  return block.type === 'text' && typeof block.text === 'string' && block.text.trim() !== '';
 }
 
 function toFailure(error: unknown): ModelFailure {

@@ -63,10 +63,12 @@ export function replyEvents(state: SessionState, answer: Reply, context: ReplyCo
 
 /**
  * Arguments that the log cannot hold (a NUL in a name, a hundred levels) would fail every worker that records this
- * answer, each after paying for it again. The call goes on without them, and its tool answers what is missing.
+ * answer, each after paying for it again; arguments that are no object would not be taken back by the API, and end every
+ * later request. The call goes on without them, and its tool answers what is missing.
  */
 function withStorableInput(block: BetaContentBlock): BetaContentBlock {
-  return block.type === 'tool_use' && findUnstorable(block.input) !== null ? { ...block, input: {} } : block;
+  if (block.type !== 'tool_use') return block;
+  return isRecord(block.input) && findUnstorable(block.input) === null ? block : { ...block, input: {} };
 }
 
 /** The end of a model request, with what it used. */

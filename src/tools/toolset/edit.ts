@@ -35,6 +35,10 @@ replace_all is true: include enough of the surrounding lines to make it unique.`
       if (found > 1 && replace_all !== true) {
         return toolError(`old_string occurs ${found} times in ${file_path}. Make it longer, or set replace_all.`);
       }
+      const length = text.length + found * (new_string.length - old_string.length);
+      if (length > MAX_BYTES) {
+        return toolError(`${file_path} would have ${length} characters; at most ${MAX_BYTES} can be edited. Use bash.`);
+      }
       await workspace.writeFile(file_path, pieces.join(new_string));
       return toolText(`Replaced ${found} occurrence${found === 1 ? '' : 's'} in ${file_path}.`);
     }),
