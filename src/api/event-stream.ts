@@ -4,9 +4,17 @@ import type {
 } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type { BetaManagedAgentsDeltaType } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import type { Response } from 'express';
+import { LRUCache } from 'lru-cache';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { type EventOf, type InputEvent, isDeckhandEvent, isInput, type LogEntry } from '../session/event.ts';
+import {
+  type EventOf,
+  type InputEvent,
+  isDeckhandEvent,
+  isInput,
+  type LogEntry,
+  type SessionEvent,
+} from '../session/event.ts';
 import type { SessionFeeds } from '../session/feed.ts';
 import type { PreviewEvent } from '../session/hints.ts';
 import { newId } from '../session/id.ts';
@@ -20,15 +28,21 @@ export interface StreamDeps {
 
 /** Keeps proxies from closing a quiet stream; the SDK skips pings. */
 const PING_MS = 15_000;
-/** A client that leaves this many bytes unread is let go: it can list what it missed. */
-const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
+/** A client that takes nothing for this long is let go: it can list what it missed. */
+const STALL_MS = 30_000;
 /** Inputs of before the stream that are looked up when they are taken up; older ones are not sent again. */
 const LOOK_BACK = 100;
+/** Batches and previews on their way to one client's socket. */
+const MOST_QUEUED = 100;
 
 /**
  * Server-sent events of a session from now on, until the client goes or the session is deleted. Nothing is replayed: a
  * client opens the stream, then lists, and drops what it has seen. An input comes when it is sent and again, with
- * `processed_at`, when a turn takes it up. @throws NotFoundError before anything is sent
+ * `processed_at`, when a turn takes it up.
+ *
+ * A client that reads slowly is sent no faster than it reads: at most one event waits for its socket, the next ones are
+ * read from the log when it is ready, and previews it is too slow for are left out. @throws NotFoundError before anything
+ * is sent
  */
 export async function streamEvents(
   deps: StreamDeps,
@@ -37,7 +51,8 @@ export async function streamEvents(
   res: Response,
 ): Promise<void> {
   const started = new Set<string>();
-  const waiting = new Map<string, InputEvent>();
+  const waiting = new LRUCache<string, InputEvent>({ max: LOOK_BACK });
+  let queued = 0;
   let begin: () => void = () => undefined;
   // One batch after the other, although looking up an input takes a moment, and none before the headers.
   let sending = new Promise<void>((resolve) => {
@@ -45,16 +60,33 @@ export async function streamEvents(
   });
   let over = false;
 
-  function send(name: string, data: object): void {
-    if (over || res.destroyed) return;
-    res.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
-    if (res.writableLength <= MAX_UNREAD_BYTES) return;
-    deps.logger.warn({ ...ref, unread_bytes: res.writableLength }, 'dropped a reader that does not keep up');
-    res.destroy();
+  function write(frame: string | Buffer): void {
+    if (!over && !res.destroyed) res.write(frame);
   }
 
   function emit(event: BetaManagedAgentsStreamSessionEvents): void {
-    send(event.type, event);
+    write(frameOf(event));
+  }
+
+  /** The socket has taken what was written. A client that does not let it within `STALL_MS` is let go. */
+  async function drained(): Promise<void> {
+    if (over || res.destroyed || !res.writableNeedDrain) return;
+    // What it misses of a growing text meanwhile leaves a gap.
+    started.clear();
+    await new Promise<void>((resolve) => {
+      const stalled = setTimeout(() => {
+        deps.logger.warn({ ...ref, unread_bytes: res.writableLength }, 'dropped a reader that does not read');
+        res.destroy();
+      }, STALL_MS);
+      const done = (): void => {
+        clearTimeout(stalled);
+        res.off('drain', done);
+        res.off('close', done);
+        resolve();
+      };
+      res.on('drain', done);
+      res.on('close', done);
+    });
   }
 
   async function sendEntries(entries: readonly LogEntry[]): Promise<void> {
@@ -63,7 +95,8 @@ export async function streamEvents(
       else if (!isDeckhandEvent(event)) {
         if (isInput(event)) waiting.set(event.id, event);
         started.delete(event.id);
-        emit(event);
+        write(sharedFrame(event));
+        await drained();
       }
     }
   }
@@ -78,7 +111,9 @@ export async function streamEvents(
     for (const id of event_ids) {
       const input = waiting.get(id);
       waiting.delete(id);
-      if (input !== undefined) emit({ ...input, processed_at });
+      if (input === undefined) continue;
+      emit({ ...input, processed_at });
+      await drained();
     }
   }
 
@@ -91,19 +126,37 @@ export async function streamEvents(
     else if (event.type === 'preview_dropped') started.delete(event.event_id);
   }
 
-  function after(work: () => void | Promise<void>): void {
-    sending = sending.then(work).catch((error: unknown) => {
-      // A gap must not go unnoticed: without its connection the client lists again.
-      deps.logger.warn({ ...ref, reason: messageOf(error) }, 'event stream broke off');
-      res.destroy();
-    });
+  function after(work: () => void | Promise<void>): Promise<void> {
+    queued += 1;
+    sending = sending
+      .then(work)
+      .catch((error: unknown) => {
+        // A gap must not go unnoticed: without its connection the client lists again.
+        deps.logger.warn({ ...ref, reason: messageOf(error) }, 'event stream broke off');
+        res.destroy();
+      })
+      .finally(() => {
+        queued -= 1;
+      });
+    return sending;
+  }
+
+  /** What comes now had better come later: the client, or the database, is behind. */
+  function isBehind(): boolean {
+    return res.writableNeedDrain || queued > MOST_QUEUED;
   }
 
   const close = await deps.feeds.open(ref, {
-    onEntries: (entries) => after(() => sendEntries(entries)),
-    onPreview: (event) => after(() => sendPreview(event)),
+    onEntries(entries) {
+      const sent = after(() => sendEntries(entries));
+      return isBehind() ? sent : undefined;
+    },
+    onPreview(event) {
+      if (isBehind()) started.clear();
+      else void after(() => sendPreview(event));
+    },
     onDeleted: () =>
-      after(() => {
+      void after(() => {
         const processed_at = new Date().toISOString();
         const deleted: BetaManagedAgentsSessionDeletedEvent = {
           id: newId('sevt'),
@@ -115,7 +168,7 @@ export async function streamEvents(
         res.end();
       }),
   });
-  const ping = setInterval(() => send('ping', { type: 'ping' }), PING_MS);
+  const ping = setInterval(() => res.writableNeedDrain || write(PING), PING_MS);
   const stop = (): void => {
     over = true;
     clearInterval(ping);
@@ -134,6 +187,23 @@ export async function streamEvents(
   // The stream stands from here on: what is appended after the client sees the headers will arrive.
   res.flushHeaders();
   begin();
+}
+
+const PING = 'event: ping\ndata: {"type":"ping"}\n\n';
+
+function frameOf(event: { type: string }): string {
+  return `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+}
+
+const frames = new WeakMap<object, Buffer>();
+
+/** An event as all who watch its session are sent it: the same bytes, once in memory. */
+function sharedFrame(event: SessionEvent): Buffer {
+  const known = frames.get(event);
+  if (known !== undefined) return known;
+  const frame = Buffer.from(frameOf(event));
+  frames.set(event, frame);
+  return frame;
 }
 
 const INPUT_TYPES = [

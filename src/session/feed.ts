@@ -6,8 +6,12 @@ import type { SessionLog, SessionRef } from './log.ts';
 
 /** Somebody who follows a session. None of these may block; one that throws is logged and kept. */
 export interface FeedReader {
-  /** Every entry after where the reader began: in order, none missing, none twice. */
-  onEntries(entries: readonly LogEntry[]): void;
+  /**
+   * Every entry after where the reader began: in order, none missing, none twice. A reader that cannot take more now
+   * returns a promise: until it resolves, nothing is kept for it; what it misses is then read from the log, and previews
+   * are gone.
+   */
+  onEntries(entries: readonly LogEntry[]): Promise<void> | undefined;
   /** Best effort; never after the event that it previews. */
   onPreview?(event: PreviewEvent): void;
   /** The session is gone; nothing follows. */
@@ -26,6 +30,10 @@ export interface SessionFeeds extends AsyncDisposable {
 const POLL_MS = 2_000;
 /** Entries of one read. */
 const BATCH = 500;
+/** The same for a reader that takes its time: nobody else shares what is read for it. */
+const SLOW_BATCH = 20;
+/** Previews that wait while the log is read; of more, none is of use. */
+const MAX_PREVIEWS = 1_000;
 /** Events whose late previews are still recognised. */
 const REMEMBERED_EVENTS = 256;
 
@@ -117,6 +125,7 @@ function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () 
     const hint = parseSessionHint(message);
     if (hint === null || ended) return;
     if (hint.type === 'preview') {
+      if (previews.length >= MAX_PREVIEWS) previews = droppedOf(previews);
       previews.push(hint.event);
       // What was announced before it comes first.
       if (pulling === null) flushPreviews();
@@ -180,7 +189,30 @@ function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () 
     const last = news.at(-1);
     if (last === undefined) return;
     follower.seen = last.seq;
-    guard(() => follower.reader.onEntries(news));
+    const taken = guard(() => follower.reader.onEntries(news));
+    if (taken === undefined) return;
+    follower.live = false;
+    void taken.then(() => catchUp(follower, SLOW_BATCH)).catch((error: unknown) => catchUpLater(follower, error));
+  }
+
+  /** Give a follower what the log has and it has not, and from then on what comes. It is not live meanwhile. */
+  async function catchUp(follower: Follower, batch: number): Promise<void> {
+    while (follower.seen < seq && followers.has(follower)) {
+      const entries = await deps.log.read(ref, follower.seen, batch);
+      const last = entries.at(-1);
+      if (last === undefined) break;
+      follower.seen = last.seq;
+      await guard(() => follower.reader.onEntries(entries));
+    }
+    follower.live = true;
+  }
+
+  function catchUpLater(follower: Follower, error: unknown): void {
+    if (ended || error instanceof NotFoundError || !followers.has(follower)) return;
+    deps.logger.warn({ ...ref, reason: messageOf(error) }, 'could not read the session; the next look tries again');
+    setTimeout(() => {
+      catchUp(follower, SLOW_BATCH).catch((again: unknown) => catchUpLater(follower, again));
+    }, poll_ms).unref();
   }
 
   function flushPreviews(): void {
@@ -192,11 +224,12 @@ function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () 
     }
   }
 
-  function guard(call: () => void): void {
+  function guard<T>(call: () => T): T | undefined {
     try {
-      call();
+      return call();
     } catch (err) {
       deps.logger.error({ ...ref, err }, 'a reader of a session feed failed');
+      return undefined;
     }
   }
 
@@ -228,12 +261,8 @@ function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () 
       try {
         await started;
         if (fromSeq === undefined) follower.seen = (await deps.log.head(ref)).seq;
-        while (follower.seen < seq) {
-          const entries = await deps.log.read(ref, follower.seen, BATCH);
-          if (entries.length === 0) break;
-          give(follower, entries);
-        }
-        follower.live = true;
+        // Not waited for: a reader may take nothing before this has resolved.
+        catchUp(follower, BATCH).catch((error: unknown) => catchUpLater(follower, error));
         // The feed itself may be behind, if a hint was lost.
         if (fromSeq !== undefined) void pull();
       } catch (error) {
@@ -243,6 +272,12 @@ function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () 
       return leave;
     },
   };
+}
+
+/** Instead of pieces with a gap: what they belong to is previewed no more. */
+function droppedOf(events: readonly PreviewEvent[]): PreviewEvent[] {
+  const ids = new Set(events.map(previewedId).filter((id) => id !== ''));
+  return [...ids].map((event_id) => ({ type: 'preview_dropped', event_id }));
 }
 
 function previewedId(event: PreviewEvent): string {

@@ -183,6 +183,31 @@ describe('a feed', () => {
     expect(first.seen).toEqual([]);
   });
 
+  it('keeps nothing for a reader that takes its time, and reads for it what it missed', async () => {
+    const [slow, quick] = [reader(), reader()];
+    let ready: () => void = () => undefined;
+    const taking = new Promise<void>((resolve) => {
+      ready = resolve;
+    });
+    const onEntries = (some: readonly LogEntry[]) => {
+      slow.onEntries(some);
+      return slow.seen.length === 1 ? taking : undefined;
+    };
+    await start(NEVER).open(ref, { ...slow, onEntries });
+    await feeds.open(ref, quick);
+    for (let n = 1; n <= 50; n++) {
+      write(1);
+      await announce();
+      await eventually(() => expect(quick.seen).toHaveLength(n));
+    }
+    expect(slow.seen).toEqual([1]);
+    ready();
+    await eventually(() => expect(slow.seen).toEqual(quick.seen));
+    write(1);
+    await announce();
+    await eventually(() => expect(slow.seen).toHaveLength(51));
+  });
+
   it('survives a reader that throws', async () => {
     const one = reader();
     const fail = () => {
