@@ -27,6 +27,7 @@ import { workspaceLimitsOf } from './resources/environment-config.ts';
 import { createEnvironments, type Environments } from './resources/environments.ts';
 import type { SessionDocument } from './resources/session-document.ts';
 import { createSessions, type Sessions } from './resources/sessions.ts';
+import { createCheckpointStore, forgetCheckpoint } from './session/checkpoint-store.ts';
 import {
   APPENDED_CHANNEL,
   appendedHint,
@@ -105,7 +106,7 @@ export async function createContext(
     const db = mongo.db(config.mongodb_database);
     await createIndexes(db);
 
-    const connect = (options: { maxRetriesPerRequest?: null } = {}): Redis => {
+    const connect = (options: { maxRetriesPerRequest?: null; enableAutoPipelining?: boolean } = {}): Redis => {
       const redis = new Redis(services.redis_url, { ...options, lazyConnect: false });
       // Redis may be lost at any moment and comes back by itself; each user of it says what that means.
       redis.on('error', (err: Error) => logger.debug({ reason: err.message }, 'redis connection'));
@@ -113,7 +114,8 @@ export async function createContext(
       return redis;
     };
     const redis_prefix = `${REDIS_PREFIX}:${config.mongodb_database}`;
-    const redis = connect();
+    // What is published in one tick leaves in one write.
+    const redis = connect({ enableAutoPipelining: true });
     await refuseWrongCredentials(redis);
     const queue_connection = connect({ maxRetriesPerRequest: null });
     const hints = createRedisHints(
@@ -150,6 +152,7 @@ export async function createContext(
         await endSandbox(ref.session_id);
         await approvals.forget(ref);
         await forgetDeliveries(db, ref.session_id);
+        await forgetCheckpoint(db, ref.session_id);
         await hints
           .publish(sessionChannel(ref.session_id), JSON.stringify({ type: 'deleted' }))
           .catch((err: unknown) => {
@@ -167,7 +170,7 @@ export async function createContext(
       hints,
       bell,
       logger,
-      states: createStateCache(),
+      states: createStateCache(createCheckpointStore(db)),
       ask: createAskModel(services.model),
       tools: AGENT_TOOLSET,
       // What was claimed is a whole session: this house makes no others.

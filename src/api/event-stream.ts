@@ -89,7 +89,17 @@ export async function streamEvents(
     });
   }
 
+  /** What was appended together leaves together. */
   async function sendEntries(entries: readonly LogEntry[]): Promise<void> {
+    res.cork();
+    try {
+      await sendEach(entries);
+    } finally {
+      res.uncork();
+    }
+  }
+
+  async function sendEach(entries: readonly LogEntry[]): Promise<void> {
     for (const { event } of entries) {
       if (event.type === 'deckhand.input_processed') await sendProcessed(event);
       else if (!isDeckhandEvent(event)) {

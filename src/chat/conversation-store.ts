@@ -1,5 +1,5 @@
 import type { Collection, Db } from 'mongodb';
-import { isDuplicate } from '../resources/duplicate.ts';
+import { isDuplicate } from '../session/duplicate.ts';
 import { newId } from '../session/id.ts';
 import type { ConversationKey } from './connector.ts';
 

@@ -1,5 +1,5 @@
 import type { Collection, Db } from 'mongodb';
-import { isDuplicate } from '../resources/duplicate.ts';
+import { isDuplicate } from '../session/duplicate.ts';
 
 /** How far a session is shown in its conversation, and which gateway is showing it. */
 interface CursorDocument {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Collection, type Db, ObjectId } from 'mongodb';
-import { isDuplicate } from '../resources/duplicate.ts';
+import { isDuplicate } from '../session/duplicate.ts';
 import { derivedId } from '../session/id.ts';
 import type { ConversationKey, InboundDecision, InboundMessage, InboundStop } from './connector.ts';
 

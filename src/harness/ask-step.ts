@@ -98,7 +98,10 @@ async function replied(turn: Turn, reply: Reply, details: StopDetails, asked_at:
     (state) => {
       const answer = replyEvents(state, reply, contextOf(turn));
       const next = nextStep(preview(state, answer));
-      return next.do === 'rest' ? [...answer, ...idle(state, answer, { type: 'end_turn' }, null, deps.now)] : null;
+      if (next.do !== 'rest') return null;
+      // The run's closing usage says the same and more.
+      const said = answer.filter((event) => event.type !== 'session.usage');
+      return [...said, ...idle(state, answer, { type: 'end_turn' }, null, deps.now)];
     },
     { owed: NOT_OWED, release: true },
   );

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { CheckpointStore } from '../session/checkpoint-store.ts';
 import type { Claimed, SessionLog, SessionRef } from '../session/log.ts';
 import { emptyState, fold, type SessionState } from '../session/state.ts';
 
@@ -12,29 +13,57 @@ export interface StateCache {
   ): Promise<SessionState>;
   put(ref: SessionRef, state: SessionState): void;
   forget(ref: SessionRef): void;
+  /** A turn has ended: save the state for other workers, if much has happened since it was saved last. */
+  checkpoint(ref: SessionRef): Promise<void>;
+}
+
+/** A worker that is new to a session reads at most about as many events as this. */
+export const CHECKPOINT_EVENTS = 200;
+
+interface Known {
+  state: SessionState;
+  /** Where the last checkpoint stands, as far as this worker knows; 0 for none. */
+  saved: number;
 }
 
 /** Keeps up to `max_items` transcript items over all sessions: a long session counts for more than a short one. */
-export function createStateCache(max_items = 200_000): StateCache {
-  const states = new LRUCache<string, SessionState>({
+export function createStateCache(checkpoints: CheckpointStore, max_items = 200_000): StateCache {
+  const states = new LRUCache<string, Known>({
     maxSize: max_items,
-    sizeCalculation: (state) => 1 + state.transcript.length,
+    sizeCalculation: ({ state }) => 1 + state.transcript.length,
   });
+
+  async function recall(ref: SessionRef, seq: number): Promise<Known> {
+    const state = seq < CHECKPOINT_EVENTS ? null : await checkpoints.load(ref);
+    return state === null ? { state: emptyState(), saved: 0 } : { state, saved: state.seq };
+  }
+
   return {
     async load(log, ref, { head, latest }) {
-      const known = states.get(ref.session_id) ?? emptyState();
       const first = latest[0]?.seq ?? head.seq + 1;
-      const fresh =
-        first <= known.seq + 1 ? latest.filter((entry) => entry.seq > known.seq) : await log.read(ref, known.seq);
-      const state = fresh.length === 0 ? known : fold(fresh, known);
-      states.set(ref.session_id, state);
+      const cached = states.get(ref.session_id) ?? { state: emptyState(), saved: 0 };
+      const isBrought = first <= cached.state.seq + 1;
+      const known = isBrought || cached.state.seq > 0 ? cached : await recall(ref, head.seq);
+      const { seq } = known.state;
+      const fresh = first <= seq + 1 ? latest.filter((entry) => entry.seq > seq) : await log.read(ref, seq);
+      const state = fresh.length === 0 ? known.state : fold(fresh, known.state);
+      states.set(ref.session_id, { ...known, state });
       return state;
     },
+
     put(ref, state) {
-      states.set(ref.session_id, state);
+      states.set(ref.session_id, { state, saved: states.peek(ref.session_id)?.saved ?? 0 });
     },
+
     forget(ref) {
       states.delete(ref.session_id);
+    },
+
+    async checkpoint(ref) {
+      const known = states.peek(ref.session_id);
+      if (known === undefined || known.state.seq - known.saved < CHECKPOINT_EVENTS) return;
+      await checkpoints.save(ref, known.state);
+      states.set(ref.session_id, { ...known, saved: known.state.seq });
     },
   };
 }

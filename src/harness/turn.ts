@@ -117,6 +117,9 @@ async function runUnder(
     if (interrupt.signal.aborted && log.state.interrupts.length === 0) interrupt = new AbortController();
     if ((await step(turn)) === 'ended') {
       turn.preview.flush();
+      await deps.states.checkpoint(ref).catch((err: unknown) => {
+        deps.logger.warn({ err, ...ref }, 'no checkpoint was saved; a later turn tries again');
+      });
       return 'rested';
     }
   }

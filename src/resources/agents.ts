@@ -2,9 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import type { BetaManagedAgentsAgent } from '@anthropic-ai/sdk/resources/beta/agents/agents';
 import type { Collection, Db } from 'mongodb';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import { isDuplicate } from '../session/duplicate.ts';
 import { newId } from '../session/id.ts';
 import { type AgentConfig, type AgentCreate, type AgentUpdate, configAfter, configFrom } from './agent-config.ts';
-import { isDuplicate } from './duplicate.ts';
 import { DEFAULT_LIMIT, type PageOf, type PageRequest, readPage } from './page.ts';
 
 export interface AgentDocument {

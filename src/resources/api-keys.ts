@@ -2,8 +2,8 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Collection, Db } from 'mongodb';
 import { NotFoundError } from '../errors.ts';
+import { isDuplicate } from '../session/duplicate.ts';
 import { newId } from '../session/id.ts';
-import { isDuplicate } from './duplicate.ts';
 
 interface ApiKeyDocument {
   _id: string;

@@ -1,8 +1,8 @@
 import type { BetaEnvironment } from '@anthropic-ai/sdk/resources/beta/environments/environments';
 import type { Collection, Db } from 'mongodb';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import { isDuplicate } from '../session/duplicate.ts';
 import { newId } from '../session/id.ts';
-import { isDuplicate } from './duplicate.ts';
 import {
   type EnvironmentConfig,
   type EnvironmentCreate,

@@ -1,5 +1,6 @@
 import type { Collection, Db, Filter } from 'mongodb';
 import { ConflictError, InvalidInputError, LogMovedError, NotFoundError } from '../errors.ts';
+import { isDuplicate } from '../session/duplicate.ts';
 import type { Actor, EventOf, SessionStatus } from '../session/event.ts';
 import { newId } from '../session/id.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
@@ -7,7 +8,6 @@ import { emptyLog, type LogFields } from '../session/log-document.ts';
 import { refuseTooLarge } from '../session/log-update.ts';
 import type { Agents } from './agents.ts';
 import { approvalPolicyOf, ownersOf } from './approval-policy.ts';
-import { isDuplicate } from './duplicate.ts';
 import type { Environments } from './environments.ts';
 import { toInput } from './event-params.ts';
 import { type PageOf, type PageRequest, readPage } from './page.ts';

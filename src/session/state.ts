@@ -6,6 +6,9 @@ import { tailOf } from './text.ts';
 /** Output of a running call that the state keeps. */
 const PROGRESS_CHARS = 2_000;
 
+/** Grows with every change to what the fold makes of an event, so that no checkpoint of another fold is gone on from. */
+export const STATE_VERSION = 1;
+
 /**
  * What a log means, as plain data: the fold of its entries, and nothing else. A worker keeps it between turns and
  * folds in only what is new; a checkpoint is this object as JSON.

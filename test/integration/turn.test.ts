@@ -39,7 +39,6 @@ describe('a turn', () => {
         'agent.message',
         'span.model_request_end',
         'session.usage',
-        'session.usage',
         'session.status_idle',
       ]);
       const head = await on.log.head(on.ref);

@@ -8,6 +8,7 @@ import { createStateCache } from '../../src/harness/state-cache.ts';
 import { takeTurn } from '../../src/harness/turn.ts';
 import type { TurnDeps, TurnSession } from '../../src/harness/turn-parts.ts';
 import { silentLogger } from '../../src/logger.ts';
+import { createCheckpointStore } from '../../src/session/checkpoint-store.ts';
 import type { Actor, LogEntry, SessionEvent } from '../../src/session/event.ts';
 import type { Hints } from '../../src/session/hints.ts';
 import { appendedHint, sessionChannel, workerChannel } from '../../src/session/hints.ts';
@@ -147,7 +148,7 @@ export async function stage(db: Db): Promise<Stage> {
       hints,
       bell,
       logger: silentLogger,
-      states: createStateCache(),
+      states: createStateCache(createCheckpointStore(db)),
       ask: createAskModel({ api_key: 'test', base_url: model.base_url }),
       tools: testTools(effects),
       sessionOf: () => session,
