@@ -8,10 +8,12 @@ import type { Approval } from '../../src/approvals/approval.ts';
 import { createInboundStore } from '../../src/chat/inbound-store.ts';
 import { loadConfig } from '../../src/config.ts';
 import { type Deckhand, startDeckhand } from '../../src/deckhand.ts';
+import { CHECKPOINT_EVENTS } from '../../src/harness/state-cache.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
 import { said } from '../support/chat-stage.ts';
 import { crowd } from '../support/crowd.ts';
+import { note } from '../support/entries.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestModel, type TestModel } from '../support/model.ts';
 import { monitored, planOf, type QueryRecorder, queryPlaces, recordQueries } from '../support/queries.ts';
@@ -58,6 +60,7 @@ beforeAll(async () => {
 
   await manageAgentsAndEnvironments();
   const asked = await workOverTheApi();
+  await goOnAfterMuch();
   await listSessions(house.context.defaults.agent_id);
   await chatInSlack();
   await chatOnThePage();
@@ -134,6 +137,23 @@ async function workOverTheApi(): Promise<{ session: string; environment: string 
     }
   }
   return { session: id, environment: environment.id };
+}
+
+/** A turn of a session with a long log that this worker does not know. */
+async function goOnAfterMuch(): Promise<void> {
+  const { agent_id, environment_id, workspace_id } = house.context.defaults;
+  const { id } = await client.beta.sessions.create({ agent: agent_id, environment_id });
+  const ref = { workspace_id, session_id: id };
+  for (let after = 0; after < CHECKPOINT_EVENTS; after += 100) {
+    const entries = Array.from({ length: 100 }, () => note('x'.repeat(400)));
+    await house.context.log.append({ ...ref, after, entries });
+  }
+  model.reply({ text: 'Here I am.' });
+  await send(id, { type: 'user.message', content: [{ type: 'text', text: 'still there?' }] });
+  await restsWith(id, 'end_turn');
+  await eventually(async () => {
+    expect(await database.db.collection('session_checkpoints').countDocuments()).toBe(1);
+  }, PATIENCE_MS);
 }
 
 type Sent = Parameters<typeof client.beta.sessions.events.send>[1]['events'][number];
