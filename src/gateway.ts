@@ -39,8 +39,9 @@ export interface RunningGateway {
 const PAGE_DIRS = ['../console/dist', '../../console/dist'].map((path) =>
   fileURLToPath(new URL(path, import.meta.url)),
 );
-/** An open event stream ends by itself, and what waits for a service that is away never does; nothing else takes this long. */
+/** What waits for a service that is away never ends by itself; nothing else takes this long. */
 const CLOSE_GRACE_MS = 5_000;
+const IDLE_LOOK_MS = 50;
 
 /** Serve the API, the page and the connectors, and show sessions in their conversations, until stopped. */
 export async function startGateway(context: Context): Promise<RunningGateway> {
@@ -109,7 +110,8 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
       await Promise.all([...connectors.values()].map((connector) => connector.stop()));
       const closed = once(server, 'close');
       server.close();
-      server.closeIdleConnections();
+      // Those that wait for their next request, now and as soon as the one under way is answered.
+      const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
       const cut = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
       const ended = Promise.allSettled([
         unsubscribe(),
@@ -120,8 +122,8 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
       ]);
       // Without MongoDB each of them waits for it in vain; what they leave undone, the next start finds in it.
       await Promise.race([ended, after(CLOSE_GRACE_MS)]);
-      server.closeAllConnections();
       await closed;
+      clearInterval(idle);
       clearTimeout(cut);
     },
   };

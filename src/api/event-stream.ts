@@ -136,6 +136,11 @@ export async function streamEvents(
     else if (event.type === 'preview_dropped') started.delete(event.event_id);
   }
 
+  function finish(): void {
+    over = true;
+    res.end();
+  }
+
   function after(work: () => void | Promise<void>): Promise<void> {
     queued += 1;
     sending = sending
@@ -174,9 +179,10 @@ export async function streamEvents(
           processed_at,
         };
         emit(deleted);
-        over = true;
-        res.end();
+        finish();
       }),
+    // A whole answer, so that the client opens its next stream elsewhere instead of seeing an error.
+    onStopped: () => void after(finish),
   });
   const ping = setInterval(() => res.writableNeedDrain || write(PING), PING_MS);
   const stop = (): void => {

@@ -16,6 +16,8 @@ export interface FeedReader {
   onPreview?(event: PreviewEvent): void;
   /** The session is gone; nothing follows. */
   onDeleted?(): void;
+  /** This process follows sessions no longer: what comes now, somebody else has to tell. */
+  onStopped?(): void;
 }
 
 export interface SessionFeeds extends AsyncDisposable {
@@ -72,14 +74,14 @@ export function createSessionFeeds(deps: FeedDeps, poll_ms: number = POLL_MS): S
   return {
     open: (ref, reader, fromSeq) => feedOf(ref).follow(reader, fromSeq),
     async [Symbol.asyncDispose]() {
-      await Promise.all([...feeds.values()].map((feed) => feed.end()));
+      await Promise.all([...feeds.values()].map((feed) => feed.stop()));
     },
   };
 }
 
 interface Feed {
   follow(reader: FeedReader, fromSeq: number | undefined): Promise<() => Promise<void>>;
-  end(): Promise<void>;
+  stop(): Promise<void>;
 }
 
 function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () => void): Feed {
@@ -233,6 +235,13 @@ function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () 
     }
   }
 
+  async function stop(): Promise<void> {
+    const told = [...followers];
+    const done = end();
+    for (const { reader } of told) guard(() => reader.onStopped?.());
+    await done;
+  }
+
   async function gone(): Promise<void> {
     const told = [...followers];
     await end();
@@ -249,7 +258,7 @@ function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () 
   }
 
   return {
-    end,
+    stop,
     async follow(reader, fromSeq) {
       const follower: Follower = { reader, seen: fromSeq ?? 0, live: false };
       // Before anything is awaited: a feed with a follower does not end.

@@ -1,8 +1,11 @@
 import Anthropic from '@anthropic-ai/sdk';
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
+import { mongoGate } from '../support/gate/gate.ts';
 import { buildHouse } from '../support/house.ts';
+import { linkTo } from '../support/link.ts';
 import { startTestModel } from '../support/model.ts';
+import { startSlackServer } from '../support/slack/server.ts';
 
 /** A stop that waits for what it should have ended takes a minute here; a busy machine only takes a while. */
 const PROMPTLY_MS = 30_000;
@@ -74,9 +77,59 @@ test('a gateway that is stopped ends its open streams', { timeout: 180_000 }, as
   const agent = await agents.create({ name: 'tester', model: 'claude-sonnet-5-5' });
   const { id } = await sessions.create({ agent: agent.id, environment_id: environment.id });
   const stream = await sessions.events.stream(id);
+  // It is answered to the end: a client that was cut off would throw here.
   const ended = (async () => {
     for await (const _event of stream);
-  })().catch(() => undefined);
-  expect(await gateway.stop()).toBe(0);
-  await ended;
+  })();
+  await Promise.all([ended, gateway.stop().then((code) => expect(code).toBe(0))]);
+});
+
+test('a load balancer sees that a gateway leaves, while it is still served', { timeout: 180_000 }, async () => {
+  await using house = await buildHouse({ DECKHAND_LEAVE_MS: '5000' });
+  const gateway = await house.start('gateway');
+  const ask = (path: string) => fetch(`${gateway.url}${path}`, { headers: { 'x-api-key': house.api_key } });
+  expect((await ask('/readyz')).status).toBe(200);
+  const left = gateway.stop();
+  await eventually(async () => expect((await ask('/readyz')).status).toBe(503));
+  expect((await ask('/healthz')).status).toBe(200);
+  const answer = await ask('/v1/agents');
+  expect({ status: answer.status, connection: answer.headers.get('connection') }).toEqual({
+    status: 200,
+    connection: 'close',
+  });
+  expect(await left).toBe(0);
+  await expect(ask('/healthz')).rejects.toThrow();
+});
+
+test('a stop that hangs ends at its deadline, with code 1', { timeout: 180_000 }, async () => {
+  await using slack = await startSlackServer();
+  await using mongo = await mongoGate(inject('mongodb_uri'));
+  await using house = await buildHouse({
+    MONGODB_URI: mongo.uri,
+    SLACK_BOT_TOKEN: slack.tokens.bot,
+    SLACK_API_URL: slack.apiUrl,
+    SLACK_SIGNING_SECRET: slack.tokens.signing_secret,
+    DECKHAND_DRAIN_MS: '100',
+    DECKHAND_STOP_GRACE_MS: '500',
+  });
+  const gateway = await house.start('gateway');
+  slack.deliverTo(`${gateway.url}/slack/events`);
+  // A chat event that is never acknowledged by the database keeps the connector, which lets what it began end.
+  const held = mongo.holdAnswer(({ name, collection }) => name === 'insert' && collection === 'inbound');
+  slack.user('Ana').mention('ops', 'hello');
+  await held.reached;
+  expect(await gateway.stop()).toBe(1);
+});
+
+test('without MongoDB a gateway is not ready, and alive', { timeout: 180_000 }, async () => {
+  await using mongo = await linkTo(inject('mongodb_uri'));
+  await using house = await buildHouse({ MONGODB_URI: mongo.uri });
+  const gateway = await house.start('gateway');
+  const status = async (path: string) => (await fetch(`${gateway.url}${path}`)).status;
+  expect(await status('/readyz')).toBe(200);
+  mongo.cut();
+  await eventually(async () => expect(await status('/readyz')).toBe(503));
+  expect(await status('/healthz')).toBe(200);
+  mongo.mend();
+  await eventually(async () => expect(await status('/readyz')).toBe(200), PROMPTLY_MS);
 });
