@@ -4,6 +4,7 @@ import {
   type ScriptedReply,
   serveMessagesApi,
 } from '../../src/embedded/messages-api.ts';
+import { deferred } from './deferred.ts';
 
 type Scripted = Answer | ((request: ModelRequest) => Answer | Promise<Answer>);
 
@@ -74,13 +75,4 @@ export async function startTestModel(): Promise<TestModel> {
     },
     [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
   };
-}
-
-// Promise.withResolvers needs Node 22.
-function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { deferred } from '../deferred.ts';
 import { type Link, linkTo } from '../link.ts';
 import { type MongoCommand, mongoWire } from './mongo-wire.ts';
 import { type RedisCommand, redisWire } from './redis-wire.ts';
@@ -9,9 +10,9 @@ import { messagesOf, type Wire } from './wire.ts';
  * product: whoever is killed while its command is held has done everything before it and nothing after.
  */
 export interface Gate<Command> extends Link {
-  /** Hold the next command like this before the service gets it: nothing is written. */
+  /** Hold commands like this before the service gets them: nothing is written. */
   holdRequest(matches: Matches<Command>): Held<Command>;
-  /** Let the service carry out the next command like this and hold its answer: written, and not acknowledged. */
+  /** Let the service carry out commands like this and hold their answers: written, and not acknowledged. */
   holdAnswer(matches: Matches<Command>): Held<Command>;
   /** From now on the answers of commands like this never come: the connection breaks in their place. Returns the end of it. */
   loseAnswers(matches: Matches<Command>): () => void;
@@ -20,9 +21,9 @@ export interface Gate<Command> extends Link {
 type Matches<Command> = (command: Command) => boolean;
 
 export interface Held<Command> {
-  /** Resolves with the command when it is held. A command whose process is killed meanwhile goes nowhere any more. */
+  /** Resolves with the first of them when it is held. One whose process is killed meanwhile goes nowhere any more. */
   readonly reached: Promise<Command>;
-  /** Let it go on; before it came, let it pass. */
+  /** Let them go on, and hold no more. */
   release(): void;
 }
 
@@ -79,8 +80,6 @@ async function gateTo<Command>(uri: string, createWire: () => Wire<Command>): Pr
         const command = wire.commandOf(message);
         const rule = [...rules].find(({ matches }) => matches(command));
         if (rule === undefined) return toService(message);
-        // A hold is for one command.
-        if (rule.at !== 'lost') rules.delete(rule);
         if (rule.at === 'request') return toService(message, () => rule.reach(command));
         awaited.set(id, { rule, command });
         toService(message);
@@ -131,13 +130,4 @@ function inOrder(to: Socket): (message: Buffer, may?: () => Promise<void>) => vo
       });
     before = mine;
   };
-}
-
-// Promise.withResolvers needs Node 22.
-function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }

@@ -1,13 +1,26 @@
+import { deferred } from '../deferred.ts';
+
 /** What goes wrong with one call of a method. `lost` happens after the method was applied, the others instead of it. */
 type Fault =
   | { kind: 'lost' }
   | { kind: 'rate_limited'; retry_after_s: number }
   | { kind: 'status'; status: number }
-  | { kind: 'error'; error: string };
+  | { kind: 'error'; error: string }
+  | { kind: 'held'; reached: () => void; ending: Promise<'taken' | 'dropped'> };
+
+/** Calls that have reached Slack and are not looked at yet. */
+export interface HeldCall {
+  /** Resolves when one is there. */
+  reached: Promise<void>;
+  /** `taken`: applied now, whether or not anybody still waits for the answer. `dropped`: it never got here. */
+  end(how: 'taken' | 'dropped'): void;
+}
 
 export interface SlackFaults {
   /** The next call of any of these methods is applied and its connection closed without an answer. */
   loseResponse(...methods: string[]): void;
+  /** The next call of any of these methods waits until the test says what becomes of it. */
+  hold(...methods: string[]): HeldCall;
   /** 429 with Retry-After in whole seconds. */
   rateLimit(methods: string | string[], retryAfterSeconds: number, times?: number): void;
   /** A bare HTTP status, as when a proxy fails. */
@@ -30,6 +43,12 @@ export function createFaultPlan(): FaultPlan {
 
   return {
     loseResponse: (...methods) => plan(methods, { kind: 'lost' }),
+    hold(...methods) {
+      const reached = deferred<void>();
+      const ending = deferred<'taken' | 'dropped'>();
+      plan(methods, { kind: 'held', reached: reached.resolve, ending: ending.promise });
+      return { reached: reached.promise, end: ending.resolve };
+    },
     rateLimit: (methods, seconds, times) => plan(methods, { kind: 'rate_limited', retry_after_s: seconds }, times),
     fail: (methods, status, times) => plan(methods, { kind: 'status', status }, times),
     refuse: (methods, error, times) => plan(methods, { kind: 'error', error }, times),

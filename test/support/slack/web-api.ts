@@ -78,6 +78,13 @@ export function createWebApi(scene: MethodScene, faults: FaultPlan): WebApi {
       const record = (outcome: string) => journal.push({ method, args, outcome });
       const fault = faults.take(method);
       switch (fault?.kind) {
+        case 'held':
+          fault.reached();
+          if ((await fault.ending) === 'dropped') {
+            response.destroy();
+            return;
+          }
+          break;
         case 'rate_limited':
           record('429');
           answer(response, 429, { ok: false, error: 'ratelimited' }, { 'retry-after': String(fault.retry_after_s) });
@@ -90,13 +97,12 @@ export function createWebApi(scene: MethodScene, faults: FaultPlan): WebApi {
           record(fault.error);
           answer(response, 200, { ok: false, error: fault.error });
           return;
-        default: {
-          const result = resultOf(method, token, args);
-          record(fault?.kind === 'lost' ? 'lost' : result.ok === true ? 'ok' : String(result.error));
-          if (fault?.kind === 'lost') response.destroy();
-          else answer(response, 200, result);
-        }
+        default:
       }
+      const result = resultOf(method, token, args);
+      record(fault?.kind === 'lost' ? 'lost' : result.ok === true ? 'ok' : String(result.error));
+      if (fault?.kind === 'lost') response.destroy();
+      else answer(response, 200, result);
     },
   };
 }

@@ -1,0 +1,274 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { EventOf, EventType, LogEntry } from '../../src/session/event.ts';
+import { eventually } from '../support/eventually.ts';
+import { type KillStage, killStage, MARK, ownFolders } from '../support/kill/kill-stage.ts';
+import {
+  appends,
+  claimsDelivery,
+  claimsReminder,
+  claimsSession,
+  confirmsDelivery,
+  recordsQuestion,
+  wakesWorker,
+} from '../support/kill/steps.ts';
+import { HELLO, SEEN } from '../support/plain-answers.ts';
+
+const SLOW = { timeout: 300_000 };
+const POSTING = ['chat.postMessage', 'chat.startStream'];
+
+let on: KillStage;
+
+beforeAll(async () => {
+  on = await killStage();
+}, SLOW.timeout);
+
+beforeEach(() => on.ready(), SLOW.timeout);
+
+afterAll(() => on[Symbol.asyncDispose](), SLOW.timeout);
+
+function eventsOf<T extends EventType>(log: readonly LogEntry[], type: T): EventOf<T>[] {
+  return log.flatMap(({ event }) => (event.type === type ? [event as EventOf<T>] : []));
+}
+
+/** The answer stands in the thread and in the log, once, and everything has come to rest. */
+async function answeredOnce(thread: { channel: string; ts: string }, words: string): Promise<LogEntry[]> {
+  await on.heard(thread, words);
+  const log = await on.atRest();
+  expect(on.said(thread, words)).toHaveLength(1);
+  expect(eventsOf(log, 'user.message')).toHaveLength(1);
+  expect(eventsOf(log, 'agent.message').at(-1)).toMatchObject({ content: [{ text: words }] });
+  return log;
+}
+
+/** The steps in their order, each with a test of its name. docs/reliability.md says what comes of each. */
+const STEPS: Record<string, () => Promise<void>> = {
+  'chat event kept, not in the log': async () => {
+    const held = on.gateway.mongo.holdRequest(appends('user.message'));
+    const thread = on.says('hello');
+    await held.reached;
+    await on.kill('gateway');
+    await answeredOnce(thread, HELLO);
+    expect((await on.slack.outbox.redeliverLast()).acked).toBe(true);
+    await answeredOnce(thread, HELLO);
+  },
+
+  'input in the log, turn not queued': async () => {
+    const held = on.gateway.redis.holdRequest(wakesWorker);
+    const thread = on.says('hello');
+    await held.reached;
+    await on.kill('gateway');
+    await answeredOnce(thread, HELLO);
+  },
+
+  'job taken': async () => {
+    const held = on.worker.mongo.holdRequest(claimsSession);
+    const thread = on.says('hello');
+    await held.reached;
+    await on.kill('worker');
+    await answeredOnce(thread, HELLO);
+  },
+
+  'lease taken': async () => {
+    const held = on.worker.mongo.holdAnswer(claimsSession);
+    const thread = on.says('hello');
+    await held.reached;
+    await on.kill('worker');
+    await answeredOnce(thread, HELLO);
+  },
+
+  'Claude answers': async () => {
+    const held = on.model.replyHeld({ text: 'Words that nobody will hear the end of.' }, 3);
+    const thread = on.says('hello');
+    await held.asked;
+    await on.kill('worker');
+    held.release();
+    await answeredOnce(thread, HELLO);
+    expect(on.said(thread, 'the end of')).toEqual([]);
+  },
+
+  'tool call in the log, not begun': async () => {
+    await on.commands('always_allow');
+    const held = on.worker.mongo.holdAnswer(appends('agent.tool_use'));
+    const thread = on.says(`run ${MARK}`);
+    await held.reached;
+    await on.kill('worker');
+    await lostMidway(thread, 0);
+  },
+
+  'tool runs': async () => {
+    await on.commands('always_allow');
+    const thread = on.says(`run ${MARK}; sleep 600`);
+    await eventually(async () => {
+      await on.log();
+      expect(on.marks()).toBe(1);
+    }, SLOW.timeout);
+    await on.kill('worker');
+    await lostMidway(thread, 1);
+  },
+
+  'tool done, result not in the log': async () => {
+    await on.commands('always_allow');
+    const held = on.worker.mongo.holdRequest(appends('agent.tool_result'));
+    const thread = on.says(`run ${MARK}`);
+    await held.reached;
+    await on.kill('worker');
+    await lostMidway(thread, 1);
+  },
+
+  'question in the log, not on record': async () => {
+    await on.commands('always_ask');
+    const held = on.worker.mongo.holdRequest(recordsQuestion);
+    const thread = on.says(`run ${MARK}`);
+    await held.reached;
+    await on.kill('worker');
+    expect((await on.slack.user('Ben').click(await on.card(thread), 'Approve')).acked).toBe(true);
+    await ranOnce(thread);
+  },
+
+  'approval decided, not in the log': async () => {
+    const thread = await asked();
+    const held = on.gateway.mongo.holdRequest(appends('deckhand.approval_decided'));
+    const click = on.slack.user('Ben').click(await on.card(thread), 'Approve');
+    await held.reached;
+    await on.kill('gateway');
+    expect((await click).acked).toBe(false);
+    await ranOnce(thread);
+  },
+
+  'approval in the log, turn not queued': async () => {
+    const thread = await asked();
+    const held = on.gateway.redis.holdRequest(wakesWorker);
+    const click = on.slack.user('Ben').click(await on.card(thread), 'Approve');
+    await held.reached;
+    await on.kill('gateway');
+    await click;
+    await ranOnce(thread);
+  },
+
+  'idle in the log, nothing delivered': async () => {
+    const held = on.gateway.mongo.holdRequest(claimsDelivery);
+    const thread = on.says('hello');
+    await held.reached;
+    await eventually(async () => expect((await on.log()).at(-1)?.event.type).toBe('session.status_idle'), SLOW.timeout);
+    expect(on.said(thread, '')).toEqual([]);
+    await on.kill('gateway');
+    await answeredOnce(thread, HELLO);
+  },
+
+  'posting, and Slack never gets it': async () => {
+    const held = on.slack.faults.hold(...POSTING);
+    const thread = on.says('hello');
+    await held.reached;
+    const killed = on.kill('gateway');
+    held.end('dropped');
+    await killed;
+    await answeredOnce(thread, HELLO);
+  },
+
+  'posting, and Slack takes it': async () => {
+    const held = on.slack.faults.hold(...POSTING);
+    const thread = on.says('hello');
+    await held.reached;
+    const killed = on.kill('gateway');
+    held.end('taken');
+    await killed;
+    await answeredOnce(thread, HELLO);
+  },
+
+  'posted, not confirmed': async () => {
+    const held = on.gateway.mongo.holdRequest(confirmsDelivery);
+    const thread = on.says('hello');
+    await held.reached;
+    expect(on.said(thread, HELLO)).toHaveLength(1);
+    await on.kill('gateway');
+    await answeredOnce(thread, HELLO);
+  },
+
+  'timer due, not taken': async () => {
+    const thread = await asked();
+    const held = on.gateway.mongo.holdRequest(claimsReminder);
+    await held.reached;
+    await reminderFallsDue();
+    await on.kill('gateway');
+    await remindedOnce(thread);
+  },
+
+  'timer taken, not fired': async () => {
+    const thread = await asked();
+    const held = on.gateway.mongo.holdRequest(appends('deckhand.approval_reminded'));
+    await reminderFallsDue();
+    await held.reached;
+    await on.kill('gateway');
+    await remindedOnce(thread);
+  },
+
+  'gateway and worker at once': async () => {
+    const held = on.model.replyHeld({ text: 'Words that nobody will hear the end of.' }, 3);
+    const thread = on.says('hello');
+    await held.asked;
+    await on.kill('gateway', 'worker');
+    held.release();
+    await answeredOnce(thread, HELLO);
+  },
+};
+
+/** Claude is told that the worker was lost; the command has left this many marks and leaves no more. */
+async function lostMidway(thread: { channel: string; ts: string }, marks: number): Promise<void> {
+  const log = await answeredOnce(thread, SEEN);
+  const results = eventsOf(log, 'agent.tool_result');
+  expect(results).toMatchObject([{ is_error: true }]);
+  expect(JSON.stringify(results)).toContain('was lost before the result was recorded');
+  expect(on.marks()).toBe(marks);
+}
+
+/** Somebody asked for a command that now waits for a person. */
+async function asked(): Promise<{ channel: string; ts: string }> {
+  await on.commands('always_ask');
+  const thread = on.says(`run ${MARK}`);
+  await on.card(thread);
+  await on.atRest();
+  return thread;
+}
+
+async function ranOnce(thread: { channel: string; ts: string }): Promise<void> {
+  const log = await answeredOnce(thread, SEEN);
+  expect(eventsOf(log, 'agent.tool_result')).toMatchObject([{ is_error: false }]);
+  expect(eventsOf(log, 'deckhand.approval_decided')).toMatchObject([{ outcome: 'allowed', by: { name: 'Ben' } }]);
+  expect(on.marks()).toBe(1);
+}
+
+async function reminderFallsDue(): Promise<void> {
+  await on.house.database.db
+    .collection('approvals')
+    .updateMany({ status: 'pending' }, { $set: { remind_at: new Date(0) } });
+}
+
+async function remindedOnce(thread: { channel: string; ts: string }): Promise<void> {
+  await on.heard(thread, 'A reminder');
+  expect(eventsOf(await on.atRest(), 'deckhand.approval_reminded')).toHaveLength(1);
+  expect(on.said(thread, 'A reminder')).toHaveLength(1);
+  // The question is still there to be answered.
+  await on.slack.user('Ben').click(await on.card(thread), 'Approve');
+  await ranOnce(thread);
+}
+
+describe('killed with -9', () => {
+  test.for(Object.keys(STEPS))('%s', SLOW, (step) => STEPS[step]?.());
+
+  test('what killed workers left on their machines goes when these are back', SLOW, async () => {
+    await on.kill('worker');
+    await on.kill('worker');
+    for (const machine of ['machine-0', 'machine-1']) {
+      await eventually(() => expect(ownFolders(join(on.house.data_dir, machine)).length).toBeLessThanOrEqual(1));
+    }
+  });
+});
+
+test('docs/reliability.md names every step, in this order', () => {
+  const page = readFileSync('docs/reliability.md', 'utf8');
+  const [, table = ''] = /## Kill matrix\n([\s\S]*?)(\n## |$)/.exec(page) ?? [];
+  const rows = [...table.matchAll(/^\| ([^|]+?) \|/gm)].map(([, first]) => first).slice(2);
+  expect(rows).toEqual(Object.keys(STEPS));
+});

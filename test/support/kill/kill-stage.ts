@@ -1,0 +1,248 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Anthropic from '@anthropic-ai/sdk';
+import { expect, inject } from 'vitest';
+import { deliveryIdOf } from '../../../connectors/slack/render.ts';
+import { detectCgroups, listCgroups } from '../../../sandbox/cgroup.ts';
+import type { LogEntry } from '../../../src/session/event.ts';
+import type { LoggedDocument } from '../../../src/session/log-document.ts';
+import { createMongoLog } from '../../../src/session/mongo-log.ts';
+import { eventually } from '../eventually.ts';
+import { type Gate, mongoGate, redisGate } from '../gate/gate.ts';
+import type { MongoCommand } from '../gate/mongo-wire.ts';
+import type { RedisCommand } from '../gate/redis-wire.ts';
+import { buildHouse, type House, type HouseProcess } from '../house.ts';
+import { startTestModel, type TestModel } from '../model.ts';
+import { plainAnswer } from '../plain-answers.ts';
+import { descendants, stillRunning } from '../processes.ts';
+import { buttonLabels, type MessagePlace } from '../slack/person.ts';
+import { type SlackServer, startSlackServer } from '../slack/server.ts';
+import { readable } from '../slack/transcript.ts';
+import type { SlackMessage } from '../slack/workspace.ts';
+
+export type Role = 'gateway' | 'worker';
+
+/** A process with gates of its own before the services. */
+export interface Victim extends HouseProcess {
+  mongo: Gate<MongoCommand>;
+  redis: Gate<RedisCommand>;
+}
+
+/**
+ * A house whose gateway and worker are killed, each time at another step, and replaced. Everybody speaks in Slack. Two
+ * machines take turns as the worker's, so that a session goes on elsewhere and each machine comes back later.
+ */
+export interface KillStage extends AsyncDisposable {
+  house: House;
+  model: TestModel;
+  slack: SlackServer;
+  gateway: Victim;
+  worker: Victim;
+  /** Start what is missing. */
+  ready(): Promise<void>;
+  /** SIGKILL, all at once, then a successor for each; what each left of processes is gone by the end. */
+  kill(...roles: Role[]): Promise<void>;
+  /** Commands of new sessions run at once, or ask a person. */
+  commands(policy: 'always_allow' | 'always_ask'): Promise<void>;
+  /** Ana mentions the bot: it answers, or runs a command when the text is `run …`. */
+  says(text: string): MessagePlace;
+  heard(thread: MessagePlace, words: string): Promise<SlackMessage>;
+  said(thread: MessagePlace, words: string): SlackMessage[];
+  card(thread: MessagePlace): Promise<SlackMessage>;
+  /** The latest session's log. */
+  log(): Promise<LogEntry[]>;
+  /** How often the latest session's commands have left their mark, on whichever machine. */
+  marks(): number;
+  /** The latest session is at rest in every respect: nothing is owed, held or half done, in no place. */
+  atRest(): Promise<LogEntry[]>;
+}
+
+/** A command that leaves a mark each time it runs. */
+export const MARK = 'echo ran >> marks';
+
+/** Only what never comes takes this long: a lease, a sweep and the start of a process on a busy machine. */
+const PATIENCE_MS = 60_000;
+
+/** The time to notice a loss. Longer than a busy machine may leave a living process without the processor. */
+const LEASE_MS = 2_000;
+
+export async function killStage(): Promise<KillStage> {
+  const model = await startTestModel();
+  model.otherwise(plainAnswer);
+  const slack = await startSlackServer();
+  const house = await buildHouse({
+    ANTHROPIC_API_KEY: 'test',
+    ANTHROPIC_BASE_URL: model.base_url,
+    SLACK_BOT_TOKEN: slack.tokens.bot,
+    SLACK_API_URL: slack.apiUrl,
+    SLACK_SIGNING_SECRET: slack.tokens.signing_secret,
+    DECKHAND_LEASE_MS: String(LEASE_MS),
+  });
+  const { db } = house.database;
+  const log = createMongoLog(db, { appended: () => undefined });
+  const living: Partial<Record<Role, Victim>> = {};
+  let started = 0;
+  let latestId = '';
+
+  async function start(role: Role): Promise<void> {
+    started += 1;
+    const [mongo, redis] = await Promise.all([mongoGate(inject('mongodb_uri')), redisGate(inject('redis_url'))]);
+    const started_process = await house.start(role, {
+      MONGODB_URI: mongo.uri,
+      REDIS_URL: redis.uri,
+      ...(role === 'worker' ? { DECKHAND_DATA_DIR: join(house.data_dir, `machine-${started % 2}`) } : {}),
+    });
+    living[role] = { ...started_process, mongo, redis };
+    if (role === 'gateway') slack.deliverTo(`${started_process.url}/slack/events`);
+  }
+
+  function alive(role: Role): Victim {
+    const victim = living[role];
+    if (victim === undefined) throw new Error(`There is no ${role} now`);
+    return victim;
+  }
+
+  async function latest(): Promise<LoggedDocument & { conversation_id?: string }> {
+    const [found] = await db.collection<LoggedDocument>('sessions').find().sort({ created_at: -1 }).limit(1).toArray();
+    if (found === undefined) throw new Error('There is no session yet');
+    return found;
+  }
+
+  async function entries(): Promise<LogEntry[]> {
+    const { _id, workspace_id } = await latest();
+    latestId = _id;
+    return log.read({ workspace_id, session_id: _id });
+  }
+
+  const machines = () =>
+    ['machine-0', 'machine-1'].map((name) => join(house.data_dir, name, 'sandboxes', 'workspaces'));
+
+  const stage: KillStage = {
+    house,
+    model,
+    slack,
+    get gateway() {
+      return alive('gateway');
+    },
+    get worker() {
+      return alive('worker');
+    },
+    async ready() {
+      model.forget();
+      await Promise.all((['gateway', 'worker'] as const).filter((role) => living[role] === undefined).map(start));
+    },
+    async kill(...roles) {
+      const victims = roles.map(alive);
+      const children = victims.flatMap((victim) => descendants(victim.pid));
+      await Promise.all(victims.map((victim) => victim.kill()));
+      for (const role of roles) delete living[role];
+      await Promise.all(
+        victims.flatMap(({ mongo, redis }) => [mongo, redis].map((gate) => gate[Symbol.asyncDispose]())),
+      );
+      await Promise.all(roles.map(start));
+      await eventually(() => expect(stillRunning(children)).toEqual([]), PATIENCE_MS);
+      const groups = detectCgroups();
+      await eventually(() => {
+        const left = groups === null ? [] : listCgroups(groups);
+        for (const { pid } of victims) expect(left.filter((name) => name.startsWith(`deckhand-${pid}-`))).toEqual([]);
+      }, PATIENCE_MS);
+      expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(house.data_dir);
+    },
+    async commands(policy) {
+      const client = new Anthropic({ baseURL: alive('gateway').url, apiKey: house.api_key, maxRetries: 0 });
+      const [agent] = (await client.beta.agents.list()).data;
+      await client.beta.agents.update(agent?.id ?? '', {
+        version: agent?.version ?? 0,
+        metadata: { deckhand_remind_after: '1h' },
+        tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: policy } } }],
+      });
+    },
+    says: (text) => slack.user('Ana').mention('ops', text),
+    heard: (thread, words) =>
+      eventually(() => {
+        const [first] = stage.said(thread, words);
+        if (first === undefined) throw new Error(`Nobody said ${words}:\n${slack.transcript(thread)}`);
+        return first;
+      }, PATIENCE_MS),
+    said: (thread, words) =>
+      slack.workspace.messages.filter(
+        (message) =>
+          message.channel === thread.channel &&
+          message.thread_ts === thread.ts &&
+          message.bot_id !== undefined &&
+          message.ephemeral_to === undefined &&
+          readable(message).includes(words),
+      ),
+    card: (thread) =>
+      eventually(() => {
+        const found = stage.said(thread, '').find((message) => buttonLabels(message).includes('Approve'));
+        if (found === undefined) throw new Error(`Nothing waits:\n${slack.transcript(thread)}`);
+        return found;
+      }, PATIENCE_MS),
+    log: entries,
+    marks: () => machines().reduce((sum, workspaces) => sum + linesOf(join(workspaces, latestId, 'files', 'marks')), 0),
+    async atRest() {
+      await eventually(async () => {
+        const { _id, log: head } = await latest();
+        const { status, owed, undelivered } = head;
+        const cursors = db.collection<{ _id: string; holder: string | null }>('delivery_cursors');
+        expect({
+          log: { status, owed, undelivered, holder: head.lease.holder },
+          cursor: (await cursors.findOne({ _id }))?.holder,
+          chat_events: await db.collection('inbound').countDocuments({ state: { $ne: 'applied' } }),
+          posts: await db.collection('deliveries').countDocuments({ state: { $ne: 'posted' } }),
+          decisions: await db.collection('approvals').countDocuments({ appended: false }),
+        }).toEqual({
+          log: { status: 'idle', owed: false, undelivered: false, holder: null },
+          cursor: null,
+          chat_events: 0,
+          posts: 0,
+          decisions: 0,
+        });
+      }, PATIENCE_MS);
+      const found = await entries();
+      expectSoundLog(found);
+      expectEachPostOnce(slack);
+      return found;
+    },
+    async [Symbol.asyncDispose]() {
+      const gates = Object.values(living).flatMap(({ mongo, redis }) => [mongo, redis]);
+      await house[Symbol.asyncDispose]();
+      await Promise.all(gates.map((gate) => gate[Symbol.asyncDispose]()));
+      await slack[Symbol.asyncDispose]();
+      await model[Symbol.asyncDispose]();
+    },
+  };
+  return stage;
+}
+
+function linesOf(path: string): number {
+  try {
+    return readFileSync(path, 'utf8').trim().split('\n').length;
+  } catch {
+    return 0;
+  }
+}
+
+/** No gap, nothing twice, a result for every call, and the end of a run at the end. */
+function expectSoundLog(log: readonly LogEntry[]): void {
+  const events = log.map((entry) => entry.event);
+  expect(log.map((entry) => entry.seq)).toEqual(log.map((_entry, index) => index + 1));
+  expect(new Set(events.map((event) => event.id)).size).toBe(events.length);
+  const calls = events.flatMap((event) => (event.type === 'agent.tool_use' ? [event.id] : []));
+  const results = events.flatMap((event) => (event.type === 'agent.tool_result' ? [event.tool_use_id] : []));
+  const idle = events.findLast((event) => event.type === 'session.status_idle');
+  const waiting = idle?.stop_reason.type === 'requires_action' ? idle.stop_reason.event_ids : [];
+  expect([...results, ...waiting].sort()).toEqual(calls.sort());
+}
+
+/** No delivery stands in a conversation twice. */
+function expectEachPostOnce(slack: SlackServer): void {
+  const ids = slack.workspace.messages.flatMap((message) => deliveryIdOf(message.metadata) ?? []);
+  expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([]);
+}
+
+/** What is on a machine beside sessions' files: folders of workers' own. */
+export function ownFolders(data_dir: string): string[] {
+  return readdirSync(join(data_dir, 'sandboxes', 'workspaces')).filter((name) => name.startsWith('.'));
+}

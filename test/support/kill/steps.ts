@@ -1,0 +1,45 @@
+import type { EventType } from '../../../src/session/event.ts';
+import type { MongoCommand } from '../gate/mongo-wire.ts';
+import type { RedisCommand } from '../gate/redis-wire.ts';
+
+/** The product's writes as they pass a gate: the only place of these tests that knows how they look on the wire. */
+
+type Step = (command: MongoCommand) => boolean;
+
+function isWrite(command: MongoCommand, collection: string): boolean {
+  return ['update', 'insert', 'findAndModify'].includes(command.name) && command.collection === collection;
+}
+
+function mentions(command: MongoCommand, words: string): boolean {
+  return JSON.stringify(command.body).includes(words);
+}
+
+/** An append to a session's log that holds an event of this type. */
+export function appends(type: EventType): Step {
+  return (command) => isWrite(command, 'sessions') && mentions(command, `"type":"${type}"`);
+}
+
+/** A worker becomes a session's brain. */
+export const claimsSession: Step = (command) =>
+  isWrite(command, 'sessions') &&
+  mentions(command, '"log.lease.token"') &&
+  mentions(command, '"log.lease.holder":{"$literal"');
+
+/** A question gets its record, after the log has asked it. */
+export const recordsQuestion: Step = (command) => isWrite(command, 'approvals') && mentions(command, '"$setOnInsert"');
+
+/** A gateway takes a reminder that is due. */
+export const claimsReminder: Step = (command) =>
+  command.name === 'findAndModify' && command.collection === 'approvals' && mentions(command, '"remind_at":{"$lte"');
+
+/** A gateway takes something to post, before it does. */
+export const claimsDelivery: Step = (command) => isWrite(command, 'deliveries') && mentions(command, '"$setOnInsert"');
+
+/** A gateway notes that something stands in the conversation. */
+export const confirmsDelivery: Step = (command) =>
+  isWrite(command, 'deliveries') && mentions(command, '"state":"posted"') && !mentions(command, '"$setOnInsert"');
+
+/** A session is put into the queue, so that a worker takes it. */
+export function wakesWorker({ name, args }: RedisCommand): boolean {
+  return name.startsWith('EVAL') && args.some((arg) => arg.includes('"session_id"'));
+}
