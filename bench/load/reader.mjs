@@ -3,6 +3,8 @@
  * Plain JavaScript, because its memory is measured.
  */
 import Anthropic from '@anthropic-ai/sdk';
+// Loaded here, not ahead of this file: it must not hear a request that only the handlers below know.
+import '../processes/probe.mjs';
 import { serve } from '../processes/serve.mjs';
 
 const handlers = {

@@ -10,7 +10,7 @@ import { repeated, until } from './rounds.ts';
 const SESSIONS = 1000;
 /** Ten seconds of words after half a second's thought. */
 const ANSWER = { ttft: 500, tokens: 400, rate: 40 };
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 120_000;
 
 interface Load {
   resident: number;
@@ -102,9 +102,8 @@ function textOf(event: StoredEvent['event']): string {
 }
 
 async function readBare(stage: Stage): Promise<Load> {
-  const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-  const args = ['--import', at('../processes/probe.mjs'), at('../load/reader.mjs')];
-  await using reader = startChild<ReaderHandlers & ProbeHandlers>(args, { NODE_ENV: 'production' });
+  const script = fileURLToPath(new URL('../load/reader.mjs', import.meta.url));
+  await using reader = startChild<ReaderHandlers & ProbeHandlers>([script], { NODE_ENV: 'production' });
   await stage.model.call('hold');
   const reading = reader.call('read', { base_url: stage.model_url, streams: SESSIONS, ...ANSWER });
   await until('all streams are open', PATIENCE_MS, async () => (await stage.model.call('held')) === SESSIONS);
