@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArguments, USAGE, UsageError } from './arguments.ts';
-import type { Benchmark } from './benchmark.ts';
+import type { Benchmark, Findings } from './benchmark.ts';
 import { BENCHMARKS, namesOf, select } from './benchmarks.ts';
 import { type Judged, judge } from './row.ts';
 import { openStage, type Stage } from './stage.ts';
@@ -34,14 +34,22 @@ async function measure(stage: Stage, benchmark: Benchmark, rounds: number | null
   const started = performance.now();
   const say = (text: string) => console.error(`${benchmark.name}: ${text}`);
   say(benchmark.about);
-  const { rows, notes = [] } = await benchmark.run(stage, {
-    rounds: rounds ?? benchmark.rounds,
-    profile_dir: profile ? fileURLToPath(new URL('../dist/profile', import.meta.url)) : null,
-    say,
-  });
+  let broken = 'was not measured';
+  const { rows, notes = [] } = await benchmark
+    .run(stage, {
+      rounds: rounds ?? benchmark.rounds,
+      profile_dir: profile ? fileURLToPath(new URL('../dist/profile', import.meta.url)) : null,
+      say,
+    })
+    .catch((error: unknown): Findings => {
+      // The other benchmarks' results are not lost for it.
+      broken = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      say(`broke off: ${broken}`);
+      return { rows: {} };
+    });
   say(`done after ${((performance.now() - started) / 1000).toFixed(0)} s`);
   const judged = Object.entries(benchmark.rows).map(([name, spec]) =>
-    judge(`${benchmark.name}.${name}`, spec, rows[name] ?? { rounds: [], n: 0, errors: ['was not measured'] }),
+    judge(`${benchmark.name}.${name}`, spec, rows[name] ?? { rounds: [], n: 0, errors: [broken] }),
   );
   return { judged, notes };
 }

@@ -16,7 +16,7 @@ const arrivals = new Map<string, string[]>();
 let remembers = false;
 let requests = 0;
 /** While it stands, paced answers wait for its opening. */
-let gate: { opened: Promise<void>; open: () => void; waiting: number } | null = null;
+let gate: { opened: Promise<void>; open: () => void; waiting: Set<ServerResponse> } | null = null;
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const arrived = process.hrtime.bigint();
@@ -33,7 +33,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (remembers) arrivals.set(directive.nonce, [...(arrivals.get(directive.nonce) ?? []), String(arrived)]);
   response.writeHead(200, { 'content-type': 'text/event-stream', 'request-id': `req_${requests}` });
   if (gate !== null && directive.rate > 0) {
-    gate.waiting += 1;
+    gate.waiting.add(response);
+    response.once('close', () => gate?.waiting.delete(response));
     await gate.opened;
   }
   if (directive.ttft > 0) await new Promise((resolve) => setTimeout(resolve, directive.ttft));
@@ -86,10 +87,10 @@ const handlers = {
     const opened = new Promise<void>((resolve) => {
       open = resolve;
     });
-    gate = { opened, open, waiting: 0 };
+    gate = { opened, open, waiting: new Set() };
   },
-  /** How many answers wait. */
-  held: async () => gate?.waiting ?? 0,
+  /** How many answers wait and are still waited for. */
+  held: async () => gate?.waiting.size ?? 0,
   /** Let them begin. */
   release: async () => {
     gate?.open();

@@ -10,7 +10,7 @@ import { repeated, until } from './rounds.ts';
 const SESSIONS = 1000;
 /** Ten seconds of words after half a second's thought. */
 const ANSWER = { ttft: 500, tokens: 400, rate: 40 };
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 300_000;
 
 interface Load {
   resident: number;
