@@ -20,14 +20,39 @@ async function main(): Promise<void> {
   const judged: Judged[] = [];
   const notes: string[] = [];
   await using stage = await openStage();
+  const stopping = stopSignal(() => giveUp(stage));
   for (const benchmark of benchmarks) {
     const found = await measure(stage, benchmark, args.rounds, args.profile);
+    // It ended because its processes did; `giveUp` ends this one.
+    if (stopping.aborted) return new Promise(() => undefined);
     judged.push(...found.judged.filter(({ row }) => wants(row.name)));
     notes.push(...found.notes);
   }
   console.log(args.json ? JSON.stringify(judged.map(({ row }) => row)) : [table(judged), ...notes].join('\n\n'));
   if (args.json && notes.length > 0) console.error(notes.join('\n\n'));
   if (args.strict && judged.some(({ row }) => !row.ok)) process.exitCode = 1;
+}
+
+function stopSignal(stop: () => Promise<never>): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      stopping.abort();
+      void stop();
+    });
+  }
+  return stopping.signal;
+}
+
+/** Leave no process, database or file behind. */
+async function giveUp(stage: Stage): Promise<never> {
+  console.error('Stopping…');
+  try {
+    await stage[Symbol.asyncDispose]();
+  } catch (error) {
+    console.error(error);
+  }
+  process.exit(130);
 }
 
 async function measure(stage: Stage, benchmark: Benchmark, rounds: number | null, profile: boolean) {

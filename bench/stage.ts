@@ -68,7 +68,12 @@ export async function openStage(): Promise<Stage> {
       model,
       model_url,
       load,
-      house: (env = {}) => openHouse({ mongodb_uri, redis_url, model_url, data_dir }, env),
+      async house(env = {}) {
+        const house = await openHouse({ mongodb_uri, redis_url, model_url, data_dir }, env);
+        // Whoever opened it closes it; this is for a run that is cut short.
+        cleanup.defer(() => house[Symbol.asyncDispose]());
+        return house;
+      },
       [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
     };
   } catch (error) {

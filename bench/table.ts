@@ -14,7 +14,7 @@ export function table(judged: readonly Judged[]): string {
       .join('  ')
       .trimEnd(),
   );
-  return [...text, ...judged.flatMap(problems)].join('\n');
+  return [...text, ...problems(judged)].join('\n');
 }
 
 function cells({ row, spread }: Judged): string[] {
@@ -33,9 +33,17 @@ function cells({ row, spread }: Judged): string[] {
   ];
 }
 
-/** The first few errors of a row and how many there were. */
-function problems({ row, errors }: Judged): string[] {
-  if (errors.length === 0) return [];
-  const shown = [...new Set(errors)].slice(0, 5).map((error) => `  ${error}`);
-  return ['', `${row.name}: ${errors.length} errors, such as`, ...shown];
+/** The first few errors and how many there were; rows of one measurement share theirs. */
+function problems(judged: readonly Judged[]): string[] {
+  const rows = new Map<string, { names: string[]; errors: string[] }>();
+  for (const { row, errors } of judged) {
+    if (errors.length === 0) continue;
+    const key = errors.join('\n');
+    rows.set(key, { names: [...(rows.get(key)?.names ?? []), row.name], errors });
+  }
+  return [...rows.values()].flatMap(({ names, errors }) => [
+    '',
+    `${names.join(', ')}: ${errors.length} errors, such as`,
+    ...[...new Set(errors)].slice(0, 5).map((error) => `  ${error}`),
+  ]);
 }

@@ -63,4 +63,6 @@ test('the table shows a row per line, its spread, and what went wrong', () => {
   expect(lines[1]).toMatch(/^turn\.latency +9 +ms +8\.\.30 +40 +3 +3 x +<= 10 +4 +ok$/);
   expect(lines[2]).toMatch(/^turn\.throughput +9 +turns\/s .* >= 250 +4 +NOT OK$/);
   expect(lines.slice(3)).toEqual(['', 'turn.throughput: 3 errors, such as', '  a', '  b']);
+  const both = table([bad, { ...bad, row: { ...bad.row, name: 'turn.cpu-load' } }]);
+  expect(both).toMatch(/\n\nturn\.throughput, turn\.cpu-load: 3 errors, such as\n {2}a\n {2}b$/);
 });
