@@ -22,8 +22,8 @@ export interface CursorLease {
 export interface CursorStore {
   /** Null: another gateway is at it. */
   acquire(session_id: string, workspace_id: string, holder: string, ttl_ms: number): Promise<CursorLease | null>;
-  /** False: another gateway has taken over. */
-  renew(lease: CursorLease, ttl_ms: number): Promise<boolean>;
+  /** Null: another gateway has taken over, or it was given back. */
+  renew(lease: CursorLease, ttl_ms: number): Promise<CursorLease | null>;
   /** Everything up to `seq` is shown. False: another gateway has taken over. */
   advance(lease: CursorLease, seq: number): Promise<boolean>;
   release(lease: CursorLease): Promise<void>;
@@ -58,10 +58,11 @@ export function createCursorStore(db: Db): CursorStore {
     },
 
     async renew(lease, ttl_ms) {
-      const renewed = await cursors.updateOne({ _id: lease.session_id, token: lease.token }, [
+      // A renewal that a release overtook must not hold for nobody what was just given back.
+      const renewed = await cursors.updateOne({ _id: lease.session_id, token: lease.token, holder: { $ne: null } }, [
         { $set: { until: { $add: ['$$NOW', ttl_ms] } } },
       ]);
-      return renewed.matchedCount === 1;
+      return renewed.matchedCount === 1 ? lease : null;
     },
 
     async advance(lease, seq) {

@@ -24,6 +24,7 @@ export interface DeliveryStore {
   /** Claim it, or find what an earlier claim came to. */
   claim(delivery: Omit<Delivery, 'state' | 'ref' | 'claimed_at'>): Promise<{ delivery: Delivery; first: boolean }>;
   get(id: string): Promise<Delivery | null>;
+  /** What came to it. One that is posted or failed does not become live again, whoever is late with saying so. */
   record(id: string, change: Partial<Pick<Delivery, 'state' | 'ref' | 'outgoing'>>): Promise<void>;
   /** Live posts of a session that never became final. */
   live(session_id: string): Promise<Delivery[]>;
@@ -62,7 +63,8 @@ export function createDeliveryStore(db: Db): DeliveryStore {
     },
     get: (id) => deliveries.findOne({ _id: id }),
     async record(id, change) {
-      await deliveries.updateOne({ _id: id }, { $set: change });
+      const open = change.state === 'live' ? { state: { $in: ['claimed', 'live'] as Delivery['state'][] } } : {};
+      await deliveries.updateOne({ _id: id, ...open }, { $set: change });
     },
     live: (session_id) => deliveries.find({ session_id, state: 'live' }).sort({ claimed_at: 1 }).toArray(),
   };

@@ -24,6 +24,8 @@ export interface PostDeps {
   signal: AbortSignal;
   /** Fires later, or never: ends the call that is under way. Its outcome is then unknown. */
   calls: AbortSignal;
+  /** Asked before each call: a gateway that was stopped for a while is not the one that shows the session any more. */
+  isHeld(): boolean;
 }
 
 const LONGEST_WAIT_MS = 30_000;
@@ -52,7 +54,11 @@ export async function deliver(deps: PostDeps, outgoing: Outgoing): Promise<PostR
   const { workspace_id, session_id, conversation } = deps;
   const claim = { _id: outgoing.delivery_id, workspace_id, session_id, conversation, outgoing };
   const { delivery, first } = await store.claim(claim);
-  if (delivery.ref !== null) return restate(deps, delivery.ref, outgoing);
+  if (delivery.ref !== null) {
+    // The whole text stands there: what is only heard of it now is late.
+    if (stateOf(outgoing) === 'live' && delivery.state === 'posted') return delivery.ref;
+    return restate(deps, delivery.ref, outgoing);
+  }
 
   const found = first ? null : await untilDone(deps, () => find(deps, outgoing.delivery_id));
   if (found !== null) return restate(deps, found, outgoing);
@@ -141,6 +147,7 @@ function messageOfDelivery(id: string): string {
 
 async function untilDone<T>(deps: PostDeps, work: () => Promise<T>): Promise<T> {
   for (let failures = 0; ; ) {
+    if (!deps.isHeld()) throw new Error('Another gateway may show this session by now');
     deps.signal.throwIfAborted();
     try {
       return await work();

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { type Hints, parseSessionHint, sessionChannel } from '../session/hints.ts';
+import { holdLease } from '../session/lease.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import type { Connector, ConversationKey } from './connector.ts';
 import type { CursorLease, CursorStore } from './delivery-cursor.ts';
@@ -64,15 +65,9 @@ interface Shown {
  */
 export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<void> {
   const { ref, target, connector, lease, slot, stopping, drained } = show;
-  const lost = new AbortController();
-  const signal = AbortSignal.any([stopping, lost.signal]);
-  const calls = AbortSignal.any([drained, lost.signal]);
-  const renewal = setInterval(() => {
-    deps.cursors.renew(lease, deps.timings.lease_ms).then(
-      (held) => held || lost.abort(new Error('Another gateway shows this session now')),
-      (err: unknown) => deps.logger.warn({ reason: messageOf(err), ...ref }, 'delivery lease was not renewed'),
-    );
-  }, deps.timings.lease_ms / 3);
+  using held = holdLease(deps.cursors, lease, deps.timings.lease_ms);
+  const signal = AbortSignal.any([stopping, held.signal]);
+  const calls = AbortSignal.any([drained, held.signal]);
 
   const live = createLive();
   const bell = createWaiter(signal);
@@ -96,6 +91,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     retry_ms: deps.timings.retry_ms,
     signal,
     calls,
+    isHeld: held.isHeld,
     context: { agent_name: target.agent_name, text_limit: connector.limits.text, describe: deps.describe },
   };
   // Not waited for: without Redis there are no live texts, and the log is looked at now and then.
@@ -139,7 +135,6 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       await bell.wait(deps.timings.sweep_ms);
     }
   } finally {
-    clearInterval(renewal);
     bell.clear();
     subscribed
       .then((unsubscribe) => unsubscribe?.())

@@ -1,9 +1,12 @@
-import type { Lease, LogHead, SessionLog } from './log.ts';
-
 /** A lease that is kept alive. `signal` aborts when it is lost: whatever runs under it must stop and append nothing. */
-export interface HeldLease extends Disposable {
+export interface HeldLease<Lease> extends Disposable {
   readonly lease: Lease;
   readonly signal: AbortSignal;
+  /**
+   * Whether it is held at this very moment. A process that was stopped for a while goes on with whatever it was about to
+   * do before its timers, and so the signal, can tell it that its time is over.
+   */
+  isHeld(): boolean;
 }
 
 /** Shares of the lease's time: until it is renewed, and until a renewal that failed is tried again. */
@@ -11,17 +14,17 @@ const RENEW_AFTER = 1 / 3;
 const AGAIN_AFTER = 1 / 12;
 
 /**
- * Keep a lease alive, renewing it three times per `ttl_ms`. A renewal that fails is tried again until the lease would
+ * Keep a lease alive, renewing it three times per `ttl_ms`; null says that somebody else has it. A renewal that fails is tried again until the lease would
  * have run out by this process's own clock; then it counts as lost, because the database may say so to somebody else.
  * Disposing stops the renewals; it does not give the lease back.
  */
-export function holdLease(
-  log: Pick<SessionLog, 'renew'>,
+export function holdLease<Lease, Head>(
+  log: { renew(lease: Lease, ttl_ms: number): Promise<Head | null> },
   lease: Lease,
   ttl_ms: number,
-  onHead: (head: LogHead) => void = () => undefined,
+  onHead: (head: Head) => void = () => undefined,
   now: () => number = Date.now,
-): HeldLease {
+): HeldLease<Lease> {
   const lost = new AbortController();
   let next: NodeJS.Timeout | undefined;
   let end: NodeJS.Timeout | undefined;
@@ -72,5 +75,13 @@ export function holdLease(
 
   validFrom(now());
   renewIn(RENEW_AFTER);
-  return { lease, signal: lost.signal, [Symbol.dispose]: stop };
+  return {
+    lease,
+    signal: lost.signal,
+    isHeld() {
+      if (!done && now() >= validUntil) ranOut();
+      return !lost.signal.aborted;
+    },
+    [Symbol.dispose]: stop,
+  };
 }

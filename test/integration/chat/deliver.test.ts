@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Deliverer } from '../../../src/chat/deliver.ts';
 import { createCursorStore } from '../../../src/chat/delivery-cursor.ts';
-import { forgetDeliveries } from '../../../src/chat/delivery-store.ts';
+import { createDeliveryStore, forgetDeliveries } from '../../../src/chat/delivery-store.ts';
 import { asks, decided, ends, errs, says, uses } from '../../support/chat-events.ts';
 import { type ChatStage, chatStage, place } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -41,6 +41,40 @@ async function shows(texts: unknown[]): Promise<void> {
 async function atRest(): Promise<void> {
   await eventually(async () => expect(await stage.log.undelivered(10)).toEqual([]));
 }
+
+describe('a gateway that was stopped for longer than its lease', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('posts nothing of what it was about to post', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const store = createDeliveryStore(database.db);
+    let slept = false;
+    const sleepy = {
+      ...store,
+      async claim(delivery: Parameters<typeof store.claim>[0]) {
+        const claimed = await store.claim(delivery);
+        if (!slept) vi.setSystemTime(Date.now() + 61_000);
+        slept = true;
+        return claimed;
+      },
+    };
+    const ref = await stage.session();
+    gateway('gateway_1', { store: sleepy });
+    await stage.append(ref, says('Said once.'), ends());
+    await eventually(async () => {
+      const cursor = await database.db.collection('delivery_cursors').findOne({ session_id: ref.session_id });
+      expect(slept).toBe(true);
+      expect(cursor?.['holder'] ?? null).toBeNull();
+    });
+    expect(platform.messages).toEqual([]);
+    await gateway('gateway_2').sweepNow();
+    await shows(['Said once.']);
+    await atRest();
+    expect(platform.calls).toEqual(['find', 'post text', 'status none']);
+  });
+});
 
 describe('a run', () => {
   it('is shown in order, in one conversation, without what is nobody’s business', async () => {
@@ -227,7 +261,7 @@ describe('exactly once', () => {
 
   it('a session goes to another gateway when the lease of a silent one runs out', async () => {
     platform.faults.push({ kind: 'died', after: true });
-    const stuck = { lease_ms: 30, sweep_ms: 60_000, retry_ms: 1, drain_ms: 1 };
+    const stuck = { lease_ms: 2_000, sweep_ms: 60_000, retry_ms: 1, drain_ms: 1 };
     const cursors = createCursorStore(database.db);
     gateway('gateway_1', { timings: stuck, cursors: { ...cursors, renew: () => Promise.reject(new Error('away')) } });
     const ref = await stage.session();

@@ -214,6 +214,44 @@ describe('a text that is being written', () => {
     expect(platform.texts()).toEqual(['There are two.']);
   });
 
+  it('is not taken for unfinished when a gateway is late in saying how far it came', async () => {
+    const store = createDeliveryStore(database.db);
+    let wake: () => void = () => undefined;
+    const asleep = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    let die: () => void = () => undefined;
+    const dead = new Promise<void>((resolve) => {
+      die = resolve;
+    });
+    let said: Promise<void> = asleep;
+    const late = {
+      ...store,
+      async record(id: string, change: Parameters<typeof store.record>[1]) {
+        if (change.state !== 'live') return store.record(id, change);
+        said = asleep.then(() => store.record(id, change));
+        await dead;
+      },
+    };
+    gateway('gateway_1', { store: late });
+    await begun();
+    const id = newId('sevt');
+    await starts(id);
+    await grows(id, 'There a');
+    await shows(['There a▌']);
+    await stage.append(ref, says('There are two.', id));
+    await database.db
+      .collection<{ _id: string; until: Date | null }>('delivery_cursors')
+      .updateOne({ _id: ref.session_id }, { $set: { until: null } });
+    await gateway('gateway_2').sweepNow();
+    await shows(['There are two.']);
+    wake();
+    await said;
+    await stage.append(ref, says('And that is all.'), ends());
+    await shows(['There are two.', 'And that is all.']);
+    die();
+  });
+
   it('is told only at its end where Redis is away', async () => {
     gateway('gateway_1', { hints: brokenHints });
     await stage.append(ref, { type: 'session.status_running' }, says('There are two.'), ends());

@@ -36,6 +36,17 @@ describe('a held lease', () => {
     held[Symbol.dispose]();
   });
 
+  it('is not held any more by a process that slept through its end, before any timer says so', async () => {
+    const { held } = hold(async () => head);
+    await vi.advanceTimersByTimeAsync(TTL / 2);
+    expect(held.isHeld()).toBe(true);
+    // The clock goes on, the timers do not: as after a SIGSTOP.
+    vi.setSystemTime(Date.now() + TTL);
+    expect(held.isHeld()).toBe(false);
+    expect(held.signal.aborted).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it('is lost when somebody else has it', async () => {
     const { renewals, held } = hold(async () => null);
     await vi.advanceTimersByTimeAsync(TTL / 3);
