@@ -140,19 +140,19 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
     },
 
     async claim(ref, holder, ttl_ms): Promise<Claimed | null> {
-      const before = await sessions.findOneAndUpdate(
-        { ...filterOf(ref), $expr: FREE },
-        [
-          {
-            $set: {
-              'log.lease.token': { $add: ['$log.lease.token', 1] },
-              'log.lease.holder': { $literal: holder },
-              'log.lease.until': { $add: ['$$NOW', ttl_ms] },
-            },
+      const take = [
+        {
+          $set: {
+            'log.lease.token': { $add: ['$log.lease.token', 1] },
+            'log.lease.holder': { $literal: holder },
+            'log.lease.until': { $add: ['$$NOW', ttl_ms] },
           },
-        ],
-        { returnDocument: 'before' },
-      );
+        },
+      ];
+      // Nearly always nobody holds it, and finding just that costs half as much.
+      const before =
+        (await sessions.findOneAndUpdate({ ...filterOf(ref), 'log.lease.until': null }, take)) ??
+        (await sessions.findOneAndUpdate({ ...filterOf(ref), $expr: FREE }, take));
       if (before === null) {
         await load(ref, HEAD);
         return null;
