@@ -87,6 +87,16 @@ export function numbered(tail: readonly TailEntry[], after: number): LogEntry[] 
   return tail.map((entry, index) => ({ seq: after + 1 + index, ...entry }));
 }
 
+/** What a head is made of, and whether and by whom the session is held. */
+export const HEAD = {
+  'log.seq': 1,
+  'log.status': 1,
+  'log.stop_reason': 1,
+  'log.owed': 1,
+  'log.closed': 1,
+  'log.lease': 1,
+} as const;
+
 export function headOf(log: LogFields): LogHead {
   return {
     seq: log.seq,

@@ -1,10 +1,12 @@
 import type { Collection, Db, Filter } from 'mongodb';
 import { LeaseLostError, LogMovedError, NotFoundError, SessionClosedError } from '../errors.ts';
 import type { LogEntry } from './event.ts';
+import { createRenewals } from './lease-renewals.ts';
 import type { Append, AppendListener, Claimed, LaneSession, SessionLog, SessionRef, Watchers } from './log.ts';
 import {
   type EventDocument,
   entriesOf,
+  HEAD,
   headOf,
   type LoggedDocument,
   numbered,
@@ -41,6 +43,8 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
   });
   // Copies of what the head holds until they are made: the update that takes them out of there journals them too.
   const events: Collection<EventDocument> = db.collection(EVENTS, { writeConcern: { w: 1 } });
+
+  const renew = createRenewals(sessions);
 
   async function load(ref: SessionRef, projection: Record<string, unknown>): Promise<LoggedDocument> {
     const found = await sessions.findOne(filterOf(ref), { projection });
@@ -167,15 +171,7 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
       };
     },
 
-    async renew(lease, ttl_ms) {
-      const renewed = await sessions.findOneAndUpdate(
-        { ...filterOf(lease), 'log.lease.token': lease.token, 'log.lease.holder': lease.holder },
-        [{ $set: { 'log.lease.until': { $add: ['$$NOW', ttl_ms] } } }],
-        // A renewal that a crash undoes only makes the lease run out sooner.
-        { writeConcern: { w: 1 }, projection: { 'log.tail': 0 } },
-      );
-      return renewed === null ? null : headOf(renewed.log);
-    },
+    renew,
 
     async release(lease) {
       await sessions.updateOne(
@@ -226,15 +222,6 @@ function watchersOf({ lease, in_conversation }: LoggedDocument['log']): Watchers
   const { holder, until } = lease;
   return { brain: holder === null || until === null ? null : { holder, until }, in_conversation };
 }
-
-const HEAD = {
-  'log.seq': 1,
-  'log.status': 1,
-  'log.stop_reason': 1,
-  'log.owed': 1,
-  'log.closed': 1,
-  'log.lease': 1,
-} as const;
 
 const WITH_TAIL = { workspace_id: 1, 'log.seq': 1, 'log.tail': 1 } as const;
 

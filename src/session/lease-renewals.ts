@@ -1,0 +1,69 @@
+import type { Collection } from 'mongodb';
+import type { Lease, LogHead } from './log.ts';
+import { HEAD, headOf, type LoggedDocument } from './log-document.ts';
+
+/** How long a renewal waits for others at most: a small part of the shortest lease, in milliseconds. */
+const GATHER_MS = 25;
+/** Most sessions of one update. */
+const BATCH = 500;
+
+interface Request {
+  lease: Lease;
+  resolve(head: LogHead | null): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Renews leases together: a worker with a thousand sessions would otherwise spend most of its time on saying, session by
+ * session, that it is still there. One update lengthens all that are still this holder's, and one read tells which those
+ * are and where their logs stand.
+ */
+export function createRenewals(
+  sessions: Collection<LoggedDocument>,
+): (lease: Lease, ttl_ms: number) => Promise<LogHead | null> {
+  const waiting = new Map<string, Request[]>();
+
+  async function renewTogether(requests: Request[], holder: string, ttl_ms: number): Promise<void> {
+    const ids = { $in: requests.map(({ lease }) => lease.session_id) };
+    try {
+      await sessions.updateMany(
+        { _id: ids, 'log.lease.holder': holder },
+        [{ $set: { 'log.lease.until': { $add: ['$$NOW', ttl_ms] } } }],
+        // A renewal that a crash undoes only makes the lease run out sooner.
+        { writeConcern: { w: 1 } },
+      );
+      const found = await sessions.find({ _id: ids }, { projection: { workspace_id: 1, ...HEAD } }).toArray();
+      const heads = new Map(found.map((document) => [document._id, document]));
+      for (const { lease, resolve } of requests) {
+        const now = heads.get(lease.session_id);
+        const isHeld = now?.workspace_id === lease.workspace_id && isSame(now.log.lease, lease);
+        resolve(isHeld ? headOf(now.log) : null);
+      }
+    } catch (error) {
+      for (const { reject } of requests) reject(error);
+    }
+  }
+
+  return (lease, ttl_ms) =>
+    new Promise((resolve, reject) => {
+      const key = `${ttl_ms} ${lease.holder}`;
+      const send = (): void => {
+        const requests = waiting.get(key) ?? [];
+        waiting.delete(key);
+        void renewTogether(requests, lease.holder, ttl_ms);
+      };
+      const others = waiting.get(key);
+      const request = { lease, resolve, reject };
+      if (others === undefined) {
+        waiting.set(key, [request]);
+        setTimeout(() => waiting.has(key) && send(), Math.min(GATHER_MS, ttl_ms / 20));
+        return;
+      }
+      others.push(request);
+      if (others.length === BATCH) send();
+    });
+}
+
+function isSame(now: { token: number; holder: string | null }, lease: Lease): boolean {
+  return now.token === lease.token && now.holder === lease.holder;
+}
