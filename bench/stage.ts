@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
 import { MongoClient } from 'mongodb';
 import { createCleanup } from '../src/cleanup.ts';
 import { startEmbeddedMongo } from '../src/embedded/mongo.ts';
@@ -41,7 +42,7 @@ export interface House extends AsyncDisposable {
   start(role: 'gateway' | 'worker', env?: Record<string, string>): Promise<Server>;
 }
 
-const START_MS = 30_000;
+const START_MS = 120_000;
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 export async function openStage(): Promise<Stage> {
@@ -112,6 +113,7 @@ async function openHouse(
   cleanup.defer(async () => {
     await mongo.db(database).dropDatabase();
     await mongo.close();
+    await forgetKeys(stage.redis_url, database);
   });
   let started = 0;
 
@@ -144,4 +146,16 @@ async function openHouse(
     },
     [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose](),
   };
+}
+
+/** A house's keys in Redis have its database's name in them. */
+async function forgetKeys(redis_url: string, database: string): Promise<void> {
+  const redis = new Redis(redis_url);
+  try {
+    for await (const keys of redis.scanStream({ match: `*${database}*`, count: 1000 }) as AsyncIterable<string[]>) {
+      if (keys.length > 0) await redis.unlink(...keys);
+    }
+  } finally {
+    redis.disconnect();
+  }
 }

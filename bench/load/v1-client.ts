@@ -112,14 +112,14 @@ export function messageOf(directive: Directive): object {
   return { events: [{ type: 'user.message', content: [{ type: 'text', text: writeDirective(directive) }] }] };
 }
 
-interface RunningTurn {
+export interface RunningTurn {
   ended: Promise<Turn>;
   hear(name: string, data: Record<string, unknown>): void;
   fail(reason: string): void;
 }
 
 /** Follows one turn to its end and checks it: as many good tool results as asked for, one answer, and that to this message. */
-function startTurn({ nonce, calls = 0 }: Directive, may_retry: boolean): RunningTurn {
+export function startTurn({ nonce, calls = 0 }: Directive, may_retry: boolean): RunningTurn {
   const started = process.hrtime.bigint();
   const texts: string[] = [];
   let results = 0;

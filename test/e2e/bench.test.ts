@@ -10,7 +10,7 @@ function bench(...args: string[]) {
   return run(process.execPath, ['--import', 'tsx', 'bench/main.ts', ...args], { env });
 }
 
-test('one benchmark prints exactly one array of its rows', { timeout: 180_000 }, async () => {
+test('one benchmark prints exactly one array of its rows', { timeout: 400_000 }, async () => {
   const { stdout, stderr } = await bench('--only', 'recovery', '--rounds', '1', '--json');
   const rows: Row[] = JSON.parse(stdout);
   expect(rows).toEqual([
