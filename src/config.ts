@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { credential, httpUrl, mongodbUri, redisUrl } from './config-values.ts';
 import { DeckhandError } from './errors.ts';
 
 /** Everything that can be set, read once at start. A feature that is off is null, never half-filled. */
@@ -53,7 +54,6 @@ export class ConfigError extends DeckhandError {
   }
 }
 
-const text = z.string().trim().min(1).optional();
 const count = (fallback: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
@@ -61,9 +61,7 @@ const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: count(3000, 0, 65_535),
   DECKHAND_DATA_DIR: z.string().default('.deckhand'),
-  DECKHAND_API_KEY: z
-    .string()
-    .trim()
+  DECKHAND_API_KEY: credential()
     .min(16, 'use at least 16 characters, for example from `openssl rand -hex 24`')
     .optional(),
   DECKHAND_LEASE_MS: count(3000, 200, 600_000),
@@ -75,24 +73,18 @@ const environment = z.object({
   DECKHAND_SANDBOX_IDLE_MS: count(600_000, 1000, 86_400_000),
   DECKHAND_CONCURRENCY: count(64, 1, 10_000),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  MONGODB_URI: z
-    .string()
-    .regex(/^mongodb(\+srv)?:\/\//, 'must begin with mongodb:// or mongodb+srv://')
-    .optional(),
+  MONGODB_URI: mongodbUri.optional(),
   MONGODB_DATABASE: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,38}$/, 'use letters, digits, _ and -, at most 38')
     .default('deckhand'),
-  REDIS_URL: z
-    .string()
-    .regex(/^(rediss?|unix):\/\//, 'must begin with redis://, rediss:// or unix://')
-    .optional(),
-  ANTHROPIC_API_KEY: text,
-  ANTHROPIC_BASE_URL: z.url('must be a URL such as https://api.anthropic.com').optional(),
-  SLACK_BOT_TOKEN: text.refine((token) => token === undefined || token.startsWith('xoxb-'), 'must begin with xoxb-'),
-  SLACK_APP_TOKEN: text.refine((token) => token === undefined || token.startsWith('xapp-'), 'must begin with xapp-'),
-  SLACK_SIGNING_SECRET: text,
-  SLACK_API_URL: z.url('must be a URL; leave it out for slack.com').optional(),
+  REDIS_URL: redisUrl.optional(),
+  ANTHROPIC_API_KEY: credential().optional(),
+  ANTHROPIC_BASE_URL: httpUrl('https://api.anthropic.com').optional(),
+  SLACK_BOT_TOKEN: credential().startsWith('xoxb-', 'must begin with xoxb-').optional(),
+  SLACK_APP_TOKEN: credential().startsWith('xapp-', 'must begin with xapp-').optional(),
+  SLACK_SIGNING_SECRET: credential().optional(),
+  SLACK_API_URL: httpUrl('https://slack.com/api/').optional(),
 });
 
 /**

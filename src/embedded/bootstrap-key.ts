@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, link, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DeckhandError } from '../errors.ts';
+import { makeDataDir } from './data-dir.ts';
 
 /**
  * The API key of a Deckhand that was given none: made once, kept in `api-key` below the data directory where only this
@@ -11,7 +12,7 @@ import { DeckhandError } from '../errors.ts';
  */
 export async function bootstrapKey(dataDir: string): Promise<{ api_key: string; made: boolean; path: string }> {
   const path = join(dataDir, 'api-key');
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeDataDir(dataDir);
   const kept = await keptKey(path);
   if (kept !== null) return { api_key: kept, made: false, path };
 

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, constants, link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { DeckhandError } from '../errors.ts';
+import { DeckhandError, messageOf } from '../errors.ts';
 
 const run = promisify(execFile);
 
@@ -30,6 +30,19 @@ export interface DataDirLock {
 
 const LOCK_FILE = /^lock\.(\d+)$/;
 
+/** @throws DeckhandError when it can be neither made nor written to */
+export async function makeDataDir(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await access(dir, constants.W_OK);
+  } catch (cause) {
+    throw new DeckhandError('data_dir_unusable', `The data directory cannot be used: ${messageOf(cause)}.`, {
+      cause,
+      remedy: 'Set DECKHAND_DATA_DIR to a folder that this user may make and write to.',
+    });
+  }
+}
+
 /**
  * Make the data directory and claim it for this process; a claim of a process that is gone is taken over.
  *
@@ -40,7 +53,7 @@ const LOCK_FILE = /^lock\.(\d+)$/;
  */
 export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
   const dir = resolve(dataDir);
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeDataDir(dir);
   const identity = await identityOf(process.pid);
   const holder: Holder = { pid: process.pid, identity: identity ?? '', since: new Date().toISOString() };
   const draft = join(dir, `lock-draft-${randomUUID()}`);
