@@ -4,6 +4,7 @@ import type { Agents } from '../resources/agents.ts';
 import type { ApiKeys } from '../resources/api-keys.ts';
 import type { Environments } from '../resources/environments.ts';
 import type { Sessions } from '../resources/sessions.ts';
+import { ADMISSION, type AdmissionLimits, admit } from './admission.ts';
 import { agentRoutes } from './agents.ts';
 import { authenticate } from './auth.ts';
 import { readBody } from './body.ts';
@@ -19,6 +20,8 @@ export interface ApiDeps extends EventRoutesDeps {
   sessions: Sessions;
   keys: Pick<ApiKeys, 'verify'>;
   logger: Logger;
+  /** Other limits than the usual ones. */
+  limits?: Partial<AdmissionLimits>;
 }
 
 /**
@@ -29,6 +32,7 @@ export function createApi(deps: ApiDeps): Router {
   const api = Router();
   api.use(nameRequest);
   api.use(authenticate(deps.keys));
+  api.use(admit({ ...ADMISSION, ...deps.limits }));
   api.use(...readBody);
   api.use('/agents', agentRoutes(deps.agents));
   api.use('/environments', environmentRoutes(deps.environments));

@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import Anthropic, { APIError } from '@anthropic-ai/sdk';
 import express from 'express';
 import type { Db } from 'mongodb';
+import type { AdmissionLimits } from '../../src/api/admission.ts';
 import { createApi } from '../../src/api/api.ts';
 import { createApprovalIndexes } from '../../src/approvals/approval-store.ts';
 import { type Approvals, createApprovals } from '../../src/approvals/approvals.ts';
@@ -41,7 +42,13 @@ export interface ApiServer extends AsyncDisposable {
 
 const KEY = 'a key that an operator chose';
 
-export async function startApiServer(db: Db, options: { hints?: Hints; poll_ms?: number } = {}): Promise<ApiServer> {
+interface ApiServerOptions {
+  hints?: Hints;
+  poll_ms?: number;
+  limits?: Partial<AdmissionLimits>;
+}
+
+export async function startApiServer(db: Db, options: ApiServerOptions = {}): Promise<ApiServer> {
   await Promise.all([createLogIndexes(db), createResourceIndexes(db), createApprovalIndexes(db)]);
   const hints = options.hints ?? createMemoryHints();
   const woken: string[] = [];
@@ -76,7 +83,20 @@ export async function startApiServer(db: Db, options: { hints?: Hints; poll_ms?:
   const feeds = createSessionFeeds({ log, hints, logger: silentLogger }, options.poll_ms);
 
   const app = express();
-  app.use('/v1', createApi({ agents, environments, sessions, keys, log, feeds, approvals, logger: silentLogger }));
+  app.use(
+    '/v1',
+    createApi({
+      agents,
+      environments,
+      sessions,
+      keys,
+      log,
+      feeds,
+      approvals,
+      logger: silentLogger,
+      ...(options.limits && { limits: options.limits }),
+    }),
+  );
   const server = app.listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as AddressInfo;

@@ -1,0 +1,159 @@
+import { once } from 'node:events';
+import { get, type IncomingMessage, request } from 'node:http';
+import Anthropic, { APIError } from '@anthropic-ai/sdk';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ensureDefaults } from '../../../src/resources/defaults.ts';
+import { type ApiServer, startApiServer } from '../../support/api-server.ts';
+import { agentMessage, idle } from '../../support/entries.ts';
+import { eventually } from '../../support/eventually.ts';
+import { type TestDatabase, testDatabase } from '../../support/services.ts';
+
+const MEBIBYTE = 1_048_576;
+
+let database: TestDatabase;
+let server: ApiServer;
+let base: { agent: string; environment_id: string };
+
+async function serve(limits: Parameters<typeof startApiServer>[1]): Promise<void> {
+  server = await startApiServer(database.db, limits);
+  const defaults = await ensureDefaults(server);
+  base = { agent: defaults.agent_id, environment_id: defaults.environment_id };
+}
+
+beforeEach(async () => {
+  database = await testDatabase();
+});
+
+afterEach(async () => {
+  await server[Symbol.asyncDispose]();
+  await database[Symbol.asyncDispose]();
+});
+
+/** A request whose body does not end before the test says so. */
+async function beginRequest(bytes: number) {
+  const body = JSON.stringify({ ...base, title: 'x' });
+  const headers = { 'x-api-key': server.key, 'content-length': bytes };
+  const sending = request(`${server.url}/v1/sessions`, { method: 'POST', headers });
+  const answered = once(sending, 'response');
+  sending.write(body.slice(0, 1));
+  return {
+    async end(): Promise<number | undefined> {
+      sending.end(body.slice(1).padEnd(bytes - 1));
+      const [response] = await answered;
+      response.resume();
+      return response.statusCode;
+    },
+  };
+}
+
+type Begun = Awaited<ReturnType<typeof beginRequest>>;
+
+/** Requests that are let in and do not end, and how the next one is refused. One that overtook them is no such one. */
+async function fill(sizes: number[], next: () => PromiseLike<unknown>): Promise<{ open: Begun[]; error: APIError }> {
+  return eventually(async () => {
+    const open = await Promise.all(sizes.map(beginRequest));
+    try {
+      await next();
+    } catch (error) {
+      if (error instanceof APIError) return { open, error };
+      throw error;
+    }
+    await Promise.all(open.map((one) => one.end()));
+    throw new Error('It was let in');
+  });
+}
+
+describe('more requests than a gateway takes on', () => {
+  it('are told to come again, in the API’s own words, and succeed when there is room', async () => {
+    await serve({ limits: { requests_of_workspace: 2 } });
+    const { open, error } = await fill([200, 200], () => server.client.beta.sessions.list());
+    expect(error.status).toBe(429);
+    expect(error.type).toBe('rate_limit_error');
+    expect(error.headers?.get('retry-after')).toBe('1');
+    // The SDK of a client that retries waits as it is told.
+    const patient = new Anthropic({ baseURL: server.url, apiKey: server.key, maxRetries: 5 });
+    const listed = patient.beta.sessions.list();
+    expect(await Promise.all(open.map((one) => one.end()))).toEqual([200, 200]);
+    expect((await listed).data).toBeInstanceOf(Array);
+  });
+
+  it('of one workspace leave room for another', async () => {
+    await serve({ limits: { requests_of_workspace: 1 } });
+    const { key } = await server.keys.create('wrkspc_other', 'other');
+    const { open } = await fill([200], () => server.client.beta.sessions.list());
+    expect((await server.clientWith(key).beta.sessions.list()).data).toEqual([]);
+    expect(await Promise.all(open.map((one) => one.end()))).toEqual([200]);
+  });
+
+  it('are counted by what they weigh', async () => {
+    await serve({ limits: { body_bytes: 3 * MEBIBYTE } });
+    const large = { ...base, title: 'y', metadata: { padding: 'x'.repeat(2 * MEBIBYTE) } };
+    const { open, error } = await fill([2 * MEBIBYTE], async () => {
+      const request = server.client.beta.sessions.create(large);
+      // One that came first is refused for something else.
+      await request.catch((failure: unknown) => {
+        if (failure instanceof APIError && failure.status === 429) throw failure;
+      });
+    });
+    expect(error.type).toBe('rate_limit_error');
+    expect((await server.client.beta.sessions.list()).data).toBeInstanceOf(Array);
+    expect(await Promise.all(open.map((one) => one.end()))).toEqual([200]);
+  });
+});
+
+/** An open stream of this session: what its messages are called, up to the end of the run. */
+async function watch(id: string): Promise<{ seen: Promise<string[]> }> {
+  const headers = { 'x-api-key': server.key };
+  const [response]: IncomingMessage[] = await once(
+    get(`${server.url}/v1/sessions/${id}/events/stream`, { headers, agent: false }),
+    'response',
+  );
+  if (response?.statusCode !== 200) throw new Error(`The stream answered ${response?.statusCode}`);
+  let text = '';
+  const seen = new Promise<string[]>((resolve) => {
+    response.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+      if (!text.includes('event: session.status_idle')) return;
+      resolve([...text.matchAll(/event: agent\.message\ndata: .*?"id":"(\w+)"/g)].map((match) => match[1] ?? ''));
+      response.destroy();
+    });
+  });
+  return { seen };
+}
+
+describe('a thousand open streams', () => {
+  const SESSIONS = 10;
+  const WATCHERS = 100;
+
+  it('all get every event', { timeout: 120_000 }, async () => {
+    await serve({});
+    const ids: string[] = [];
+    for (let n = 0; n < SESSIONS; n++) ids.push((await server.client.beta.sessions.create(base)).id);
+    const watching: Array<Promise<{ seen: Promise<string[]> }>> = [];
+    for (const id of ids) for (let n = 0; n < WATCHERS; n++) watching.push(watch(id));
+    const open = await Promise.all(watching);
+    const expected: string[][] = [];
+    for (const id of ids) {
+      const messages = [agentMessage('a'), agentMessage('b'), agentMessage('c')];
+      for (const [seq, message] of messages.entries()) {
+        await server.log.append({ ...server.ref(id), after: seq, entries: [message] });
+      }
+      await server.log.append({ ...server.ref(id), after: messages.length, entries: [idle()] });
+      const said = messages.map((message) => message.event.id);
+      expected.push(...Array.from({ length: WATCHERS }, () => said));
+    }
+    expect(await Promise.all(open.map((one) => one.seen))).toEqual(expected);
+  });
+
+  it('are as many as a gateway takes', async () => {
+    await serve({ limits: { streams: 1 } });
+    const { id } = await server.client.beta.sessions.create(base);
+    const first = await server.client.beta.sessions.events.stream(id);
+    await expect(server.client.beta.sessions.events.stream(id)).rejects.toMatchObject({ status: 429 });
+    first.controller.abort();
+    await eventually(async () => {
+      const second = await server.client.beta.sessions.events.stream(id);
+      second.controller.abort();
+    });
+  });
+});
