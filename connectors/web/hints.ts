@@ -3,7 +3,7 @@ import type { ConversationSummary, StreamEvents } from './wire.ts';
 
 /** Publish and subscribe between replicas: Redis in production. Losing messages costs seconds, never content. */
 export interface Hints {
-  publish(channel: string, message: string): Promise<void>;
+  publish(channel: string, message: string): Promise<unknown>;
   /** Resolves when the subscription stands, with what ends it. */
   subscribe(channel: string, onMessage: (message: string) => void): Promise<() => Promise<void>>;
 }

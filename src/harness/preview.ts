@@ -1,12 +1,17 @@
 import type { Logger } from '../logger.ts';
 import { type Hints, type PreviewEvent, type SessionHint, sessionChannel } from '../session/hints.ts';
 
-/** Pieces are gathered this long before they are sent: smooth to the eye, and 25 messages a second at most. */
-const GATHER_MS = 40;
-/** How long somebody who came after the first words waits at most for all of them. */
+/** Pieces are gathered this long before they are sent: still smooth to the eye, and 10 messages a second at most. */
+const GATHER_MS = 100;
+/** How long somebody who came after the first words waits for all of them, unless they are long. */
 const SO_FAR_MS = 500;
+/** What saying long texts again and again may cost, in characters a second. */
+const SO_FAR_CHARS_PER_SECOND = 64 * 1024;
 
-/** What watchers see while something is being written. Best effort: losing a piece costs nothing but smoothness. */
+/**
+ * What watchers see while something is being written. Best effort: losing a piece costs nothing but smoothness. A text that
+ * nobody hears is only said whole, now and then, until somebody does.
+ */
 export interface Preview {
   text(message_id: string, text: string, index: number): void;
   thinking(event_id: string): void;
@@ -24,14 +29,24 @@ export function createPreview(deps: { hints: Pick<Hints, 'publish'>; logger: Log
   const started = new Set<string>();
   let message: { id: string; blocks: string[] } | null = null;
   let soFar: NodeJS.Timeout | null = null;
+  /** Somebody heard what was said last. */
+  let watched = true;
+  /** Something was written since then that was not said. */
+  let skipped = false;
   let pending: PreviewEvent[] = [];
   let timer: NodeJS.Timeout | null = null;
 
   function send(event: PreviewEvent): void {
     const hint: SessionHint = { type: 'preview', event };
-    deps.hints.publish(channel, JSON.stringify(hint)).catch((err: unknown) => {
+    deps.hints.publish(channel, JSON.stringify(hint)).then(heardBy, (err: unknown) => {
       deps.logger.debug({ err, session_id }, 'preview was not sent');
     });
+  }
+
+  function heardBy(count: number): void {
+    watched = count > 0;
+    // Who has just come has heard the whole text without this.
+    if (watched && skipped) sendSoFar();
   }
 
   function flush(): void {
@@ -50,16 +65,29 @@ export function createPreview(deps: { hints: Pick<Hints, 'publish'>; logger: Log
   }
 
   function sendSoFar(): void {
+    skipped = false;
     if (message === null) return;
     // What is gathered is part of it, and must not be added to it again.
     flush();
     send({ type: 'event_so_far', event_id: message.id, blocks: Array.from(message.blocks, (text) => text ?? '') });
   }
 
+  function saySoFarLater(): void {
+    const chars = message?.blocks.reduce((sum, text) => sum + text.length, 0) ?? 0;
+    soFar = setTimeout(
+      () => {
+        sendSoFar();
+        saySoFarLater();
+      },
+      Math.max(SO_FAR_MS, (1000 * chars) / SO_FAR_CHARS_PER_SECOND),
+    );
+  }
+
   function written(): void {
     flush();
-    if (soFar !== null) clearInterval(soFar);
+    if (soFar !== null) clearTimeout(soFar);
     soFar = null;
+    skipped = false;
     message = null;
   }
 
@@ -68,10 +96,15 @@ export function createPreview(deps: { hints: Pick<Hints, 'publish'>; logger: Log
       if (!started.has(message_id)) {
         started.add(message_id);
         message = { id: message_id, blocks: [] };
-        soFar ??= setInterval(sendSoFar, SO_FAR_MS);
+        watched = true;
+        if (soFar === null) saySoFarLater();
         send({ type: 'event_start', event: { type: 'agent.message', id: message_id } });
       }
       if (message !== null) message.blocks[index] = (message.blocks[index] ?? '') + text;
+      if (!watched) {
+        skipped = true;
+        return;
+      }
       gather({
         type: 'event_delta',
         event_id: message_id,

@@ -8,7 +8,8 @@ const MAX_HINT_CHARS = 16 * 1024;
  * and whoever depends on hearing also looks now and then by itself.
  */
 export interface Hints {
-  publish(channel: string, message: string): Promise<void>;
+  /** How many heard it. */
+  publish(channel: string, message: string): Promise<number>;
   /**
    * Resolves when the subscription stands; the result ends it. Without Redis it resolves all the same, after a moment, and
    * stands as soon as Redis is back.

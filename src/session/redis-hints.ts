@@ -59,7 +59,7 @@ export function createRedisHints(
     async publish(channel, message) {
       // Said later it would help nobody, and until then it would fill the memory.
       if (deps.publisher.status === 'reconnecting') throw new Error('Redis is away; the hint is dropped');
-      await deps.publisher.publish(prefix + channel, message);
+      return deps.publisher.publish(prefix + channel, message);
     },
 
     async subscribe(channel, onMessage) {

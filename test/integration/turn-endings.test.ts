@@ -173,7 +173,7 @@ describe('without Redis', () => {
 
   test('nobody waits for a subscription that does not come', () =>
     onStage(async (on) => {
-      const hints = { publish: async () => undefined, subscribe: () => new Promise<never>(() => undefined) };
+      const hints = { publish: async () => 0, subscribe: () => new Promise<never>(() => undefined) };
       on.model.reply({ text: 'Hello.' });
       await on.says('hi');
       await on.settle({ hints });

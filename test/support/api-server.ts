@@ -36,7 +36,7 @@ export interface ApiServer extends AsyncDisposable {
   /** What was told of the end of sessions, as `archived:id` and `deleted:id`. */
   readonly ended: string[];
   clientWith(key: string): Anthropic;
-  publish(ref: SessionRef, hint: SessionHint): Promise<void>;
+  publish(ref: SessionRef, hint: SessionHint): Promise<unknown>;
   ref(session_id: string): SessionRef;
 }
 

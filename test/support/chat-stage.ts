@@ -48,7 +48,7 @@ export interface ChatStage {
   session(thread?: string): Promise<SessionRef>;
   /** As a turn or a person does; ids and times are filled in. Returns the events' ids. */
   append(ref: SessionRef, ...events: NewEvent[]): Promise<string[]>;
-  preview(ref: SessionRef, event: PreviewEvent): Promise<void>;
+  preview(ref: SessionRef, event: PreviewEvent): Promise<unknown>;
   /** The sessions of this database, oldest first. */
   refs(): Promise<SessionRef[]>;
   /** All entries of all sessions of one type, in order. */

@@ -1,4 +1,4 @@
-import type { Hints } from '../../connectors/web/hints.ts';
+import type { Hints } from '../../src/session/hints.ts';
 
 /** Pub/sub inside one process, as Redis does it between several: in order, later than the call, to whoever is there. */
 export function createMemoryHints(): Hints {
@@ -7,6 +7,7 @@ export function createMemoryHints(): Hints {
     async publish(channel, message) {
       const listeners = [...(channels.get(channel) ?? [])];
       setImmediate(() => listeners.forEach((listener) => listener(message)));
+      return listeners.length;
     },
     async subscribe(channel, onMessage) {
       const listeners = channels.get(channel) ?? new Set();

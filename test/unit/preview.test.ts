@@ -7,12 +7,13 @@ import { type PreviewEvent, parseSessionHint } from '../../src/session/hints.ts'
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** A turn that previews, and what is heard of it. */
-function watched() {
+/** A turn that previews, and what is heard of it by so many watchers. */
+function watched(watchers = { count: 1 }) {
   const heard: PreviewEvent[] = [];
   const publish = async (_channel: string, message: string) => {
     const hint = parseSessionHint(message);
     if (hint?.type === 'preview') heard.push(hint.event);
+    return watchers.count;
   };
   const preview = createPreview({ hints: { publish }, logger: silentLogger }, 'sesn_1');
   return { heard, preview };
@@ -56,4 +57,43 @@ test('nothing is said after the request is over', () => {
   vi.advanceTimersByTime(5000);
   expect(heard).toHaveLength(before);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test('a text that nobody hears is only said whole, now and then', async () => {
+  const watchers = { count: 0 };
+  const { heard, preview } = watched(watchers);
+  for (let word = 0; word < 40; word++) {
+    preview.text('sevt_1', `${word} `, 0);
+    await vi.advanceTimersByTimeAsync(25);
+  }
+  expect(heard.map((event) => event.type)).toEqual(['event_start', 'event_delta', 'event_so_far', 'event_so_far']);
+});
+
+test('who comes while nobody else listens misses nothing from the first whole text on', async () => {
+  const watchers = { count: 0 };
+  const { heard, preview } = watched(watchers);
+  preview.text('sevt_1', 'one ', 0);
+  await vi.advanceTimersByTimeAsync(0);
+  preview.text('sevt_1', 'two ', 0);
+  await vi.advanceTimersByTimeAsync(400);
+  watchers.count = 1;
+  heard.splice(0);
+  vi.advanceTimersByTime(100);
+  // Written after the whole text was said, before it is known that somebody heard it.
+  preview.text('sevt_1', 'three ', 0);
+  await vi.advanceTimersByTimeAsync(0);
+  preview.text('sevt_1', 'four', 0);
+  await vi.advanceTimersByTimeAsync(200);
+  const live = createLive();
+  for (const event of heard) live.accept(event);
+  expect(live.takeText()?.text).toBe('one two three four');
+});
+
+test('a long text is said whole the less often the longer it is', async () => {
+  const { heard, preview } = watched({ count: 0 });
+  preview.text('sevt_1', 'x'.repeat(256 * 1024), 0);
+  await vi.advanceTimersByTimeAsync(500);
+  heard.splice(0);
+  await vi.advanceTimersByTimeAsync(12_000);
+  expect(heard).toHaveLength(3);
 });
