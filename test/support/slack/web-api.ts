@@ -12,6 +12,8 @@ const METHODS: Record<string, Method> = { ...chatMethods, ...streamMethods, ...c
 
 /** One call as it was asked and answered. Tokens are left out. */
 export interface JournalEntry {
+  /** By this Slack's clock, in milliseconds since the epoch. */
+  at: number;
   method: string;
   args: Arguments;
   /** `ok`, Slack's error, an HTTP status, or `lost` when it was applied and not answered. */
@@ -75,7 +77,7 @@ export function createWebApi(scene: MethodScene, faults: FaultPlan): WebApi {
     async handle(method, request, response) {
       const { token: argToken, ...args } = await argumentsOf(request);
       const token = request.headers.authorization?.replace(/^Bearer /, '') ?? optional({ argToken }, 'argToken');
-      const record = (outcome: string) => journal.push({ method, args, outcome });
+      const record = (outcome: string) => journal.push({ at: scene.clock.now(), method, args, outcome });
       const fault = faults.take(method);
       switch (fault?.kind) {
         case 'held':

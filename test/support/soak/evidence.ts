@@ -1,0 +1,77 @@
+import type { LogEntry } from '../../../src/session/event.ts';
+import type { LogFields } from '../../../src/session/log-document.ts';
+import type { JournalEntry } from '../slack/web-api.ts';
+import type { SlackMessage } from '../slack/workspace.ts';
+import type { Life } from './crew.ts';
+import type { Deed, Fault } from './plan.ts';
+
+/** What somebody said to the bot (or near it), and what became of it as far as they know. */
+export interface Sent {
+  /** The job's id, or that of words which were not for the bot. */
+  id: string;
+  /** Of the plan. */
+  session: string;
+  for_bot: boolean;
+  /** The thread, or the session's id where the API was used. */
+  place: { channel: string; thread: string } | { session_id: string };
+  /** `acked`: it must have its effect. `unknown`: it may have had it. */
+  outcome: 'acked' | 'unknown';
+}
+
+/** One session as MongoDB holds it at the end. */
+export interface SessionEvidence {
+  id: string;
+  /** Null for one that lives in no conversation. */
+  conversation: { channel: string; thread: string } | null;
+  head: Omit<LogFields, 'tail' | 'usage'>;
+  /** The copies and what of the tail is not among them, by sequence number. */
+  entries: LogEntry[];
+}
+
+export interface ApprovalEvidence {
+  id: string;
+  session_id: string;
+  status: string;
+  appended: boolean;
+}
+
+/** What the commands of sessions left in their files. */
+export interface TraceEvidence {
+  session_id: string;
+  /** Lines of all its trace files, on all machines. */
+  lines: string[];
+  /** Files that an edit worked on, with their content. */
+  edits: Record<string, string>;
+}
+
+/** What should have been left behind by nobody. Each in words. */
+export interface Leftovers {
+  processes: string[];
+  cgroups: string[];
+  mounts: string[];
+  folders: string[];
+}
+
+/** Everything the checker looks at, as plain data. */
+export interface Evidence {
+  /** Why the house did not come to rest; null when it did. */
+  unrest: string | null;
+  sent: Sent[];
+  /** What a client of the API was told instead of being served. */
+  refusals: string[];
+  sessions: SessionEvidence[];
+  approvals: ApprovalEvidence[];
+  traces: TraceEvidence[];
+  /** Every call of Slack's Web API, in order; for whoever looks for a reason. */
+  journal: JournalEntry[];
+  /** What MongoDB knows of each post; for the same. */
+  deliveries: unknown[];
+  /** What was done, and when; for the same. */
+  timeline: { at: string; act: Deed | Fault }[];
+  /** All that stands in the test Slack at the end, in order. */
+  messages: SlackMessage[];
+  lives: Life[];
+  leftovers: Leftovers;
+  /** No log of a process may hold one of these. */
+  secrets: string[];
+}

@@ -1,0 +1,140 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import type { Db } from 'mongodb';
+import { detectCgroups, listCgroups } from '../../../sandbox/cgroup.ts';
+import type { LogEntry } from '../../../src/session/event.ts';
+import { type EventDocument, type LoggedDocument, numbered, toEntry } from '../../../src/session/log-document.ts';
+import { descendants, processes } from '../processes.ts';
+import type { Life } from './crew.ts';
+import type { ApprovalEvidence, Leftovers, SessionEvidence, TraceEvidence } from './evidence.ts';
+import { TRACE_FILE } from './jobs.ts';
+
+interface SessionDocument extends LoggedDocument {
+  conversation_id?: string | null;
+}
+
+interface ConversationDocument {
+  _id: string;
+  channel: string;
+  thread: string;
+}
+
+/** Every session as it lies in MongoDB, read past the product's own reader. */
+export async function gatherSessions(db: Db): Promise<SessionEvidence[]> {
+  const conversations = new Map(
+    (await db.collection<ConversationDocument>('conversations').find().toArray()).map((one) => [one._id, one]),
+  );
+  const sessions = await db.collection<SessionDocument>('sessions').find().toArray();
+  return Promise.all(
+    sessions.map(async ({ _id, conversation_id, log: { tail, usage: _usage, ...head } }) => {
+      const copies = await db.collection<EventDocument>('session_events').find({ session_id: _id }).toArray();
+      const entries = new Map<string, LogEntry>(
+        numbered(tail, head.seq - tail.length).map((entry) => [entry.event.id, entry]),
+      );
+      for (const copy of copies) entries.set(copy._id, toEntry(copy));
+      const place = conversations.get(conversation_id ?? '');
+      return {
+        id: _id,
+        conversation: place === undefined ? null : { channel: place.channel, thread: place.thread },
+        head,
+        entries: [...entries.values()].sort((a, b) => a.seq - b.seq),
+      };
+    }),
+  );
+}
+
+export async function gatherApprovals(db: Db): Promise<ApprovalEvidence[]> {
+  const found = await db.collection<{ _id: string } & Omit<ApprovalEvidence, 'id'>>('approvals').find().toArray();
+  return found.map(({ _id, session_id, status, appended }) => ({ id: _id, session_id, status, appended }));
+}
+
+/** What the sessions' commands left on these disks, put together by session. */
+export function gatherTraces(disks: readonly string[]): TraceEvidence[] {
+  const traces = new Map<string, TraceEvidence>();
+  for (const { session_id, folder } of disks.flatMap(sessionFolders)) {
+    const trace = traces.get(session_id) ?? { session_id, lines: [], edits: {} };
+    traces.set(session_id, trace);
+    const files = join(folder, 'files');
+    for (const name of existsSync(files) ? readdirSync(files) : []) {
+      const content = name === TRACE_FILE || name.endsWith('.edit') ? readFileSync(join(files, name), 'utf8') : '';
+      if (name === TRACE_FILE) trace.lines.push(...content.split('\n').filter(Boolean));
+      // On two machines the same attempt's file may stand, each with what was done there: the longest had most done.
+      if (name.endsWith('.edit') && content.length >= (trace.edits[name]?.length ?? 0)) trace.edits[name] = content;
+    }
+  }
+  return [...traces.values()];
+}
+
+function sessionFolders(disk: string): { session_id: string; folder: string }[] {
+  const workspaces = join(disk, 'workspaces');
+  if (!existsSync(workspaces)) return [];
+  return readdirSync(workspaces)
+    .filter((name) => name.startsWith('sesn_'))
+    .map((name) => ({ session_id: name, folder: join(workspaces, name) }));
+}
+
+/** What is unfinished in MongoDB and Redis, in words; nothing when the house is at rest. */
+export async function unfinished(db: Db, redis_url: string): Promise<string[]> {
+  const counts: [string, Promise<number>][] = [
+    ['sessions that are owed a turn', db.collection('sessions').countDocuments({ 'log.owed': true })],
+    [
+      'sessions in the middle of a run',
+      db.collection('sessions').countDocuments({ 'log.status': { $in: ['running', 'rescheduling'] } }),
+    ],
+    // Whoever died holding one when nothing was owed leaves its name there; it holds nobody back once its time is over.
+    ['sessions with a lease', db.collection('sessions').countDocuments({ 'log.lease.until': { $gt: new Date() } })],
+    [
+      'sessions that are not shown',
+      db.collection('sessions').countDocuments({ 'log.undelivered': true, 'log.in_conversation': true }),
+    ],
+    ['sessions that a gateway shows', db.collection('delivery_cursors').countDocuments({ until: { $gt: new Date() } })],
+    ['posts that are neither done nor refused', undone(db)],
+    ['chat events without their effect', db.collection('inbound').countDocuments({ state: 'received' })],
+    ['approvals that wait', db.collection('approvals').countDocuments({ status: 'pending' })],
+    ['decisions that are not in the log', db.collection('approvals').countDocuments({ appended: false })],
+    ['turns in the queue', queued(redis_url, db.databaseName)],
+  ];
+  const found = await Promise.all(counts.map(async ([what, count]) => ({ what, count: await count })));
+  return found.flatMap(({ what, count }) => (count === 0 ? [] : [`${count} ${what}`]));
+}
+
+function undone(db: Db): Promise<number> {
+  return db.collection('deliveries').countDocuments({ state: { $in: ['claimed', 'live'] } });
+}
+
+async function queued(redis_url: string, database: string): Promise<number> {
+  const redis = new Redis(redis_url, { maxRetriesPerRequest: null });
+  try {
+    const key = `deckhand:${database}:turns`;
+    const [waiting, active, delayed] = await Promise.all([
+      redis.llen(`${key}:wait`),
+      redis.llen(`${key}:active`),
+      redis.zcard(`${key}:delayed`),
+    ]);
+    return waiting + active + delayed;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** What is left on this machine when everything has stopped and every session was deleted. */
+export function gatherLeftovers(data_dir: string, disks: readonly string[], lives: readonly Life[]): Leftovers {
+  const pids = new Set(lives.map((life) => String(life.pid)));
+  // The services are children of ours; what a member left behind has lost its parent.
+  const ours = new Set(descendants(process.pid).map((one) => one.pid));
+  const tree = detectCgroups();
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  return {
+    processes: processes()
+      .filter((one) => one.command.includes(data_dir) && !ours.has(one.pid))
+      .map((one) => `${one.pid}: ${one.command.slice(0, 200)}`),
+    cgroups:
+      tree === null ? [] : listCgroups(tree).filter((name) => pids.has(/^deckhand-(\d+)-/.exec(name)?.[1] ?? '')),
+    mounts: mounts.filter((line) => line.includes(data_dir)),
+    folders: disks.flatMap((disk) => {
+      const workspaces = join(disk, 'workspaces');
+      return existsSync(workspaces) ? readdirSync(workspaces).map((name) => join(workspaces, name)) : [];
+    }),
+  };
+}

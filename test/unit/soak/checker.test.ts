@@ -1,0 +1,441 @@
+import { expect, test } from 'vitest';
+import type { LogEntry, SessionEvent } from '../../../src/session/event.ts';
+import { derivedId } from '../../../src/session/id.ts';
+import { emptyLog } from '../../../src/session/log-document.ts';
+import type { SlackMessage } from '../../support/slack/workspace.ts';
+import { CHECKS, check } from '../../support/soak/checker.ts';
+import type { Evidence, SessionEvidence } from '../../support/soak/evidence.ts';
+import { jobText } from '../../support/soak/jobs.ts';
+
+const AT = '2026-11-21T12:00:00.000Z';
+const THREAD = { channel: 'C1', thread: '1.1' };
+const JOB = { id: 's1m1', kind: 'steps', size: 1 } as const;
+
+/** One session of a soak that went well: a command, an edit that people approved, an answer. */
+function session(): SessionEvidence {
+  const events: SessionEvent[] = [
+    { id: 'sevt_in', type: 'user.message', content: [{ type: 'text', text: jobText(JOB) }], processed_at: AT },
+    { id: 'sevt_run', type: 'session.status_running', processed_at: AT },
+    { id: 'sevt_ask', type: 'span.model_request_start', processed_at: AT },
+    { id: 'sevt_text', type: 'agent.message', content: [{ type: 'text', text: 'working on it' }], processed_at: AT },
+    toolUse('sevt_bash', 'bash', { command: "echo 's1m1.1.1' >> trace; sleep 0.3" }),
+    { id: 'sevt_go', type: 'deckhand.tool_started', tool_use_ids: ['sevt_bash'], worker: 'w', processed_at: AT },
+    toolUse('sevt_edit', 'edit', { file_path: 's1m1.1.edit' }),
+    {
+      id: 'sevt_question',
+      type: 'deckhand.approval_requested',
+      approval_id: 'appr_edit',
+      tool_use_id: 'sevt_edit',
+      tool_name: 'edit',
+      summary: '',
+      detail: '',
+      requested_by: null,
+      policy: { approvers: [], four_eyes: false, remind_after_ms: null, expire_after_ms: null },
+      processed_at: AT,
+    },
+    {
+      id: 'sevt_answered',
+      type: 'span.model_request_end',
+      model_request_start_id: 'sevt_ask',
+      is_error: false,
+      model_usage: {
+        input_tokens: 0,
+        output_tokens: 0,
+        cache_creation_input_tokens: 0,
+        cache_read_input_tokens: 0,
+      },
+      processed_at: AT,
+    },
+    result('sevt_result_1', 'sevt_bash'),
+    idle('sevt_wait', 'requires_action'),
+    { id: 'sevt_yes', type: 'user.tool_confirmation', tool_use_id: 'sevt_edit', result: 'allow', processed_at: AT },
+    {
+      id: 'sevt_decided',
+      type: 'deckhand.approval_decided',
+      approval_id: 'appr_edit',
+      tool_use_id: 'sevt_edit',
+      outcome: 'allowed',
+      by: null,
+      reason: null,
+      processed_at: AT,
+    },
+    { id: 'sevt_go_2', type: 'deckhand.tool_started', tool_use_ids: ['sevt_edit'], worker: 'w', processed_at: AT },
+    result('sevt_result_2', 'sevt_edit'),
+    { id: 'sevt_end', type: 'agent.message', content: [{ type: 'text', text: 'done (s1m1)' }], processed_at: AT },
+    idle('sevt_idle', 'end_turn'),
+  ];
+  return { id: 'sesn_1', conversation: THREAD, head: { ...emptyLog(), seq: events.length }, entries: placed(events) };
+}
+
+function placed(events: readonly SessionEvent[]): LogEntry[] {
+  return events.map((event, index) => ({ seq: index + 1, created_at: new Date(AT), event }));
+}
+
+function toolUse(id: string, name: string, input: Record<string, unknown>): SessionEvent {
+  return { id, type: 'agent.tool_use', name, input, evaluated_permission: 'allow', processed_at: AT };
+}
+
+function result(id: string, tool_use_id: string, is_error = false): SessionEvent {
+  return { id, type: 'agent.tool_result', tool_use_id, content: [], is_error, processed_at: AT };
+}
+
+function idle(id: string, type: 'end_turn' | 'requires_action' | 'retries_exhausted'): SessionEvent {
+  const stop_reason = type === 'requires_action' ? { type, event_ids: ['sevt_edit'] } : { type };
+  return { id, type: 'session.status_idle', stop_reason, stop_details: null, processed_at: AT };
+}
+
+function post(event_id: string, text: string, over: Partial<SlackMessage> = {}): SlackMessage {
+  return {
+    ts: event_id,
+    channel: THREAD.channel,
+    thread_ts: THREAD.thread,
+    user: 'U0',
+    bot_id: 'B0',
+    text,
+    blocks: [],
+    metadata: { event_type: 'deckhand_delivery', event_payload: { delivery_id: derivedId('dlv', event_id) } },
+    ...over,
+  };
+}
+
+function evidence(): Evidence {
+  return {
+    unrest: null,
+    sent: [{ id: 's1m1', session: 's1', for_bot: true, place: THREAD, outcome: 'acked' }],
+    refusals: [],
+    sessions: [session()],
+    approvals: [{ id: 'appr_edit', session_id: 'sesn_1', status: 'allowed', appended: true }],
+    traces: [{ session_id: 'sesn_1', lines: ['s1m1.1.1'], edits: { 's1m1.1.edit': 'xx' } }],
+    journal: [],
+    deliveries: [],
+    timeline: [],
+    messages: [post('sevt_text', 'working on it'), post('sevt_question', 'Approved'), post('sevt_end', 'done (s1m1)')],
+    lives: [
+      { member: 'worker-1', pid: 1, fate: 'killed', end: 'SIGKILL', output: 'all is well' },
+      { member: 'worker-1', pid: 2, fate: 'stopped', end: 0, output: '' },
+    ],
+    leftovers: { processes: [], cgroups: [], mounts: [], folders: [] },
+    secrets: ['xoxb-secret'],
+  };
+}
+
+function theSession(from: Evidence): SessionEvidence {
+  const [one] = from.sessions;
+  if (one === undefined) throw new Error('There is a session');
+  return one;
+}
+
+/** Put it where it belongs: a log without gaps, so that only what is planted is wrong. */
+function change(from: Evidence, edit: (events: SessionEvent[]) => SessionEvent[]): void {
+  const one = theSession(from);
+  one.entries = placed(edit(one.entries.map(({ event }) => event)));
+  one.head = { ...one.head, seq: one.entries.length };
+}
+
+const without = (id: string) => (events: SessionEvent[]) => events.filter((event) => event.id !== id);
+const withAfter =
+  (id: string, ...more: SessionEvent[]) =>
+  (events: SessionEvent[]) =>
+    events.flatMap((event) => (event.id === id ? [event, ...more] : [event]));
+const instead = (id: string, other: SessionEvent) => (events: SessionEvent[]) =>
+  events.map((event) => (event.id === id ? other : event));
+
+test('what went well has no violation', () => {
+  expect(check(evidence())).toEqual([]);
+});
+
+const again: SessionEvent = {
+  id: 'sevt_twice',
+  type: 'user.message',
+  content: [{ type: 'text', text: jobText(JOB) }],
+  processed_at: AT,
+};
+const decidedAgain: SessionEvent = {
+  id: 'sevt_decided_2',
+  type: 'deckhand.approval_decided',
+  approval_id: 'appr_edit',
+  tool_use_id: 'sevt_edit',
+  outcome: 'denied',
+  by: null,
+  reason: null,
+  processed_at: AT,
+};
+
+/** What is planted, the check that must see it, and a word of what it says. */
+const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][] = [
+  ['no rest', 'the house comes to rest', /owed/, (from) => Object.assign(from, { unrest: '1 session owed' })],
+  [
+    'a gap in the log',
+    'every log is whole',
+    /place 4/,
+    (from) => {
+      theSession(from).entries.splice(3, 1);
+    },
+  ],
+  [
+    'an event at the end that the head does not count',
+    'every log is whole',
+    /head counts/,
+    (from) => {
+      theSession(from).head.seq -= 1;
+    },
+  ],
+  [
+    'one event twice',
+    'every log is whole',
+    /stands in sesn_1 too/,
+    (from) => change(from, withAfter('sevt_run', { id: 'sevt_run', type: 'session.status_running', processed_at: AT })),
+  ],
+  ['a lost input', 'every input has one effect', /stands in no log/, (from) => change(from, without('sevt_in'))],
+  [
+    'a doubled input',
+    'every input has one effect',
+    /stands 2 times/,
+    (from) => change(from, withAfter('sevt_in', again)),
+  ],
+  [
+    'an input in another session than it was said in',
+    'every input has one effect',
+    /not where it was said/,
+    (from) => {
+      for (const one of from.sent) one.place = { channel: 'C2', thread: '2.2' };
+    },
+  ],
+  [
+    'words that were not for the bot',
+    'every input has one effect',
+    /not for the bot/,
+    (from) => {
+      for (const one of from.sent) one.for_bot = false;
+    },
+  ],
+  [
+    'an input that nobody said',
+    'every input has one effect',
+    /nobody said it/,
+    (from) => {
+      from.sent.length = 0;
+    },
+  ],
+  [
+    'two sessions of one thread',
+    'every conversation has one session',
+    /sesn_1, sesn_2/,
+    (from) => {
+      from.sessions.push({ id: 'sesn_2', conversation: THREAD, head: emptyLog(), entries: [] });
+    },
+  ],
+  [
+    'a call without a result',
+    'every call has one result',
+    /0 results/,
+    (from) => change(from, without('sevt_result_1')),
+  ],
+  [
+    'a call with two results',
+    'every call has one result',
+    /2 results/,
+    (from) => change(from, withAfter('sevt_result_1', result('sevt_result_x', 'sevt_bash'))),
+  ],
+  [
+    'a result that nobody asked for',
+    'every call has one result',
+    /nobody called/,
+    (from) => change(from, withAfter('sevt_result_1', result('sevt_result_x', 'sevt_other'))),
+  ],
+  [
+    'a call that was started twice',
+    'every call has one result',
+    /started more than once/,
+    (from) =>
+      change(
+        from,
+        withAfter('sevt_go', {
+          id: 'sevt_go_x',
+          type: 'deckhand.tool_started',
+          tool_use_ids: ['sevt_bash'],
+          worker: 'v',
+          processed_at: AT,
+        }),
+      ),
+  ],
+  [
+    'a question without a decision',
+    'every question is decided once',
+    /0 decisions/,
+    (from) => change(from, without('sevt_decided')),
+  ],
+  [
+    'two decisions',
+    'every question is decided once',
+    /2 decisions/,
+    (from) => change(from, withAfter('sevt_decided', decidedAgain)),
+  ],
+  [
+    'a denied call that ran',
+    'every question is decided once',
+    /without leave/,
+    (from) => change(from, instead('sevt_decided', decidedAgain)),
+  ],
+  [
+    'a record that says something else than the log',
+    'every question is decided once',
+    /by its record/,
+    (from) => {
+      for (const one of from.approvals) one.status = 'denied';
+    },
+  ],
+  ['a run without an end', 'every run ends in words', /ends with/, (from) => change(from, without('sevt_idle'))],
+  [
+    'a run that ends in silence',
+    'every run ends in words',
+    /without a word/,
+    (from) => change(from, withAfter('sevt_idle', idle('sevt_idle_2', 'end_turn'))),
+  ],
+  [
+    'a failure that is not explained',
+    'every run ends in words',
+    /says not why/,
+    (from) => change(from, instead('sevt_idle', idle('sevt_idle', 'retries_exhausted'))),
+  ],
+  [
+    'an input that was never taken up',
+    'every run ends in words',
+    /never taken up/,
+    (from) => change(from, instead('sevt_in', { ...again, id: 'sevt_in', processed_at: null })),
+  ],
+  ['a request without an end', 'every run ends in words', /no end/, (from) => change(from, without('sevt_answered'))],
+  ['a job that was dropped', 'every job is done once', /never done/, (from) => change(from, without('sevt_end'))],
+  [
+    'an answer given twice',
+    'every job is done once',
+    /2 times/,
+    (from) =>
+      change(
+        from,
+        withAfter('sevt_end', {
+          id: 'sevt_end_2',
+          type: 'agent.message',
+          content: [{ type: 'text', text: 'done (s1m1)' }],
+          processed_at: AT,
+        }),
+      ),
+  ],
+  [
+    'a command run twice',
+    'every command ran once',
+    /run 2 times for 1 call/,
+    (from) => {
+      from.traces[0]?.lines.push('s1m1.1.1');
+    },
+  ],
+  [
+    'a command that the log does not know',
+    'every command ran once',
+    /no call of the log/,
+    (from) => {
+      from.traces[0]?.lines.push('s1m1.1.2');
+    },
+  ],
+  [
+    'a command that only the log knows',
+    'every command ran once',
+    /left nothing behind/,
+    (from) => {
+      for (const trace of from.traces) trace.lines.length = 0;
+    },
+  ],
+  [
+    'an edit made twice',
+    'every command ran once',
+    /more often/,
+    (from) => {
+      for (const trace of from.traces) trace.edits['s1m1.1.edit'] = 'xxxx';
+    },
+  ],
+  [
+    'a text that was not posted',
+    'every thread shows its log',
+    /the log says/,
+    (from) => {
+      from.messages.splice(0, 1);
+    },
+  ],
+  [
+    'a text that was posted in part',
+    'every thread shows its log',
+    /the log says/,
+    (from) => Object.assign(from.messages[0] ?? {}, { text: 'working on' }),
+  ],
+  ['texts out of order', 'every thread shows its log', /the log says/, (from) => void from.messages.reverse()],
+  [
+    'a text posted twice',
+    'every thread shows its log',
+    /stands 2 times in Slack/,
+    (from) => {
+      from.messages.push(post('sevt_end', 'done (s1m1)'));
+    },
+  ],
+  [
+    'a post that no event explains',
+    'every thread shows its log',
+    /no event says/,
+    (from) => {
+      from.messages.push(post('sevt_unknown', 'who said this?'));
+    },
+  ],
+  [
+    'a question without a card',
+    'every thread shows its log',
+    /no card asks/,
+    (from) => {
+      from.messages.splice(1, 1);
+    },
+  ],
+  [
+    'a card that still has its buttons',
+    'every thread shows its log',
+    /still asks/,
+    (from) => {
+      const button = { type: 'button', text: { type: 'plain_text', text: 'Approve' } };
+      Object.assign(from.messages[1] ?? {}, { blocks: [{ type: 'actions', elements: [button] }] });
+    },
+  ],
+  ['a refused client', 'no client was refused', /400/, (from) => void from.refusals.push('400 no')],
+  [
+    'a process that ended by itself',
+    'no process ended by itself',
+    /ended by itself with 1/,
+    (from) => Object.assign(from.lives[0] ?? {}, { fate: null, end: 1 }),
+  ],
+  [
+    'a stop that failed',
+    'no process ended by itself',
+    /was stopped and ended with 1/,
+    (from) => Object.assign(from.lives[1] ?? {}, { end: 1 }),
+  ],
+  [
+    'an unhandled rejection',
+    'no process ended by itself',
+    /UnhandledPromiseRejection/,
+    (from) => Object.assign(from.lives[0] ?? {}, { output: 'UnhandledPromiseRejectionWarning: oh' }),
+  ],
+  [
+    'a secret in a log',
+    'no process log holds a secret',
+    /wrote a secret/,
+    (from) => Object.assign(from.lives[0] ?? {}, { output: 'token xoxb-secret' }),
+  ],
+  ['a folder that is left', 'nothing is left behind', /folders: x/, (from) => void from.leftovers.folders.push('x')],
+];
+
+test.each(PLANTED)('%s is seen', (_what, rule, words, plant) => {
+  const planted = evidence();
+  plant(planted);
+  const seen = check(planted).filter((violation) => violation.rule === rule);
+  expect(seen.map(({ what }) => what).join('\n')).toMatch(words);
+});
+
+test('every check has something planted for it', () => {
+  expect(new Set(PLANTED.map(([, rule]) => rule))).toEqual(new Set(Object.keys(CHECKS)));
+});
