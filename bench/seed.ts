@@ -1,20 +1,28 @@
 import type { Db, Document } from 'mongodb';
 import { newId } from '../src/session/id.ts';
+import type { SessionRef } from '../src/session/log.ts';
+import { createMongoLog } from '../src/session/mongo-log.ts';
 
 /** A session that the product made, with its log: what seeded ones are copies of. */
 export interface Template {
-  session: Document & { log: { seq: number; tail: unknown[] } };
+  session: Document & { log: { seq: number } };
   events: Document[];
 }
 
 /** Documents of one insert. */
 const BATCH = 5_000;
 
-/** Null while its last append is not yet copied into its documents. */
-export async function templateOf(db: Db, session_id: string): Promise<Template | null> {
-  const session = await db.collection<Template['session'] & { _id: string }>('sessions').findOne({ _id: session_id });
-  const events = await db.collection('session_events').find({ session_id }).sort({ seq: 1 }).toArray();
-  return session?.log.seq === events.length ? { session, events } : null;
+/** A session of the product's as it is, with all its entries in documents of their own. */
+export async function templateOf(db: Db, ref: SessionRef): Promise<Template> {
+  const log = createMongoLog(db, { appended: () => undefined });
+  // A list first copies the tail.
+  await log.query({ ...ref, order: 'asc', limit: 1 });
+  const session = await db
+    .collection<Template['session'] & { _id: string }>('sessions')
+    .findOne({ _id: ref.session_id });
+  const events = await db.collection('session_events').find({ session_id: ref.session_id }).sort({ seq: 1 }).toArray();
+  if (session?.log.seq !== events.length) throw new Error('The template was still growing');
+  return { session, events };
 }
 
 /**
@@ -57,19 +65,12 @@ export function copyOf(template: Template, times: number, created_at: Date): Tem
       events.push({ ...(withIds(event, ids) as Document), session_id, seq: round * length + event['seq'] });
     }
   }
-  const { log } = template.session;
-  const tail = events.slice(events.length - log.tail.length).map(({ seq, created_at: at, event, by }) => ({
-    seq,
-    created_at: at,
-    event,
-    ...(by === undefined ? {} : { by }),
-  }));
   const session = {
     ...template.session,
     _id: session_id,
     created_at,
     updated_at: created_at,
-    log: { ...log, seq: events.length, tail },
+    log: { ...template.session.log, seq: events.length },
   };
   return { session, events };
 }

@@ -50,12 +50,9 @@ export async function madeTemplate(house: House, prepare: Prepare): Promise<Temp
   const { errors } = await (await prepare(1, 1))();
   if (errors.length > 0) throw new Error(errors[0]);
   const db = house.mongo.db(house.database);
-  const last = await db.collection<{ _id: string }>('sessions').findOne({}, { sort: { created_at: -1 } });
-  let template: Template | null = null;
-  await until('its log is copied', 60_000, async () => {
-    template = await templateOf(db, last?._id ?? '');
-    return template !== null;
-  });
-  if (template === null) throw new Error('There is no template');
-  return template;
+  const last = await db
+    .collection<{ _id: string; workspace_id: string }>('sessions')
+    .findOne({}, { sort: { created_at: -1 } });
+  if (last === null) throw new Error('There is no session to make copies of');
+  return templateOf(db, { workspace_id: last.workspace_id, session_id: last._id });
 }

@@ -8,7 +8,7 @@ const template = {
   session: {
     _id: 'sesn_1',
     workspace_id: 'wrkspc_1',
-    log: { seq: 2, tail: [{ seq: 2, created_at: at, event: processed }], status: 'idle' },
+    log: { seq: 2, tail: [], status: 'idle' },
   },
   events: [
     {
@@ -41,12 +41,6 @@ test('what names an event names the copy', () => {
   }
 });
 
-test('the head stands at the last event, and its tail is the last append', () => {
-  const { session, events } = copyOf(template, 2, at);
-  const last = events.at(-1);
-  expect(session.log).toEqual({
-    seq: 4,
-    status: 'idle',
-    tail: [{ seq: 4, created_at: at, event: last?.['event'] }],
-  });
+test('the head stands at the last event', () => {
+  expect(copyOf(template, 2, at).session.log).toEqual({ seq: 4, status: 'idle', tail: [] });
 });
