@@ -40,7 +40,10 @@ export function check(evidence: Evidence): Violation[] {
   return Object.entries(CHECKS).flatMap(([rule, one]) => one(evidence).map((what) => ({ rule, what })));
 }
 
-/** Killed processes die of it, stopped ones end with 0; what ends otherwise, or with an unhandled rejection, has a bug. */
+/**
+ * Killed processes die of it and stopped ones end with 0; one that is restarted while its services are away may end with 1,
+ * which says that something was cut off (docs/reliability.md). What ends otherwise, or with an unhandled rejection, has a bug.
+ */
 function processesEndAsTold({ lives }: Evidence): string[] {
   return lives.flatMap(({ member, fate, end, output }, index) => {
     const wrong: string[] = [];
@@ -51,6 +54,8 @@ function processesEndAsTold({ lives }: Evidence): string[] {
     if (fate === null && end !== 'not started')
       wrong.push(`${name} ended by itself with ${end}: ${output.slice(-300)}`);
     if (fate === 'stopped' && end !== 0) wrong.push(`${name} was stopped and ended with ${end}: ${output.slice(-300)}`);
+    if (fate === 'restarted' && end !== 0 && end !== 1)
+      wrong.push(`${name} was restarted and ended with ${end}: ${output.slice(-300)}`);
     for (const bad of [
       'UnhandledPromiseRejection',
       'unhandledRejection',

@@ -16,7 +16,7 @@ export interface Life {
   member: Member;
   pid: number;
   /** What it was told to die of; null: nothing, so that an end is one of its own. */
-  fate: 'killed' | 'stopped' | null;
+  fate: 'killed' | 'restarted' | 'stopped' | null;
   /** Exit code or signal; null while it runs. */
   end: number | string | null;
   output: string;
@@ -138,7 +138,7 @@ export async function startCrew(options: CrewOptions): Promise<Crew> {
     },
     async restart(member) {
       const { post, process } = await up(member);
-      doom(post, 'stopped');
+      doom(post, 'restarted');
       await process.stop();
       await process.ended;
     },

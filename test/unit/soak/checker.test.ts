@@ -113,6 +113,7 @@ function evidence(): Evidence {
     lives: [
       { member: 'worker-1', pid: 1, fate: 'killed', end: 'SIGKILL', output: 'all is well' },
       { member: 'worker-1', pid: 2, fate: 'stopped', end: 0, output: '' },
+      { member: 'gateway-1', pid: 3, fate: 'restarted', end: 1, output: '' },
     ],
     leftovers: { processes: [], cgroups: [], mounts: [], folders: [] },
     secrets: ['xoxb-secret'],
