@@ -23,7 +23,8 @@ export function holdLease<Lease, Head>(
   lease: Lease,
   ttl_ms: number,
   onHead: (head: Head) => void = () => undefined,
-  now: () => number = Date.now,
+  // Not `Date.now`: a machine's clock that is set must neither end a lease nor lengthen it.
+  now: () => number = () => performance.now(),
 ): HeldLease<Lease> {
   const lost = new AbortController();
   let next: NodeJS.Timeout | undefined;
@@ -59,7 +60,7 @@ export function holdLease<Lease, Head>(
 
   async function renew(): Promise<void> {
     const started = now();
-    // This process was stopped meanwhile, or its machine asleep.
+    // This process was stopped meanwhile.
     if (started >= validUntil) return ranOut();
     try {
       const head = await log.renew(lease, ttl_ms);
