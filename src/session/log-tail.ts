@@ -36,18 +36,21 @@ async function copy(events: Collection<EventDocument>, ref: SessionRef, { log }:
   const documents = entries.map((entry) => {
     const at = processed.get(entry.event.id);
     if (at === undefined) return toDocument(ref, entry);
-    processed.delete(entry.event.id);
     return toDocument(ref, { ...entry, event: { ...entry.event, processed_at: at } as typeof entry.event });
   });
+  const copied = new Set(documents.map((document) => document._id));
+  // Those that were copied before they were taken up.
+  let behind = [...processed].filter(([id]) => !copied.has(id));
   try {
     await events.insertMany(documents, { ordered: false });
   } catch (error) {
     if (!isDuplicateOnly(error)) throw error;
+    // Somebody else copies the same, and may have looked before they were taken up.
+    behind = [...processed];
   }
-  // Those that were copied before they were taken up.
-  if (processed.size === 0) return;
+  if (behind.length === 0) return;
   await events.bulkWrite(
-    [...processed].map(([_id, at]) => ({
+    behind.map(([_id, at]) => ({
       updateOne: { filter: { _id, session_id: ref.session_id }, update: { $set: { 'event.processed_at': at } } },
     })),
     { ordered: false },
