@@ -86,9 +86,11 @@ type StopDetails = { category?: unknown; explanation?: unknown } | null;
 async function replied(turn: Turn, reply: Reply, details: StopDetails, asked_at: number): Promise<StepResult> {
   const { log, deps } = turn;
   if (reply.stop_reason === 'refusal') {
+    // A refusal may come in the middle of a call, which then is none: nobody may run it, now or at the next message.
+    const content = reply.content.filter((block) => block.type !== 'tool_use');
     return end(
       turn,
-      (state) => replyEvents(state, reply, contextOf(turn)),
+      (state) => replyEvents(state, { ...reply, content }, contextOf(turn)),
       { type: 'refusal' },
       { asked_at, details: explanationOf(details) },
     );

@@ -84,12 +84,13 @@ export function toMessages(transcript: readonly TranscriptItem[]): BetaMessagePa
 }
 
 /**
- * An answer as the API takes it back: Claude may end a run with nothing or a blank text, but neither may be repeated to it,
- * and every later request would be refused.
+ * An answer as the API takes it back. Claude may end a run with nothing, a blank text or a thought, but none of them may be
+ * the end of what is repeated to it: every later request would be refused.
  */
 function sayable(content: Extract<TranscriptItem, { role: 'assistant' }>['content']): BetaContentBlockParam[] {
   const said = content.filter((block) => block.type !== 'text' || block.text.trim() !== '');
-  return said as BetaContentBlockParam[];
+  const last = said.findLastIndex((block) => block.type !== 'thinking' && block.type !== 'redacted_thinking');
+  return said.slice(0, last + 1) as BetaContentBlockParam[];
 }
 
 function blocksOf(item: Exclude<TranscriptItem, { role: 'assistant' }>): BetaContentBlockParam[] {
@@ -124,8 +125,8 @@ function senderLine(by: Actor): string {
 function toBlock(block: UserContent[number] | ResultContent[number]): BetaContentBlockParam {
   switch (block.type) {
     case 'text':
-      // The API refuses an empty text block.
-      return { type: 'text', text: block.text === '' ? '(empty)' : block.text };
+      // The API refuses a text block without a visible character, and then every request that repeats it.
+      return { type: 'text', text: block.text.trim() === '' ? '(empty)' : block.text };
     case 'image':
     case 'document':
       return block as BetaContentBlockParam;

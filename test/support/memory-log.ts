@@ -1,0 +1,97 @@
+import { LeaseLostError, LogMovedError } from '../../src/errors.ts';
+import type { LogEntry } from '../../src/session/event.ts';
+import type { Append, EventQuery, Lease, LogHead, SessionLog, SessionRef } from '../../src/session/log.ts';
+import { emptyState, fold } from '../../src/session/state.ts';
+
+/** The log of one session as its contract says, in memory, for what is tried many thousand times. */
+export interface MemoryLog extends SessionLog {
+  readonly entries: readonly LogEntry[];
+  /** The same log as a worker sees it that dies after this many appends: from then on nothing answers it. */
+  seenByMortal(after: number): SessionLog;
+  /** The holder lets its lease run out. */
+  runOut(): void;
+}
+
+/** More than any test's session needs: whoever appends more does so for ever. */
+const MOST_APPENDS = 1_000;
+
+export function createMemoryLog(ref: SessionRef, appended: (entries: LogEntry[]) => void = () => undefined): MemoryLog {
+  const entries: LogEntry[] = [];
+  let owed = false;
+  let token = 0;
+  let held = false;
+  let appends = 0;
+
+  function head(): LogHead {
+    const { status, stop_reason } = fold(entries, emptyState());
+    return { seq: entries.length, status, stop_reason, owed, lease_token: token };
+  }
+
+  async function append(request: Append): Promise<LogEntry[]> {
+    appends += 1;
+    if (appends > MOST_APPENDS) throw new Error('the session never comes to rest');
+    if (request.lease !== undefined && request.lease.token !== token) throw new LeaseLostError(ref.session_id);
+    if (request.after !== entries.length) throw new LogMovedError(ref.session_id);
+    const created_at = new Date();
+    const news = request.entries.map((entry, index) => ({ seq: request.after + 1 + index, created_at, ...entry }));
+    entries.push(...news);
+    owed = request.owed ?? owed;
+    if (request.release === true) held = false;
+    appended(news);
+    return news;
+  }
+
+  function matches(query: EventQuery, { seq, event }: LogEntry): boolean {
+    if (query.types !== undefined && !query.types.includes(event.type)) return false;
+    return seq > (query.after_seq ?? 0) && seq < (query.before_seq ?? Infinity);
+  }
+
+  const log: SessionLog = {
+    head: async () => head(),
+    read: async (_ref, after = 0, limit) => entries.slice(after, limit === undefined ? undefined : after + limit),
+    async query(query) {
+      const found = entries.filter((entry) => matches(query, entry));
+      return (query.order === 'asc' ? found : found.toReversed()).slice(0, query.limit);
+    },
+    append,
+    appendInputs: (_ref, news) => append({ ...ref, after: entries.length, entries: news, owed: true }),
+    async claim(_ref, holder) {
+      if (held) return null;
+      held = true;
+      token += 1;
+      return {
+        lease: { ...ref, token, holder },
+        head: head(),
+        taken_over: false,
+        latest: entries.slice(-3),
+        document: {},
+      };
+    },
+    renew: async (lease: Lease) => (lease.token === token ? head() : null),
+    async release(lease) {
+      if (lease.token === token) held = false;
+    },
+    owed: async () => (owed && !held ? [{ ...ref, lane: 'test' }] : []),
+    delivered: async () => true,
+    undelivered: async () => [],
+  };
+
+  return {
+    ...log,
+    entries,
+    runOut() {
+      held = false;
+    },
+    seenByMortal(after) {
+      let left = after;
+      const died = () => Promise.reject(new Error('this worker is dead'));
+      return new Proxy(log, {
+        get(of, name: keyof SessionLog) {
+          if (left < 0) return died;
+          if (name !== 'append') return of[name];
+          return (request: Append) => (left-- > 0 ? append(request) : died());
+        },
+      });
+    },
+  };
+}
