@@ -81,6 +81,8 @@ const REDIS_PREFIX = 'deckhand';
 
 /** How often a MongoDB that is away is looked for: so much later at most is it noticed that it is back. */
 const HEARTBEAT_MS = 1_000;
+/** How long a connection may take to stand, before another is tried. */
+const CONNECT_MS = 5_000;
 
 /** Connect to the services and wire the house. @throws DeckhandError or a driver's error when something cannot be had */
 export async function createContext(
@@ -95,6 +97,9 @@ export async function createContext(
       ignoreUndefined: true,
       appName: 'deckhand',
       heartbeatFrequencyMS: HEARTBEAT_MS,
+      connectTimeoutMS: CONNECT_MS,
+      // Acknowledged means journaled, wherever nothing else is said.
+      writeConcern: { w: 'majority', journal: true },
     });
     cleanup.defer(() => mongo.close());
     await mongo.connect().catch((cause: unknown) => {
