@@ -59,18 +59,21 @@ beforeAll(async () => {
   house = await startDeckhand(config, silentLogger, ['gateway', 'worker']);
   client = new Anthropic({ baseURL: house.url ?? '', apiKey: KEY, maxRetries: 0 });
 
-  await manageAgentsAndEnvironments();
-  const asked = await workOverTheApi();
-  await goOnAfterMuch();
-  await listSessions(house.context.defaults.agent_id);
-  await chatInSlack();
-  await chatOnThePage();
-  await finishForTheDead(asked.session);
-  await loseRaces();
-  await endThings(asked);
-  await house[Symbol.asyncDispose]();
+  try {
+    await manageAgentsAndEnvironments();
+    const asked = await workOverTheApi();
+    await goOnAfterMuch();
+    await listSessions(house.context.defaults.agent_id);
+    await chatInSlack();
+    await chatOnThePage();
+    await finishForTheDead(asked.session);
+    await loseRaces();
+    await endThings(asked);
+  } finally {
+    await house[Symbol.asyncDispose]();
+  }
   await crowd(database.db, 1_000);
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   recorder[Symbol.dispose]();
@@ -308,7 +311,8 @@ async function endThings(made: { session: string; environment: string }): Promis
   const cursors = createCursorStore(house.context.db);
   await eventually(async () => {
     const cursor = await cursors.acquire(made.session, DEFAULT_WORKSPACE, 'wkr_1', 60_000);
-    expect(await cursors.renew(cursor ?? { session_id: '', token: 0, seq: 0 }, 60_000)).toBe(true);
+    expect(cursor).not.toBeNull();
+    if (cursor !== null) expect(await cursors.renew(cursor, 60_000)).not.toBeNull();
   });
   await house.context.approvals.listPending(DEFAULT_WORKSPACE);
   await house.context.approvals.listPending(DEFAULT_WORKSPACE, made.session);

@@ -35,7 +35,7 @@ it(
           await endWell(world, together);
         }),
       ),
-      tries(60),
+      tries(80),
     );
   },
   PROPERTY_TIMEOUT_MS,

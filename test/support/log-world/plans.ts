@@ -26,7 +26,7 @@ const saysOnce = fc.record({ do: fc.constant('say_once' as const), key: fc.nat(1
 const turn = fc.record({
   do: fc.constant('turn' as const),
   moves: fc.array(fc.constantFrom('answer', 'note', 'ask', 'renew', 'refresh', 'rest'), { maxLength: 4 }),
-  end: fc.constantFrom('rest', 'hand_over', 'release', 'walk_away'),
+  end: fc.constantFrom('rest', 'hand_over', 'release', 'release', 'walk_away'),
 });
 const runOut = fc.constant({ do: 'run_out' as const });
 const reads = fc.record({
@@ -43,7 +43,8 @@ const follows = fc.record({
   do: fc.constant('follow' as const),
   from: fc.option(fc.constant(0), { nil: undefined }),
 });
-const other = fc.constantFrom({ do: 'deliver' as const }, { do: 'sweep' as const });
+const delivers = fc.constant({ do: 'deliver' as const });
+const sweeps = fc.constant({ do: 'sweep' as const });
 
 const writes: fc.Arbitrary<Action> = fc.oneof(
   { weight: 2, arbitrary: says },
@@ -56,7 +57,8 @@ const anything: fc.Arbitrary<Action> = fc.oneof(
   { weight: 2, arbitrary: reads },
   { weight: 2, arbitrary: lists },
   { weight: 1, arbitrary: follows },
-  { weight: 2, arbitrary: other },
+  { weight: 3, arbitrary: delivers },
+  { weight: 1, arbitrary: sweeps },
 );
 
 function strand(action: fc.Arbitrary<Action>, maxLength: number): fc.Arbitrary<LogPlan['strands'][number]> {
