@@ -5,7 +5,7 @@ import { InvalidInputError, LeaseLostError, LogMovedError, NotFoundError } from 
 import type { LogEntry, NewEntry } from '../../src/session/event.ts';
 import { newId } from '../../src/session/id.ts';
 import type { AppendListener, Claimed, SessionLog, SessionRef } from '../../src/session/log.ts';
-import { emptyLog, type LoggedDocument } from '../../src/session/log-document.ts';
+import { type EventDocument, emptyLog, type LoggedDocument, toDocument } from '../../src/session/log-document.ts';
 import { createLogIndexes, createMongoLog } from '../../src/session/mongo-log.ts';
 import { agentMessage, idle, note, processed, running, terminated, usage, userMessage } from '../support/entries.ts';
 import { eventually } from '../support/eventually.ts';
@@ -505,6 +505,15 @@ describe('lists', () => {
     const at = first[0]?.created_at ?? new Date();
     expect(texts(await query({ created: { gte: at } }))).toEqual(['a', 'b', 'c']);
     expect(await query({ created: { lt: at } })).toEqual([]);
+  });
+
+  it('show an input as processed although somebody copied it before it was, and got no further', async () => {
+    const [input] = await log.appendInputs(ref, [userMessage('a')]);
+    if (input === undefined) throw new Error('Nothing was appended');
+    await database.db.collection<EventDocument>('session_events').insertOne(toDocument(ref, input));
+    const [mark] = await log.append({ ...ref, after: 1, entries: [processed(input.event.id)] });
+    const [listed] = await log.query({ ...ref, order: 'asc', limit: 1 });
+    expect(listed?.event.processed_at).toBe(mark?.event.processed_at);
   });
 
   it('show an input as processed from then on, and the log keeps both', async () => {
