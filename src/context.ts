@@ -141,7 +141,6 @@ export async function createContext(
     const ended = createEndedSessions(db);
     /** Here, and by whichever worker has it: at once when it hears of it, else when it looks. */
     const endSandbox = async (session_id: string): Promise<void> => {
-      await ended.add(session_id);
       await workspaces.destroy(session_id);
       await hints.publish(ENDED_CHANNEL, session_id).catch((err: unknown) => {
         logger.warn({ err, session_id }, 'workers were not told that a session ended; they will find out');

@@ -8,6 +8,7 @@ import { emptyLog, type LogFields } from '../session/log-document.ts';
 import { refuseTooLarge } from '../session/log-update.ts';
 import type { Agents } from './agents.ts';
 import { approvalPolicyOf, ownersOf } from './approval-policy.ts';
+import { createEndedSessions } from './ended-sessions.ts';
 import type { Environments } from './environments.ts';
 import { toInput } from './event-params.ts';
 import { type PageOf, type PageRequest, readPage } from './page.ts';
@@ -69,6 +70,12 @@ const WITHOUT_TAIL = { 'log.tail': 0 } as const;
 
 export function createSessions(db: Db, deps: SessionDeps): Sessions {
   const sessions: Collection<Stored> = db.collection('sessions', { writeConcern: { w: 'majority', journal: true } });
+
+  const ended = createEndedSessions(db);
+
+  async function isThere(ref: SessionRef): Promise<boolean> {
+    return (await sessions.findOne(filterOf(ref), { projection: { _id: 1 } })) !== null;
+  }
 
   async function getSession(ref: SessionRef): Promise<SessionDocument> {
     const found = await sessions.findOne<SessionDocument>(filterOf(ref), { projection: WITHOUT_TAIL });
@@ -193,20 +200,28 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
       );
       const session = await getSession(ref);
       if (matchedCount === 0 && session.archived_at === null) throw stillRunning(ref);
+      await ended.add(ref);
       await deps.onArchive(ref);
       return session;
     },
 
     async remove(ref) {
-      const { deletedCount } = await sessions.deleteOne({ ...filterOf(ref), 'log.status': NOT_RUNNING });
-      if (deletedCount === 0) {
-        const there = await sessions.findOne(filterOf(ref), { projection: { _id: 1 } });
-        if (there !== null) throw stillRunning(ref);
+      // Closed first, so that no run begins between here and there.
+      const closed = await sessions.findOneAndUpdate(
+        { ...filterOf(ref), 'log.status': NOT_RUNNING },
+        [{ $set: { archived_at: { $ifNull: ['$archived_at', '$$NOW'] }, 'log.closed': true } }],
+        { projection: { _id: 1 } },
+      );
+      if (closed === null) {
+        if (await isThere(ref)) throw stillRunning(ref);
+        // An earlier deletion may have been cut short below: it is finished now. Anybody else's session is nobody's here.
+        if (!(await ended.has(ref))) throw new NotFoundError('Session', ref.session_id);
       }
-      // Also for one that is already gone: an earlier deletion may have been cut short here.
+      await ended.add(ref);
+      await sessions.deleteOne(filterOf(ref));
       await db.collection('session_events').deleteMany({ session_id: ref.session_id, workspace_id: ref.workspace_id });
       await deps.onDelete(ref);
-      if (deletedCount === 0) throw new NotFoundError('Session', ref.session_id);
+      if (closed === null) throw new NotFoundError('Session', ref.session_id);
     },
   };
 }
