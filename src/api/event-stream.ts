@@ -61,7 +61,11 @@ export async function streamEvents(
   let over = false;
 
   function write(frame: string | Buffer): void {
-    if (!over && !res.destroyed) res.write(frame);
+    if (over || res.destroyed) return;
+    // What is written in one tick leaves together.
+    res.cork();
+    res.write(frame);
+    process.nextTick(() => res.uncork());
   }
 
   function emit(event: BetaManagedAgentsStreamSessionEvents): void {
@@ -89,17 +93,7 @@ export async function streamEvents(
     });
   }
 
-  /** What was appended together leaves together. */
   async function sendEntries(entries: readonly LogEntry[]): Promise<void> {
-    res.cork();
-    try {
-      await sendEach(entries);
-    } finally {
-      res.uncork();
-    }
-  }
-
-  async function sendEach(entries: readonly LogEntry[]): Promise<void> {
     for (const { event } of entries) {
       if (event.type === 'deckhand.input_processed') await sendProcessed(event);
       else if (!isDeckhandEvent(event)) {

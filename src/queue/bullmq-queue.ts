@@ -19,6 +19,9 @@ const SLOTS_PER_SPARE = 8;
 const HOLD_MS = 100;
 const PUT_BACK_MS = 1_000;
 
+/** Latest that a session which still waits is put back once more, lest a wake that Redis lost a part of count for ever. */
+const AGAIN_MS = 60_000;
+
 /** How long BullMQ may take to say goodbye to Redis, in milliseconds. */
 const CLOSE_MS = 1_000;
 
@@ -44,7 +47,11 @@ export function createTurnQueue(options: BullOptions & { now?: () => number }): 
       const wakes = jobs.map((data) => {
         const nth = counts.get(data.lane) ?? 0;
         counts.set(data.lane, nth + 1);
-        return { name: 'turn', data, opts: { priority: order.again(nth), deduplication: { id: data.session_id } } };
+        return {
+          name: 'turn',
+          data,
+          opts: { priority: order.again(nth), deduplication: { id: data.session_id, ttl: AGAIN_MS } },
+        };
       });
       if (wakes.length > 0) await queue.addBulk(wakes);
     },
