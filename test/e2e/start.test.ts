@@ -1,7 +1,5 @@
-import { expect, inject, test } from 'vitest';
-import { eventually } from '../support/eventually.ts';
+import { expect, test } from 'vitest';
 import { buildHouse } from '../support/house.ts';
-import { linkTo } from '../support/link.ts';
 
 const TIMEOUT = { timeout: 60_000 };
 
@@ -13,13 +11,3 @@ test('a port that is taken is said in words, with what to do', TIMEOUT, async ()
   await expect(second).rejects.not.toThrow(/\n\s+at /);
 });
 
-test('a password that Redis refuses is in no log line', TIMEOUT, async () => {
-  await using redis = await linkTo(inject('redis_url'));
-  await using house = await buildHouse({ REDIS_URL: redis.uri.replace('//', '//nobody:correct-horse@') });
-  const deckhand = await house.start();
-  await eventually(async () => {
-    if (!/"turn queue connection"/.test(deckhand.output())) throw new Error('Redis was not missed');
-  });
-  expect(deckhand.output()).toContain('WRONGPASS');
-  expect(deckhand.output()).not.toContain('correct-horse');
-});
