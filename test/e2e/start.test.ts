@@ -10,4 +10,3 @@ test('a port that is taken is said in words, with what to do', TIMEOUT, async ()
   await expect(second).rejects.toThrow(/Deckhand cannot start: Nothing can listen on .*\n.*set PORT/);
   await expect(second).rejects.not.toThrow(/\n\s+at /);
 });
-
