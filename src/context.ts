@@ -102,14 +102,16 @@ export async function createContext(
       writeConcern: { w: 'majority', journal: true },
     });
     cleanup.defer(() => mongo.close());
-    await mongo.connect().catch((cause: unknown) => {
-      throw new DeckhandError('mongodb_unreachable', `MongoDB cannot be reached: ${messageOf(cause)}.`, {
+    const db = mongo.db(config.mongodb_database);
+    try {
+      await mongo.connect();
+      await createIndexes(db);
+    } catch (cause) {
+      throw new DeckhandError('mongodb_unreachable', `MongoDB cannot be reached or used: ${messageOf(cause)}.`, {
         cause,
         remedy: 'Check MONGODB_URI and that MongoDB runs, or leave MONGODB_URI out for the embedded one.',
       });
-    });
-    const db = mongo.db(config.mongodb_database);
-    await createIndexes(db);
+    }
 
     const connect = (options: { maxRetriesPerRequest?: null; enableAutoPipelining?: boolean } = {}): Redis => {
       const redis = new Redis(services.redis_url, { ...options, lazyConnect: false });

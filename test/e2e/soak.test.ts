@@ -9,7 +9,7 @@ const DEADLINE_MS = 20 * 60_000;
 
 /** The same plan each time; `npm run soak` draws another one each time. */
 const SEED = 52;
-const SIZE = { sessions: 25, kills: 30 };
+const SIZE = { sessions: 16, kills: 16 };
 
 test('a short soak: whatever is killed, lost or doubled, the invariants hold', { timeout: DEADLINE_MS }, async () => {
   const plan = planOf(SEED, SIZE);

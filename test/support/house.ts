@@ -35,7 +35,7 @@ export async function buildHouse(common: Record<string, string> = {}): Promise<H
         DECKHAND_API_KEY: api_key,
         // One directory per process: several of them stand for several machines.
         DECKHAND_DATA_DIR: join(data_dir, `p${started.length + 1}`),
-        DECKHAND_LEASE_MS: '1000',
+        DECKHAND_LEASE_MS: '2000',
         DECKHAND_SWEEP_MS: '200',
         DECKHAND_RETRY_MS: '50',
         LOG_LEVEL: 'info',
