@@ -81,8 +81,11 @@ const REDIS_PREFIX = 'deckhand';
 
 /** How often a MongoDB that is away is looked for: so much later at most is it noticed that it is back. */
 const HEARTBEAT_MS = 1_000;
-/** How long a connection may take to stand, before another is tried. */
-const CONNECT_MS = 5_000;
+/**
+ * How long a connection may take to stand. The driver does not always notice that one broke before it stood, and looks for
+ * MongoDB again only after this time.
+ */
+const CONNECT_MS = 2_000;
 
 /** Connect to the services and wire the house. @throws DeckhandError or a driver's error when something cannot be had */
 export async function createContext(
