@@ -161,7 +161,7 @@ describe('a conversation on the page', () => {
     for (const text of ['Rotate the certificates', 'Draft the notes']) {
       await ana.say(text);
       await ana.message(text).waitFor();
-      await ana.list.getByRole('link', { name: 'New conversation' }).click();
+      await ana.list.getByRole('link', { name: 'New conversation', exact: true }).click();
       await ana.page.getByRole('heading', { name: /What needs doing/ }).waitFor();
     }
     await ana.page.keyboard.press('Control+k');
