@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { type Db, MongoClient } from 'mongodb';
+import type { Db } from 'mongodb';
 import { createBubblewrapProvider } from '../sandbox/index.ts';
 import { type Approvals, createApprovals } from './approvals/approvals.ts';
 import { forgetDeliveries } from './chat/delivery-store.ts';
@@ -16,6 +16,7 @@ import { createStateCache } from './harness/state-cache.ts';
 import type { TurnDeps, TurnSession } from './harness/turn-parts.ts';
 import { createIndexes } from './indexes.ts';
 import type { Logger } from './logger.ts';
+import { createMongoClient } from './mongo-client.ts';
 import { createTurnQueue } from './queue/bullmq-queue.ts';
 import type { TurnQueue } from './queue/turn-queue.ts';
 import { refuseWrongCredentials } from './redis-access.ts';
@@ -79,14 +80,6 @@ export interface ContextOptions {
 
 const REDIS_PREFIX = 'deckhand';
 
-/** How often a MongoDB that is away is looked for: so much later at most is it noticed that it is back. */
-const HEARTBEAT_MS = 1_000;
-/**
- * How long a connection may take to stand. The driver does not always notice that one broke before it stood, and looks for
- * MongoDB again only after this time.
- */
-const CONNECT_MS = 2_000;
-
 /** Connect to the services and wire the house. @throws DeckhandError or a driver's error when something cannot be had */
 export async function createContext(
   config: Config,
@@ -96,14 +89,7 @@ export async function createContext(
 ): Promise<Context> {
   const cleanup = createCleanup();
   try {
-    const mongo = new MongoClient(services.mongodb_uri, {
-      ignoreUndefined: true,
-      appName: 'deckhand',
-      heartbeatFrequencyMS: HEARTBEAT_MS,
-      connectTimeoutMS: CONNECT_MS,
-      // Acknowledged means journaled, wherever nothing else is said.
-      writeConcern: { w: 'majority', journal: true },
-    });
+    const mongo = createMongoClient(services.mongodb_uri);
     cleanup.defer(() => mongo.close());
     const db = mongo.db(config.mongodb_database);
     try {

@@ -306,6 +306,7 @@ async function endThings(made: { session: string; environment: string }): Promis
   const ref = { workspace_id: DEFAULT_WORKSPACE, session_id: made.session };
   const claimed = await house.context.log.claim(ref, 'wkr_1', 60_000);
   if (claimed === null) throw new Error('The session does not rest');
+  expect(await house.context.log.claim(ref, 'wkr_2', 60_000)).toBeNull();
   await house.context.log.renew(claimed.lease, 60_000);
   await house.context.log.release(claimed.lease);
   const cursors = createCursorStore(house.context.db);

@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
-import { MongoClient } from 'mongodb';
+import type { MongoClient } from 'mongodb';
 import { createCleanup } from '../../../src/cleanup.ts';
+import { createMongoClient } from '../../../src/mongo-client.ts';
 import { startTestModel, type TestModel } from '../model.ts';
 import { type SlackServer, startSlackServer } from '../slack/server.ts';
 import { startBalancer } from './balancer.ts';
@@ -82,7 +83,7 @@ export async function buildStage(plan: Plan): Promise<Stage> {
         },
       }),
     );
-    const mongo = new MongoClient(services.mongodb.uri);
+    const mongo = createMongoClient(services.mongodb.uri);
     cleanup.defer(() => mongo.close());
     const client = new Anthropic({ baseURL: balancer.url, apiKey: API_KEY, maxRetries: 0, timeout: CLIENT_MS });
     return {
