@@ -9,6 +9,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import {
   type EventOf,
+  INPUT_TYPES,
   type InputEvent,
   isDeckhandEvent,
   isInput,
@@ -215,13 +216,3 @@ function sharedFrame(event: SessionEvent): Buffer {
   frames.set(event, frame);
   return frame;
 }
-
-const INPUT_TYPES = [
-  'user.message',
-  'user.interrupt',
-  'user.tool_confirmation',
-  'user.custom_tool_result',
-  'user.tool_result',
-  'user.define_outcome',
-  'system.message',
-] as const;

@@ -128,7 +128,7 @@ export interface LogEntry {
 export type NewEntry = Pick<LogEntry, 'event' | 'by'>;
 
 /** Inputs wait in the log until a turn takes them up: their `processed_at` is null until then. */
-const INPUT_TYPES: ReadonlySet<string> = new Set([
+export const INPUT_TYPES = [
   'user.message',
   'user.interrupt',
   'user.tool_confirmation',
@@ -136,20 +136,14 @@ const INPUT_TYPES: ReadonlySet<string> = new Set([
   'user.tool_result',
   'user.define_outcome',
   'system.message',
-]);
+] as const;
 
-export type InputEvent = EventOf<
-  | 'user.message'
-  | 'user.interrupt'
-  | 'user.tool_confirmation'
-  | 'user.custom_tool_result'
-  | 'user.tool_result'
-  | 'user.define_outcome'
-  | 'system.message'
->;
+export type InputEvent = EventOf<(typeof INPUT_TYPES)[number]>;
+
+const inputTypes: ReadonlySet<string> = new Set(INPUT_TYPES);
 
 export function isInput(event: SessionEvent): event is InputEvent {
-  return INPUT_TYPES.has(event.type);
+  return inputTypes.has(event.type);
 }
 
 export function isDeckhandEvent(event: SessionEvent): event is DeckhandEvent {

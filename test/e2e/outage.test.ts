@@ -1,7 +1,7 @@
-import Anthropic from '@anthropic-ai/sdk';
 import { expect, inject, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { buildHouse, type House, type HouseProcess } from '../support/house.ts';
+import { openSession } from '../support/house-session.ts';
 import { type Link, linkTo } from '../support/link.ts';
 import { startTestModel, type TestModel } from '../support/model.ts';
 
@@ -32,24 +32,17 @@ async function onScene(story: (scene: Scene) => Promise<void>, before?: (redis: 
     REDIS_URL: redis.uri,
   });
   const deckhand = await house.start();
-  const client = new Anthropic({ baseURL: deckhand.url, apiKey: house.api_key, maxRetries: 0 });
-  const { sessions, agents, environments } = client.beta;
-  const environment = await environments.create({ name: 'lab' });
-  const agent = await agents.create({ name: 'tester', model: 'claude-sonnet-5-5' });
-  const { id } = await sessions.create({ agent: agent.id, environment_id: environment.id });
+  const session = await openSession(house, deckhand);
   await story({
     house,
     model,
     mongo,
     redis,
     deckhand,
-    async send(text) {
-      await sessions.events.send(id, { events: [{ type: 'user.message', content: [{ type: 'text', text }] }] });
-    },
+    send: session.say,
     said: (text) =>
       eventually(async () => {
-        const all = [];
-        for await (const event of sessions.events.list(id)) all.push(event);
+        const all = await session.events();
         const there = all.some((event) => event.type === 'agent.message' && JSON.stringify(event).includes(text));
         if (!there || all.at(-1)?.type !== 'session.status_idle') {
           throw new Error(`Not said: ${text}\n${JSON.stringify(all, null, 1)}\n${deckhand.output()}`);

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import Anthropic from '@anthropic-ai/sdk';
 import { expect, inject, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { buildHouse } from '../support/house.ts';
+import { openSession } from '../support/house-session.ts';
 import { linkTo } from '../support/link.ts';
 import { startTestModel } from '../support/model.ts';
 
@@ -34,19 +34,11 @@ for (const [end, told] of ENDINGS) {
     const gateway = await house.start('gateway');
     // The second process has the second data directory.
     await house.start('worker');
-    const client = new Anthropic({ baseURL: gateway.url, apiKey: house.api_key, maxRetries: 0 });
-    const { agents, environments, sessions } = client.beta;
-    const environment = await environments.create({ name: 'lab' });
-    const agent = await agents.create({
-      name: 'tester',
-      model: 'claude-sonnet-5-5',
-      tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: 'always_allow' } } }],
-    });
-    const { id } = await sessions.create({ agent: agent.id, environment_id: environment.id });
+    const { id, sessions, say } = await openSession(house, gateway);
     const folder = join(house.data_dir, 'p2', 'sandboxes', 'workspaces', id);
 
     model.reply({ tool_uses: [{ name: 'bash', input: { command: 'echo secret > file' } }] }, { text: 'Written.' });
-    await sessions.events.send(id, { events: [{ type: 'user.message', content: [{ type: 'text', text: 'write' }] }] });
+    await say('write');
     await eventually(async () => {
       const { status } = await sessions.retrieve(id);
       if (status !== 'idle' || model.requests.length < 2) throw new Error('Not done');

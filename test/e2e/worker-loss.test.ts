@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import Anthropic from '@anthropic-ai/sdk';
 import type { BetaManagedAgentsSessionEvent } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import { Redis } from 'ioredis';
 import { expect, inject, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { buildHouse, type House, type HouseProcess } from '../support/house.ts';
+import { type HouseSession, openSession } from '../support/house-session.ts';
 import { startTestModel, type TestModel } from '../support/model.ts';
 
 /** Recovery takes about two seconds here (the lease of these houses is 1 s); a loaded machine gets more. */
@@ -14,10 +14,7 @@ interface Scene {
   house: House;
   model: TestModel;
   worker: HouseProcess;
-  client: Anthropic;
-  session_id: string;
-  says(text: string): Promise<void>;
-  events(): Promise<BetaManagedAgentsSessionEvent[]>;
+  session: HouseSession;
   /** The session's log once it is idle for this reason. */
   idle(reason: string): Promise<BetaManagedAgentsSessionEvent[]>;
 }
@@ -27,36 +24,16 @@ async function onScene(bash: 'always_allow' | 'always_ask', story: (scene: Scene
   await using model = await startTestModel();
   await using house = await buildHouse({ ANTHROPIC_API_KEY: 'test', ANTHROPIC_BASE_URL: model.base_url });
   const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
-  const client = new Anthropic({ baseURL: gateway.url, apiKey: house.api_key, maxRetries: 0 });
-  const environment = await client.beta.environments.create({ name: 'lab' });
-  const agent = await client.beta.agents.create({
-    name: 'tester',
-    model: 'claude-sonnet-5-5',
-    tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: bash } } }],
-  });
-  const { id: session_id } = await client.beta.sessions.create({ agent: agent.id, environment_id: environment.id });
-
-  async function events(): Promise<BetaManagedAgentsSessionEvent[]> {
-    const all: BetaManagedAgentsSessionEvent[] = [];
-    for await (const event of client.beta.sessions.events.list(session_id)) all.push(event);
-    return all;
-  }
+  const session = await openSession(house, gateway, bash);
 
   await story({
     house,
     model,
     worker,
-    client,
-    session_id,
-    events,
-    async says(text) {
-      await client.beta.sessions.events.send(session_id, {
-        events: [{ type: 'user.message', content: [{ type: 'text', text }] }],
-      });
-    },
+    session,
     idle: (reason) =>
       eventually(async () => {
-        const all = await events();
+        const all = await session.events();
         const last = all.at(-1);
         if (last?.type !== 'session.status_idle' || last.stop_reason.type !== reason) {
           throw new Error(`Not idle with ${reason}:\n${all.map((event) => event.type).join('\n')}`);
@@ -85,10 +62,10 @@ function processesWith(words: string): number[] {
 }
 
 test('a worker killed while Claude answers: another asks again, and one answer is given', () =>
-  onScene('always_allow', async ({ house, model, worker, says, idle }) => {
+  onScene('always_allow', async ({ house, model, worker, session, idle }) => {
     const held = model.replyHeld({ text: 'half an answer' });
     model.reply({ text: 'A whole answer.' });
-    await says('hello');
+    await session.say('hello');
     await held.asked;
     await house.start('worker');
     await worker.kill();
@@ -102,9 +79,9 @@ test('a worker killed while Claude answers: another asks again, and one answer i
   }));
 
 test('a worker killed while a command runs: the command ends with it and is not run again', () =>
-  onScene('always_allow', async ({ house, model, worker, says, idle }) => {
+  onScene('always_allow', async ({ house, model, worker, session, idle }) => {
     model.reply({ tool_uses: [{ name: 'bash', input: { command: 'sleep 271.3' } }] }, { text: 'I will look first.' });
-    await says('sleep');
+    await session.say('sleep');
     await eventually(() => {
       expect(processesWith('sleep 271.3')).not.toEqual([]);
     }, 10_000);
@@ -122,19 +99,19 @@ test('a worker killed while a command runs: the command ends with it and is not 
   }));
 
 test('a worker killed while an approval waits: the click is honoured by another, once', () =>
-  onScene('always_ask', async ({ house, model, worker, client, session_id, says, idle }) => {
+  onScene('always_ask', async ({ house, model, worker, session, idle }) => {
     model.reply(
       { tool_uses: [{ name: 'bash', input: { command: 'echo ran >> log; wc -l < log' } }] },
       { text: 'Done.' },
     );
-    await says('go');
+    await session.say('go');
     const asked = await idle('requires_action');
     await worker.kill();
 
     const use = asked.find((event) => event.type === 'agent.tool_use');
     const confirmation = { type: 'user.tool_confirmation', tool_use_id: use?.id ?? '', result: 'allow' } as const;
-    await client.beta.sessions.events.send(session_id, { events: [confirmation] });
-    await expect(client.beta.sessions.events.send(session_id, { events: [confirmation] })).rejects.toMatchObject({
+    await session.sessions.events.send(session.id, { events: [confirmation] });
+    await expect(session.sessions.events.send(session.id, { events: [confirmation] })).rejects.toMatchObject({
       status: 400,
     });
     await house.start('worker');
@@ -146,10 +123,10 @@ test('a worker killed while an approval waits: the click is honoured by another,
   }));
 
 test('Redis flushed while a turn is owed: the sweep finds it', () =>
-  onScene('always_allow', async ({ house, model, worker, says, idle }) => {
+  onScene('always_allow', async ({ house, model, worker, session, idle }) => {
     await worker.kill();
     model.reply({ text: 'Found it.' });
-    await says('hello');
+    await session.say('hello');
     const redis = new Redis(inject('redis_url'));
     const keys = await redis.keys(`deckhand:${house.database.name}*`);
     if (keys.length > 0) await redis.del(...keys);

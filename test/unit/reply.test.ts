@@ -1,24 +1,13 @@
 import type { BetaContentBlock } from '@anthropic-ai/sdk/resources/beta/messages/messages';
-import type { BetaManagedAgentsSessionAgent } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import { describe, expect, it } from 'vitest';
 import { replyEvents } from '../../src/harness/reply.ts';
 import { emptyState } from '../../src/session/state.ts';
 import { findUnstorable } from '../../src/session/storable.ts';
+import { testAgent } from '../support/harness.ts';
 
-const agent: BetaManagedAgentsSessionAgent = {
-  id: 'agent_1',
-  type: 'agent',
-  version: 1,
-  name: 'a',
-  description: null,
-  execution_identity: { type: 'service_account' },
-  mcp_servers: [],
-  model: { id: 'claude-sonnet-5-5' },
-  multiagent: null,
-  skills: [],
-  system: null,
+const agent = testAgent({
   tools: [{ type: 'custom', name: 'ask_db', description: 'd', input_schema: { type: 'object' } }],
-};
+});
 
 function eventsFor(input: unknown) {
   const use = { type: 'tool_use', id: 'toolu_1', name: 'ask_db', input } as BetaContentBlock;
