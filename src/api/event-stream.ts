@@ -9,7 +9,6 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import {
   type EventOf,
-  INPUT_TYPES,
   type InputEvent,
   isDeckhandEvent,
   isInput,
@@ -22,7 +21,7 @@ import { newId } from '../session/id.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 
 export interface StreamDeps {
-  log: Pick<SessionLog, 'query'>;
+  log: Pick<SessionLog, 'find'>;
   feeds: Pick<SessionFeeds, 'open'>;
   logger: Logger;
 }
@@ -31,8 +30,9 @@ export interface StreamDeps {
 const PING_MS = 15_000;
 /** A client that takes nothing for this long is let go: it can list what it missed. */
 const STALL_MS = 30_000;
-/** Inputs of before the stream that are looked up when they are taken up; older ones are not sent again. */
-const LOOK_BACK = 100;
+/** Inputs that wait to be taken up and are kept for it, and their weight together; others are looked up. */
+const MOST_WAITING = 100;
+const MOST_WAITING_BYTES = 256 * 1024;
 /** Batches and previews on their way to one client's socket. */
 const MOST_QUEUED = 100;
 
@@ -52,7 +52,11 @@ export async function streamEvents(
   res: Response,
 ): Promise<void> {
   const started = new Set<string>();
-  const waiting = new LRUCache<string, InputEvent>({ max: LOOK_BACK });
+  const waiting = new LRUCache<string, InputEvent>({
+    max: MOST_WAITING,
+    maxSize: MOST_WAITING_BYTES,
+    sizeCalculation: (input) => sharedFrame(input).length,
+  });
   let queued = 0;
   let begin: () => void = () => undefined;
   // One batch after the other, although looking up an input takes a moment, and none before the headers.
@@ -107,19 +111,22 @@ export async function streamEvents(
   }
 
   async function sendProcessed({ event_ids, processed_at }: EventOf<'deckhand.input_processed'>): Promise<void> {
-    if (event_ids.some((id) => !waiting.has(id))) {
-      const found = await deps.log.query({ ...ref, types: INPUT_TYPES, order: 'desc', limit: LOOK_BACK });
-      for (const { event } of found) {
-        if (isInput(event) && event_ids.includes(event.id)) waiting.set(event.id, event);
-      }
-    }
-    for (const id of event_ids) {
-      const input = waiting.get(id);
+    const found = new Map<string, InputEvent>();
+    for (const [index, id] of event_ids.entries()) {
+      if (!waiting.has(id) && !found.has(id)) await lookUp(event_ids.slice(index), found);
+      const input = waiting.get(id) ?? found.get(id);
       waiting.delete(id);
       if (input === undefined) continue;
       emit({ ...input, processed_at });
       await drained();
     }
+  }
+
+  /** Read as many of these as are read at a time, in place of what was found before. */
+  async function lookUp(ids: string[], found: Map<string, InputEvent>): Promise<void> {
+    found.clear();
+    const unknown = ids.filter((id) => !waiting.has(id));
+    for (const { event } of await deps.log.find(ref, unknown)) if (isInput(event)) found.set(event.id, event);
   }
 
   function sendPreview(event: PreviewEvent): void {

@@ -6,6 +6,7 @@ import type { SessionDocument } from '../resources/session-document.ts';
 import type { Actor, InputEvent, LogEntry } from '../session/event.ts';
 import { isInput } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
+import { pagesAfter } from '../session/log-reading.ts';
 import { refuseTooLarge } from '../session/log-update.ts';
 import { emptyState, fold, type SessionState } from '../session/state.ts';
 import { ApiError } from './errors.ts';
@@ -92,7 +93,7 @@ async function refuseEarly(deps: SendDeps, ref: SessionRef, events: QueuedParams
   refuseTooLarge(events.map((params) => ({ event: toInput(params), by })));
   const sent = events.map((params, index) => ({ params, index }));
   if (events.some((event) => event.type === 'user.custom_tool_result')) {
-    checkResults(fold(await deps.log.read(ref)), sent);
+    checkResults(await stateAfter(deps, ref, await beforeLastReply(deps, ref)), sent);
   }
   const confirmed = new Set<string>();
   for (const { params, index } of sent) {
@@ -127,9 +128,9 @@ async function appendTogether(deps: SendDeps, ref: SessionRef, sent: Sent[], by:
   if (!sent.some(({ params }) => params.type === 'user.custom_tool_result')) {
     return inputsOf(await deps.log.appendInputs(ref, entries));
   }
-  let state = emptyState();
+  let state = await beforeLastReply(deps, ref);
   for (let attempt = 1; ; attempt++) {
-    state = fold(await deps.log.read(ref, state.seq), state);
+    state = await stateAfter(deps, ref, state);
     checkResults(state, sent);
     try {
       return inputsOf(await deps.log.append({ ...ref, after: state.seq, entries, owed: true }));
@@ -137,6 +138,21 @@ async function appendTogether(deps: SendDeps, ref: SessionRef, sent: Sent[], by:
       if (!(error instanceof LogMovedError) || attempt === MAX_TRIES) throw error;
     }
   }
+}
+
+/**
+ * A place in the log from which on the open calls can be told: they are those of Claude's last answer. What else a state
+ * holds is not told from there.
+ */
+async function beforeLastReply(deps: SendDeps, ref: SessionRef): Promise<SessionState> {
+  const [reply] = await deps.log.query({ ...ref, types: ['deckhand.model_reply'], order: 'desc', limit: 1 });
+  return { ...emptyState(), seq: (reply?.seq ?? 1) - 1 };
+}
+
+async function stateAfter(deps: SendDeps, ref: SessionRef, from: SessionState): Promise<SessionState> {
+  let state = from;
+  for await (const page of pagesAfter(deps.log, ref, from.seq)) state = fold(page, state);
+  return state;
 }
 
 function isOpenCustom(call: { kind: string; result: unknown }): boolean {

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { InvalidInputError } from '../errors.ts';
 import { eventSchema, type QueuedParams } from '../resources/event-params.ts';
 import type { LogEntry } from '../session/event.ts';
-import type { EventQuery } from '../session/log.ts';
+import type { EventQuery, SessionLog } from '../session/log.ts';
 import { actorOf } from './auth.ts';
 import { answering, bodyOf } from './body.ts';
 import { ApiError } from './errors.ts';
@@ -44,7 +44,7 @@ const deltas = listOf(z.enum(['agent.message', 'agent.thinking']));
 const streamQuery = z.object({ 'event_deltas[]': deltas, event_deltas: deltas });
 
 export interface EventRoutesDeps extends SendDeps, StreamDeps {
-  log: SendDeps['log'];
+  log: SendDeps['log'] & Pick<SessionLog, 'find' | 'list'>;
 }
 
 /** `/v1/sessions/{id}/events` */
@@ -64,18 +64,17 @@ export function eventRoutes(deps: EventRoutesDeps): Router {
       const query = queryOf(req, listQuery);
       const types = query['types[]'] ?? query.types;
       const direction = query.order ?? 'asc';
-      const found = await deps.log.query({
+      const { entries, more } = await deps.log.list({
         ...refOf(req, res),
         ...(types === undefined ? {} : { types }),
         created: createdOf(query),
         order: direction,
-        limit: query.limit + 1,
+        limit: query.limit,
         ...(query.page === undefined ? {} : fromCursor(query.page, direction)),
       });
-      const page = found.slice(0, query.limit);
-      const last = page.at(-1);
-      const more = found.length > query.limit && last !== undefined;
-      return { data: page.map((entry) => entry.event), next_page: more ? toCursor(last, direction) : null };
+      const last = entries.at(-1);
+      const next_page = more && last !== undefined ? toCursor(last, direction) : null;
+      return { data: entries.map((entry) => entry.event), next_page };
     }),
   );
   routes.get('/:id/events/stream', async (req, res) => {

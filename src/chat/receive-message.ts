@@ -1,6 +1,7 @@
 import { appendOnce } from '../session/append-once.ts';
 import type { Actor } from '../session/event.ts';
 import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
+import { pagesAfter } from '../session/log-reading.ts';
 import type { InboundMessage, Receipt } from './connector.ts';
 import { type Conversation, type ConversationStore, laneOf } from './conversation-store.ts';
 import { type ClaimedInbound, type InboundStore, loggedEventId, type Target } from './inbound-store.ts';
@@ -136,8 +137,10 @@ async function takesInput(deps: ReceiveMessageDeps, ref: SessionRef): Promise<bo
 async function wasSaid(deps: ReceiveMessageDeps, claimed: ClaimedInbound, target: Target): Promise<boolean> {
   if ((await deps.directory.find(target)) === null) return false;
   const id = loggedEventId(claimed.inbound, target.session_id);
-  const newer = await deps.log.read(target, target.after_seq);
-  return newer.some((entry) => entry.event.id === id);
+  for await (const page of pagesAfter(deps.log, target, target.after_seq)) {
+    if (page.some((entry) => entry.event.id === id)) return true;
+  }
+  return false;
 }
 
 /** A message's first characters on one line, without half a surrogate pair at the end. */

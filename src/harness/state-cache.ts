@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { CheckpointStore } from '../session/checkpoint-store.ts';
 import type { Claimed, SessionLog, SessionRef } from '../session/log.ts';
+import { pagesAfter } from '../session/log-reading.ts';
 import { emptyState, fold, type SessionState, type TranscriptItem } from '../session/state.ts';
 
 /** Folds of recently used sessions, so that a turn reads and folds only what is new. Never the truth: it may be emptied. */
@@ -48,9 +49,10 @@ export function createStateCache(checkpoints: CheckpointStore): StateCache {
       const cached = states.get(ref.session_id) ?? { state: emptyState(), saved: 0 };
       const isBrought = first <= cached.state.seq + 1;
       const known = isBrought || cached.state.seq > 0 ? cached : await recall(ref, head.seq);
-      const { seq } = known.state;
-      const fresh = first <= seq + 1 ? latest.filter((entry) => entry.seq > seq) : await log.read(ref, seq);
-      const state = fresh.length === 0 ? known.state : fold(fresh, known.state);
+      let { state } = known;
+      const { seq } = state;
+      const fresh = first <= seq + 1 ? [latest.filter((entry) => entry.seq > seq)] : pagesAfter(log, ref, seq);
+      for await (const entries of fresh) if (entries.length > 0) state = fold(entries, state);
       states.set(ref.session_id, { ...known, state });
       return state;
     },

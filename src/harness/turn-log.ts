@@ -2,6 +2,7 @@ import { LogMovedError } from '../errors.ts';
 import type { EventOf, LogEntry, NewEntry, SessionEvent } from '../session/event.ts';
 import { newId } from '../session/id.ts';
 import type { Lease, SessionLog } from '../session/log.ts';
+import { pagesAfter } from '../session/log-reading.ts';
 import { fold, type SessionState } from '../session/state.ts';
 import type { StateCache } from './state-cache.ts';
 
@@ -46,7 +47,7 @@ export function openTurnLog(
   }
 
   async function readNew(): Promise<SessionState> {
-    accept(await deps.log.read(lease, state.seq));
+    for await (const page of pagesAfter(deps.log, lease, state.seq)) accept(page);
     return state;
   }
 

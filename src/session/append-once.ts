@@ -1,6 +1,7 @@
 import { LogMovedError } from '../errors.ts';
 import type { LogEntry, NewEntry } from './event.ts';
 import type { SessionLog, SessionRef } from './log.ts';
+import { pagesAfter } from './log-reading.ts';
 
 /** How often an append re-reads a moving head before it gives up; each time costs only what is new. */
 const MAX_TRIES = 50;
@@ -35,9 +36,10 @@ export async function appendOnce(
     } catch (error) {
       if (!(error instanceof LogMovedError) || attempt === MAX_TRIES) throw error;
     }
-    const newer = await log.read(ref, after);
-    const found = newer.find((entry) => request.isThere(entry));
-    if (found !== undefined) return found;
-    after = newer.at(-1)?.seq ?? after;
+    for await (const page of pagesAfter(log, ref, after)) {
+      const found = page.find((entry) => request.isThere(entry));
+      if (found !== undefined) return found;
+      after = page.at(-1)?.seq ?? after;
+    }
   }
 }

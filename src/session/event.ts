@@ -128,7 +128,7 @@ export interface LogEntry {
 export type NewEntry = Pick<LogEntry, 'event' | 'by'>;
 
 /** Inputs wait in the log until a turn takes them up: their `processed_at` is null until then. */
-export const INPUT_TYPES = [
+const INPUT_TYPES = [
   'user.message',
   'user.interrupt',
   'user.tool_confirmation',

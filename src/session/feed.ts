@@ -174,7 +174,6 @@ function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () 
       const entries = await deps.log.read(ref, seq, BATCH);
       if (entries.length === 0 || ended) return;
       deliver(entries);
-      if (entries.length < BATCH) return;
     }
   }
 

@@ -1,5 +1,5 @@
 import type { BetaManagedAgentsSessionUsageSnapshot } from '@anthropic-ai/sdk/resources/beta/sessions/events';
-import type { LogEntry, SessionStatus, StopReason } from './event.ts';
+import { isDeckhandEvent, type LogEntry, type SessionStatus, type StopReason } from './event.ts';
 import type { LogHead, SessionRef } from './log.ts';
 
 /**
@@ -54,6 +54,8 @@ export interface EventDocument {
   seq: number;
   created_at: Date;
   type: string;
+  /** Set on Deckhand's own events, so that a list that leaves them out need not look at them. */
+  internal?: true;
   event: LogEntry['event'];
   by?: LogEntry['by'];
 }
@@ -115,6 +117,7 @@ export function toDocument(ref: SessionRef, entry: LogEntry): EventDocument {
     seq: entry.seq,
     created_at: entry.created_at,
     type: entry.event.type,
+    ...(isDeckhandEvent(entry.event) ? { internal: true as const } : {}),
     event: entry.event,
     ...(entry.by === undefined ? {} : { by: entry.by }),
   };

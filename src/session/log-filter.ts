@@ -1,5 +1,19 @@
 import type { EventQuery } from './log.ts';
 
+/** What a list finds its page by, in the order of the log. */
+export const LIST_INDEXES = {
+  all: { session_id: 1, seq: 1 },
+  of_types: { session_id: 1, type: 1, seq: 1 },
+  /** A busy command alone may leave thousands of Deckhand's own between two others. */
+  shown: { session_id: 1, internal: 1, seq: 1 },
+} as const;
+
+/** Named, because MongoDB guesses from the first few documents, and a log is not everywhere alike. */
+export function indexFor({ types, include_internal }: EventQuery): Record<string, 1> {
+  if (types !== undefined) return LIST_INDEXES.of_types;
+  return include_internal === true ? LIST_INDEXES.all : LIST_INDEXES.shown;
+}
+
 /** A list's filter over the events' documents. */
 export function eventFilter(query: EventQuery): Record<string, unknown> {
   const seq: Record<string, number> = {};
@@ -18,5 +32,5 @@ export function eventFilter(query: EventQuery): Record<string, unknown> {
 
 function typeFilter(query: EventQuery): Record<string, unknown> {
   if (query.types !== undefined) return { type: { $in: [...query.types] } };
-  return query.include_internal === true ? {} : { type: { $not: /^deckhand\./ } };
+  return query.include_internal === true ? {} : { internal: null };
 }

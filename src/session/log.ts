@@ -1,4 +1,5 @@
 import type { Actor, EventType, LogEntry, NewEntry, SessionStatus, StopReason } from './event.ts';
+import type { LogPage } from './log-page.ts';
 
 /** A session by name. Both are checked in every query: another workspace's session does not exist. */
 export interface SessionRef {
@@ -60,9 +61,16 @@ export interface EventQuery extends SessionRef {
 export interface SessionLog {
   /** @throws NotFoundError */
   head(ref: SessionRef): Promise<LogHead>;
-  /** Entries after `after`, oldest first, at most `limit` (default: all). @throws NotFoundError */
+  /**
+   * Entries after `after`, oldest first: a page of at most `limit` (see log-page.ts; `pagesAfter` goes on), or all of
+   * them, however many. @throws NotFoundError
+   */
   read(ref: SessionRef, after?: number, limit?: number): Promise<LogEntry[]>;
-  /** For lists: filtered, either way round. @throws NotFoundError */
+  /** A page of the log, filtered, either way round. @throws NotFoundError */
+  list(query: EventQuery): Promise<LogPage>;
+  /** Events by their ids, in no order: one at least when the log holds any of them, and no more than a page. @throws NotFoundError */
+  find(ref: SessionRef, ids: readonly string[]): Promise<LogEntry[]>;
+  /** The entries of `list`, for who looks no further. @throws NotFoundError */
   query(query: EventQuery): Promise<LogEntry[]>;
   /** @throws LogMovedError, LeaseLostError, NotFoundError, InvalidInputError (over the size limit) */
   append(append: Append): Promise<LogEntry[]>;

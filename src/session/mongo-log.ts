@@ -1,8 +1,17 @@
-import type { Collection, Db, Filter } from 'mongodb';
+import type { Collection, Db, Filter, FindOptions } from 'mongodb';
 import { LeaseLostError, LogMovedError, NotFoundError, SessionClosedError } from '../errors.ts';
 import type { LogEntry } from './event.ts';
 import { createRenewals } from './lease-renewals.ts';
-import type { Append, AppendListener, Claimed, LaneSession, SessionLog, SessionRef, Watchers } from './log.ts';
+import type {
+  Append,
+  AppendListener,
+  Claimed,
+  EventQuery,
+  LaneSession,
+  SessionLog,
+  SessionRef,
+  Watchers,
+} from './log.ts';
 import {
   type EventDocument,
   entriesOf,
@@ -13,7 +22,8 @@ import {
   type TailEntry,
   toEntry,
 } from './log-document.ts';
-import { eventFilter } from './log-filter.ts';
+import { eventFilter, indexFor, LIST_INDEXES } from './log-filter.ts';
+import { fillPage, type LogPage } from './log-page.ts';
 import { HEAVY_TAIL_BYTES, MAX_TAIL_BYTES, settleTail } from './log-tail.ts';
 import { type Addition, additionOf, updateFor } from './log-update.ts';
 
@@ -24,8 +34,9 @@ const EVENTS = 'session_events';
 export async function createLogIndexes(db: Db): Promise<void> {
   await db.collection(EVENTS).createIndexes([
     // Also the last line of defence: two events can never share a place.
-    { key: { session_id: 1, seq: 1 }, unique: true },
-    { key: { session_id: 1, type: 1, seq: 1 } },
+    { key: LIST_INDEXES.all, unique: true },
+    { key: LIST_INDEXES.of_types },
+    { key: LIST_INDEXES.shown },
   ]);
   await db.collection(SESSIONS).createIndexes([
     { key: { 'log.owed': 1, _id: 1 }, partialFilterExpression: { 'log.owed': true } },
@@ -87,6 +98,21 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
     }
   }
 
+  /** Entries that were copied, in order. A page of common size comes in one answer, which MongoDB ends at 16 MiB. */
+  async function* copies(which: Filter<EventDocument>, options: FindOptions): AsyncGenerator<LogEntry> {
+    const { limit } = options;
+    const found = events.find(which, { ...options, ...(limit === undefined ? {} : { batchSize: limit }) });
+    for await (const document of found) yield toEntry(document);
+  }
+
+  async function list(query: EventQuery): Promise<LogPage> {
+    await settle(query);
+    const sort = { seq: query.order === 'asc' ? 1 : -1 } as const;
+    // One more than was asked for says that there is more.
+    const options = { sort, limit: query.limit + 1, hint: indexFor(query) };
+    return fillPage(copies(eventFilter(query), options), query.limit);
+  }
+
   async function page(which: Filter<LoggedDocument>, limit: number, after: string | null): Promise<LaneSession[]> {
     const found = await sessions
       .find(after === null ? which : { ...which, _id: { $gt: after } }, {
@@ -109,23 +135,35 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
       if (after >= log.seq) return [];
       const fromTail = entriesOf(log).filter((entry) => entry.seq > after);
       const first = fromTail[0]?.seq ?? log.seq + 1;
-      if (first === after + 1) return fromTail.slice(0, limit);
-      const copied = await events
-        .find({ session_id: ref.session_id, workspace_id: ref.workspace_id, seq: { $gt: after, $lt: first } })
-        .sort({ seq: 1 })
-        .limit(limit ?? 0)
-        .toArray();
-      return [...copied.map(toEntry), ...fromTail].slice(0, limit);
+      const { session_id, workspace_id } = ref;
+      const between = { session_id, workspace_id, seq: { $gt: after, $lt: first } };
+      async function* inOrder(): AsyncGenerator<LogEntry> {
+        const options = { sort: { seq: 1 }, ...(limit === undefined ? {} : { limit }) } as const;
+        if (first > after + 1) yield* copies(between, options);
+        yield* fromTail;
+      }
+      if (limit !== undefined) return (await fillPage(inOrder(), limit)).entries;
+      const all: LogEntry[] = [];
+      for await (const entry of inOrder()) all.push(entry);
+      return all;
+    },
+
+    list,
+
+    async find(ref, ids) {
+      const { session_id, workspace_id } = ref;
+      const tail = entriesOf((await load(ref, WITH_TAIL)).log).filter(({ event }) => ids.includes(event.id));
+      const copied = ids.filter((id) => !tail.some(({ event }) => event.id === id));
+      async function* found(): AsyncGenerator<LogEntry> {
+        yield* tail;
+        if (copied.length === 0) return;
+        for await (const one of events.find({ _id: { $in: copied }, session_id, workspace_id })) yield toEntry(one);
+      }
+      return (await fillPage(found(), ids.length)).entries;
     },
 
     async query(query) {
-      await settle(query);
-      const found = await events
-        .find(eventFilter(query))
-        .sort({ seq: query.order === 'asc' ? 1 : -1 })
-        .limit(query.limit)
-        .toArray();
-      return found.map(toEntry);
+      return (await list(query)).entries;
     },
 
     async append(request) {

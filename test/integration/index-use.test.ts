@@ -128,6 +128,10 @@ async function workOverTheApi(): Promise<{ session: string; environment: string 
   await send(id, { type: 'user.message', content: [{ type: 'text', text: 'clean up' }] });
   await restsWith(id, 'requires_action');
   stream.controller.abort();
+  // Inputs that a stream was told of before it could keep them.
+  const ref = { workspace_id: DEFAULT_WORKSPACE, session_id: id };
+  const [first] = (await sessions.events.list(id, { limit: 1 })).data;
+  expect(await house.context.log.find(ref, [first?.id ?? ''])).toHaveLength(1);
   const since = new Date(0).toISOString();
   const filters = [
     {},

@@ -49,10 +49,13 @@ export function createMemoryLog(ref: SessionRef, appended: (entries: LogEntry[])
   const log: SessionLog = {
     head: async () => head(),
     read: async (_ref, after = 0, limit) => entries.slice(after, limit === undefined ? undefined : after + limit),
-    async query(query) {
+    async list(query) {
       const found = entries.filter((entry) => matches(query, entry));
-      return (query.order === 'asc' ? found : found.toReversed()).slice(0, query.limit);
+      const ordered = query.order === 'asc' ? found : found.toReversed();
+      return { entries: ordered.slice(0, query.limit), more: ordered.length > query.limit };
     },
+    find: async (_ref, ids) => entries.filter(({ event }) => ids.includes(event.id)),
+    query: async (query) => (await log.list(query)).entries,
     append,
     appendInputs: (_ref, news) => append({ ...ref, after: entries.length, entries: news, owed: true }),
     async claim(_ref, holder) {

@@ -1,4 +1,11 @@
-import { type AnyBulkWriteOperation, type Collection, type Db, MongoBulkWriteError, MongoNetworkError } from 'mongodb';
+import {
+  type AnyBulkWriteOperation,
+  type Collection,
+  type Db,
+  type FindCursor,
+  MongoBulkWriteError,
+  MongoNetworkError,
+} from 'mongodb';
 import { vi } from 'vitest';
 import type { Stepper } from './stepper.ts';
 import { realNow } from './watcher.ts';
@@ -32,6 +39,8 @@ export interface ProcessPlan {
   skew_ms: number;
 }
 
+/** What `for await` asks of a cursor. */
+const ITERATE = 'Symbol.asyncIterator';
 const READS = new Set(['findOne', 'countDocuments', 'distinct']);
 const WRITES = new Set(['insertOne', 'updateOne', 'updateMany', 'deleteOne', 'deleteMany', 'findOneAndUpdate']);
 
@@ -87,6 +96,11 @@ export function createProcessDb(name: string, db: Db, stepper: Stepper, plan: Pr
     return overlay(real, (method) => {
       const call: (...args: never[]) => unknown = Reflect.get(real, method);
       if (method === 'toArray') return () => operation(label, null, async () => Reflect.apply(call, real, []));
+      if (method === ITERATE) {
+        return async function* () {
+          yield* await operation(label, null, () => (real as FindCursor).toArray());
+        };
+      }
       if (['sort', 'limit', 'project'].includes(method)) {
         return (...args: never[]) => cursor(label, Reflect.apply(call, real, args) as object);
       }
@@ -135,7 +149,8 @@ function overlay<T extends object>(target: T, methodOf: (name: string) => unknow
   return new Proxy(target, {
     get(of, name) {
       const value: unknown = Reflect.get(of, name, of);
-      return typeof value === 'function' && typeof name === 'string' ? methodOf(name) : value;
+      if (typeof value !== 'function' || (typeof name !== 'string' && name !== Symbol.asyncIterator)) return value;
+      return methodOf(typeof name === 'string' ? name : ITERATE);
     },
   });
 }
