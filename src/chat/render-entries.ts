@@ -21,17 +21,35 @@ export function deliveryId(event_id: string, part = 0): string {
   return part === 0 ? id : `${id}.${part}`;
 }
 
-/** A message of the agent's, in as many posts as it needs. */
+/**
+ * Most posts of one message. The longest answer that Claude gives (32,000 tokens) needs twelve of Slack's; whatever is
+ * longer would fill a thread for minutes, at about one post a second.
+ */
+const MOST_POSTS = 20;
+
+/** A message's text as it is posted, and how many characters of it are not, about. */
+export function partsOf(text: string, limit: number): { parts: string[]; left_out: number } {
+  const most = MOST_POSTS * limit;
+  // One character more, a pair perhaps, leaves the last cut to who knows where to cut.
+  const all = splitMarkdown(text.slice(0, most + 2), limit);
+  const parts = all.slice(0, MOST_POSTS);
+  if (parts.length === all.length && text.length <= most + 2) return { parts, left_out: 0 };
+  return { parts, left_out: text.length - parts.reduce((sum, part) => sum + part.length, 0) };
+}
+
+/** A message of the agent's, in as many posts as it needs; of one that is too long for a chat, the beginning. */
 export function messagePosts(event: EventOf<'agent.message'>, context: RenderContext): Outgoing[] {
   const text = textOfBlocks(event.content.map((block) => (block.type === 'text' ? block.text : '*(withheld)*')));
   if (text === '') return [];
-  return splitMarkdown(text, context.text_limit).map((markdown, part) => ({
-    kind: 'text',
-    delivery_id: deliveryId(event.id, part),
-    markdown,
-    live: false,
-    agent_name: context.agent_name,
-  }));
+  const { agent_name } = context;
+  const { parts, left_out } = partsOf(text, context.text_limit);
+  const posts = parts.map((markdown, part): Outgoing => {
+    return { kind: 'text', delivery_id: deliveryId(event.id, part), markdown, live: false, agent_name };
+  });
+  if (left_out === 0) return posts;
+  const markdown = `This is not all: about ${left_out} more characters are too long for a chat. The session's log has them.`;
+  const delivery_id = deliveryId(event.id, MOST_POSTS);
+  return [...posts, { kind: 'notice', delivery_id, level: 'info', markdown, agent_name }];
 }
 
 export function notice(event_id: string, level: 'info' | 'error', markdown: string, context: RenderContext): Outgoing {
@@ -94,7 +112,7 @@ export function activityAfter(activity: ToolActivity, content: unknown, isError:
   const output = outputText(content);
   const shown =
     output.length > SHOWN_OUTPUT
-      ? `${output.slice(0, SHOWN_OUTPUT)}\n… (${output.length - SHOWN_OUTPUT} more characters)`
+      ? `${output.slice(0, SHOWN_OUTPUT).replace(/[\uD800-\uDBFF]$/, '')}\n… (${output.length - SHOWN_OUTPUT} more characters)`
       : output;
   const status = !isError ? 'done' : output.startsWith('Denied by') ? 'denied' : 'failed';
   return { ...activity, status, output: shown };

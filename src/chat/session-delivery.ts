@@ -14,6 +14,7 @@ import {
   endingOf,
   messagePosts,
   notice,
+  partsOf,
   type RenderContext,
   type ToolUse,
 } from './render-entries.ts';
@@ -94,7 +95,7 @@ export async function showLive(deps: ShowDeps): Promise<void> {
   const { context } = deps;
   const text = deps.live.takeText();
   if (text !== null && text.text.trim() !== '') {
-    const parts = splitMarkdown(text.text, context.text_limit);
+    const { parts } = partsOf(text.text, context.text_limit);
     for (const [part, markdown] of parts.entries()) {
       const delivery_id = deliveryId(text.message_id, part);
       const live = part === parts.length - 1;

@@ -1,9 +1,11 @@
-import type { BetaMessage, BetaUsage } from '@anthropic-ai/sdk/resources/beta/messages/messages';
+import type { BetaContentBlock, BetaMessage, BetaUsage } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import { z } from 'zod';
-import { findUnstorable } from '../session/storable.ts';
+import { findUnstorable, storedBytes } from '../session/storable.ts';
 
-/** Longest answer that is kept, as JSON in bytes: many times what 32,000 tokens are, and it stands in the log twice. */
+/** Largest answer that is kept, as BSON: many times what 32,000 tokens are. It stands in the log twice, in one append. */
 const MAX_BYTES = 2 * 1024 * 1024;
+/** Most calls of one answer: each of them is up to three events of that append, and one may ask with 3,000 characters. */
+const MAX_CALLS = 256;
 
 /** As the Messages API takes them back. A call that it would not take back would end every later request. */
 const name = z.string().regex(/^[a-zA-Z0-9_-]{1,128}$/);
@@ -50,8 +52,21 @@ export function problemOf(answer: BetaMessage): string | null {
   const kept = parsed.data.content.map((block) => (block.type === 'tool_use' ? { ...block, input: null } : block));
   const unstorable = findUnstorable(kept);
   if (unstorable !== null) return `content.${unstorable.path} ${unstorable.problem}`;
-  const bytes = Buffer.byteLength(JSON.stringify(parsed.data.content));
+  if (ids.size > MAX_CALLS) return `it calls ${ids.size} tools; at most ${MAX_CALLS} are taken at once`;
+  const bytes = storedBytes({ content: answer.content.map(withStorableInput) });
   return bytes > MAX_BYTES ? `it has ${bytes} bytes; at most ${MAX_BYTES} are kept` : null;
+}
+
+/**
+ * Arguments that the log cannot hold (a NUL in a name, a hundred levels) would fail every worker that records this
+ * answer, each after paying for it again; arguments that are no object would not be taken back by the API, and end every
+ * later request. The call goes on without them, and its tool answers what is missing.
+ */
+export function withStorableInput(block: BetaContentBlock): BetaContentBlock {
+  if (block.type !== 'tool_use') return block;
+  const { input } = block;
+  const isObject = typeof input === 'object' && input !== null && !Array.isArray(input);
+  return isObject && findUnstorable(input) === null ? block : { ...block, input: {} };
 }
 
 /** What an answer cost, if it says so as the API does. */

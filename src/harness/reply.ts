@@ -3,10 +3,10 @@ import type { BetaManagedAgentsSessionAgent } from '@anthropic-ai/sdk/resources/
 import type { ApprovalPolicy, EventOf, SessionEvent } from '../session/event.ts';
 import { derivedId, newId } from '../session/id.ts';
 import type { SessionState } from '../session/state.ts';
-import { findUnstorable } from '../session/storable.ts';
 import { evaluatePermission, permissionOf } from '../tools/permission.ts';
 import { describeUnknownCall, type Tool } from '../tools/tool.ts';
 import { cents, listCost } from './budget.ts';
+import { withStorableInput } from './reply-check.ts';
 import { stamp } from './turn-log.ts';
 
 export interface ReplyContext {
@@ -59,16 +59,6 @@ export function replyEvents(state: SessionState, answer: Reply, context: ReplyCo
     requestEnd(reply, false, now),
     usageEvent(addUsage(state, reply.usage, cost ?? 0), now),
   ];
-}
-
-/**
- * Arguments that the log cannot hold (a NUL in a name, a hundred levels) would fail every worker that records this
- * answer, each after paying for it again; arguments that are no object would not be taken back by the API, and end every
- * later request. The call goes on without them, and its tool answers what is missing.
- */
-function withStorableInput(block: BetaContentBlock): BetaContentBlock {
-  if (block.type !== 'tool_use') return block;
-  return isRecord(block.input) && findUnstorable(block.input) === null ? block : { ...block, input: {} };
 }
 
 /** The end of a model request, with what it used. */

@@ -130,7 +130,7 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
           : [],
       );
       // Before there is a session that would stay behind without them.
-      refuseTooLarge(initial);
+      refuseTooLarge(initial, 'initial_events');
       const now = new Date();
       const document: Stored = {
         _id: origin.id ?? newId('sesn'),

@@ -1,5 +1,5 @@
-import { BSON } from 'mongodb';
 import type { LogEntry } from './event.ts';
+import { storedBytes } from './storable.ts';
 
 /** Part of a log, as much of it as is read at a time. */
 export interface LogPage {
@@ -19,7 +19,7 @@ export async function fillPage(source: AsyncIterable<LogEntry> | Iterable<LogEnt
   const entries: LogEntry[] = [];
   let bytes = 0;
   for await (const entry of source) {
-    bytes += BSON.calculateObjectSize(entry, { ignoreUndefined: true });
+    bytes += storedBytes(entry);
     if (entries.length === limit || (bytes > MAX_PAGE_BYTES && entries.length > 0)) return { entries, more: true };
     entries.push(entry);
   }

@@ -1,8 +1,8 @@
-import { BSON } from 'mongodb';
 import { InvalidInputError } from '../errors.ts';
 import type { LogEntry, NewEntry } from './event.ts';
 import { MAX_APPEND_BYTES } from './log.ts';
 import type { TailEntry } from './log-document.ts';
+import { storedBytes } from './storable.ts';
 
 const MAX_APPEND_EVENTS = 1000;
 
@@ -13,23 +13,30 @@ export interface Addition {
   bytes: number;
 }
 
-/** @throws InvalidInputError when the entries are too many or too heavy for one append */
-export function additionOf(entries: readonly NewEntry[]): Addition {
+/**
+ * @param field what a caller calls the entries
+ * @throws InvalidInputError when they are too many or too heavy for one append; it names the one that is by itself
+ */
+export function additionOf(entries: readonly NewEntry[], field = 'events'): Addition {
   if (entries.length > MAX_APPEND_EVENTS) {
-    throw new InvalidInputError(`at most ${MAX_APPEND_EVENTS} events at once`, 'events');
+    throw new InvalidInputError(`at most ${MAX_APPEND_EVENTS} events at once`, field);
   }
   const created_at = new Date();
   const added = entries.map((entry) => ({ created_at, ...entry }));
-  const bytes = added.length === 0 ? 0 : BSON.calculateObjectSize(added, { ignoreUndefined: true });
+  const bytes = added.length === 0 ? 0 : storedBytes(added);
   if (bytes > MAX_APPEND_BYTES) {
-    throw new InvalidInputError(`${bytes} bytes are more than the ${MAX_APPEND_BYTES} that fit one append`, 'events');
+    const one = added.findIndex((entry) => storedBytes([entry]) > MAX_APPEND_BYTES);
+    throw new InvalidInputError(
+      `${bytes} bytes are more than the ${MAX_APPEND_BYTES} that fit one append`,
+      one === -1 ? field : `${field}.${one}`,
+    );
   }
   return { entries: added, bytes };
 }
 
 /** @throws InvalidInputError when these are too many or too heavy for one append */
-export function refuseTooLarge(entries: readonly NewEntry[]): void {
-  additionOf(entries);
+export function refuseTooLarge(entries: readonly NewEntry[], field?: string): void {
+  additionOf(entries, field);
 }
 
 /** The update of a session's document that makes an append. */

@@ -1,3 +1,5 @@
+import { BSON } from 'mongodb';
+
 /** BSON ends at 100 levels, and an event adds some of its own. */
 const MAX_DEPTH = 48;
 
@@ -43,4 +45,9 @@ export function findUnstorable(root: unknown): Unstorable | null {
     }
   }
   return null;
+}
+
+/** What it weighs in MongoDB, in bytes. */
+export function storedBytes(value: object): number {
+  return BSON.calculateObjectSize(value, { ignoreUndefined: true });
 }

@@ -77,7 +77,7 @@ describe('what is too large to store', () => {
     });
     // As large as a body may be: with its id and sender the event is larger than an append.
     const body = envelope.replace('"text":""', `"text":"${'x'.repeat(8 * 1024 * 1024 - envelope.length)}"`);
-    await expectRefused(() => post('/v1/sessions', body), 400, /events: \d+ bytes are more than/);
+    await expectRefused(() => post('/v1/sessions', body), 400, /initial_events\.0: \d+ bytes are more than/);
   });
 
   it.each([
