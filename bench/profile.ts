@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Server } from './stage.ts';
 
 /** The parts of V8's .cpuprofile that are read here. Times in microseconds. */
 export interface CpuProfile {
@@ -66,4 +68,23 @@ export function summarise(title: string, path: string, top = 20): string {
     ' by function',
     ...lines(functions),
   ].join('\n');
+}
+
+/** Profile these servers meanwhile, when that is wanted. */
+export async function profiled<T>(
+  servers: Server[],
+  dir: string | null,
+  work: () => Promise<T>,
+): Promise<{ result: T; notes: string[] }> {
+  if (dir === null) return { result: await work(), notes: [] };
+  mkdirSync(dir, { recursive: true });
+  await Promise.all(servers.map((server) => server.call('startProfile')));
+  const result = await work();
+  const notes: string[] = [];
+  for (const server of servers) {
+    const path = join(dir, `${server.role}.cpuprofile`);
+    await server.call('writeProfile', path);
+    notes.push(summarise(server.role, path));
+  }
+  return { result, notes };
 }

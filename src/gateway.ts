@@ -27,7 +27,8 @@ import { describeUnknownCall } from './tools/tool.ts';
 
 /**
  * A running gateway. `stop` first says on `/readyz` that it is leaving and goes on serving for `leave_ms`; then it refuses
- * new requests, lets those under way end and leaves deliveries to another.
+ * new requests, lets those under way end and leaves deliveries to another. A third of `stop_grace_ms` is for what the
+ * connectors are at, another for everything else; what hangs for longer is left behind.
  */
 export interface RunningGateway {
   /** `http://127.0.0.1:3000`. */
@@ -39,8 +40,6 @@ export interface RunningGateway {
 const PAGE_DIRS = ['../console/dist', '../../console/dist'].map((path) =>
   fileURLToPath(new URL(path, import.meta.url)),
 );
-/** What waits for a service that is away never ends by itself; nothing else takes this long. */
-const CLOSE_GRACE_MS = 5_000;
 const IDLE_LOOK_MS = 50;
 
 /** Serve the API, the page and the connectors, and show sessions in their conversations, until stopped. */
@@ -74,10 +73,11 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
     log,
     approvals,
     directory,
+    connectors,
     received: (session) => deliverer.wake(session),
     logger,
     lost_after_ms: config.timings.lease_ms,
-    now: Date.now,
+    retry_ms: config.timings.retry_ms,
   });
   const timers = approvals.startTimers(config.timings.sweep_ms, config.timings.lease_ms);
   receiver.startSweep(config.timings.sweep_ms);
@@ -107,12 +107,14 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
     async stop() {
       health.stopping();
       await after(config.timings.leave_ms);
-      await Promise.all([...connectors.values()].map((connector) => connector.stop()));
+      // What waits for a service that is away never ends by itself; nothing else takes this long.
+      const patience = config.timings.stop_grace_ms / 3;
+      await Promise.all([...connectors.values()].map((connector) => connector.stop(patience)));
       const closed = once(server, 'close');
       server.close();
       // Those that wait for their next request, now and as soon as the one under way is answered.
       const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
-      const cut = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+      const cut = setTimeout(() => server.closeAllConnections(), patience);
       const ended = Promise.allSettled([
         unsubscribe(),
         timers[Symbol.asyncDispose](),
@@ -121,7 +123,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
         feeds[Symbol.asyncDispose](),
       ]);
       // Without MongoDB each of them waits for it in vain; what they leave undone, the next start finds in it.
-      await Promise.race([ended, after(CLOSE_GRACE_MS)]);
+      await Promise.race([ended, after(patience)]);
       await closed;
       clearInterval(idle);
       clearTimeout(cut);

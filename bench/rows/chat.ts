@@ -3,6 +3,7 @@ import type { Benchmark } from '../benchmark.ts';
 import type { EchoHandlers } from '../load/bolt-echo.mjs';
 import type { Flood, SlackHandlers } from '../load/slack.ts';
 import { type Child, startChild } from '../processes/child.ts';
+import { profiled } from '../profile.ts';
 import type { Measurement } from '../row.ts';
 import type { House, Stage } from '../stage.ts';
 import { percentile } from '../statistics.ts';
@@ -20,7 +21,7 @@ const PATIENCE_MS = 180_000;
 
 type Mode = 'http' | 'socket';
 
-/** Chat events until Slack has its acknowledgement, which means: until they are in the session's log. */
+/** Chat events until Slack has its acknowledgement, which means: until they are kept. Every one must be in a log soon after. */
 function chat(mode: Mode, way: string): Benchmark {
   return {
     name: `chat-${mode}`,
@@ -30,9 +31,9 @@ function chat(mode: Mode, way: string): Benchmark {
       'ack-p99': { unit: 'ms', better: 'lower', target: 25 },
       'ack-p50': { unit: 'ms', better: 'lower', target: null },
     },
-    async run(stage, { rounds, say }) {
+    async run(stage, { rounds, profile_dir, say }) {
       say(`${rounds} rounds of ${EVENTS} events`);
-      const { found, errors } = await flood(stage, mode, rounds);
+      const { found, errors, notes } = await flood(stage, mode, rounds, profile_dir);
       say('floor: a bare Bolt echo');
       const floor = await echo(mode);
       const singles = found.flatMap(({ each_ms }) => each_ms);
@@ -43,7 +44,7 @@ function chat(mode: Mode, way: string): Benchmark {
         n: singles.length,
         errors,
       });
-      return { rows: { 'ack-p99': row(0.99), 'ack-p50': row(0.5) } };
+      return { rows: { 'ack-p99': row(0.99), 'ack-p50': row(0.5) }, notes };
     },
   };
 }
@@ -51,7 +52,12 @@ function chat(mode: Mode, way: string): Benchmark {
 export const chatHttp = chat('http', 'over HTTP');
 export const chatSocket = chat('socket', 'over Socket Mode');
 
-async function flood(stage: Stage, mode: Mode, rounds: number): Promise<{ found: Flood[]; errors: string[] }> {
+async function flood(
+  stage: Stage,
+  mode: Mode,
+  rounds: number,
+  profile_dir: string | null,
+): Promise<{ found: Flood[]; errors: string[]; notes: string[] }> {
   await using slack = startSlack();
   const { api_url, tokens } = await slack.call('access');
   await using house = await stage.house({
@@ -64,16 +70,20 @@ async function flood(stage: Stage, mode: Mode, rounds: number): Promise<{ found:
   await slack.call('mention', RUNNING, ANSWER);
   await until('all sessions run', PATIENCE_MS, async () => (await running(house)) === RUNNING);
   await slack.call('flood', { per_second: PER_SECOND, events: WARM_UP });
-  const found = await repeated(rounds, () => slack.call('flood', { per_second: PER_SECOND, events: EVENTS }));
+  const { result: found, notes } = await profiled([gateway, worker], profile_dir, () =>
+    repeated(rounds, () => slack.call('flood', { per_second: PER_SECOND, events: EVENTS })),
+  );
 
   const errors = found.flatMap(({ refused }) => (refused === 0 ? [] : [`${refused} events were not acknowledged`]));
   const stillRunning = await running(house);
   if (stillRunning !== RUNNING) errors.push(`at the end ${stillRunning} of ${RUNNING} sessions ran`);
+  const unapplied = () => house.mongo.db(house.database).collection('inbound').countDocuments({ state: 'received' });
+  await until('all events are applied', PATIENCE_MS, async () => (await unapplied()) === 0);
   const [logged, sent] = [await inputsIn(house), RUNNING + WARM_UP + rounds * EVENTS];
   if (logged !== sent) errors.push(`${sent} messages were sent, ${logged} are in the logs`);
   // Its answers would go on for minutes.
   await worker.kill();
-  return { found, errors };
+  return { found, errors, notes };
 }
 
 async function running(house: House): Promise<number> {

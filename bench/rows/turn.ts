@@ -1,11 +1,9 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Benchmark } from '../benchmark.ts';
 import { CPU_ROWS, cpuCosts, TRAFFIC_ROWS, traffic } from '../cost.ts';
 import type { TurnsResult } from '../load/turns.ts';
-import { summarise } from '../profile.ts';
+import { profiled } from '../profile.ts';
 import type { Measurement } from '../row.ts';
-import type { House, Server, Stage } from '../stage.ts';
+import type { House, Stage } from '../stage.ts';
 import { median, percentile } from '../statistics.ts';
 import { AT_ONCE, MANY, repeated, turnsOn, turnsPerSecond } from './rounds.ts';
 
@@ -96,23 +94,4 @@ function latencyRows(alone: TurnsResult[], floor: { direct: number[]; hop: numbe
       floor: percentile(floor.hop, 0.99),
     },
   };
-}
-
-/** Profile these servers meanwhile, when that is wanted. */
-async function profiled<T>(
-  servers: Server[],
-  dir: string | null,
-  work: () => Promise<T>,
-): Promise<{ result: T; notes: string[] }> {
-  if (dir === null) return { result: await work(), notes: [] };
-  mkdirSync(dir, { recursive: true });
-  await Promise.all(servers.map((server) => server.call('startProfile')));
-  const result = await work();
-  const notes: string[] = [];
-  for (const server of servers) {
-    const path = join(dir, `${server.role}.cpuprofile`);
-    await server.call('writeProfile', path);
-    notes.push(summarise(server.role, path));
-  }
-  return { result, notes };
 }

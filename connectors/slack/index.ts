@@ -18,7 +18,7 @@ import { createInFlight } from './in-flight.ts';
 import { createListeners } from './listeners.ts';
 import { createLiveMessages } from './live-message.ts';
 import { findDelivery } from './lookup.ts';
-import { cut } from './mrkdwn.ts';
+import { cut, readableText } from './mrkdwn.ts';
 import { createNames } from './names.ts';
 import type { Identity } from './parse.ts';
 import { fallbackText, markdownOf, render, TEXT_LIMIT } from './render.ts';
@@ -157,7 +157,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const bolt = link ?? (http && behindGate(http, logger));
   if (bolt === null) throw new DeckhandError('slack_configuration', `Slack knows no mode ${mode}.`);
   const heard = (channel: string, userId: string) => live.heard(channel, userId);
-  createListeners({ bolt, boltLogger, logger, client, names, inFlight, bot_token, connected, heard, tell });
+  createListeners({ bolt, boltLogger, logger, client, inFlight, bot_token, connected, heard, tell });
 
   async function whoAmI(): Promise<Identity> {
     const me = await client.call((web) => web.auth.test(), AbortSignal.timeout(START_MS));
@@ -194,10 +194,14 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       }
     },
 
-    async stop() {
-      await inFlight.drain();
+    async stop(patience_ms) {
+      const left = await inFlight.drain(patience_ms);
+      if (left > 0) logger.warn({ left }, 'slack events are left behind; what was not acknowledged is delivered again');
       await link?.stop();
     },
+
+    nameOf: (person) => names.user(person.id),
+    readable: (text) => readableText(text, connected().identity.bot_user_id, names),
 
     async post(conversation, outgoing, signal) {
       if (outgoing.kind === 'text' && outgoing.live) {

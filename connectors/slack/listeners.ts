@@ -1,5 +1,5 @@
 import { App, type AuthorizeResult, type Logger as BoltLogger, type Receiver as BoltReceiver } from '@slack/bolt';
-import { type ConversationKey, type Person, type Receipt, type Receiver } from '../../src/chat/connector.ts';
+import type { ConversationKey, Kept, Person, Receiver } from '../../src/chat/connector.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { APPROVE_ACTION, DENY_ACTION } from './approval-blocks.ts';
@@ -8,7 +8,6 @@ import type { SlackClient } from './client.ts';
 import { SLACK } from './conversation-id.ts';
 import { DENY_VIEW, denyModal, REASON_BLOCK } from './deny-modal.ts';
 import { type InFlight, StoppingError } from './in-flight.ts';
-import type { Names } from './mrkdwn.ts';
 import {
   type Click,
   decisionOf,
@@ -28,7 +27,6 @@ export interface ListenerParts {
   boltLogger: BoltLogger;
   logger: Logger;
   client: SlackClient;
-  names: Names;
   inFlight: InFlight;
   bot_token: string;
   /** Throws until the connector is started. */
@@ -39,11 +37,12 @@ export interface ListenerParts {
 }
 
 /**
- * Everything Slack sends, handed to the receiver. Bolt is told nothing of success before the receiver's promise has
- * resolved: a listener that throws leaves its event without an acknowledgement (or answers 500), and Slack sends it again.
+ * Everything Slack sends, handed to the receiver. Bolt is told of success as soon as the receiver has kept it, and of
+ * nothing before: a listener that throws leaves its event without an acknowledgement (or answers 500), and Slack sends it
+ * again. Until then Slack is asked for nothing; only the modal of a denial is opened first, because it is what that click does.
  */
 export function createListeners(parts: ListenerParts): App {
-  const { bolt, boltLogger, logger, client, names, inFlight, connected, tell } = parts;
+  const { bolt, boltLogger, logger, client, inFlight, connected, tell } = parts;
 
   const app = new App({
     receiver: bolt,
@@ -72,16 +71,18 @@ export function createListeners(parts: ListenerParts): App {
   app.use(({ next }) => inFlight.run(next));
 
   /** After the acknowledgement, so that nobody waits for it; followed, so that a stop does. */
-  function feedback(receipt: Receipt, conversation: ConversationKey, person: Person, responseUrl?: string): void {
-    if (receipt.text === null) return;
-    inFlight.follow(tell(conversation, person, receipt.text, responseUrl), (error) => {
+  function feedback({ receipt }: Kept, conversation: ConversationKey, person: Person, responseUrl?: string): void {
+    const told = receipt.then(({ text }) =>
+      text === null ? undefined : tell(conversation, person, text, responseUrl),
+    );
+    inFlight.follow(told, (error) => {
       logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack feedback failed');
     });
   }
 
   async function onMessage(body: unknown): Promise<void> {
     const { identity, receiver } = connected();
-    const message = await parseMessage(body, identity, names);
+    const message = parseMessage(body, identity);
     if (message === null) return;
     parts.heard(message.conversation.channel, message.sender.id);
     feedback(await receiver.message(message), message.conversation, message.sender);
@@ -92,40 +93,38 @@ export function createListeners(parts: ListenerParts): App {
 
   app.event('agent_session_stopped', async ({ body }) => {
     const { identity, receiver } = connected();
-    const stop = await parseStop(body, identity, names);
+    const stop = parseStop(body, identity);
     if (stop !== null) feedback(await receiver.stop(stop), stop.conversation, stop.person);
   });
 
-  /** @throws what the receiver threw, after telling the person */
+  /** Resolves when it is kept. @throws what the receiver threw, after telling the person */
   async function decide(
     from: Omit<Click, 'trigger_id'>,
     decision: 'allow' | 'deny',
     reason: string | null,
-  ): Promise<() => void> {
+  ): Promise<void> {
     const { identity, receiver } = connected();
-    const inbound = await decisionOf(from, decision, reason, identity, names);
+    const inbound = decisionOf(from, decision, reason, identity);
     try {
-      const receipt = await receiver.decision(inbound);
-      return () => feedback(receipt, inbound.conversation, inbound.person, from.response_url);
+      feedback(await receiver.decision(inbound), inbound.conversation, inbound.person, from.response_url);
     } catch (error) {
-      feedback({ effect: 'refused', text: NOT_RECORDED }, inbound.conversation, inbound.person, from.response_url);
+      const receipt = Promise.resolve({ effect: 'refused' as const, text: NOT_RECORDED });
+      feedback({ receipt }, inbound.conversation, inbound.person, from.response_url);
       throw error;
     }
   }
 
   app.action(APPROVE_ACTION, async ({ body, ack }) => {
     const click = parseClick(body);
-    const tellOutcome = click === null ? null : await decide(click, 'allow', null);
+    if (click !== null) await decide(click, 'allow', null);
     await ack();
-    tellOutcome?.();
   });
 
   app.action(DENY_ACTION, async ({ body, ack }) => {
     const click = parseClick(body);
     const opened = click === null || (await askWhy(click));
-    const tellOutcome = opened || click === null ? null : await decide(click, 'deny', null);
+    if (!opened) await decide(click, 'deny', null);
     await ack();
-    tellOutcome?.();
   });
 
   /** False when no modal can be shown: the denial then goes without a reason, rather than not at all. */
@@ -149,13 +148,8 @@ export function createListeners(parts: ListenerParts): App {
       return;
     }
     try {
-      const tellOutcome = await decide(
-        { ...submission, response_url: submission.response_url },
-        'deny',
-        submission.reason,
-      );
+      await decide({ ...submission, response_url: submission.response_url }, 'deny', submission.reason);
       await ack();
-      tellOutcome();
     } catch (error) {
       // The modal stays open with what was typed; pressing Deny again is another attempt at the same decision.
       logger.error({ reason: withoutSecrets(messageOf(error)), connector: SLACK }, 'slack denial not recorded');

@@ -5,7 +5,7 @@ import type { SlackClient } from './client.ts';
 import type { Names } from './mrkdwn.ts';
 
 const HOUR_MS = 3_600_000;
-/** Well within the three seconds in which Slack wants its acknowledgement. */
+/** What a person said waits for their name no longer. */
 const LOOKUP_MS = 1_000;
 
 /** Display names by users.info, kept for an hour. A failed lookup answers with the id and is asked again next time. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { InboundDecision, InboundMessage, InboundStop } from '../../src/chat/connector.ts';
+import type { InboundDecision, InboundMessage, InboundStop, Person } from '../../src/chat/connector.ts';
 import { parseButtonValue } from './approval-blocks.ts';
 import { conversationOf, SLACK } from './conversation-id.ts';
-import { mentions, type Names, readableText } from './mrkdwn.ts';
+import { escape, mentions } from './mrkdwn.ts';
 
 /** Whose installation this is: from auth.test, once connected. */
 export interface Identity {
@@ -64,9 +64,10 @@ const SAID = new Set([undefined, 'file_share', 'thread_broadcast', 'me_message']
 
 /**
  * A `message` or `app_mention` event as an inbound message; null when it is not for us: said by a bot (this one
- * included), not said at all, or at a channel's top level without a mention, where no session can be.
+ * included), not said at all, or at a channel's top level without a mention, where no session can be. Its text is in
+ * Slack's own markup, the names of files too.
  */
-export async function parseMessage(body: unknown, identity: Identity, names: Names): Promise<InboundMessage | null> {
+export function parseMessage(body: unknown, identity: Identity): InboundMessage | null {
   const parsed = messageCallback.safeParse(body);
   if (!parsed.success) return null;
   const { event, event_id } = parsed.data;
@@ -77,27 +78,31 @@ export async function parseMessage(body: unknown, identity: Identity, names: Nam
   const direct = event.channel_type === 'im' || event.channel.startsWith('D');
   const addressed = direct || event.type === 'app_mention' || mentions(text, identity.bot_user_id);
   if (!addressed && event.thread_ts === undefined) return null;
-  const [readable, name] = await Promise.all([readableText(text, identity.bot_user_id, names), names.user(user)]);
-  const attached = files.map((file) => `[file: ${file.name ?? file.title ?? 'unnamed'}]`);
+  const attached = files.map((file) => escape(`[file: ${file.name ?? file.title ?? 'unnamed'}]`));
   return {
     event_id,
     message_id: event.ts,
     conversation: conversationOf(identity.tenant, event.channel, event),
-    sender: { id: user, name },
-    text: [readable, ...attached].filter((part) => part !== '').join('\n'),
+    sender: personOf(user),
+    text: [text, ...attached].filter((part) => part !== '').join('\n'),
     addressed,
   };
 }
 
+/** Slack names people by their ids alone. */
+function personOf(id: string): Person {
+  return { id, name: id };
+}
+
 /** The native Stop button of an agent session. */
-export async function parseStop(body: unknown, identity: Identity, names: Names): Promise<InboundStop | null> {
+export function parseStop(body: unknown, identity: Identity): InboundStop | null {
   const parsed = stopCallback.safeParse(body);
   if (!parsed.success) return null;
   const { event, event_id } = parsed.data;
   return {
     event_id,
     conversation: conversationOf(identity.tenant, event.channel, { ts: event.thread_ts }),
-    person: { id: event.user, name: await names.user(event.user) },
+    person: personOf(event.user),
   };
 }
 
@@ -168,17 +173,16 @@ function jsonOf(text: string): unknown {
 }
 
 /** The decision of a click or a modal, at the conversation its card was posted to. */
-export async function decisionOf(
+export function decisionOf(
   from: { event_id: string; user: string; channel: string; thread: string; approval_id: string },
   decision: 'allow' | 'deny',
   reason: string | null,
   identity: Identity,
-  names: Names,
-): Promise<InboundDecision> {
+): InboundDecision {
   return {
     event_id: from.event_id,
     conversation: { connector: SLACK, tenant: identity.tenant, channel: from.channel, thread: from.thread },
-    person: { id: from.user, name: await names.user(from.user) },
+    person: personOf(from.user),
     approval_id: from.approval_id,
     decision,
     ...(reason !== null && { reason }),

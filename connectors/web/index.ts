@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import express, { Router } from 'express';
 import type { Db } from 'mongodb';
 import { type Connector, PostRefusedError, type Receiver } from '../../src/chat/connector.ts';
@@ -119,12 +120,17 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
       track(receiveLeftovers(to)).catch((err: unknown) => logger.error({ err }, 'unreceived messages not handed on'));
     },
 
-    async stop() {
+    async stop(patience_ms) {
       receiver = null;
       for (const stream of streams) stream.close();
-      await Promise.allSettled(inFlight);
-      await live.flush();
+      const done = Promise.allSettled(inFlight).then(() => live.flush());
+      const late = new AbortController();
+      await Promise.race([done, delay(patience_ms, undefined, { signal: late.signal }).catch(() => undefined)]);
+      late.abort();
     },
+
+    nameOf: async (person) => person.name,
+    readable: async (text) => text,
 
     async post(conversation, outgoing, signal) {
       signal.throwIfAborted();

@@ -37,13 +37,15 @@ export function createMessageRouter(deps: WebDeps): Router {
     if (!(await deps.messages.hasApproval(id, body.approval_id))) {
       throw new Refusal(404, 'not_found', 'There is no such approval in this conversation.');
     }
-    response.json(await deps.receiver().decision(parseDecision(id, personOf(response), body)));
+    const { receipt } = await deps.receiver().decision(parseDecision(id, personOf(response), body));
+    response.json(await receipt);
   });
 
   router.post('/conversations/:conversation/stop', async (request, response) => {
     const body = parseInput(stopBody, request.body);
     const { id } = await joined(deps, response);
-    response.json(await deps.receiver().stop(parseStop(id, personOf(response), body)));
+    const { receipt } = await deps.receiver().stop(parseStop(id, personOf(response), body));
+    response.json(await receipt);
   });
 
   return router;
@@ -69,7 +71,7 @@ export async function handOn(
   const picked = conversation?.agent?.id ?? null;
   const text = stored.body.kind === 'text' ? stored.body.markdown : '';
   const inbound = parseMessage(stored, authorOf(stored), text, picked, await deps.agents());
-  const receipt = await deps.receiver().message(inbound);
+  const receipt = await (await deps.receiver().message(inbound)).receipt;
   // What became of it the first time stands.
   if (stored.received) return { message: stored, receipt };
   const refusal = receipt.effect === 'refused' || receipt.effect === 'ignored' ? receipt.text : null;

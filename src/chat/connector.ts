@@ -17,7 +17,7 @@ export interface ConversationKey {
 export interface Person {
   /** The platform's user id, unique within connector and tenant. */
   id: string;
-  /** As the platform shows it; never trusted for a decision. */
+  /** As the platform shows it; never trusted for a decision. The id, where only the platform knows the name. */
   name: string;
 }
 
@@ -28,7 +28,7 @@ export interface InboundMessage {
   message_id: string;
   conversation: ConversationKey;
   sender: Person;
-  /** Markdown, with the bot's own mention removed and other mentions readable. */
+  /** As the platform wrote it: `Connector.readable` makes markdown of it. */
   text: string;
   /** The bot was mentioned, or this is a direct message. Anything else is people talking to each other: it is left alone. */
   addressed: boolean;
@@ -53,18 +53,28 @@ export interface InboundStop {
 }
 
 /**
- * What became of something inbound. When the promise resolves it is durable; the platform may be acknowledged.
- * `text` is a sentence for that person alone (an ephemeral message, a toast); null when nothing need be said.
+ * What became of something inbound. `text` is a sentence for that person alone (an ephemeral message, a toast); null when
+ * nothing need be said.
  */
 export interface Receipt {
   effect: 'accepted' | 'duplicate' | 'ignored' | 'refused';
   text: string | null;
 }
 
+/** Something inbound that is durable, or has no effect: the platform may be acknowledged now. */
+export interface Kept {
+  /**
+   * Resolves when it was applied, and its connector tells the person. Rejects when that failed: it is tried again later,
+   * maybe by another gateway, which tells the person then.
+   */
+  readonly receipt: Promise<Receipt>;
+}
+
+/** Each resolves when the event is durable. It rejects when it is not: without an acknowledgement the platform delivers again. */
 export interface Receiver {
-  message(message: InboundMessage): Promise<Receipt>;
-  decision(decision: InboundDecision): Promise<Receipt>;
-  stop(stop: InboundStop): Promise<Receipt>;
+  message(message: InboundMessage): Promise<Kept>;
+  decision(decision: InboundDecision): Promise<Kept>;
+  stop(stop: InboundStop): Promise<Kept>;
 }
 
 /** What leaves. Everything carries the id of its delivery, which the platform must keep with the message. */
@@ -132,8 +142,16 @@ export interface Connector {
 
   /** Begin receiving. Resolves when the connection stands. */
   start(receiver: Receiver): Promise<void>;
-  /** Stop receiving; resolves when nothing inbound is in flight. */
-  stop(): Promise<void>;
+  /**
+   * Stop receiving; resolves when nothing inbound is in flight, or after `patience_ms`: what then still waits is let go
+   * without an acknowledgement, or without its receipt when it was kept.
+   */
+  stop(patience_ms: number): Promise<void>;
+
+  /** What this person is called. Never rejects: the platform may be asked, and the id will do when it does not answer. */
+  nameOf(person: Person): Promise<string>;
+  /** A message's text as markdown, with the bot's own mention removed and people by their names. As `nameOf`. */
+  readable(text: string): Promise<string>;
 
   /**
    * Post a new message and return its reference.

@@ -15,10 +15,11 @@ export type Inbound =
   | { kind: 'stop'; stop: InboundStop };
 
 /**
- * One chat event, from its claim to its effect.
+ * One chat event, from its arrival to its effect.
  *
- *   received  claimed by its platform's id; its effect may or may not have happened. Left when it certainly has, by the
- *             process that claimed it, by a redelivery or by the sweep: applying it twice has one effect.
+ *   received  kept under its platform's id, and somebody's to apply until `next_attempt_at`: of the process that kept it,
+ *             for as long as that lives and says so; then of whoever takes it. Its effect may or may not have happened.
+ *             Left when it certainly has: applying it twice has one effect.
  *   applied   done; kept without its content for some days, so that a double is known.
  */
 interface InboundDocument {
@@ -31,6 +32,7 @@ interface InboundDocument {
   inbound?: Inbound;
   /** The sessions it goes to, fixed before the first effect. Kept: a double that is late must find the same ones. */
   targets?: Target[];
+  /** How often it was taken over. */
   attempts: number;
   next_attempt_at: Date;
   applied_at?: Date;
@@ -43,21 +45,28 @@ export interface Target {
   after_seq: number;
 }
 
-/** A claimed event that is not applied yet. */
-export interface ClaimedInbound {
+/** A kept event that is not applied yet, and the caller's to apply. */
+export interface KeptInbound {
   id: ObjectId;
   inbound: Inbound;
   targets: Target[] | null;
 }
 
+/** The clock is the database's. */
 export interface InboundStore {
-  /** Null: it is a double of one that was applied. A double of one that was not is given out again. */
-  claim(inbound: Inbound, now: number): Promise<ClaimedInbound | null>;
-  /** Fix where it goes instead of where `claimed` says; returns where it does, which a faster one may have fixed. */
-  target(claimed: ClaimedInbound, targets: Target[]): Promise<Target[]>;
-  applied(claimed: ClaimedInbound, now: number): Promise<void>;
-  /** One whose process died, for this caller alone until its next attempt is due; null when there is none. */
-  claimLost(now: number): Promise<ClaimedInbound | null>;
+  /** Null: it is a double of one that was applied or is somebody's to apply. A double of one that is nobody's is given out. */
+  keep(inbound: Inbound): Promise<KeptInbound | null>;
+  /** Fix where it goes instead of where `kept` says; returns where it does, which a faster one may have fixed. */
+  target(kept: KeptInbound, targets: Target[]): Promise<Target[]>;
+  applied(kept: KeptInbound): Promise<void>;
+  /** As it stands now; null when it is applied. */
+  reread(kept: KeptInbound): Promise<KeptInbound | null>;
+  /** These are still being applied. */
+  renew(ids: readonly ObjectId[]): Promise<void>;
+  /** It could not be applied here: anybody may take it now. */
+  release(kept: KeptInbound): Promise<void>;
+  /** The oldest that is nobody's, for this caller alone until its next attempt is due; null when there is none. */
+  takeLost(): Promise<KeptInbound | null>;
 }
 
 /** Indexes that receiving needs; safe to call at every start. */
@@ -70,61 +79,98 @@ export async function createInboundIndexes(db: Db): Promise<void> {
       partialFilterExpression: { message_key: { $exists: true } },
     },
     { key: { applied_at: 1 }, expireAfterSeconds: REMEMBERED_S },
-    { key: { next_attempt_at: 1 }, partialFilterExpression: { state: 'received' }, name: 'unapplied' },
+    { key: { next_attempt_at: 1, _id: 1 }, partialFilterExpression: { state: 'received' } },
   ]);
 }
 
-/** An event that is not applied after `lost_after_ms` belongs to a process that died; then the wait doubles. */
+const IS_DUE = { $lte: ['$next_attempt_at', '$$NOW'] };
+
+/** An event that nobody has spoken for in `lost_after_ms` belongs to a process that died; then the wait doubles. */
 export function createInboundStore(db: Db, lost_after_ms: number): InboundStore {
   const events: Collection<InboundDocument> = db.collection(INBOUND, {
     writeConcern: { w: 'majority', journal: true },
   });
 
+  /** Null: it is applied, not due yet, or somebody else was faster. */
+  async function take(known: InboundDocument): Promise<KeptInbound | null> {
+    const { _id, attempts } = known;
+    const wait = Math.min(LAST_ATTEMPT_MS, lost_after_ms * 2 ** attempts);
+    const mine = await events.updateOne({ _id, state: 'received', attempts, $expr: IS_DUE }, [
+      { $set: { attempts: attempts + 1, next_attempt_at: { $add: ['$$NOW', wait] } } },
+    ]);
+    return mine.matchedCount === 1 ? unapplied(known) : null;
+  }
+
   return {
-    async claim(inbound, now) {
-      const _id = new ObjectId();
+    async keep(inbound) {
+      const id = new ObjectId();
       const keys = keysOf(inbound);
-      const next_attempt_at = new Date(now + lost_after_ms);
+      const { event_key, message_key } = keys;
+      const fresh = { _id: id, ...keys, state: 'received', inbound, attempts: 0 };
       try {
-        await events.insertOne({ _id, ...keys, state: 'received', inbound, attempts: 0, next_attempt_at });
-        return { id: _id, inbound, targets: null };
+        // An insert, but by the database's clock: what is there already stays as it is.
+        const isNew = { $eq: [{ $type: '$state' }, 'missing'] };
+        const document = {
+          $mergeObjects: [{ $literal: fresh }, { next_attempt_at: { $add: ['$$NOW', lost_after_ms] } }],
+        };
+        const kept = await events.updateOne({ event_key }, [{ $replaceWith: { $cond: [isNew, document, '$$ROOT'] } }], {
+          upsert: true,
+        });
+        if (kept.upsertedCount === 1) return { id, inbound, targets: null };
       } catch (error) {
         if (!isDuplicate(error)) throw error;
       }
-      const { event_key, message_key } = keys;
       const known = await events.findOne({
         $or: [{ event_key }, ...(message_key === undefined ? [] : [{ message_key }])],
       });
-      return known === null ? null : claimedOf(known);
+      return known === null ? null : take(known);
     },
 
-    async target(claimed, targets) {
-      const before = claimed.targets === null ? { $exists: false } : { $eq: claimed.targets };
-      const fixed = await events.updateOne({ _id: claimed.id, targets: before }, { $set: { targets } });
+    async target(kept, targets) {
+      const before = kept.targets === null ? { $exists: false } : { $eq: kept.targets };
+      const fixed = await events.updateOne({ _id: kept.id, targets: before }, { $set: { targets } });
       if (fixed.matchedCount === 1) return targets;
-      const now = await events.findOne({ _id: claimed.id }, { projection: { targets: 1 } });
+      const now = await events.findOne({ _id: kept.id }, { projection: { targets: 1 } });
       return now?.targets ?? targets;
     },
 
-    async applied(claimed, now) {
+    async applied(kept) {
       await events.updateOne(
-        { _id: claimed.id },
-        { $set: { state: 'applied', applied_at: new Date(now) }, $unset: { inbound: '' } },
+        { _id: kept.id },
+        { $set: { state: 'applied' }, $currentDate: { applied_at: true }, $unset: { inbound: '' } },
       );
     },
 
-    async claimLost(now) {
-      const lost = await events.findOne(
-        { state: 'received', next_attempt_at: { $lte: new Date(now) } },
-        { sort: { next_attempt_at: 1 } },
-      );
-      if (lost === null) return null;
-      const wait = Math.min(LAST_ATTEMPT_MS, lost_after_ms * 2 ** lost.attempts);
-      const mine = await events.updateOne(
-        { _id: lost._id, state: 'received', attempts: lost.attempts },
-        { $set: { next_attempt_at: new Date(now + wait) }, $inc: { attempts: 1 } },
-      );
-      return mine.matchedCount === 1 ? claimedOf(lost) : this.claimLost(now);
+    async reread({ id }) {
+      const known = await events.findOne({ _id: id });
+      return known === null ? null : unapplied(known);
+    },
+
+    async renew(ids) {
+      // Never earlier: the wait before another attempt may be a longer one.
+      const next_attempt_at = { $max: ['$next_attempt_at', { $add: ['$$NOW', lost_after_ms] }] };
+      await events.updateMany({ _id: { $in: [...ids] }, state: 'received' }, [{ $set: { next_attempt_at } }]);
+    },
+
+    async release(kept) {
+      await events.updateOne({ _id: kept.id, state: 'received' }, [{ $set: { next_attempt_at: '$$NOW' } }]);
+    },
+
+    async takeLost() {
+      for (;;) {
+        // The first of all is due, or none is.
+        const [lost] = await events
+          .aggregate<InboundDocument>([
+            { $match: { state: 'received' } },
+            { $sort: { next_attempt_at: 1, _id: 1 } },
+            { $limit: 1 },
+            { $match: { $expr: IS_DUE } },
+          ])
+          .toArray();
+        if (lost === undefined) return null;
+        const mine = await take(lost);
+        if (mine !== null) return mine;
+      }
     },
   };
 }
@@ -164,7 +210,6 @@ function keyOf(...parts: string[]): string {
   return JSON.stringify(parts);
 }
 
-function claimedOf(document: InboundDocument): ClaimedInbound | null {
-  if (document.state === 'applied' || document.inbound === undefined) return null;
-  return { id: document._id, inbound: document.inbound, targets: document.targets ?? null };
+function unapplied({ _id, state, inbound, targets }: InboundDocument): KeptInbound | null {
+  return state === 'applied' || inbound === undefined ? null : { id: _id, inbound, targets: targets ?? null };
 }

@@ -4,7 +4,7 @@ import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
 import { pagesAfter } from '../session/log-reading.ts';
 import type { InboundMessage, Receipt } from './connector.ts';
 import { type Conversation, type ConversationStore, laneOf } from './conversation-store.ts';
-import { type ClaimedInbound, type InboundStore, loggedEventId, type Target } from './inbound-store.ts';
+import { type InboundStore, type KeptInbound, loggedEventId, type Target } from './inbound-store.ts';
 import type { AgentName, SessionDirectory } from './session-directory.ts';
 
 const TITLE_LENGTH = 80;
@@ -22,16 +22,16 @@ export interface ReceiveMessageDeps {
 /** Put a message into the session of its conversation, starting one where there is none. */
 export async function receiveMessage(
   deps: ReceiveMessageDeps,
-  claimed: ClaimedInbound,
+  kept: KeptInbound,
   message: InboundMessage,
 ): Promise<Receipt> {
   const { connector, tenant } = message.conversation;
   const workspace_id = await deps.directory.workspaceOf(connector, tenant);
   const conversation = await deps.conversations.open(message.conversation, workspace_id);
-  const target = await targetOf(deps, claimed, conversation, message);
+  const target = await targetOf(deps, kept, conversation, message);
   if ('receipt' in target) return target.receipt;
   const { after_seq, ...ref } = target;
-  const id = loggedEventId(claimed.inbound, target.session_id);
+  const id = loggedEventId(kept.inbound, target.session_id);
   const there = await appendOnce(deps.log, ref, {
     after_seq,
     entries: [
@@ -55,19 +55,19 @@ export async function receiveMessage(
 /** The session that this message goes to, or what there is to say when it goes to none. */
 async function targetOf(
   deps: ReceiveMessageDeps,
-  claimed: ClaimedInbound,
+  kept: KeptInbound,
   conversation: Conversation,
   message: InboundMessage,
 ): Promise<Target | { receipt: Receipt }> {
-  const before = claimed.targets?.[0];
+  const before = kept.targets?.[0];
   if (before !== undefined) {
-    if (await wasSaid(deps, claimed, before)) return { receipt: { effect: 'duplicate', text: null } };
+    if (await wasSaid(deps, kept, before)) return { receipt: { effect: 'duplicate', text: null } };
     if (await takesInput(deps, before)) return before;
     // Closed since it was chosen: what was not said there is said in a new session.
   }
   const agent = await pickAgent(deps.directory, conversation, message.agent);
   if ('refusal' in agent) return { receipt: { effect: 'refused', text: agent.refusal } };
-  return choose(deps, claimed, conversation, agent, message);
+  return choose(deps, kept, conversation, agent, message);
 }
 
 /** The agent that was named, else the one spoken to last here, else the default. */
@@ -92,16 +92,16 @@ async function pickAgent(
 /** The agent's live session here, made when there is none, fixed as this message's target. */
 async function choose(
   deps: ReceiveMessageDeps,
-  claimed: ClaimedInbound,
+  kept: KeptInbound,
   conversation: Conversation,
   agent: AgentName,
   message: InboundMessage,
 ): Promise<Target> {
-  const closed = claimed.targets?.[0]?.session_id ?? null;
+  const closed = kept.targets?.[0]?.session_id ?? null;
   const session_id = await liveSession(deps, conversation, agent, message, closed);
   const ref = { workspace_id: conversation.workspace_id, session_id };
   const { seq } = await deps.log.head(ref);
-  const [target] = await deps.inbound.target(claimed, [{ ...ref, after_seq: seq }]);
+  const [target] = await deps.inbound.target(kept, [{ ...ref, after_seq: seq }]);
   if (target === undefined) throw new Error('A message has no target after one was fixed');
   return target;
 }
@@ -134,9 +134,9 @@ async function takesInput(deps: ReceiveMessageDeps, ref: SessionRef): Promise<bo
   return (await deps.directory.find(ref))?.open === true;
 }
 
-async function wasSaid(deps: ReceiveMessageDeps, claimed: ClaimedInbound, target: Target): Promise<boolean> {
+async function wasSaid(deps: ReceiveMessageDeps, kept: KeptInbound, target: Target): Promise<boolean> {
   if ((await deps.directory.find(target)) === null) return false;
-  const id = loggedEventId(claimed.inbound, target.session_id);
+  const id = loggedEventId(kept.inbound, target.session_id);
   for await (const page of pagesAfter(deps.log, target, target.after_seq)) {
     if (page.some((entry) => entry.event.id === id)) return true;
   }

@@ -3,7 +3,7 @@ import { appendOnce } from '../session/append-once.ts';
 import type { LaneSession, LogHead, SessionLog, SessionRef } from '../session/log.ts';
 import type { InboundStop, Receipt } from './connector.ts';
 import { type ConversationStore, laneOf } from './conversation-store.ts';
-import { type ClaimedInbound, type InboundStore, loggedEventId, type Target } from './inbound-store.ts';
+import { type InboundStore, type KeptInbound, loggedEventId, type Target } from './inbound-store.ts';
 
 export interface ReceiveStopDeps {
   log: SessionLog;
@@ -13,13 +13,13 @@ export interface ReceiveStopDeps {
 }
 
 /** Stop whatever runs or waits in this conversation. */
-export async function receiveStop(deps: ReceiveStopDeps, claimed: ClaimedInbound, stop: InboundStop): Promise<Receipt> {
-  const targets = claimed.targets ?? (await deps.inbound.target(claimed, await activeSessions(deps, stop)));
+export async function receiveStop(deps: ReceiveStopDeps, kept: KeptInbound, stop: InboundStop): Promise<Receipt> {
+  const targets = kept.targets ?? (await deps.inbound.target(kept, await activeSessions(deps, stop)));
   if (targets.length === 0) return { effect: 'refused', text: 'Nothing is running here.' };
   let stopped = 0;
   for (const { after_seq, ...ref } of targets) {
-    const id = loggedEventId(claimed.inbound, ref.session_id);
-    if (claimed.targets === null && (await isStopping(deps, ref))) continue;
+    const id = loggedEventId(kept.inbound, ref.session_id);
+    if (kept.targets === null && (await isStopping(deps, ref))) continue;
     await appendOnce(deps.log, ref, {
       after_seq,
       entries: [

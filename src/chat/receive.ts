@@ -1,88 +1,187 @@
-import type { Db } from 'mongodb';
-import type { Approvals } from '../approvals/approvals.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Db, ObjectId } from 'mongodb';
+import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import type { LaneSession, SessionLog } from '../session/log.ts';
-import type { InboundMessage, Receipt, Receiver } from './connector.ts';
+import { type ApplyDeps, applyInbound, originOf, problemOf, withNames } from './apply-inbound.ts';
+import type { Kept, Receipt, Receiver } from './connector.ts';
 import { createConversationStore } from './conversation-store.ts';
-import { type ClaimedInbound, createInboundStore, type Inbound } from './inbound-store.ts';
-import { receiveDecision } from './receive-decision.ts';
-import { receiveMessage } from './receive-message.ts';
-import { receiveStop } from './receive-stop.ts';
-import type { SessionDirectory } from './session-directory.ts';
+import { createInboundStore, type Inbound, type KeptInbound } from './inbound-store.ts';
+import { createLines } from './lines.ts';
+import { createRoom } from './room.ts';
 
-/** Longest message, in characters. */
-const MAX_TEXT = 100_000;
+/**
+ * Events in flight, from their arrival until they are applied; as many again wait to be kept, and what comes then is
+ * refused. A platform waits about three seconds for its acknowledgement: at 200 events a second, one that finds 500 before it
+ * would hardly get it in time. With the longest messages they hold 200 MB, with ordinary ones a few.
+ */
+const IN_FLIGHT = 500;
+/** Events applied at once. A sixth of the connections to MongoDB: keeping others never waits for them. */
+const AT_ONCE = 16;
+/** How often one is tried before its conversation goes on without it; then it is the sweep's. */
+const TRIES = 3;
 /** Events of dead processes finished per sweep. */
 const BATCH = 200;
+const WHISPER_MS = 5_000;
 
-export interface ReceiverDeps {
+const DOUBLE: Receipt = { effect: 'duplicate', text: null };
+
+export interface ReceiverDeps extends Omit<ApplyDeps, 'inbound' | 'conversations'> {
   db: Db;
-  log: SessionLog;
-  approvals: Pick<Approvals, 'find' | 'decide'>;
-  directory: SessionDirectory;
-  /** Something was put into this session's log: delivery may want to watch it. */
-  received(session: LaneSession): void;
   logger: Logger;
-  /** How long an event may take before its process counts as dead. One that is only slow comes to no harm. */
+  /** How long a silent process keeps an event. One that is only slow comes to no harm. */
   lost_after_ms: number;
-  /** Milliseconds since the epoch. */
-  now: () => number;
+  /** First wait after an event could not be applied; doubled after each. */
+  retry_ms: number;
 }
 
 export interface ReceiverService extends Receiver, AsyncDisposable {
-  /** Finish, every `interval_ms`, what processes that died left undone. */
+  /** Finish, every `interval_ms`, what processes that died left undone, and keep what is this one's from others. */
   startSweep(interval_ms: number): void;
   sweepNow(): Promise<number>;
 }
 
 /**
- * The way in for every connector. Each event has one effect, however often it is redelivered, doubled or raced, and
- * whatever dies in between: it is claimed by its id, applied idempotently, then marked as applied.
+ * The way in for every connector. An event is kept by its id, which is all that the platform waits for, and applied
+ * afterwards: idempotently, then marked as applied. So each has one effect, however often it is redelivered, doubled or
+ * raced, and whatever dies in between.
  *
- * Every problem of the person's is a sentence in the receipt; broken infrastructure throws, so that the platform
- * delivers again.
+ * Order: what one gateway hears in one conversation is applied in the order in which it came. Between gateways there is
+ * none, as there is none between two deliveries of the platform's; and what a gateway left behind when it died comes when
+ * the sweep finds it, so it may stand behind what another gateway heard meanwhile.
+ *
+ * Every problem of the person's is a sentence in the receipt. What cannot be kept throws, so that the platform delivers
+ * again; what cannot be applied is tried again here, then by the sweeps of all gateways until it is.
  */
 export function createReceiver(options: ReceiverDeps): ReceiverService {
-  const inbound = createInboundStore(options.db, options.lost_after_ms);
+  const { logger, lost_after_ms, retry_ms } = options;
+  const inbound = createInboundStore(options.db, lost_after_ms);
   const deps = { ...options, inbound, conversations: createConversationStore(options.db) };
-  let timer: NodeJS.Timeout | undefined;
+  const inFlight = createRoom('chat events in flight', IN_FLIGHT, IN_FLIGHT);
+  const applying = createRoom('chat events to apply', AT_ONCE);
+  const lines = createLines();
+  const stopping = new AbortController();
+  /** Kept, and this process's to apply. */
+  const held = new Map<string, ObjectId>();
   let sweeping: Promise<number> | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  let renewing: NodeJS.Timeout | undefined;
 
-  function apply(claimed: ClaimedInbound): Promise<Receipt> {
-    switch (claimed.inbound.kind) {
-      case 'message':
-        return receiveMessage(deps, claimed, claimed.inbound.message);
-      case 'decision':
-        return receiveDecision(deps, claimed.inbound.decision);
-      case 'stop':
-        return receiveStop(deps, claimed, claimed.inbound.stop);
-      default:
-        return claimed.inbound satisfies never;
+  function renew(): void {
+    if (held.size === 0) return;
+    inbound.renew([...held.values()]).catch((err: unknown) => logger.debug({ err }, 'chat events not renewed'));
+  }
+
+  function hold<T extends KeptInbound | null>(kept: T): T {
+    if (kept !== null) held.set(kept.id.toHexString(), kept.id);
+    return kept;
+  }
+
+  async function apply(kept: KeptInbound): Promise<Receipt> {
+    const named = await withNames(deps, kept.inbound);
+    const leave = await applying.enter();
+    try {
+      return await applyInbound(deps, kept, named);
+    } finally {
+      leave();
     }
   }
 
-  async function once(event: Inbound): Promise<Receipt> {
-    const claimed = await inbound.claim(event, deps.now());
-    if (claimed === null) return { effect: 'duplicate', text: null };
-    const receipt = await apply(claimed);
-    await inbound.applied(claimed, deps.now());
-    return receipt;
+  /** @throws what the last try threw; by then it is anybody's */
+  async function applyHeld(kept: KeptInbound, tries: number): Promise<Receipt> {
+    try {
+      let current: KeptInbound | null = kept;
+      for (let attempt = 1; current !== null; attempt++) {
+        try {
+          return await apply(current);
+        } catch (err) {
+          if (attempt === tries || stopping.signal.aborted) throw err;
+          logger.warn({ err, kind: kept.inbound.kind, attempt }, 'chat event not applied, trying again');
+          await delay(retry_ms * 2 ** (attempt - 1), undefined, { signal: stopping.signal }).catch(() => {
+            throw err;
+          });
+        }
+        current = await inbound.reread(kept);
+      }
+      return DOUBLE;
+    } finally {
+      held.delete(kept.id.toHexString());
+    }
+  }
+
+  async function receive(event: Inbound): Promise<Kept> {
+    const leave = await inFlight.enter();
+    const keeping = inbound.keep(event).then(hold);
+    // Its place in the line is that of its arrival, also when a later one is kept before it.
+    const receipt = lines.join(lineOf(event), async () => {
+      const kept = await keeping;
+      if (kept === null) return DOUBLE;
+      try {
+        return await applyHeld(kept, TRIES);
+      } catch (error) {
+        logger.error({ err: error, kind: event.kind }, 'chat event not applied; it is tried again later');
+        await inbound.release(kept).catch((err: unknown) => logger.debug({ err }, 'chat event not released'));
+        throw error;
+      }
+    });
+    // A failure is in the log and the sweep's; who waits for the receipt hears of it as well.
+    receipt.catch(() => undefined).finally(leave);
+    await keeping;
+    return { receipt };
+  }
+
+  /** False when nothing was lost. */
+  async function finishLost(begun: Promise<unknown>[]): Promise<boolean> {
+    const leave = await inFlight.enter();
+    const lost = await inbound
+      .takeLost()
+      .then(hold)
+      .catch((error: unknown) => {
+        leave();
+        throw error;
+      });
+    if (lost === null) {
+      leave();
+      return false;
+    }
+    const finished = lines
+      .join(lineOf(lost.inbound), async () => {
+        // Where this process was away for so long that its own event counted as lost, that came first in the line.
+        const current = await inbound.reread(lost);
+        return current === null ? DOUBLE : applyHeld(current, 1);
+      })
+      .then((receipt) => tell(lost.inbound, receipt))
+      .catch((err: unknown) => {
+        logger.error({ err, kind: lost.inbound.kind }, 'chat event not applied; it is tried again later');
+      })
+      .finally(() => {
+        held.delete(lost.id.toHexString());
+        leave();
+      });
+    begun.push(finished);
+    return true;
   }
 
   async function sweep(): Promise<number> {
-    let count = 0;
-    for (; count < BATCH; count++) {
-      const lost = await inbound.claimLost(deps.now());
-      if (lost === null) break;
-      try {
-        await apply(lost);
-        await inbound.applied(lost, deps.now());
-      } catch (err) {
-        deps.logger.error({ err, kind: lost.inbound.kind }, 'chat event not applied; it is tried again later');
-      }
+    const begun: Promise<unknown>[] = [];
+    try {
+      while (begun.length < BATCH && !stopping.signal.aborted && (await finishLost(begun)));
+    } finally {
+      await Promise.all(begun);
     }
-    if (count > 0) deps.logger.info({ count }, 'sweep found chat events that were not applied');
-    return count;
+    if (begun.length > 0) logger.info({ count: begun.length }, 'sweep found chat events that were not applied');
+    return begun.length;
+  }
+
+  /** Their connector may have been told that it was kept, and nothing since. */
+  async function tell(event: Inbound, { text }: Receipt): Promise<void> {
+    if (text === null) return;
+    const { conversation, person } = originOf(event);
+    const connector = deps.connectors.get(conversation.connector);
+    try {
+      await connector?.whisper(conversation, person, text, AbortSignal.timeout(WHISPER_MS));
+    } catch (error) {
+      logger.warn({ reason: messageOf(error), connector: conversation.connector }, 'feedback failed');
+    }
   }
 
   function sweepNow(): Promise<number> {
@@ -95,34 +194,37 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
   return {
     async message(message) {
       // Nothing is kept of what has no effect: the mention of the same message may still arrive as its own event.
-      if (!message.addressed) return { effect: 'ignored', text: null };
+      if (!message.addressed) return done({ effect: 'ignored', text: null });
       const problem = problemOf(message);
-      if (problem !== null) return { effect: 'refused', text: problem };
-      return once({ kind: 'message', message });
+      if (problem !== null) return done({ effect: 'refused', text: problem });
+      return receive({ kind: 'message', message });
     },
-    decision: (decision) => once({ kind: 'decision', decision }),
-    stop: (stop) => once({ kind: 'stop', stop }),
+    decision: (decision) => receive({ kind: 'decision', decision }),
+    stop: (stop) => receive({ kind: 'stop', stop }),
 
     startSweep(interval_ms) {
       timer ??= setInterval(() => {
-        sweepNow().catch((err: unknown) => deps.logger.warn({ err }, 'inbound sweep failed; the next one tries again'));
+        sweepNow().catch((err: unknown) => logger.warn({ err }, 'inbound sweep failed; the next one tries again'));
       }, interval_ms);
+      renewing ??= setInterval(renew, lost_after_ms / 3);
     },
     sweepNow,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
+      stopping.abort();
       await sweeping?.catch(() => undefined);
+      await lines.empty();
+      clearInterval(renewing);
     },
   };
 }
 
-function problemOf(message: InboundMessage): string | null {
-  if (message.text.trim() === '') return 'Tell me what you would like done, in the same message.';
-  if (message.text.length > MAX_TEXT) {
-    return (
-      `That message has ${message.text.length.toLocaleString('en')} characters; ` +
-      `at most ${MAX_TEXT.toLocaleString('en')} fit. Shorten it, or send it in parts.`
-    );
-  }
-  return null;
+function done(receipt: Receipt): Kept {
+  return { receipt: Promise.resolve(receipt) };
+}
+
+/** One per conversation. Not by tenant: a click may name another one than the message that it is about. */
+function lineOf(event: Inbound): string {
+  const { connector, channel, thread } = originOf(event).conversation;
+  return JSON.stringify([connector, channel, thread]);
 }

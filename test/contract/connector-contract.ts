@@ -8,6 +8,7 @@ import {
 import { approvalOut, textOut } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';
+import { STOP_MS } from '../support/stop.ts';
 import type { ConnectorHarness, CreateHarness, HarnessAbilities, VisibleMessage } from './connector-harness.ts';
 
 interface Scene extends AsyncDisposable {
@@ -19,6 +20,7 @@ interface Scene extends AsyncDisposable {
 async function openScene(createHarness: CreateHarness): Promise<Scene> {
   const receiver = createRecordingReceiver();
   const harness = await createHarness(receiver);
+  receiver.connector = harness.connector;
   return {
     harness,
     receiver,
@@ -368,7 +370,7 @@ export function connectorContract(name: string, createHarness: CreateHarness, ab
       const said = scene.harness.person('Ana').says('a last word', { mention: true });
       await eventually(() => expect(scene.receiver.messages.some((m) => m.text === 'a last word')).toBe(true));
       let stopped = false;
-      const stopping = scene.harness.connector.stop().then(() => {
+      const stopping = scene.harness.connector.stop(STOP_MS).then(() => {
         stopped = true;
       });
       await new Promise((resolve) => setImmediate(resolve));

@@ -1,8 +1,9 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { expect, inject, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { mongoGate } from '../support/gate/gate.ts';
+import { mongoGate, redisGate } from '../support/gate/gate.ts';
 import { buildHouse } from '../support/house.ts';
+import { appends, keepsChatEvent } from '../support/kill/steps.ts';
 import { linkTo } from '../support/link.ts';
 import { startTestModel } from '../support/model.ts';
 import { startSlackServer } from '../support/slack/server.ts';
@@ -101,24 +102,75 @@ test('a load balancer sees that a gateway leaves, while it is still served', { t
   await expect(ask('/healthz')).rejects.toThrow();
 });
 
-test('a stop that hangs ends at its deadline, with code 1', { timeout: 180_000 }, async () => {
-  await using slack = await startSlackServer();
-  await using mongo = await mongoGate(inject('mongodb_uri'));
-  await using house = await buildHouse({
-    MONGODB_URI: mongo.uri,
+/** Slack, and a gateway of its own behind a gate before MongoDB. */
+async function startWithSlack(env: Record<string, string> = {}) {
+  const slack = await startSlackServer();
+  const mongo = await mongoGate(inject('mongodb_uri'));
+  const house = await buildHouse({
     SLACK_BOT_TOKEN: slack.tokens.bot,
     SLACK_API_URL: slack.apiUrl,
     SLACK_SIGNING_SECRET: slack.tokens.signing_secret,
+    ...env,
+  });
+  return {
+    slack,
+    mongo,
+    house,
+    gateway: await house.start('gateway', { MONGODB_URI: mongo.uri }),
+    deliverTo: (url: string) => slack.deliverTo(`${url}/slack/events`),
+    async [Symbol.asyncDispose]() {
+      await house[Symbol.asyncDispose]();
+      await mongo[Symbol.asyncDispose]();
+      await slack[Symbol.asyncDispose]();
+    },
+  };
+}
+
+for (const [what, step, acked] of [
+  ['not kept', keepsChatEvent, false],
+  ['kept and not in the log', appends('user.message'), true],
+] as const) {
+  test(`a gateway ends with 0 although a chat event hangs, ${what}, and another applies it`, {
+    timeout: 180_000,
+  }, async () => {
+    await using scene = await startWithSlack({ DECKHAND_STOP_GRACE_MS: '6000' });
+    const { slack, mongo, house, gateway } = scene;
+    scene.deliverTo(gateway.url);
+    const held = mongo.holdRequest(step);
+    slack.user('Ana').mention('ops', 'hello');
+    await held.reached;
+    const next = await house.start('gateway');
+    expect(await gateway.stop()).toBe(0);
+    await slack.outbox.idle();
+    expect(slack.outbox.attempts.every((attempt) => attempt.acked)).toBe(acked);
+    scene.deliverTo(next.url);
+    await slack.clock.advance(60_000);
+    const inbound = house.database.db.collection('inbound');
+    await eventually(async () => {
+      expect(
+        await inbound
+          .find()
+          .map(({ state }) => state)
+          .toArray(),
+      ).toEqual(['applied']);
+    }, PROMPTLY_MS);
+    expect(await house.database.db.collection('sessions').countDocuments()).toBe(1);
+  });
+}
+
+test('a stop that hangs ends at its deadline, with code 1', { timeout: 180_000 }, async () => {
+  await using redis = await redisGate(inject('redis_url'));
+  await using house = await buildHouse({
+    REDIS_URL: redis.uri,
     DECKHAND_DRAIN_MS: '100',
     DECKHAND_STOP_GRACE_MS: '500',
   });
-  const gateway = await house.start('gateway');
-  slack.deliverTo(`${gateway.url}/slack/events`);
-  // A chat event that is never acknowledged by the database keeps the connector, which lets what it began end.
-  const held = mongo.holdAnswer(({ name, collection }) => name === 'insert' && collection === 'inbound');
-  slack.user('Ana').mention('ops', 'hello');
+  const worker = await house.start('worker');
+  // It tells Redis that it listens no more, and Redis never takes note.
+  const held = redis.holdRequest(({ name }) => name === 'UNSUBSCRIBE');
+  const stopped = worker.stop();
   await held.reached;
-  expect(await gateway.stop()).toBe(1);
+  expect(await stopped).toBe(1);
 });
 
 test('without MongoDB a gateway is not ready, and alive', { timeout: 180_000 }, async () => {

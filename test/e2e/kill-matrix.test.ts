@@ -10,6 +10,8 @@ import {
   claimsReminder,
   claimsSession,
   confirmsDelivery,
+  decides,
+  keepsChatEvent,
   recordsQuestion,
   wakesWorker,
 } from '../support/kill/steps.ts';
@@ -44,10 +46,21 @@ async function answeredOnce(thread: { channel: string; ts: string }, words: stri
 
 /** The steps in their order, each with a test of its name. docs/reliability.md says what comes of each. */
 const STEPS: Record<string, () => Promise<void>> = {
-  'chat event kept, not in the log': async () => {
+  'chat event kept, not acknowledged': async () => {
+    const held = on.gateway.mongo.holdAnswer(keepsChatEvent);
+    const thread = on.says('hello');
+    await held.reached;
+    await on.kill('gateway');
+    // Slack knows of nothing, and delivers it again.
+    expect((await on.slack.outbox.redeliverLast()).acked).toBe(true);
+    await answeredOnce(thread, HELLO);
+  },
+
+  'chat event acknowledged, not in the log': async () => {
     const held = on.gateway.mongo.holdRequest(appends('user.message'));
     const thread = on.says('hello');
     await held.reached;
+    await on.slack.outbox.idle();
     await on.kill('gateway');
     await answeredOnce(thread, HELLO);
     expect((await on.slack.outbox.redeliverLast()).acked).toBe(true);
@@ -127,13 +140,26 @@ const STEPS: Record<string, () => Promise<void>> = {
     await ranOnce(thread);
   },
 
+  'click acknowledged, not decided': async () => {
+    const thread = await asked();
+    const held = on.gateway.mongo.holdRequest(decides);
+    const ben = on.slack.user('Ben');
+    const click = ben.click(await on.card(thread), 'Approve');
+    await held.reached;
+    expect((await click).acked).toBe(true);
+    await on.kill('gateway');
+    await ranOnce(thread);
+    // Who finishes the work tells whoever waits for it.
+    await eventually(() => expect(ben.sees(thread).map(({ text }) => text)).toContain('Approved.'), SLOW.timeout);
+  },
+
   'approval decided, not in the log': async () => {
     const thread = await asked();
     const held = on.gateway.mongo.holdRequest(appends('deckhand.approval_decided'));
     const click = on.slack.user('Ben').click(await on.card(thread), 'Approve');
     await held.reached;
+    expect((await click).acked).toBe(true);
     await on.kill('gateway');
-    expect((await click).acked).toBe(false);
     await ranOnce(thread);
   },
 

@@ -56,7 +56,12 @@ function bodyOf(type: SlackPayload['type'], json: string): { body: string; conte
   const content_type = 'application/x-www-form-urlencoded';
   if (type === 'interactive') return { body: `payload=${encoded(json)}`, content_type };
   const fields = Object.entries(jsonOf(json) ?? {});
-  return { body: fields.map(([key, value]) => `${encoded(key)}=${encoded(String(value))}`).join('&'), content_type };
+  return {
+    body: fields
+      .map(([key, value]) => `${encoded(key)}=${encoded(typeof value === 'object' ? '{}' : String(value))}`)
+      .join('&'),
+    content_type,
+  };
 }
 
 function jsonOf(json: string): object | null {
@@ -95,6 +100,7 @@ async function makeThread(world: World, hear: Hear): Promise<Record<string, stri
   const thread = `${nonce.toFixed(6)}`;
   const mention = SLACK_PAYLOADS['a mention'] ?? fail('no mention');
   await hear(mention, filled(JSON.stringify(mention.payload), { nonce: thread }));
+  await expectApplied(world);
   const session_id = await eventually(async () => {
     const { items } = await world.context.sessions.list(DEFAULT_WORKSPACE, { limit: 1 });
     return items[0]?._id ?? fail('no session');
@@ -108,13 +114,20 @@ function fail(reason: string): never {
   throw new Error(reason);
 }
 
-/** Whatever was acknowledged is applied, and every session holds what it was made for. */
+/** Whatever was acknowledged is applied soon. */
+function expectApplied(world: World): Promise<Map<string, string>> {
+  return eventually(async () => {
+    const stored = await world.stores.look();
+    for (const [name, text] of stored) {
+      if (name.startsWith('inbound/')) expect(JSON.parse(text), text).toMatchObject({ state: 'applied' });
+    }
+    return stored;
+  }, PATIENCE_MS);
+}
+
+/** It is applied, and every session holds what it was made for. */
 async function expectWhole(world: World): Promise<void> {
-  const stored = await world.stores.look();
-  expectNoOperators(stored);
-  for (const [name, text] of stored) {
-    if (name.startsWith('inbound/')) expect(JSON.parse(text), text).toMatchObject({ state: 'applied' });
-  }
+  expectNoOperators(await expectApplied(world));
   const { items } = await world.context.sessions.list(DEFAULT_WORKSPACE, { limit: 100, include_archived: true });
   for (const { _id, workspace_id } of items) {
     const state = fold(await world.context.log.read({ workspace_id, session_id: _id }));
@@ -225,6 +238,7 @@ describe('over HTTP', () => {
       for (let time = 0; time < 3; time++) {
         expect((await deliver(world.url, sent, { timestamp, signature })).status).toBe(200);
       }
+      await expectWhole(world);
       const { items } = await world.context.sessions.list(DEFAULT_WORKSPACE, { limit: 10 });
       const [ref, ...others] = items.map(({ _id, workspace_id }) => ({ workspace_id, session_id: _id }));
       expect(others).toEqual([]);

@@ -285,7 +285,10 @@ async function finishForTheDead(session_id: string): Promise<void> {
   const inbound = createInboundStore(house.context.db, 30_000);
   const message = said('lost', { conversation: { connector: 'test', tenant: 'T', channel: 'C', thread: '1' } });
   model.reply({ text: 'Found.' });
-  await inbound.claim({ kind: 'message', message }, 0);
+  const lost = await inbound.keep({ kind: 'message', message });
+  if (lost === null) throw new Error('It was kept before');
+  await inbound.renew([lost.id]);
+  await inbound.release(lost);
   await eventually(() => expect(JSON.stringify(model.requests)).toContain('lost'), PATIENCE_MS);
 }
 
@@ -293,12 +296,13 @@ async function finishForTheDead(session_id: string): Promise<void> {
 async function loseRaces(): Promise<void> {
   const { db } = house.context;
   const inbound = createInboundStore(db, 30_000);
-  const claimed = await inbound.claim({ kind: 'message', message: said('twice') }, Date.now());
-  if (claimed === null) throw new Error('It was claimed before');
+  const claimed = await inbound.keep({ kind: 'message', message: said('twice') });
+  if (claimed === null) throw new Error('It was kept before');
+  await inbound.reread(claimed);
   const target = { workspace_id: DEFAULT_WORKSPACE, session_id: 'sesn_1', after_seq: 0 };
   await inbound.target(claimed, [target]);
   await inbound.target(claimed, [{ ...target, session_id: 'sesn_2' }]);
-  await inbound.applied(claimed, Date.now());
+  await inbound.applied(claimed);
   const messages = createMessageStore(db, DEFAULT_WORKSPACE);
   const post = { author: { kind: 'agent', name: 'x' }, body: { kind: 'text', markdown: 'x', live: false } } as const;
   for (const delivery_id of ['dlv_1', 'dlv_1']) await messages.add('conv_1', { ...post, delivery_id });

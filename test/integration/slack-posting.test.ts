@@ -7,6 +7,7 @@ import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { type SlackHarness, slackOptions, startSlackHarness } from '../support/slack/harness.ts';
 import { readable } from '../support/slack/transcript.ts';
 import { messageAt, type SlackMessage } from '../support/slack/workspace.ts';
+import { STOP_MS } from '../support/stop.ts';
 
 const signal = AbortSignal.timeout(60_000);
 
@@ -327,7 +328,7 @@ describe('a live message to one person', () => {
     if (ref === null) throw new Error('The stream must be found');
     await second.edit(scene.key, ref, textOut('dlv_1', 'One two three', true), signal);
     await second.edit(scene.key, ref, textOut('dlv_1', 'One two three four', false), signal);
-    await second.stop();
+    await second.stop(STOP_MS);
     expect(body(scene)).toEqual(['One two three four']);
     expect(await scene.connector.find(scene.key, 'dlv_1', signal)).toBe(ref);
   });
@@ -337,7 +338,7 @@ describe('a live message to one person', () => {
     const second = createSlackConnector(slackOptions(scene.slack));
     await second.start(createRecordingReceiver());
     await second.post(scene.key, textOut('dlv_1', 'One', true), signal);
-    await second.stop();
+    await second.stop(STOP_MS);
     expect(calls(scene)).toEqual(['chat.postMessage ok']);
   });
 });

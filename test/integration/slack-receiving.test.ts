@@ -11,6 +11,7 @@ import { type SlackHarness, slackOptions, startSlackHarness } from '../support/s
 import { deliverHttp } from '../support/slack/http-delivery.ts';
 import type { MessagePlace } from '../support/slack/person.ts';
 import { startSlackServer } from '../support/slack/server.ts';
+import { STOP_MS } from '../support/stop.ts';
 
 const signal = AbortSignal.timeout(60_000);
 
@@ -23,6 +24,7 @@ interface Scene extends AsyncDisposable {
 async function open(options: Parameters<typeof startSlackHarness>[1] = {}): Promise<Scene> {
   const receiver = createRecordingReceiver();
   const harness = await startSlackHarness(receiver, options);
+  receiver.connector = harness.connector;
   return { harness, slack: harness.slack, receiver, [Symbol.asyncDispose]: () => harness[Symbol.asyncDispose]() };
 }
 
@@ -82,6 +84,45 @@ describe.each(['socket', 'http'] as const)('what Slack sends in mode %s', (mode)
     gate.open();
     await eventually(() => expect(scene.slack.outbox.attempts.map((a) => a.acked)).toEqual([false, true]));
     expect(scene.receiver.messages[0]?.event_id).toBe(scene.receiver.messages[1]?.event_id);
+  });
+
+  it('asks Slack for nothing before it answers', async () => {
+    await using scene = await open({ mode });
+    const { card } = await postCard(scene);
+    // Whoever applies it asks, and nobody does here.
+    scene.receiver.connector = null;
+    const asked = scene.slack.journal.length;
+    const cleo = scene.slack.user('Cleo');
+    cleo.mention('ops', `ask <@${scene.slack.user('Ben').user.id}>`);
+    cleo.stop(card);
+    await scene.slack.outbox.idle();
+    expect((await cleo.click(card, 'Approve')).acked).toBe(true);
+    expect(scene.slack.outbox.attempts.every((attempt) => attempt.acked)).toBe(true);
+    expect(scene.slack.journal.slice(asked).map((call) => call.method)).toEqual([]);
+    expect(scene.receiver.messages.at(-1)?.sender).toEqual({ id: cleo.user.id, name: cleo.user.id });
+  });
+
+  it('tells what became of a click when that is known, and answers before', async () => {
+    await using scene = await open({ mode });
+    const { card } = await postCard(scene);
+    const applied = scene.receiver.holdReceipts();
+    const ben = scene.slack.user('Ben');
+    scene.receiver.answer({ effect: 'accepted', text: 'Recorded.' });
+    expect((await ben.click(card, 'Approve')).acked).toBe(true);
+    const whispers = () => ben.sees(card).filter((message) => message.ephemeral_to === ben.user.id);
+    expect(whispers()).toEqual([]);
+    applied.open();
+    await eventually(() => expect(whispers().map(({ text }) => text)).toEqual(['Recorded.']));
+  });
+
+  it('lets go without an answer what hangs when it stops', async () => {
+    await using scene = await open({ mode });
+    const gate = scene.receiver.hold();
+    scene.slack.user('Ana').dm('hangs');
+    await eventually(() => expect(scene.receiver.messages).toHaveLength(1));
+    await scene.harness.connector.stop(1);
+    expect(scene.slack.outbox.attempts.filter((attempt) => attempt.acked)).toEqual([]);
+    gate.open();
   });
 
   it('passes a doubled event on with the ids it had', async () => {
@@ -243,7 +284,7 @@ describe('Socket Mode', () => {
     const gate = scene.receiver.hold();
     scene.slack.user('Ana').dm('being kept');
     await eventually(() => expect(scene.receiver.messages).toHaveLength(1));
-    const stopping = scene.harness.connector.stop();
+    const stopping = scene.harness.connector.stop(STOP_MS);
     scene.slack.user('Ana').dm('too late');
     gate.open();
     await stopping;
@@ -255,7 +296,7 @@ describe('Socket Mode', () => {
     const other = createSlackConnector(slackOptions(scene.slack));
     await other.start(next);
     await eventually(() => expect(next.messages.map((m) => m.text)).toEqual(['too late']));
-    await other.stop();
+    await other.stop(STOP_MS);
     await scene[Symbol.asyncDispose]();
   });
 
@@ -264,7 +305,7 @@ describe('Socket Mode', () => {
     scene.slack.faults.fail('apps.connections.open', 503, 50);
     scene.slack.sockets.cut();
     await eventually(() => expect(scene.slack.journal.some((c) => c.outcome === '503')).toBe(true));
-    await scene.harness.connector.stop();
+    await scene.harness.connector.stop(STOP_MS);
     const calls = scene.slack.journal.length;
     await scene[Symbol.asyncDispose]();
     expect(scene.slack.sockets.size).toBe(0);
@@ -341,7 +382,7 @@ describe('starting', () => {
     expect(error).toBeInstanceOf(DeckhandError);
     expect(String(error)).toContain('invalid_auth');
     expect(`${String(error)}${lines.join('')}`).not.toMatch(/secretsecret|testtoken/);
-    await connector.stop();
+    await connector.stop(STOP_MS);
   });
 
   it('logs no token while things go wrong', async () => {

@@ -1,7 +1,13 @@
 import type { Db } from 'mongodb';
 import { createApprovalIndexes } from '../../src/approvals/approval-store.ts';
 import { type Approvals, createApprovals } from '../../src/approvals/approvals.ts';
-import type { ConversationKey, InboundMessage } from '../../src/chat/connector.ts';
+import type {
+  ConversationKey,
+  InboundDecision,
+  InboundMessage,
+  InboundStop,
+  Receipt,
+} from '../../src/chat/connector.ts';
 import { createConversationIndexes, createConversationStore } from '../../src/chat/conversation-store.ts';
 import { createDeliverer, type Deliverer, type DelivererDeps } from '../../src/chat/deliver.ts';
 import { createCursorStore } from '../../src/chat/delivery-cursor.ts';
@@ -40,7 +46,9 @@ export interface ChatStage {
   defaults: Defaults;
   directory: ReturnType<typeof createResourceDirectory>;
   clock: { now: number };
-  receiver(over?: Partial<ReceiverDeps>): ReceiverService;
+  receiver(over?: Partial<ReceiverDeps>): PatientReceiver;
+  /** Everybody who holds a chat event is silent for so long. */
+  silence(ms: number): Promise<void>;
   hints: Hints;
   /** One gateway's deliverer, woken by every append; `name` is its name in leases. */
   deliverer(platform: Platform, name?: string, over?: Partial<DelivererDeps>): Deliverer;
@@ -53,6 +61,16 @@ export interface ChatStage {
   refs(): Promise<SessionRef[]>;
   /** All entries of all sessions of one type, in order. */
   entries<T extends SessionEvent['type']>(type: T): Promise<Array<LogEntry & { event: EventOf<T> }>>;
+}
+
+/** A gateway's receiver, as somebody asks it who waits until what they said has its effect. */
+export interface PatientReceiver {
+  message(message: InboundMessage): Promise<Receipt>;
+  decision(decision: InboundDecision): Promise<Receipt>;
+  stop(stop: InboundStop): Promise<Receipt>;
+  sweepNow(): Promise<number>;
+  /** As a connector sees it. */
+  readonly service: ReceiverService;
 }
 
 export async function chatStage(db: Db): Promise<ChatStage> {
@@ -149,8 +167,8 @@ export async function chatStage(db: Db): Promise<ChatStage> {
       return entries.map((entry) => entry.event.id);
     },
     preview: (ref, event) => tell(ref, { type: 'preview', event }),
-    receiver: (over = {}) =>
-      createReceiver({
+    receiver(over = {}) {
+      const service = createReceiver({
         db,
         log,
         approvals,
@@ -158,9 +176,22 @@ export async function chatStage(db: Db): Promise<ChatStage> {
         received: () => undefined,
         logger: silentLogger,
         lost_after_ms: 30_000,
-        now: () => clock.now,
+        retry_ms: 1,
+        connectors: new Map(),
         ...over,
-      }),
+      });
+      return {
+        message: async (message) => (await service.message(message)).receipt,
+        decision: async (decision) => (await service.decision(decision)).receipt,
+        stop: async (stop) => (await service.stop(stop)).receipt,
+        sweepNow: () => service.sweepNow(),
+        service,
+      };
+    },
+    async silence(ms) {
+      const earlier = { $subtract: ['$next_attempt_at', ms] };
+      await db.collection('inbound').updateMany({ state: 'received' }, [{ $set: { next_attempt_at: earlier } }]);
+    },
     async entries(type) {
       const found: Array<LogEntry & { event: EventOf<typeof type> }> = [];
       for (const ref of await refs()) {

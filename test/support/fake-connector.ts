@@ -116,6 +116,8 @@ export function createPlatform(name = 'test'): Platform {
         platform.calls.push(`status ${status?.text ?? 'none'}`);
         platform.statuses.push(status);
       },
+      nameOf: async (person) => person.name,
+      readable: async (text) => text,
       whisper: async () => undefined,
     };
   }

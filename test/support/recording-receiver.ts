@@ -1,7 +1,19 @@
-import type { InboundDecision, InboundMessage, InboundStop, Receipt, Receiver } from '../../src/chat/connector.ts';
+import type {
+  Connector,
+  InboundDecision,
+  InboundMessage,
+  InboundStop,
+  Kept,
+  Person,
+  Receipt,
+  Receiver,
+} from '../../src/chat/connector.ts';
+import { deferred } from './deferred.ts';
 
-/** A receiver that keeps what it was given and answers as the test says. */
+/** A receiver that keeps what it was given, with names in it, and answers as the test says. */
 export interface RecordingReceiver extends Receiver {
+  /** Who knows names and markup; until it is set, what came is kept as it is. */
+  connector: Pick<Connector, 'nameOf' | 'readable'> | null;
   readonly messages: InboundMessage[];
   readonly decisions: InboundDecision[];
   readonly stops: InboundStop[];
@@ -11,6 +23,8 @@ export interface RecordingReceiver extends Receiver {
   failNext(times: number): void;
   /** Calls wait here until `open()`: something is in flight. */
   hold(): { open(): void };
+  /** Receipts wait until `open()`: something is kept and not applied. */
+  holdReceipts(): { open(): void };
 }
 
 export function createRecordingReceiver(): RecordingReceiver {
@@ -20,24 +34,33 @@ export function createRecordingReceiver(): RecordingReceiver {
   let receipt: Receipt = { effect: 'accepted', text: null };
   let failures = 0;
   let gate: Promise<void> = Promise.resolve();
+  let applied: Promise<void> = Promise.resolve();
 
-  async function keep<T>(list: T[], item: T): Promise<Receipt> {
+  async function keep<T>(list: T[], item: T): Promise<Kept> {
     list.push(item);
     await gate;
     if (failures > 0) {
       failures -= 1;
       throw new Error('The receiver was told to fail');
     }
-    return receipt;
+    return { receipt: applied.then(() => receipt) };
   }
 
-  return {
+  async function named(person: Person): Promise<Person> {
+    return { id: person.id, name: (await recorder.connector?.nameOf(person)) ?? person.name };
+  }
+
+  const recorder: RecordingReceiver = {
+    connector: null,
     messages,
     decisions,
     stops,
-    message: (message) => keep(messages, message),
-    decision: (decision) => keep(decisions, decision),
-    stop: (stop) => keep(stops, stop),
+    async message(message) {
+      const [sender, text] = await Promise.all([named(message.sender), recorder.connector?.readable(message.text)]);
+      return keep(messages, { ...message, sender, text: text ?? message.text });
+    },
+    decision: async (decision) => keep(decisions, { ...decision, person: await named(decision.person) }),
+    stop: async (stop) => keep(stops, { ...stop, person: await named(stop.person) }),
     answer(next) {
       receipt = next;
     },
@@ -45,11 +68,15 @@ export function createRecordingReceiver(): RecordingReceiver {
       failures = times;
     },
     hold() {
-      let open: () => void = () => undefined;
-      gate = new Promise((resolve) => {
-        open = resolve;
-      });
-      return { open };
+      const { promise, resolve } = deferred<void>();
+      gate = promise;
+      return { open: () => resolve() };
+    },
+    holdReceipts() {
+      const { promise, resolve } = deferred<void>();
+      applied = promise;
+      return { open: () => resolve() };
     },
   };
+  return recorder;
 }

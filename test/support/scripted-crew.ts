@@ -5,6 +5,7 @@ import type {
   InboundDecision,
   InboundMessage,
   InboundStop,
+  Kept,
   Outgoing,
   PostRef,
   Receipt,
@@ -48,6 +49,10 @@ export interface LiveMessage {
 const ACCEPTED: Receipt = { effect: 'accepted', text: null };
 let deliveries = 0;
 
+function kept(receipt: Receipt): Kept {
+  return { receipt: Promise.resolve(receipt) };
+}
+
 export function createCrew(): Crew {
   const seen = new Set<string>();
   const signal = new AbortController().signal;
@@ -69,21 +74,21 @@ export function createCrew(): Crew {
     onStop: () => undefined,
 
     async message(message) {
-      if (seen.has(message.event_id)) return { effect: 'duplicate', text: null };
+      if (seen.has(message.event_id)) return kept({ effect: 'duplicate', text: null });
       seen.add(message.event_id);
       crew.messages.push(message);
       crew.onMessage(message);
-      return crew.answers;
+      return kept(crew.answers);
     },
     async decision(decision) {
       crew.decisions.push(decision);
       crew.onDecision(decision);
-      return crew.answers;
+      return kept(crew.answers);
     },
     async stop(stop) {
       crew.stops.push(stop);
       crew.onStop(stop);
-      return crew.answers;
+      return kept(crew.answers);
     },
 
     say: (key, markdown, name = agent_name) =>

@@ -8,6 +8,7 @@ import { createWebConnector, type WebConnectorOptions } from '../../connectors/w
 import type { Connector, Receiver } from '../../src/chat/connector.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { createMemoryHints } from './memory-hints.ts';
+import { STOP_MS } from './stop.ts';
 
 export interface WebServer extends AsyncDisposable {
   url: string;
@@ -65,7 +66,7 @@ export async function startWebServer(
     drop,
     listen,
     async [Symbol.asyncDispose]() {
-      await connector.stop();
+      await connector.stop(STOP_MS);
       if (server.listening) await drop();
     },
   };

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createInboundStore } from '../../../src/chat/inbound-store.ts';
 import type { SessionEvent } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
 import type { SessionLog, SessionRef } from '../../../src/session/log.ts';
 import { type ChatStage, chatStage, place, said } from '../../support/chat-stage.ts';
+import { deferred } from '../../support/deferred.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
 
 let database: TestDatabase;
@@ -29,19 +31,52 @@ function stamp() {
   return { id: newId('sevt'), processed_at: '2026-11-20T12:00:00.000Z' };
 }
 
-/** A log whose next append fails, before or after it lands. */
-function dyingLog(when: 'before' | 'after'): SessionLog {
-  let died = false;
+/** A process that dies at its first append, before or after that lands: nothing is ever heard of it again. */
+function dying(when: 'before' | 'after') {
+  const died = deferred<void>();
+  const log: SessionLog = {
+    ...stage.log,
+    async append(request) {
+      if (when === 'after') await stage.log.append(request);
+      died.resolve();
+      return new Promise(() => undefined);
+    },
+  };
+  return { ...stage.receiver({ log }), died: died.promise };
+}
+
+/** A log whose next appends fail, before or after they land. */
+function failingLog(when: 'before' | 'after', times: number): SessionLog {
+  let left = times;
   return {
     ...stage.log,
     async append(request) {
-      if (died) return stage.log.append(request);
-      died = true;
+      if (left === 0) return stage.log.append(request);
+      left -= 1;
       if (when === 'after') await stage.log.append(request);
-      throw new Error('The process died here');
+      throw new Error('MongoDB is away');
     },
   };
 }
+
+/** A directory in which the first who asks for agents waits. */
+function heldDirectory() {
+  const reached = deferred<void>();
+  const released = deferred<void>();
+  let asked = 0;
+  const directory: typeof stage.directory = {
+    ...stage.directory,
+    async agents(workspace_id) {
+      asked += 1;
+      reached.resolve();
+      if (asked === 1) await released.promise;
+      return stage.directory.agents(workspace_id);
+    },
+  };
+  return { directory, reached: reached.promise, release: () => released.resolve() };
+}
+
+const elsewhere = { ...place, thread: '200.1' };
 
 describe('a message', () => {
   it('starts a session that is named after it, and continues it', async () => {
@@ -158,11 +193,12 @@ describe('the same message again', () => {
     expect(await stage.refs()).toHaveLength(1);
   });
 
-  it('has one effect when its double is still at the beginning as the first is done', async () => {
+  it('has one effect when another finishes it because the first was slow', async () => {
     const message = said('deploy');
     const slow = {
       ...stage.directory,
       async agents(workspace_id: string) {
+        await stage.silence(31_000);
         await stage.receiver().message(message);
         return stage.directory.agents(workspace_id);
       },
@@ -214,45 +250,231 @@ describe('first messages at once', () => {
 });
 
 describe('a gateway that dies', () => {
+  it.each(['before', 'after'] as const)('%s the append leaves it to the sweep', async (when) => {
+    const lost = dying(when);
+    void lost.message(said('deploy'));
+    await lost.died;
+    const [one, two] = [stage.receiver(), stage.receiver()];
+    expect(await one.sweepNow()).toBe(0);
+    await stage.silence(31_000);
+    await Promise.all([one.sweepNow(), two.sweepNow()]);
+    await stage.silence(3_600_000);
+    expect(await one.sweepNow()).toBe(0);
+    expect(await texts()).toEqual(['deploy']);
+  });
+
   it.each(['before', 'after'] as const)('%s the append leaves it to the redelivery', async (when) => {
     const message = said('deploy');
-    await expect(stage.receiver({ log: dyingLog(when) }).message(message)).rejects.toThrow('died here');
+    const lost = dying(when);
+    void lost.message(message);
+    await lost.died;
+    // As long as it may live, it is its own.
+    expect(await stage.receiver().message(message)).toEqual({ effect: 'duplicate', text: null });
+    expect(await texts()).toEqual(when === 'before' ? [] : ['deploy']);
+    await stage.silence(31_000);
     const receipt = await stage.receiver().message(message);
     expect(receipt.effect).toBe(when === 'before' ? 'accepted' : 'duplicate');
     expect(await texts()).toEqual(['deploy']);
     expect(await stage.receiver().message(message)).toEqual({ effect: 'duplicate', text: null });
   });
 
-  it.each(['before', 'after'] as const)('%s the append leaves it to the sweep', async (when) => {
-    await expect(stage.receiver({ log: dyingLog(when) }).message(said('deploy'))).rejects.toThrow('died here');
-    const [one, two] = [stage.receiver(), stage.receiver()];
-    expect(await one.sweepNow()).toBe(0);
-    stage.clock.now += 31_000;
-    await Promise.all([one.sweepNow(), two.sweepNow()]);
-    stage.clock.now += 3_600_000;
-    expect(await one.sweepNow()).toBe(0);
-    expect(await texts()).toEqual(['deploy']);
+  it('leaves its events to others in the order in which they came', async () => {
+    const lost = dying('before');
+    const words = ['one', 'two', 'three', 'four'];
+    for (const text of words) await lost.service.message(said(text));
+    await stage.silence(31_000);
+    expect(await stage.receiver().sweepNow()).toBe(4);
+    expect(await texts()).toEqual(words);
   });
 
   it('after the append does not say it again in the session that replaced the one it was said in', async () => {
     const message = said('deploy');
-    await expect(stage.receiver({ log: dyingLog('after') }).message(message)).rejects.toThrow('died here');
+    const lost = dying('after');
+    void lost.message(message);
+    await lost.died;
     const [ref] = await stage.refs();
     await append(ref as SessionRef, { ...stamp(), type: 'session.status_terminated' });
     await stage.receiver().message(said('anybody there?'));
+    await stage.silence(31_000);
     await stage.receiver().message(message);
     expect(await texts()).toEqual(['deploy', 'anybody there?']);
   });
 
   it('before the append says it in the session that replaced the one it was meant for', async () => {
     const message = said('deploy');
-    await expect(stage.receiver({ log: dyingLog('before') }).message(message)).rejects.toThrow('died here');
+    const lost = dying('before');
+    void lost.message(message);
+    await lost.died;
     const [ref] = await stage.refs();
     await append(ref as SessionRef, { ...stamp(), type: 'session.status_terminated' });
+    await stage.silence(31_000);
     expect((await stage.receiver().message(message)).effect).toBe('accepted');
     expect(await stage.refs()).toHaveLength(2);
     expect(await texts()).toEqual(['deploy']);
   });
+
+  it('has its person told by who finishes its work', async () => {
+    const told: unknown[] = [];
+    const connectors = new Map([
+      [
+        place.connector,
+        {
+          nameOf: async () => 'Ana',
+          readable: async (text: string) => text,
+          whisper: async (...args: unknown[]) => void told.push(args.slice(0, 3)),
+        },
+      ],
+    ]);
+    const held = heldDirectory();
+    const message = said('paint', { agent: 'painter' });
+    void stage.receiver({ directory: held.directory }).message(message);
+    await held.reached;
+    await stage.silence(31_000);
+    await stage.receiver({ connectors }).sweepNow();
+    expect(told).toEqual([[place, message.sender, 'There is no agent named painter. There is: deckhand.']]);
+  });
+});
+
+describe('an event that is kept', () => {
+  it('is acknowledged before it has its effect', async () => {
+    const held = heldDirectory();
+    const { service } = stage.receiver({ directory: held.directory });
+    const { receipt } = await service.message(said('deploy'));
+    await held.reached;
+    expect(await database.db.collection('inbound').findOne()).toMatchObject({ state: 'received' });
+    expect(await texts()).toEqual([]);
+    held.release();
+    expect(await receipt).toEqual({ effect: 'accepted', text: null });
+    expect(await texts()).toEqual(['deploy']);
+  });
+
+  it('is not acknowledged when it could not be kept, and holds up nobody', async () => {
+    const away = { ...said('deploy'), text: '\ud800'.repeat(10), event_id: 'x'.repeat(17 * 1024 * 1024) };
+    const { service } = stage.receiver();
+    await expect(service.message(away)).rejects.toThrow();
+    expect((await (await service.message(said('and now'))).receipt).effect).toBe('accepted');
+  });
+
+  it('waits for those before it in its conversation, and for no other', async () => {
+    const held = heldDirectory();
+    const { service } = stage.receiver({ directory: held.directory });
+    const words = ['one', 'two', 'three', 'four', 'five'];
+    const receipts = [];
+    for (const text of words) receipts.push((await service.message(said(text))).receipt);
+    await held.reached;
+    const other = await service.message(said('elsewhere', { conversation: elsewhere }));
+    expect((await other.receipt).effect).toBe('accepted');
+    expect(await texts()).toEqual(['elsewhere']);
+    held.release();
+    await Promise.all(receipts);
+    expect((await texts()).filter((text) => text !== 'elsewhere')).toEqual(words);
+  });
+
+  it('has its place in the line from when it came, also when it was kept later than the next', async () => {
+    const { service } = stage.receiver();
+    const words = Array.from({ length: 30 }, (_, n) => `message ${n}`);
+    const kept = await Promise.all(words.map((text) => service.message(said(text))));
+    await Promise.all(kept.map(({ receipt }) => receipt));
+    expect(await texts()).toEqual(words);
+  });
+
+  it('is left to its process, when it comes again meanwhile and when the sweep looks', async () => {
+    const held = heldDirectory();
+    const message = said('deploy');
+    const { receipt } = await stage.receiver({ directory: held.directory }).service.message(message);
+    await held.reached;
+    const other = stage.receiver();
+    expect(await other.message(message)).toEqual({ effect: 'duplicate', text: null });
+    expect(await other.message({ ...message, event_id: 'EvMention' })).toEqual({ effect: 'duplicate', text: null });
+    expect(await other.sweepNow()).toBe(0);
+    held.release();
+    expect((await receipt).effect).toBe('accepted');
+    expect(await texts()).toEqual(['deploy']);
+  });
+
+  it('stays its process’s for as long as that says so', async () => {
+    const store = createInboundStore(database.db, 30_000);
+    const kept = await store.keep({ kind: 'message', message: said('deploy') });
+    if (kept === null) throw new Error('It was kept before');
+    await stage.silence(31_000);
+    await store.renew([kept.id]);
+    expect(await store.takeLost()).toBeNull();
+    await stage.silence(31_000);
+    expect((await store.takeLost())?.id).toEqual(kept.id);
+    expect(await store.takeLost()).toBeNull();
+  });
+
+  it.each(['before', 'after'] as const)('is tried again where an append failed %s it landed', async (when) => {
+    const { service } = stage.receiver({ log: failingLog(when, 2) });
+    const receipts = [];
+    for (const text of ['one', 'two']) receipts.push((await service.message(said(text))).receipt);
+    const effects = (await Promise.all(receipts)).map(({ effect }) => effect);
+    expect(effects).toEqual([
+      when === 'before' ? 'accepted' : 'duplicate',
+      when === 'before' ? 'accepted' : 'duplicate',
+    ]);
+    expect(await texts()).toEqual(['one', 'two']);
+  });
+
+  it('lets its conversation go on when it fails again and again, and is anybody’s then', async () => {
+    const { service } = stage.receiver({ log: failingLog('before', 3) });
+    const [one, two] = [await service.message(said('one')), await service.message(said('two'))];
+    await expect(one.receipt).rejects.toThrow('MongoDB is away');
+    expect((await two.receipt).effect).toBe('accepted');
+    expect(await stage.receiver().sweepNow()).toBe(1);
+    expect(await texts()).toEqual(['two', 'one']);
+    expect(await database.db.collection('inbound').countDocuments({ state: 'received' })).toBe(0);
+  });
+
+  it('is waited for by a receiver that stops', async () => {
+    const held = heldDirectory();
+    const { service } = stage.receiver({ directory: held.directory });
+    await service.message(said('deploy'));
+    await held.reached;
+    const stopped = service[Symbol.asyncDispose]();
+    held.release();
+    await stopped;
+    expect(await texts()).toEqual(['deploy']);
+  });
+
+  it('has its names asked for afterwards', async () => {
+    const asked = deferred<void>();
+    const answered = deferred<string>();
+    const connector = {
+      nameOf(person: { id: string }) {
+        asked.resolve();
+        return person.id === 'U_ANA' ? answered.promise : Promise.resolve(person.id);
+      },
+      readable: async (text: string) => text.replace('<@U2>', '@Ben'),
+      whisper: async () => undefined,
+    };
+    const { service } = stage.receiver({ connectors: new Map([[place.connector, connector]]) });
+    const sender = { id: 'U_ANA', name: 'U_ANA' };
+    const { receipt } = await service.message(said('ask <@U2>', { sender }));
+    await asked.promise;
+    answered.resolve('Ana');
+    await receipt;
+    expect(await texts()).toEqual(['ask @Ben']);
+    expect((await stage.entries('user.message')).map((entry) => entry.by?.name)).toEqual(['Ana']);
+  });
+});
+
+describe('more events than one process takes', () => {
+  it('wait to be kept, and are refused beyond that', async () => {
+    const held = heldDirectory();
+    const { service } = stage.receiver({ directory: held.directory });
+    // The first holds up its conversation; the others stand behind it.
+    const kept = await Promise.all(Array.from({ length: 500 }, () => service.message(said('hello'))));
+    const waiting = Array.from({ length: 500 }, () => service.message(said('hello')));
+    await expect(service.message(said('hello'))).rejects.toThrow('1,000 chat events');
+    expect(await database.db.collection('inbound').countDocuments()).toBe(500);
+    held.release();
+    for (const { receipt } of kept.slice(0, 1)) await receipt;
+    const [next] = waiting;
+    expect((await (await next)?.receipt)?.effect).toBe('accepted');
+    await Promise.all((await Promise.all(waiting)).map(({ receipt }) => receipt));
+    expect(await database.db.collection('inbound').countDocuments({ state: 'applied' })).toBe(1_000);
+  }, 60_000);
 });
 
 describe('a click', () => {
@@ -348,9 +570,19 @@ describe('Stop', () => {
     expect((await stage.log.head(ref as SessionRef)).owed).toBe(true);
   });
 
+  it('is said once to the one who pressed it, although the answer of MongoDB was lost', async () => {
+    await stage.receiver().message(said('count to a million'));
+    const receipt = await stage.receiver({ log: failingLog('after', 1) }).stop(stop('s1'));
+    expect(receipt).toEqual({ effect: 'accepted', text: null });
+    expect(await stage.entries('user.interrupt')).toHaveLength(1);
+  });
+
   it('is one interrupt although the gateway died after it', async () => {
     await stage.receiver().message(said('count to a million'));
-    await expect(stage.receiver({ log: dyingLog('after') }).stop(stop('s1'))).rejects.toThrow('died here');
+    const lost = dying('after');
+    void lost.stop(stop('s1'));
+    await lost.died;
+    await stage.silence(31_000);
     await stage.receiver().stop(stop('s1'));
     expect(await stage.entries('user.interrupt')).toHaveLength(1);
   });

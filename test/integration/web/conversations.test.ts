@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ConversationSummary, Page } from '../../../connectors/web/wire.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../../support/recording-receiver.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { STOP_MS } from '../../support/stop.ts';
 import { createWebClient, nextClientId, type WebClient } from '../../support/web-client.ts';
 import { startWebServer, type WebServer } from '../../support/web-server.ts';
 
@@ -167,7 +168,7 @@ describe('a message', () => {
     await messages.updateMany({}, { $set: { created_at: new Date(Date.now() - 3_600_000) } });
     const heir = createRecordingReceiver();
     await using next = await startWebServer(database.db, heir);
-    await next.connector.stop();
+    await next.connector.stop(STOP_MS);
     expect(heir.messages.map((message) => message.text)).toEqual(['Left behind']);
     expect(heir.messages[0]?.event_id).toBe(receiver.messages[0]?.event_id);
     expect(await messages.countDocuments({ received: false })).toBe(0);

@@ -7,6 +7,7 @@ import { eventually } from '../../support/eventually.ts';
 import { brokenHints, createMemoryHints } from '../../support/memory-hints.ts';
 import { createRecordingReceiver } from '../../support/recording-receiver.ts';
 import { type TestDatabase, testDatabase, testRedis } from '../../support/services.ts';
+import { STOP_MS } from '../../support/stop.ts';
 import { createWebClient, type Heard, type WebClient } from '../../support/web-client.ts';
 import { startWebServer, type WebServer } from '../../support/web-server.ts';
 
@@ -171,7 +172,7 @@ describe('the event stream', () => {
       edits.push(server.connector.edit(key, ref, text('dlv_live', part, true), signal));
     await Promise.all(edits);
     await server.connector.edit(key, ref, text('dlv_live', 'final'), signal);
-    await server.connector.stop();
+    await server.connector.stop(STOP_MS);
     const stored = await database.db.collection('web_messages').findOne({ delivery_id: 'dlv_live' });
     expect(stored?.['body']).toEqual({ kind: 'text', markdown: 'final', live: false });
   });

@@ -19,6 +19,9 @@ export function appends(type: EventType): Step {
   return (command) => isWrite(command, 'sessions') && mentions(command, `"type":"${type}"`);
 }
 
+/** A chat event is kept, before its platform is told. */
+export const keepsChatEvent: Step = (command) => isWrite(command, 'inbound') && mentions(command, '"upsert":true');
+
 /** A worker becomes a session's brain. */
 export const claimsSession: Step = (command) =>
   isWrite(command, 'sessions') &&
@@ -27,6 +30,9 @@ export const claimsSession: Step = (command) =>
 
 /** A question gets its record, after the log has asked it. */
 export const recordsQuestion: Step = (command) => isWrite(command, 'approvals') && mentions(command, '"$setOnInsert"');
+
+/** A question that waits gets its answer, before the log is told. */
+export const decides: Step = (command) => isWrite(command, 'approvals') && mentions(command, '"status":"allowed"');
 
 /** A gateway takes a reminder that is due. */
 export const claimsReminder: Step = (command) =>

@@ -6,6 +6,7 @@ import { createSlackConnector, type SlackConnector, type SlackOptions } from '..
 import type { ConversationKey, Receiver } from '../../../src/chat/connector.ts';
 import { silentLogger } from '../../../src/logger.ts';
 import type { ConnectorHarness, HarnessPerson, VisibleMessage } from '../../contract/connector-harness.ts';
+import { STOP_MS } from '../stop.ts';
 import { buttonsOf } from './block-limits.ts';
 import { buttonLabels, type MessagePlace, type SlackPerson } from './person.ts';
 import { type SlackServer, startSlackServer } from './server.ts';
@@ -103,7 +104,7 @@ export async function startSlackHarness(
       rateLimitNext: (ms) => slack.faults.rateLimit(POSTING, ms / 1_000),
     },
     async [Symbol.asyncDispose]() {
-      await connector.stop();
+      await connector.stop(STOP_MS);
       await slack[Symbol.asyncDispose]();
       server?.closeAllConnections();
       await new Promise<void>((resolve) => {

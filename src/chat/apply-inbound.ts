@@ -1,0 +1,93 @@
+import type { Approvals } from '../approvals/approvals.ts';
+import type { LaneSession, SessionLog } from '../session/log.ts';
+import type { Connector, ConversationKey, InboundMessage, Person, Receipt } from './connector.ts';
+import type { ConversationStore } from './conversation-store.ts';
+import type { Inbound, InboundStore, KeptInbound } from './inbound-store.ts';
+import { receiveDecision } from './receive-decision.ts';
+import { receiveMessage } from './receive-message.ts';
+import { receiveStop } from './receive-stop.ts';
+import type { SessionDirectory } from './session-directory.ts';
+
+/** Longest message, in characters. */
+const MAX_TEXT = 100_000;
+
+export interface ApplyDeps {
+  inbound: InboundStore;
+  log: SessionLog;
+  approvals: Pick<Approvals, 'find' | 'decide'>;
+  directory: SessionDirectory;
+  conversations: ConversationStore;
+  connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'readable' | 'whisper'>>;
+  /** Something was put into this session's log: delivery may want to watch it. */
+  received(session: LaneSession): void;
+}
+
+/** Give a kept event its effect, once, however often this is called. @throws when it may not have happened */
+export async function applyInbound(deps: ApplyDeps, kept: KeptInbound, named: Inbound): Promise<Receipt> {
+  const receipt = await effectOf(deps, kept, named);
+  await deps.inbound.applied(kept);
+  return receipt;
+}
+
+async function effectOf(deps: ApplyDeps, kept: KeptInbound, named: Inbound): Promise<Receipt> {
+  switch (named.kind) {
+    case 'message': {
+      const problem = problemOf(named.message);
+      if (problem !== null) return { effect: 'refused', text: problem };
+      return receiveMessage(deps, kept, named.message);
+    }
+    case 'decision':
+      return receiveDecision(deps, named.decision);
+    case 'stop':
+      return receiveStop(deps, kept, named.stop);
+    default:
+      return named satisfies never;
+  }
+}
+
+/** The event with names in it. They are asked for here, and not when it came: the platform waits for nothing but its keep. */
+export async function withNames(deps: Pick<ApplyDeps, 'connectors'>, inbound: Inbound): Promise<Inbound> {
+  const { conversation, person } = originOf(inbound);
+  const connector = deps.connectors.get(conversation.connector);
+  // It was configured away after the event was kept.
+  if (connector === undefined) return inbound;
+  const named: Person = { id: person.id, name: await connector.nameOf(person) };
+  switch (inbound.kind) {
+    case 'message': {
+      const text = await connector.readable(inbound.message.text);
+      return { kind: 'message', message: { ...inbound.message, sender: named, text } };
+    }
+    case 'decision':
+      return { kind: 'decision', decision: { ...inbound.decision, person: named } };
+    case 'stop':
+      return { kind: 'stop', stop: { ...inbound.stop, person: named } };
+    default:
+      return inbound satisfies never;
+  }
+}
+
+/** Who it came from, and where they said it. */
+export function originOf(inbound: Inbound): { conversation: ConversationKey; person: Person } {
+  switch (inbound.kind) {
+    case 'message':
+      return { conversation: inbound.message.conversation, person: inbound.message.sender };
+    case 'decision':
+      return inbound.decision;
+    case 'stop':
+      return inbound.stop;
+    default:
+      return inbound satisfies never;
+  }
+}
+
+/** Why a message cannot be taken, in words; null when it can. */
+export function problemOf(message: InboundMessage): string | null {
+  if (message.text.trim() === '') return 'Tell me what you would like done, in the same message.';
+  if (message.text.length > MAX_TEXT) {
+    return (
+      `That message has ${message.text.length.toLocaleString('en')} characters; ` +
+      `at most ${MAX_TEXT.toLocaleString('en')} fit. Shorten it, or send it in parts.`
+    );
+  }
+  return null;
+}
