@@ -49,6 +49,8 @@ export interface SlackConnector extends Connector {
 
 /** chat.update is limited to 50 a minute and more (Tier 3), appendStream to 100 (Tier 4). */
 const EDIT_INTERVAL_MS = 1_200;
+/** chat.postMessage takes about one message a second in one channel, and short bursts (docs.slack.dev/apis/web-api/rate-limits). */
+const POST_INTERVAL_MS = 1_000;
 const START_MS = 15_000;
 const WHISPER_MS = 5_000;
 
@@ -173,7 +175,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
   return {
     name: SLACK,
-    limits: { text: TEXT_LIMIT, edit_interval_ms: EDIT_INTERVAL_MS },
+    limits: { text: TEXT_LIMIT, edit_interval_ms: EDIT_INTERVAL_MS, post_interval_ms: POST_INTERVAL_MS },
     shows_activity: false,
     router: http?.router ?? null,
 

@@ -110,7 +110,7 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
 
   return {
     name: 'web',
-    limits: { text: TEXT_LIMIT, edit_interval_ms: EDIT_INTERVAL_MS },
+    limits: { text: TEXT_LIMIT, edit_interval_ms: EDIT_INTERVAL_MS, post_interval_ms: 0 },
     shows_activity: true,
     router: createRouter(deps, options.page_dir, options.open_sign_in, streams, track),
 

@@ -134,8 +134,10 @@ export interface Connector {
   readonly limits: {
     /** Characters of markdown one message may carry; longer text is split before `post`. */
     text: number;
-    /** Least time between two edits of one live message. */
+    /** Least time between two edits of one live message, and of all once the platform says that they are too many. */
     edit_interval_ms: number;
+    /** Least time between two posts in one channel once the platform says that they are too many. */
+    post_interval_ms: number;
   };
   /** Outgoing kinds this platform shows; others are not sent. `text`, `notice` and `approval` are always shown. */
   readonly shows_activity: boolean;

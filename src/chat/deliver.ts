@@ -1,11 +1,13 @@
+import { LIMITED_CHANNEL, type LimitedHint, parseLimitedHint } from '../session/hints.ts';
 import type { LaneSession, SessionRef } from '../session/log.ts';
 import type { Connector } from './connector.ts';
 import { createConnectorHealth } from './connector-health.ts';
+import { createPace, type PaceDeps } from './pace.ts';
 import { PlatformFailedError } from './post.ts';
 import { createPutOff } from './put-off.ts';
 import { type Showing, type ShowSessionDeps, showSession, type Target } from './show-session.ts';
 
-export interface DelivererDeps extends Omit<ShowSessionDeps, 'timings'> {
+export interface DelivererDeps extends Omit<ShowSessionDeps, 'timings' | 'pace'> {
   connectors: ReadonlyMap<string, Connector>;
   /** Where a session is shown; null for one that lives in no conversation. */
   findTarget(ref: SessionRef): Promise<Target | null>;
@@ -13,6 +15,8 @@ export interface DelivererDeps extends Omit<ShowSessionDeps, 'timings'> {
   holder: string;
   /** Milliseconds since the epoch; a test's clock. */
   now?: () => number;
+  /** A test's waiting for a platform that was called too often. */
+  sleep?: PaceDeps['sleep'];
   timings: ShowSessionDeps['timings'] & {
     /** How long a call to a platform may still take when the gateway stops; default 2 s. */
     drain_ms?: number;
@@ -55,9 +59,20 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
   /** How many of them each lane has. */
   const ofLane = new Map<string, number>();
   const putOff = createPutOff(deps.now ?? Date.now);
+  const pace = createPace({
+    now: deps.now ?? Date.now,
+    ...(deps.sleep === undefined ? {} : { sleep: deps.sleep }),
+    onLimited(place, wait_ms) {
+      deps.logger.info({ place, wait_ms }, 'the platform asks to wait');
+      const hint: LimitedHint = { place, wait_ms, told_by: deps.holder };
+      // One that does not hear of it is told by the platform.
+      deps.hints.publish(LIMITED_CHANNEL, JSON.stringify(hint)).catch(() => undefined);
+    },
+  });
   const health = createConnectorHealth(deps.logger, putOff.release);
   const connectors = new Map([...deps.connectors].map(([name, connector]) => [name, health.watch(connector)]));
   let timer: NodeJS.Timeout | null = null;
+  let unsubscribe: Promise<() => Promise<void>> | null = null;
   let swept: string | null = null;
 
   function wake(session: LaneSession): void {
@@ -117,15 +132,18 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     const lease = await deps.cursors.acquire(ref.session_id, ref.workspace_id, deps.holder, deps.timings.lease_ms);
     if (lease === null) return;
     try {
-      await showSession(deps, {
-        ref,
-        target,
-        connector,
-        lease,
-        slot,
-        stopping: stopping.signal,
-        drained: drained.signal,
-      });
+      await showSession(
+        { ...deps, pace },
+        {
+          ref,
+          target,
+          connector,
+          lease,
+          slot,
+          stopping: stopping.signal,
+          drained: drained.signal,
+        },
+      );
     } finally {
       await deps.cursors.release(lease);
     }
@@ -149,9 +167,17 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
           deps.logger.warn({ err }, 'delivery sweep failed; the next one tries again'),
         );
       }, deps.timings.sweep_ms);
+      unsubscribe ??= deps.hints.subscribe(LIMITED_CHANNEL, (message) => {
+        const hint = parseLimitedHint(message);
+        if (hint !== null && hint.told_by !== deps.holder) pace.hear(hint.place, hint.wait_ms);
+      });
+      unsubscribe.catch((err: unknown) =>
+        deps.logger.warn({ err }, 'other gateways are not heard when they must wait'),
+      );
     },
     async stop() {
       if (timer !== null) clearInterval(timer);
+      unsubscribe?.then((end) => end()).catch(() => undefined);
       stopping.abort(new Error('The gateway is stopping'));
       const late = setTimeout(() => drained.abort(stopping.signal.reason), deps.timings.drain_ms ?? DRAIN_MS);
       await Promise.allSettled([...running.values()].map((slot) => slot.done));

@@ -10,10 +10,12 @@ import {
   RateLimitedError,
 } from './connector.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
+import { LONGEST_WAIT_MS, type Pace, type Place } from './pace.ts';
 
 export interface PostDeps {
   store: DeliveryStore;
   connector: Connector;
+  pace: Pace;
   conversation: ConversationKey;
   workspace_id: string;
   session_id: string;
@@ -28,7 +30,6 @@ export interface PostDeps {
   isHeld(): boolean;
 }
 
-const LONGEST_WAIT_MS = 30_000;
 /** Failed attempts of one call in a row before the session makes room and is put off. Rate limits are not counted. */
 const MAX_TRIES = 6;
 
@@ -75,7 +76,36 @@ export async function deliver(deps: PostDeps, outgoing: Outgoing): Promise<PostR
 
 /** Edit until it is done. @throws PostRefusedError */
 export async function edit(deps: PostDeps, ref: PostRef, outgoing: Outgoing): Promise<void> {
-  await untilDone(deps, () => deps.connector.edit(deps.conversation, ref, outgoing, deps.calls));
+  const { connector, conversation } = deps;
+  await untilDone(deps, () => paced(deps, edits(deps), () => connector.edit(conversation, ref, outgoing, deps.calls)));
+}
+
+/** Platforms count posts by channel, and edits by workspace. */
+function posts({ connector, conversation }: PostDeps): Place {
+  return {
+    name: `posts:${conversation.connector}/${conversation.channel}`,
+    interval_ms: connector.limits.post_interval_ms,
+  };
+}
+
+function edits({ connector, conversation }: PostDeps): Place {
+  return {
+    name: `edits:${conversation.connector}/${conversation.tenant}`,
+    interval_ms: connector.limits.edit_interval_ms,
+  };
+}
+
+function paced<T>(deps: PostDeps, place: Place, call: () => Promise<T>): Promise<T> {
+  const callIfHeld = () => {
+    refuseUnlessHeld(deps);
+    return call();
+  };
+  return deps.pace.run(place, callIfHeld, deps.signal);
+}
+
+/** It may have waited for a long time. */
+function refuseUnlessHeld(deps: PostDeps): void {
+  if (!deps.isHeld()) throw new Error('Another gateway may show this session by now');
 }
 
 export function find(deps: PostDeps, deliveryId: string): Promise<PostRef | null> {
@@ -121,7 +151,7 @@ async function postOnce(deps: PostDeps, outgoing: Outgoing): Promise<PostRef> {
       lookFirst = false;
     }
     try {
-      return await deps.connector.post(deps.conversation, outgoing, deps.calls);
+      return await paced(deps, posts(deps), () => deps.connector.post(deps.conversation, outgoing, deps.calls));
     } catch (error) {
       // A rate limit is an answer: nothing was posted.
       lookFirst = !(error instanceof RateLimitedError);
@@ -147,7 +177,7 @@ function messageOfDelivery(id: string): string {
 
 async function untilDone<T>(deps: PostDeps, work: () => Promise<T>): Promise<T> {
   for (let failures = 0; ; ) {
-    if (!deps.isHeld()) throw new Error('Another gateway may show this session by now');
+    refuseUnlessHeld(deps);
     deps.signal.throwIfAborted();
     try {
       return await work();

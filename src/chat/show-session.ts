@@ -8,6 +8,7 @@ import type { Connector, ConversationKey } from './connector.ts';
 import type { CursorLease, CursorStore } from './delivery-cursor.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import { createLive } from './live.ts';
+import type { Pace } from './pace.ts';
 import type { DescribeCall } from './render-entries.ts';
 import { type ShowDeps, showEntry, showLive } from './session-delivery.ts';
 import { createStatusLine } from './status-line.ts';
@@ -24,6 +25,7 @@ export interface ShowSessionDeps {
   cursors: CursorStore;
   store: DeliveryStore;
   describe: DescribeCall;
+  pace: Pace;
   logger: Logger;
   timings: {
     /** How long a silent gateway keeps a session. */
@@ -82,6 +84,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     log: deps.log,
     store: deps.store,
     connector,
+    pace: deps.pace,
     conversation,
     live,
     status,

@@ -42,6 +42,17 @@ export type PreviewEvent =
 /** Heard by every gateway: the log of a session that is shown in a conversation has grown. */
 export const APPENDED_CHANNEL = 'appended';
 
+/** Heard by every gateway: one of them was told by a platform to wait. */
+export const LIMITED_CHANNEL = 'limited';
+
+export interface LimitedHint {
+  /** What the platform counts by, as gateways name it among themselves. */
+  place: string;
+  wait_ms: number;
+  /** The gateway's name in leases. */
+  told_by: string;
+}
+
 /** Heard by every worker: this session (its id) was archived or deleted, so its sandbox is no longer needed. */
 export const ENDED_CHANNEL = 'ended';
 
@@ -68,6 +79,16 @@ export function parseSessionHint(message: string): SessionHint | null {
     if (typeof hint !== 'object' || hint === null || typeof hint.type !== 'string') return null;
     if (hint.type !== 'appended' || hint.entries === undefined) return hint;
     return { ...hint, entries: hint.entries.map((entry) => ({ ...entry, created_at: new Date(entry.created_at) })) };
+  } catch {
+    return null;
+  }
+}
+
+/** Null for something that is none (another version's message). */
+export function parseLimitedHint(message: string): LimitedHint | null {
+  try {
+    const { place, wait_ms, told_by }: Partial<LimitedHint> = JSON.parse(message);
+    return typeof place === 'string' && typeof wait_ms === 'number' ? { place, wait_ms, told_by: told_by ?? '' } : null;
   } catch {
     return null;
   }

@@ -52,8 +52,8 @@ export interface ChatStage {
   hints: Hints;
   /** One gateway's deliverer, woken by every append; `name` is its name in leases. */
   deliverer(platform: Platform, name?: string, over?: Partial<DelivererDeps>): Deliverer;
-  /** A new session of the default agent in `place`, or in another thread there. */
-  session(thread?: string): Promise<SessionRef>;
+  /** A new session of the default agent in `place`, or in another thread or channel there. */
+  session(thread?: string, channel?: string): Promise<SessionRef>;
   /** As a turn or a person does; ids and times are filled in. Returns the events' ids. */
   append(ref: SessionRef, ...events: NewEvent[]): Promise<string[]>;
   preview(ref: SessionRef, event: PreviewEvent): Promise<unknown>;
@@ -150,8 +150,8 @@ export async function chatStage(db: Db): Promise<ChatStage> {
         },
       };
     },
-    async session(thread = place.thread) {
-      const conversation = await conversations.open({ ...place, thread }, defaults.workspace_id);
+    async session(thread = place.thread, channel = place.channel) {
+      const conversation = await conversations.open({ ...place, channel, thread }, defaults.workspace_id);
       const { agent_id, environment_id, workspace_id } = defaults;
       const params = { agent: agent_id, environment_id };
       const { _id } = await sessions.create(workspace_id, params, { conversation_id: conversation._id });

@@ -38,7 +38,7 @@ export interface Platform {
   failEdits: number;
   /** What people see now, as text. */
   texts(): string[];
-  limits: { text: number; edit_interval_ms: number };
+  limits: { text: number; edit_interval_ms: number; post_interval_ms: number };
   shows_activity: boolean;
 }
 
@@ -49,7 +49,7 @@ export function createPlatform(name = 'test'): Platform {
     statuses: [],
     faults: [],
     failEdits: 0,
-    limits: { text: 1_000, edit_interval_ms: 1 },
+    limits: { text: 1_000, edit_interval_ms: 1, post_interval_ms: 1 },
     shows_activity: false,
     texts: () => platform.messages.map((message) => textOf(message.versions.at(-1))),
     connector,

@@ -1,4 +1,6 @@
 import { deferred } from '../deferred.ts';
+import type { Arguments } from './arguments.ts';
+import type { SlackClock } from './clock.ts';
 
 /** What goes wrong with one call of a method. `lost` happens after the method was applied, the others instead of it. */
 type Fault =
@@ -23,6 +25,8 @@ export interface SlackFaults {
   hold(...methods: string[]): HeldCall;
   /** 429 with Retry-After in whole seconds. */
   rateLimit(methods: string | string[], retryAfterSeconds: number, times?: number): void;
+  /** Posts in this channel are 429 for so long by this Slack's clock, whoever makes them; `Retry-After` says what is left. */
+  limitChannel(channel: string, seconds: number): void;
   /** A bare HTTP status, as when a proxy fails. */
   fail(methods: string | string[], status: number, times?: number): void;
   /** `{ok: false, error}`. */
@@ -30,11 +34,15 @@ export interface SlackFaults {
 }
 
 export interface FaultPlan extends SlackFaults {
-  /** The fault of this call, used up by it. */
-  take(method: string): Fault | undefined;
+  /** The fault of this call, used up by it unless it lasts. */
+  take(method: string, args: Arguments): Fault | undefined;
 }
 
-export function createFaultPlan(): FaultPlan {
+const POSTING: ReadonlySet<string> = new Set(['chat.postMessage', 'chat.startStream']);
+
+export function createFaultPlan(clock: Pick<SlackClock, 'now'>): FaultPlan {
+  /** When each ends. */
+  const limited = new Map<string, number>();
   const planned: { methods: string[]; fault: Fault }[] = [];
 
   function plan(methods: string | string[], fault: Fault, times = 1): void {
@@ -52,7 +60,10 @@ export function createFaultPlan(): FaultPlan {
     rateLimit: (methods, seconds, times) => plan(methods, { kind: 'rate_limited', retry_after_s: seconds }, times),
     fail: (methods, status, times) => plan(methods, { kind: 'status', status }, times),
     refuse: (methods, error, times) => plan(methods, { kind: 'error', error }, times),
-    take(method) {
+    limitChannel: (channel, seconds) => void limited.set(channel, clock.now() + seconds * 1_000),
+    take(method, args) {
+      const left = POSTING.has(method) ? (limited.get(String(args['channel'])) ?? 0) - clock.now() : 0;
+      if (left > 0) return { kind: 'rate_limited', retry_after_s: Math.ceil(left / 1_000) };
       const index = planned.findIndex(({ methods }) => methods.includes(method));
       return index < 0 ? undefined : planned.splice(index, 1)[0]?.fault;
     },

@@ -39,7 +39,7 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
   const clock = createSlackClock();
   const workspace = createWorkspace(clock);
   Object.assign(workspace.tokens, tokens);
-  const faults = createFaultPlan();
+  const faults = createFaultPlan(clock);
   const sockets = createSocketMode(clock, (prefix) => workspace.nextId(prefix));
   const outbox = createOutbox(clock, workspace, sockets);
   let host = '';

@@ -78,7 +78,7 @@ export function createWebApi(scene: MethodScene, faults: FaultPlan): WebApi {
       const { token: argToken, ...args } = await argumentsOf(request);
       const token = request.headers.authorization?.replace(/^Bearer /, '') ?? optional({ argToken }, 'argToken');
       const record = (outcome: string) => journal.push({ at: scene.clock.now(), method, args, outcome });
-      const fault = faults.take(method);
+      const fault = faults.take(method, args);
       switch (fault?.kind) {
         case 'held':
           fault.reached();
