@@ -142,7 +142,13 @@ export async function createContext(
       agents,
       environments,
       hasListPrice,
-      onArchive: (ref) => endSandbox(ref.session_id),
+      async onArchive(session) {
+        await endSandbox(session.session_id);
+        // Nothing was appended, but where it is shown, it is over.
+        await hints.publish(APPENDED_CHANNEL, JSON.stringify(session)).catch((err: unknown) => {
+          logger.debug({ err, ...session }, 'hint was not sent');
+        });
+      },
       async onDelete(ref) {
         await endSandbox(ref.session_id);
         await approvals.forget(ref);

@@ -6,6 +6,7 @@ import {
   type Person,
   type PostRef,
   PostRefusedError,
+  type Receipt,
   type Receiver,
 } from '../../src/chat/connector.ts';
 import { DeckhandError, messageOf } from '../../src/errors.ts';
@@ -89,7 +90,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     now: options.now ?? Date.now,
     logger,
   });
-  const setStatus = createStatus(client, logger);
+  const status = createStatus(client, logger);
 
   async function whisper(
     conversation: ConversationKey,
@@ -159,7 +160,14 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const bolt = link ?? (http && behindGate(http, logger));
   if (bolt === null) throw new DeckhandError('slack_configuration', `Slack knows no mode ${mode}.`);
   const heard = (channel: string, userId: string) => live.heard(channel, userId);
-  createListeners({ bolt, boltLogger, logger, client, inFlight, bot_token, connected, heard, tell });
+  createListeners({ bolt, boltLogger, logger, client, inFlight, bot_token, connected, heard, stopped, tell });
+
+  /** Slack leaves the session's status to the app: what turns out not to run is put at rest here, the rest by its run's end. */
+  async function stopped(conversation: ConversationKey, receipt: Receipt): Promise<void> {
+    status.forget(conversation);
+    if (receipt.effect !== 'refused') return;
+    await status.set(conversation, { state: 'resting' }, AbortSignal.timeout(WHISPER_MS));
+  }
 
   async function whoAmI(): Promise<Identity> {
     const me = await client.call((web) => web.auth.test(), AbortSignal.timeout(START_MS));
@@ -234,7 +242,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
     find: (conversation, deliveryId, signal) => findDelivery(client, conversation, deliveryId, signal),
 
-    setStatus,
+    setStatus: status.set,
 
     whisper,
   };

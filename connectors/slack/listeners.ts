@@ -1,5 +1,5 @@
 import { App, type AuthorizeResult, type Logger as BoltLogger, type Receiver as BoltReceiver } from '@slack/bolt';
-import type { ConversationKey, Kept, Person, Receiver } from '../../src/chat/connector.ts';
+import type { ConversationKey, Kept, Person, Receipt, Receiver } from '../../src/chat/connector.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { APPROVE_ACTION, DENY_ACTION } from './approval-blocks.ts';
@@ -32,6 +32,8 @@ export interface ListenerParts {
   /** Throws until the connector is started. */
   connected: () => { identity: Identity; receiver: Receiver };
   heard: (channel: string, userId: string) => void;
+  /** Somebody pressed Stop, and this came of it. */
+  stopped: (conversation: ConversationKey, receipt: Receipt) => Promise<void>;
   /** Say something to one person; `responseUrl` where Slack gave one. Never throws. */
   tell: (conversation: ConversationKey, person: Person, text: string, responseUrl?: string) => Promise<void>;
 }
@@ -94,7 +96,13 @@ export function createListeners(parts: ListenerParts): App {
   app.event('agent_session_stopped', async ({ body }) => {
     const { identity, receiver } = connected();
     const stop = parseStop(body, identity);
-    if (stop !== null) feedback(await receiver.stop(stop), stop.conversation, stop.person);
+    if (stop === null) return;
+    const kept = await receiver.stop(stop);
+    feedback(kept, stop.conversation, stop.person);
+    inFlight.follow(
+      kept.receipt.then((receipt) => parts.stopped(stop.conversation, receipt)),
+      (error) => logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack status failed after a stop'),
+    );
   });
 
   /** Resolves when it is kept. @throws what the receiver threw, after telling the person */

@@ -6,50 +6,107 @@ import type { SlackClient } from './client.ts';
 import { placeOf } from './conversation-id.ts';
 import { shorten } from './mrkdwn.ts';
 
-type StatusMethod = 'agents.sessions.setStatus' | 'assistant.threads.setStatus';
+type StatusMethod = 'agents.sessions.setStatus' | 'agents.sessions.rename' | 'assistant.threads.setStatus';
 
 /** Nothing in the reference limits the status text; it is one line. */
 const STATUS = 100;
+/** agents.sessions.rename reference: 1 to 200 characters. */
+const TITLE = 200;
+/** This Slack or installation has no such thing: it is not asked again. */
+const NEVER = ['unknown_method', 'not_allowed_token_type', 'feature_not_enabled'];
+
+const SESSION_STATUS = {
+  working: 'processing',
+  asking: 'suspended',
+  resting: 'active',
+  ended: 'closed',
+} as const satisfies Record<Status['state'], string>;
+
+interface Place {
+  channel_id: string;
+  thread_ts: string;
+}
+
+interface Shown {
+  status: string;
+  title: string | undefined;
+}
+
+export interface SlackStatus {
+  set(conversation: ConversationKey, status: Status, signal: AbortSignal): Promise<void>;
+  /** Somebody pressed Stop: what Slack shows is not what was last set here, perhaps. */
+  forget(conversation: ConversationKey): void;
+}
 
 /**
- * Show that the agent works. The session's status (`processing`, `active`) stays until it is changed and brings Slack's
- * own Stop button; the thread's status carries the words and clears itself after two minutes.
- * Best effort: nothing is thrown, and a method that this Slack or installation does not take is not asked again.
+ * Show what the agent is at. The agent session's status stays until it is changed: `processing` brings Slack's own Stop
+ * button, `suspended` says that a person is asked, `active` rests, `closed` is over; its title names it in Slack's list.
+ * The thread's status carries the words while the agent works; Slack clears it after two minutes and at each message, so
+ * whoever shows it sets it again.
  */
-export function createStatus(client: SlackClient, logger: Logger) {
+export function createStatus(client: SlackClient, logger: Logger): SlackStatus {
   const unavailable = new Set<StatusMethod>();
-  const shown = new LRUCache<string, 'active' | 'processing'>({ max: 10_000 });
+  const shown = new LRUCache<string, Shown>({ max: 10_000 });
 
-  async function attempt(method: StatusMethod, run: () => Promise<unknown>): Promise<boolean> {
-    if (unavailable.has(method)) return false;
+  /** Null when Slack will not take it. @throws as `Connector.post` otherwise */
+  async function attempt<T>(method: StatusMethod, run: () => Promise<T>): Promise<T | null> {
+    if (unavailable.has(method)) return null;
     try {
-      await run();
-      return true;
+      return await run();
     } catch (error) {
-      if (
-        error instanceof PostRefusedError &&
-        ['unknown_method', 'not_allowed_token_type', 'feature_not_enabled'].includes(error.reason)
-      ) {
-        unavailable.add(method);
-      }
       logger.info({ method, reason: messageOf(error) }, 'slack did not take a status');
-      return false;
+      if (!(error instanceof PostRefusedError)) throw error;
+      if (NEVER.includes(error.reason)) unavailable.add(method);
+      return null;
     }
   }
 
-  return async function setStatus(conversation: ConversationKey, status: Status, signal: AbortSignal): Promise<void> {
-    const { channel, thread_ts: threadTs } = placeOf(conversation);
-    if (threadTs === undefined) return;
-    const where = { channel_id: channel, thread_ts: threadTs };
-    const key = `${channel}:${threadTs}`;
-    const wanted = status === null ? 'active' : 'processing';
-    const session = async () => {
-      if (shown.get(key) === wanted) return;
-      const call = () => client.call((web) => web.agents.sessions.setStatus({ ...where, status: wanted }), signal);
-      if (await attempt('agents.sessions.setStatus', call)) shown.set(key, wanted);
-    };
-    const words = shorten(status?.text ?? '', STATUS);
-    const thread = () => client.call((web) => web.assistant.threads.setStatus({ ...where, status: words }), signal);
-    await Promise.all([session(), attempt('assistant.threads.setStatus', thread)]);
+  /** A title is taken only by the call that makes the session; any other answers with the one it has. */
+  async function setSession(where: Place, wanted: Shown, signal: AbortSignal): Promise<void> {
+    const key = keyOf(where);
+    const before = shown.get(key);
+    const { title } = wanted;
+    if (before?.status === wanted.status && (title === undefined || before.title === title)) return;
+    let named = before?.title;
+    if (before?.status !== wanted.status) {
+      const args = { ...where, status: wanted.status, ...(title !== undefined && { title }) };
+      const call = () => client.call((web) => web.agents.sessions.setStatus(args), signal);
+      const answer = await attempt('agents.sessions.setStatus', call);
+      if (answer === null) return;
+      named = answer.title;
+      shown.set(key, { status: wanted.status, title: named });
+    }
+    if (title === undefined || named === title) return;
+    const renamed = { ...where, title };
+    const call = () => client.call((web) => web.agents.sessions.rename(renamed), signal);
+    // What Slack will not be called is not tried at every step.
+    await attempt('agents.sessions.rename', call);
+    shown.set(key, { status: wanted.status, title });
+  }
+
+  /** Best effort: the words are gone after two minutes whatever happens. */
+  async function setWords(where: Place, words: string, signal: AbortSignal): Promise<void> {
+    const call = () => client.call((web) => web.assistant.threads.setStatus({ ...where, status: words }), signal);
+    await attempt('assistant.threads.setStatus', call).catch(() => null);
+  }
+
+  return {
+    async set(conversation, status, signal) {
+      const { channel, thread_ts: threadTs } = placeOf(conversation);
+      if (threadTs === undefined) return;
+      const where = { channel_id: channel, thread_ts: threadTs };
+      const title = status.title?.trim() ? shorten(status.title.trim(), TITLE) : undefined;
+      const words = status.state === 'working' ? shorten(status.text, STATUS) : '';
+      const session = setSession(where, { status: SESSION_STATUS[status.state], title }, signal);
+      await Promise.all([session, setWords(where, words, signal)]);
+    },
+    forget(conversation) {
+      const { channel, thread_ts: threadTs } = placeOf(conversation);
+      if (threadTs !== undefined) shown.delete(keyOf({ channel_id: channel, thread_ts: threadTs }));
+    },
   };
+}
+
+function keyOf({ channel_id, thread_ts }: Place): string {
+  return `${channel_id}:${thread_ts}`;
 }

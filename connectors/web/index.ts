@@ -170,7 +170,10 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
 
     async setStatus(conversation, status, signal) {
       signal.throwIfAborted();
-      const summary = await conversations.setStatus(conversationIdOf(conversation), status?.text ?? null);
+      const summary = await conversations.setStatus(
+        conversationIdOf(conversation),
+        'text' in status ? status.text : null,
+      );
       if (summary) bell.announce(summary);
     },
 

@@ -126,8 +126,13 @@ export interface ToolActivity {
 /** A posted message: what `edit` needs to change it. Opaque, stored with the delivery. */
 export type PostRef = string;
 
-/** Shown while the agent works; null clears it. Best effort. */
-export type Status = { text: string } | null;
+/**
+ * What the agent is at, and what its session is called. `working` and `asking` (a person, who has not answered yet) say it
+ * in words; `resting`: it waits to be spoken to; `ended`: the session takes nothing more.
+ */
+export type Status = ({ state: 'working' | 'asking'; text: string } | { state: 'resting' | 'ended' }) & {
+  title?: string;
+};
 
 export interface Connector {
   readonly name: string;
@@ -165,6 +170,7 @@ export interface Connector {
   edit(conversation: ConversationKey, ref: PostRef, outgoing: Outgoing, signal: AbortSignal): Promise<void>;
   /** The message that carries this delivery id, or null when there is none. */
   find(conversation: ConversationKey, deliveryId: string, signal: AbortSignal): Promise<PostRef | null>;
+  /** Same errors as `post`, for what would be wrong until the next one; a repeat is harmless. */
   setStatus(conversation: ConversationKey, status: Status, signal: AbortSignal): Promise<void>;
   /** Say something to one person only, in the conversation. Best effort. */
   whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;

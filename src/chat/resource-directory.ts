@@ -80,7 +80,12 @@ export function createResourceDirectory(
       const conversation = await deps.conversations.find(session.conversation_id);
       if (conversation === null) return null;
       const { connector, tenant, channel, thread } = conversation;
-      return { conversation: { connector, tenant, channel, thread }, agent_name: session.agent.name };
+      return {
+        conversation: { connector, tenant, channel, thread },
+        agent_name: session.agent.name,
+        title: session.title,
+        ended: session.archived_at !== null,
+      };
     },
   };
 }

@@ -50,7 +50,7 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
     case 'agent.tool_use':
     case 'agent.mcp_tool_use':
     case 'agent.custom_tool_use':
-      await deps.status.set({ text: titleOf(deps, event) });
+      await deps.status.set({ state: 'working', text: titleOf(deps, event) });
       if (deps.connector.shows_activity) await send(deps, activityPost(event, context));
       return;
     case 'agent.tool_result':
@@ -71,16 +71,16 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
     case 'deckhand.approval_decided':
       return redraw(deps, event);
     case 'session.status_running':
-      return deps.status.set({ text: 'Thinking…' });
+      return deps.status.set({ state: 'working', text: 'Thinking…' });
     case 'session.error':
       if (event.error.retry_status.type === 'retrying') {
-        return deps.status.set({ text: `${event.error.message} Trying again…` });
+        return deps.status.set({ state: 'working', text: `${event.error.message} Trying again…` });
       }
       return send(deps, notice(event.id, 'error', event.error.message, context));
     case 'session.status_idle':
       return showEnding(deps, entry, event);
     case 'session.status_terminated':
-      await deps.status.set(null);
+      await deps.status.set({ state: 'ended' });
       return send(
         deps,
         notice(event.id, 'error', 'This session has ended. Mention me again to start a new one.', context),
@@ -138,7 +138,7 @@ async function showPart(deps: ShowDeps, outgoing: Extract<Outgoing, { kind: 'tex
 async function beginActivity(deps: ShowDeps, tool_use_id: string): Promise<void> {
   const title = deps.titles.get(tool_use_id) ?? (await loggedTitle(deps, tool_use_id));
   if (title === null) return;
-  await deps.status.set({ text: title });
+  await deps.status.set({ state: 'working', text: title });
   if (!deps.connector.shows_activity) return;
   const shown = await deps.store.get(deliveryId(tool_use_id));
   if (shown?.outgoing.kind !== 'activity' || shown.outgoing.activity.status !== 'waiting') return;
@@ -160,7 +160,7 @@ async function loggedTitle(deps: ShowDeps, tool_use_id: string): Promise<string 
 
 async function endActivity(deps: ShowDeps, tool_use_id: string, content: unknown, isError: boolean): Promise<void> {
   deps.live.settle(tool_use_id);
-  await deps.status.set({ text: 'Thinking…' });
+  await deps.status.set({ state: 'working', text: 'Thinking…' });
   if (!deps.connector.shows_activity) return;
   const shown = await deps.store.get(deliveryId(tool_use_id));
   if (shown?.outgoing.kind !== 'activity') return;
@@ -201,7 +201,8 @@ async function showEnding(deps: ShowDeps, entry: LogEntry, idle: EventOf<'sessio
   const ending = endingOf(idle, run);
   await finishLeftovers(deps);
   if (ending !== null) await send(deps, notice(idle.id, ending.level, ending.text, deps.context));
-  await deps.status.set(idle.stop_reason.type === 'requires_action' ? { text: 'Waiting for a person' } : null);
+  const waits = idle.stop_reason.type === 'requires_action';
+  await deps.status.set(waits ? { state: 'asking', text: 'Waiting for a person' } : { state: 'resting' });
 }
 
 /** What was said in the run that ends with `entry`, newest first. */

@@ -41,6 +41,9 @@ export interface ShowSessionDeps {
 export interface Target {
   conversation: ConversationKey;
   agent_name: string;
+  title: string | null;
+  /** It takes nothing more: it was archived. */
+  ended: boolean;
 }
 
 /** A session that is being shown: a wake sets `again` and pokes. */
@@ -77,7 +80,15 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
   const { conversation } = target;
   const { logger } = deps;
   const refresh = deps.timings.status_ms === undefined ? {} : { refresh_ms: deps.timings.status_ms };
-  const status = createStatusLine({ connector, conversation, calls, logger, ...refresh });
+  const status = createStatusLine({
+    connector,
+    conversation,
+    title: target.title,
+    calls,
+    logger,
+    retry_ms: deps.timings.retry_ms,
+    ...refresh,
+  });
   const parts: ShowDeps = {
     ...ref,
     ref,
@@ -132,6 +143,8 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       if (head.seq > seq) continue;
       // While a turn is owed it is about to begin: whoever watches already sees its first words.
       const rests = !head.owed && (head.status === 'idle' || head.status === 'terminated');
+      if (rests && target.ended) await status.set({ state: 'ended' });
+      if (rests) await status.settle();
       if (rests && (await deps.log.delivered(ref, seq))) return;
       if (rests) continue;
       await status.refresh();

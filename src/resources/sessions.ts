@@ -3,7 +3,7 @@ import { ConflictError, InvalidInputError, LogMovedError, NotFoundError } from '
 import { isDuplicate } from '../session/duplicate.ts';
 import type { Actor, EventOf, SessionStatus } from '../session/event.ts';
 import { newId } from '../session/id.ts';
-import type { SessionLog, SessionRef } from '../session/log.ts';
+import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
 import { emptyLog, type LogFields } from '../session/log-document.ts';
 import { refuseTooLarge } from '../session/log-update.ts';
 import type { Agents } from './agents.ts';
@@ -24,7 +24,7 @@ export interface SessionDeps {
   /** Whether a budget can be kept for this model. */
   hasListPrice(model: string): boolean;
   /** After a session was archived: its sandbox is no longer needed. Must bear being called again. */
-  onArchive(ref: SessionRef): Promise<void>;
+  onArchive(session: LaneSession): Promise<void>;
   /** After a session is gone: its sandbox, its approvals, its watchers. Must bear being called again. */
   onDelete(ref: SessionRef): Promise<void>;
 }
@@ -201,7 +201,7 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
       const session = await getSession(ref);
       if (matchedCount === 0 && session.archived_at === null) throw stillRunning(ref);
       await ended.add(ref);
-      await deps.onArchive(ref);
+      await deps.onArchive({ ...ref, lane: session.log.lane });
       return session;
     },
 

@@ -246,7 +246,7 @@ export function connectorContract(name: string, createHarness: CreateHarness, ab
         await using scene = await openScene(createHarness);
         const key = await begun(scene);
         const { connector } = scene.harness;
-        await connector.setStatus(key, { text: 'Reading the log' }, scene.signal);
+        await connector.setStatus(key, { state: 'working', text: 'Reading the log', title: 'Look here' }, scene.signal);
         await connector.post(
           key,
           {
@@ -258,7 +258,7 @@ export function connectorContract(name: string, createHarness: CreateHarness, ab
           },
           scene.signal,
         );
-        await connector.setStatus(key, null, scene.signal);
+        await connector.setStatus(key, { state: 'resting' }, scene.signal);
         const seen = await botMessages(scene.harness, 'Ana', key);
         expect(seen.map((m) => m.text)).toEqual([expect.stringContaining('The budget is used up.')]);
       });

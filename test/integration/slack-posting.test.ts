@@ -342,29 +342,3 @@ describe('a live message to one person', () => {
     expect(calls(scene)).toEqual(['chat.postMessage ok']);
   });
 });
-
-describe('the status', () => {
-  it('turns the session on and off once each, and says what goes on', async () => {
-    await using scene = await begun();
-    const place = `${scene.key.channel}:${scene.key.thread}`;
-    await scene.connector.setStatus(scene.key, { text: 'Reading' }, signal);
-    await scene.connector.setStatus(scene.key, { text: 'Writing' }, signal);
-    expect(scene.slack.workspace.session_status.get(place)).toBe('processing');
-    expect(scene.slack.workspace.thread_status.get(place)).toBe('Writing');
-    await scene.connector.setStatus(scene.key, null, signal);
-    expect(scene.slack.workspace.session_status.get(place)).toBe('active');
-    expect(scene.slack.workspace.thread_status.get(place)).toBe('');
-    expect(scene.slack.journal.filter((c) => c.method === 'agents.sessions.setStatus')).toHaveLength(2);
-  });
-
-  it('is given up quietly where this Slack has none', async () => {
-    await using scene = await begun();
-    scene.slack.faults.refuse('agents.sessions.setStatus', 'unknown_method');
-    scene.slack.faults.fail('assistant.threads.setStatus', 500);
-    await scene.connector.setStatus(scene.key, { text: 'Reading' }, signal);
-    await scene.connector.setStatus(scene.key, null, signal);
-    const methods = scene.slack.journal.map((call) => call.method);
-    expect(methods.filter((m) => m === 'agents.sessions.setStatus')).toHaveLength(1);
-    expect(methods.filter((m) => m === 'assistant.threads.setStatus')).toHaveLength(2);
-  });
-});

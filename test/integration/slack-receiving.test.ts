@@ -395,7 +395,7 @@ describe('starting', () => {
       scene.slack.faults.fail(method, 500);
     scene.slack.user('Cleo').dm('fails');
     await scene.harness.connector.post(key, approvalOut('d'), signal).catch(() => undefined);
-    await scene.harness.connector.setStatus({ ...key, channel: 'C_NONE' }, { text: 'x' }, signal);
+    await scene.harness.connector.setStatus({ ...key, channel: 'C_NONE' }, { state: 'working', text: 'x' }, signal);
     scene.slack.sockets.cut();
     await eventually(() => expect(lines.join('')).toContain('trying again'));
     expect(lines.length).toBeGreaterThan(2);

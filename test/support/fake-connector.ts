@@ -36,6 +36,8 @@ export interface Platform {
   faults: Fault[];
   /** Calls of `edit` that fail, as when the platform is away. */
   failEdits: number;
+  /** The same for `setStatus`. */
+  failStatuses: number;
   /** What people see now, as text. */
   texts(): string[];
   limits: { text: number; edit_interval_ms: number; post_interval_ms: number };
@@ -49,6 +51,7 @@ export function createPlatform(name = 'test'): Platform {
     statuses: [],
     faults: [],
     failEdits: 0,
+    failStatuses: 0,
     limits: { text: 1_000, edit_interval_ms: 1, post_interval_ms: 1 },
     shows_activity: false,
     texts: () => platform.messages.map((message) => textOf(message.versions.at(-1))),
@@ -113,7 +116,11 @@ export function createPlatform(name = 'test'): Platform {
         return platform.messages.find(carries)?.ref ?? null;
       },
       async setStatus(_key, status) {
-        platform.calls.push(`status ${status?.text ?? 'none'}`);
+        platform.calls.push(`status ${'text' in status ? status.text : status.state}`);
+        if (platform.failStatuses > 0) {
+          platform.failStatuses -= 1;
+          throw new Error('The platform is away');
+        }
         platform.statuses.push(status);
       },
       nameOf: async (person) => person.name,

@@ -94,7 +94,8 @@ export function createCrew(): Crew {
     say: (key, markdown, name = agent_name) =>
       post(key, { kind: 'text', delivery_id: nextDelivery(), markdown, live: false, agent_name: name }),
 
-    status: (key, text) => connector().setStatus(key, text === null ? null : { text }, signal),
+    status: (key, text) =>
+      connector().setStatus(key, text === null ? { state: 'resting' } : { state: 'working', text }, signal),
 
     async stream(key, markdown) {
       let shown = markdown;

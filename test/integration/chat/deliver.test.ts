@@ -72,7 +72,7 @@ describe('a gateway that was stopped for longer than its lease', () => {
     await gateway('gateway_2').sweepNow();
     await shows(['Said once.']);
     await atRest();
-    expect(platform.calls).toEqual(['find', 'post text', 'status none']);
+    expect(platform.calls).toEqual(['find', 'post text', 'status resting']);
   });
 });
 
@@ -93,7 +93,7 @@ describe('a run', () => {
       'status Thinking…',
       'status Use bash',
       'status Thinking…',
-      'status none',
+      'status resting',
     ]);
   });
 
@@ -150,6 +150,37 @@ describe('a run', () => {
     await eventually(() =>
       expect(platform.calls.filter((call) => call === 'status Thinking…').length).toBeGreaterThan(2),
     );
+  });
+
+  it('says whether it works, asks or rests, and what it is called', async () => {
+    gateway();
+    const ref = await stage.session();
+    await stage.sessions.update(ref, { title: 'Clean up' });
+    await stage.append(ref, { type: 'session.status_running' }, ...asks('appr_1', 'sevt_c1'));
+    await eventually(() => expect(platform.statuses.at(-1)).toMatchObject({ state: 'asking', title: 'Clean up' }));
+    await stage.append(ref, { type: 'session.status_running' }, says('Done.'), ends());
+    await eventually(() => expect(platform.statuses.at(-1)).toEqual({ state: 'resting', title: 'Clean up' }));
+  });
+
+  it('sees to it that its last status is shown, though the platform fails for a while', async () => {
+    platform.failStatuses = 3;
+    gateway();
+    const ref = await stage.session();
+    await stage.append(ref, says('Done.'), ends());
+    await eventually(() => expect(platform.statuses).toEqual([{ state: 'resting' }]));
+    await atRest();
+  });
+
+  it('ends where it is shown when its session is archived', async () => {
+    const deliverer = gateway();
+    const ref = await stage.session();
+    await stage.append(ref, says('Done.'), ends());
+    await atRest();
+    await stage.sessions.archive(ref);
+    await eventually(() => {
+      deliverer.wake({ ...ref, lane: 'lane' });
+      expect(platform.statuses.at(-1)).toEqual({ state: 'ended' });
+    });
   });
 
   it('without a conversation is not looked at', async () => {
@@ -292,7 +323,7 @@ describe('exactly once', () => {
     expect(platform.texts()).toEqual(['one']);
     await gateway('gateway_2').sweepNow();
     await shows(['one', 'two']);
-    expect(platform.calls.filter((call) => call !== 'status none')).toEqual(['post text', 'post text']);
+    expect(platform.calls.filter((call) => call !== 'status resting')).toEqual(['post text', 'post text']);
   });
 
   it('a conversation whose platform does not answer holds up no other', async () => {

@@ -241,7 +241,7 @@ describe('the event stream', () => {
   it('keeps the list up to date: status, approvals that wait, new conversations', async () => {
     await using events = await ana.events(key.thread, 0);
     await events.next('ready');
-    await server.connector.setStatus(key, { text: 'Reading the log…' }, signal);
+    await server.connector.setStatus(key, { state: 'working', text: 'Reading the log…' }, signal);
     await events.next('conversation', ({ status }) => status === 'Reading the log…');
     const card = {
       approval_id: 'appr_1',
@@ -262,7 +262,7 @@ describe('the event stream', () => {
       const last = events.heard.findLast((each) => each.event === 'conversation');
       expect(last?.data).toMatchObject({ waiting: 0 });
     });
-    await server.connector.setStatus(key, null, signal);
+    await server.connector.setStatus(key, { state: 'resting' }, signal);
     const { id } = await ana.begin();
     await events.next('conversation', (summary) => summary.id === id);
     expect((await ana.open(key.thread)).conversation.status).toBeNull();

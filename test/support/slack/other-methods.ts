@@ -1,7 +1,7 @@
 import { SlackApiError } from './api-error.ts';
-import { blocksOf, objectOf, optional, required } from './arguments.ts';
+import { type Arguments, blocksOf, objectOf, optional, required } from './arguments.ts';
 import { checkBlocks } from './block-limits.ts';
-import type { Method } from './method.ts';
+import type { Method, MethodScene } from './method.ts';
 import { messageAt } from './workspace.ts';
 
 const authTest: Method = ({ workspace }) => ({
@@ -68,19 +68,55 @@ const publishView: Method = (_scene, args) => {
   return {};
 };
 
-const sessionStatus: Method = ({ workspace }, args) => {
+/** The thread that an agent session is scoped to, as `channel:thread`. */
+function threadOf({ workspace }: MethodScene, args: Arguments): string {
+  const channel = required(args, 'channel_id');
+  const thread = required(args, 'thread_ts');
+  if (!workspace.channels.has(channel)) throw new SlackApiError('channel_not_found');
+  // Guess: the reference calls it the thread's root and names no error for any other message.
+  if (messageAt(workspace, channel, thread) === undefined) throw new SlackApiError('thread_not_found');
+  return `${channel}:${thread}`;
+}
+
+function titleOf(args: Arguments): string | null {
+  const title = optional(args, 'title');
+  if (title !== undefined && title.length > 200) throw new SlackApiError('invalid_arguments');
+  return title ?? null;
+}
+
+/** Makes the session or changes its status. The title counts only when it is made (agents.sessions.setStatus reference). */
+const sessionStatus: Method = (scene, args) => {
+  const key = threadOf(scene, args);
   const status = required(args, 'status');
   if (!['active', 'processing', 'suspended', 'closed'].includes(status)) throw new SlackApiError('invalid_arguments');
-  workspace.session_status.set(`${required(args, 'channel_id')}:${required(args, 'thread_ts')}`, status);
-  return { status };
+  const given = titleOf(args);
+  const known = scene.workspace.agent_sessions.get(key);
+  const session = { title: known === undefined ? given : known.title, status };
+  scene.workspace.agent_sessions.set(key, session);
+  return { status, agent_status: status, ...(session.title !== null && { title: session.title }) };
 };
 
-const threadStatus: Method = ({ workspace }, args) => {
-  // An empty status clears it.
-  workspace.thread_status.set(
-    `${required(args, 'channel_id')}:${required(args, 'thread_ts')}`,
-    optional(args, 'status') ?? '',
-  );
+const renameSession: Method = (scene, args) => {
+  const session = scene.workspace.agent_sessions.get(threadOf(scene, args));
+  const title = titleOf(args);
+  if (title === null) throw new SlackApiError('invalid_arguments');
+  // Guess: the word for a thread that is no session is in no reference.
+  if (session === undefined) throw new SlackApiError('session_not_found');
+  session.title = title;
+  return { title };
+};
+
+/** assistant.threads.setStatus reference: it is gone after two minutes, and as soon as the app posts there. */
+const THREAD_STATUS_MS = 120_000;
+
+const threadStatus: Method = (scene, args) => {
+  const { workspace, clock } = scene;
+  const key = threadOf(scene, args);
+  const words = { text: optional(args, 'status') ?? '' };
+  workspace.thread_status.set(key, words);
+  clock.after(THREAD_STATUS_MS, () => {
+    if (workspace.thread_status.get(key) === words) workspace.thread_status.delete(key);
+  });
   return {};
 };
 
@@ -92,5 +128,6 @@ export const otherMethods: Record<string, Method> = {
   'views.open': openView,
   'views.publish': publishView,
   'agents.sessions.setStatus': sessionStatus,
+  'agents.sessions.rename': renameSession,
   'assistant.threads.setStatus': threadStatus,
 };

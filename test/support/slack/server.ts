@@ -47,6 +47,7 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
 
   /** Slack tells an app of its own messages too, with its bot id. */
   function posted(message: SlackMessage): void {
+    workspace.thread_status.delete(`${message.channel}:${message.thread_ts}`);
     const kind = workspace.channels.get(message.channel)?.kind ?? 'channel';
     outbox.event({ ...shown(message, workspace), channel: message.channel, channel_type: kind, event_ts: message.ts });
   }

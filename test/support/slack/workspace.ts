@@ -51,6 +51,12 @@ export interface SlackView {
   [field: string]: unknown;
 }
 
+/** What agents.sessions.setStatus made of a thread. */
+export interface AgentSession {
+  status: string;
+  title: string | null;
+}
+
 export interface SlackTokens {
   bot: string;
   app: string;
@@ -68,9 +74,10 @@ export interface SlackWorkspace {
   /** Everything ever posted and not deleted, in order of ts, ephemeral messages included. */
   messages: SlackMessage[];
   views: SlackView[];
-  /** Last agents.sessions.setStatus and assistant.threads.setStatus per `channel:thread`. */
-  session_status: Map<string, string>;
-  thread_status: Map<string, string>;
+  /** By `channel:thread`. */
+  agent_sessions: Map<string, AgentSession>;
+  /** The words of assistant.threads.setStatus by `channel:thread`, for as long as they are shown. */
+  thread_status: Map<string, { text: string }>;
   /** Unique, growing, in Slack's `seconds.micros` form. */
   nextTs(): string;
   nextId(prefix: string): string;
@@ -98,7 +105,7 @@ export function createWorkspace(clock: SlackClock): SlackWorkspace {
     channels: new Map(),
     messages: [],
     views: [],
-    session_status: new Map(),
+    agent_sessions: new Map(),
     thread_status: new Map(),
     nextTs() {
       lastMicros = Math.max(lastMicros + 1, clock.now() * 1_000);
