@@ -7,6 +7,7 @@ import express from 'express';
 import { createSlackConnector } from '../connectors/slack/index.ts';
 import { createWebConnector } from '../connectors/web/index.ts';
 import { createApi } from './api/api.ts';
+import { createChannelSettings } from './chat/channel-settings.ts';
 import type { Connector } from './chat/connector.ts';
 import { createConversationStore } from './chat/conversation-store.ts';
 import { createDeliverer } from './chat/deliver.ts';
@@ -73,6 +74,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
     log,
     approvals,
     directory,
+    channels: createChannelSettings(context.db),
     connectors,
     received: (session) => deliverer.wake(session),
     logger,

@@ -1,5 +1,6 @@
 import type { Db } from 'mongodb';
 import { createApprovalIndexes } from './approvals/approval-store.ts';
+import { createChannelSettingsIndexes } from './chat/channel-settings.ts';
 import { createConversationIndexes } from './chat/conversation-store.ts';
 import { createDeliveryIndexes } from './chat/delivery-store.ts';
 import { createInboundIndexes } from './chat/inbound-store.ts';
@@ -15,6 +16,7 @@ export async function createIndexes(db: Db): Promise<void> {
     createEndedSessionIndexes(db),
     createApprovalIndexes(db),
     createConversationIndexes(db),
+    createChannelSettingsIndexes(db),
     createInboundIndexes(db),
     createDeliveryIndexes(db),
   ]);

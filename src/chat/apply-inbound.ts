@@ -1,5 +1,6 @@
 import type { Approvals } from '../approvals/approvals.ts';
 import type { LaneSession, SessionLog } from '../session/log.ts';
+import type { ChannelSettingsStore } from './channel-settings.ts';
 import type { Connector, ConversationKey, InboundMessage, Person, Receipt } from './connector.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { Inbound, InboundStore, KeptInbound } from './inbound-store.ts';
@@ -17,6 +18,7 @@ export interface ApplyDeps {
   approvals: Pick<Approvals, 'find' | 'decide'>;
   directory: SessionDirectory;
   conversations: ConversationStore;
+  channels: Pick<ChannelSettingsStore, 'of'>;
   connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'readable' | 'whisper'>>;
   /** Something was put into this session's log: delivery may want to watch it. */
   received(session: LaneSession): void;

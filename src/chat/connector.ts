@@ -19,6 +19,8 @@ export interface Person {
   id: string;
   /** As the platform shows it; never trusted for a decision. The id, where only the platform knows the name. */
   name: string;
+  /** They are no full member of the workspace (a guest, somebody of another company): they speak, and change nothing. */
+  guest?: boolean;
 }
 
 export interface InboundMessage {
@@ -157,6 +159,8 @@ export interface Connector {
 
   /** What this person is called. Never rejects: the platform may be asked, and the id will do when it does not answer. */
   nameOf(person: Person): Promise<string>;
+  /** Whether this person is a guest here; absent: the platform knows none. Never rejects: who is not known counts as one. */
+  isGuest?(person: Person): Promise<boolean>;
   /** A message's text as markdown, with the bot's own mention removed and people by their names. As `nameOf`. */
   readable(text: string): Promise<string>;
 

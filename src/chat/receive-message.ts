@@ -2,6 +2,7 @@ import { appendOnce } from '../session/append-once.ts';
 import type { Actor } from '../session/event.ts';
 import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
 import { pagesAfter } from '../session/log-reading.ts';
+import type { ChannelSettingsStore } from './channel-settings.ts';
 import type { InboundMessage, Receipt } from './connector.ts';
 import { type Conversation, type ConversationStore, laneOf } from './conversation-store.ts';
 import { type InboundStore, type KeptInbound, loggedEventId, type Target } from './inbound-store.ts';
@@ -15,6 +16,7 @@ export interface ReceiveMessageDeps {
   log: SessionLog;
   inbound: InboundStore;
   conversations: ConversationStore;
+  channels: Pick<ChannelSettingsStore, 'of'>;
   directory: SessionDirectory;
   received(session: LaneSession): void;
 }
@@ -65,14 +67,23 @@ async function targetOf(
     if (await takesInput(deps, before)) return before;
     // Closed since it was chosen: what was not said there is said in a new session.
   }
-  const agent = await pickAgent(deps.directory, conversation, message.agent);
-  if ('refusal' in agent) return { receipt: { effect: 'refused', text: agent.refusal } };
+  const agent = await pickAgent(deps, conversation, message.agent);
+  if ('refusal' in agent) return refused(agent.refusal);
+  if (agent.paused) {
+    return refused(
+      `${agent.name} is paused and takes no new work. Its owner can let it go on: /agents resume ${agent.name}`,
+    );
+  }
   return choose(deps, kept, conversation, agent, message);
 }
 
-/** The agent that was named, else the one spoken to last here, else the default. */
+function refused(text: string): { receipt: Receipt } {
+  return { receipt: { effect: 'refused', text } };
+}
+
+/** The agent that was named, else the one spoken to last here, else the channel's, else the workspace's default. */
 async function pickAgent(
-  directory: SessionDirectory,
+  { directory, channels }: Pick<ReceiveMessageDeps, 'directory' | 'channels'>,
   conversation: Conversation,
   named: string | undefined,
 ): Promise<AgentName | { refusal: string }> {
@@ -86,7 +97,10 @@ async function pickAgent(
     const names = agents.map((agent) => agent.name).join(', ');
     return { refusal: `There is no agent named ${named}. There is: ${names}.` };
   }
-  return agents.find((agent) => agent.id === conversation.agent_id) ?? first;
+  const spokenTo = agents.find((agent) => agent.id === conversation.agent_id);
+  if (spokenTo !== undefined) return spokenTo;
+  const { agent_id } = await channels.of(conversation.workspace_id, conversation);
+  return agents.find((agent) => agent.id === agent_id) ?? first;
 }
 
 /** The agent's live session here, made when there is none, fixed as this message's target. */
@@ -96,9 +110,11 @@ async function choose(
   conversation: Conversation,
   agent: AgentName,
   message: InboundMessage,
-): Promise<Target> {
+): Promise<Target | { receipt: Receipt }> {
   const closed = kept.targets?.[0]?.session_id ?? null;
-  const session_id = await liveSession(deps, conversation, agent, message, closed);
+  const live = await liveSession(deps, conversation, agent, message, closed);
+  if ('refusal' in live) return refused(live.refusal);
+  const { session_id } = live;
   const ref = { workspace_id: conversation.workspace_id, session_id };
   const { seq } = await deps.log.head(ref);
   const [target] = await deps.inbound.target(kept, [{ ...ref, after_seq: seq }]);
@@ -112,7 +128,7 @@ async function liveSession(
   agent: AgentName,
   message: InboundMessage,
   closed: string | null,
-): Promise<string> {
+): Promise<{ session_id: string } | { refusal: string }> {
   const { workspace_id, _id: conversation_id } = conversation;
   let dead = closed;
   for (let attempt = 1; ; attempt++) {
@@ -121,10 +137,12 @@ async function liveSession(
     if (!slot.made) {
       const title = titleOf(message.text);
       const lane = laneOf(conversation);
-      await deps.directory.create({ ...ref, agent_id: agent.id, conversation_id, lane, title, by: actorOf(message) });
+      const by = actorOf(message);
+      const refusal = await deps.directory.create({ ...ref, agent_id: agent.id, conversation_id, lane, title, by });
+      if (refusal !== null) return { refusal };
       await deps.conversations.markMade(conversation, agent.id, slot.session_id);
     }
-    if (await takesInput(deps, ref)) return slot.session_id;
+    if (await takesInput(deps, ref)) return { session_id: slot.session_id };
     if (attempt === MAX_CLOSED) throw new Error('Sessions of this conversation close as fast as they are opened');
     dead = slot.session_id;
   }

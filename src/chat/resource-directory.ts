@@ -1,4 +1,5 @@
-import { ConflictError, NotFoundError } from '../errors.ts';
+import { ConflictError, InvalidInputError, messageOf, NotFoundError } from '../errors.ts';
+import { agentSettingsOf } from '../resources/agent-settings.ts';
 import type { Agents } from '../resources/agents.ts';
 import type { Defaults } from '../resources/defaults.ts';
 import type { SessionDocument } from '../resources/session-document.ts';
@@ -10,7 +11,7 @@ import type { AgentName, SessionDirectory } from './session-directory.ts';
 import type { Target } from './show-session.ts';
 
 export interface ResourceDirectoryDeps {
-  agents: Pick<Agents, 'list'>;
+  agents: Pick<Agents, 'get' | 'list'>;
   sessions: Pick<Sessions, 'create' | 'getSession'>;
   conversations: Pick<ConversationStore, 'find'>;
   defaults: Defaults;
@@ -42,7 +43,13 @@ export function createResourceDirectory(
       const found: AgentName[] = [];
       for (let page: string | null | undefined; page !== null; ) {
         const next = await deps.agents.list(workspace_id, { limit: PAGE, ...(page === undefined ? {} : { page }) });
-        found.push(...next.items.map((agent) => ({ id: agent._id, name: agent.config.name })));
+        found.push(
+          ...next.items.map(({ _id, config }) => ({
+            id: _id,
+            name: config.name,
+            paused: agentSettingsOf(config).paused,
+          })),
+        );
         page = next.next_page;
       }
       const first = found.filter((agent) => agent.id === defaults.agent_id);
@@ -50,17 +57,29 @@ export function createResourceDirectory(
     },
 
     async create(session) {
-      const { session_id, conversation_id, lane, by } = session;
+      const { workspace_id, session_id, conversation_id, lane, by } = session;
       try {
+        const agent = await deps.agents.get(workspace_id, session.agent_id);
+        const { environment_id, budget_cents } = agentSettingsOf(agent.config);
+        const max_list_cost = { amount: String(budget_cents), currency: 'USD' } as const;
         await deps.sessions.create(
-          session.workspace_id,
-          { agent: session.agent_id, environment_id: defaults.environment_id, title: session.title },
+          workspace_id,
+          {
+            agent: session.agent_id,
+            environment_id: environment_id ?? defaults.environment_id,
+            title: session.title,
+            ...(budget_cents === null ? {} : { budget: { type: 'limit', max_list_cost } }),
+          },
           { id: session_id, conversation_id, lane, by },
         );
       } catch (error) {
         // Another first message made it.
-        if (!(error instanceof ConflictError)) throw error;
+        if (error instanceof ConflictError) return null;
+        // Its environment is gone, or its model has no price to keep a budget by.
+        if (!(error instanceof InvalidInputError || error instanceof NotFoundError)) throw error;
+        return `The agent cannot start: ${messageOf(error)} Whoever owns it can mend that with /agents edit.`;
       }
+      return null;
     },
 
     async find(ref) {

@@ -7,14 +7,19 @@ export interface SessionDirectory {
   workspaceOf(connector: string, tenant: string): Promise<string>;
   /** The agents that people may speak to, the default one first; archived ones are left out. */
   agents(workspace_id: string): Promise<AgentName[]>;
-  /** Make this session, unless it was made already. The id was reserved by the caller. */
-  create(session: NewSession): Promise<void>;
+  /**
+   * Make this session, unless it was made already. The id was reserved by the caller. Returns why it cannot be made, as a
+   * sentence for whoever asked for it; null when it is there.
+   */
+  create(session: NewSession): Promise<string | null>;
   find(ref: SessionRef): Promise<ChatSession | null>;
 }
 
 export interface AgentName {
   id: string;
   name: string;
+  /** It takes no new work. */
+  paused: boolean;
 }
 
 export interface NewSession extends SessionRef {

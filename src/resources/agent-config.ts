@@ -7,6 +7,7 @@ import type {
 import { BSON } from 'mongodb';
 import { z } from 'zod';
 import { InvalidInputError } from '../errors.ts';
+import { agentSettingsOf } from './agent-settings.ts';
 import { approvalPolicyOf } from './approval-policy.ts';
 import { metadataPatchSchema, metadataSchema, patchMetadata } from './metadata.ts';
 import { isGiven } from './parse.ts';
@@ -176,6 +177,7 @@ export function checkTools(config: Pick<AgentConfig, 'mcp_servers' | 'tools'>, a
 function checked(config: AgentConfig): AgentConfig {
   checkTools(config);
   approvalPolicyOf(config);
+  agentSettingsOf(config);
   return config;
 }
 

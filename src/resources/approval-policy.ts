@@ -1,5 +1,6 @@
 import { InvalidInputError } from '../errors.ts';
 import type { ApprovalPolicy } from '../session/event.ts';
+import { AGENT_SETTINGS } from './agent-settings.ts';
 import { durationSetting, type Metadata, refuseUnknownSettings } from './metadata.ts';
 
 /**
@@ -23,7 +24,7 @@ const ACTOR_ID = /^[a-z][a-z0-9_-]{0,31}:[^\s,]{1,200}$/;
 /** The policy that an agent's approvals follow. @throws InvalidInputError for metadata that was not checked before */
 export function approvalPolicyOf(agent: { metadata: Metadata }): ApprovalPolicy {
   const { metadata } = agent;
-  refuseUnknownSettings(metadata, SETTINGS);
+  refuseUnknownSettings(metadata, [...SETTINGS, ...AGENT_SETTINGS]);
   const remind_after_ms = durationSetting(metadata, 'deckhand_remind_after');
   const expire_after_ms = durationSetting(metadata, 'deckhand_expire_after');
   if (remind_after_ms !== null && expire_after_ms !== null && remind_after_ms >= expire_after_ms) {

@@ -5,6 +5,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createMessageStore } from '../../connectors/web/message-store.ts';
 import type { Approval } from '../../src/approvals/approval.ts';
+import { createChannelSettings } from '../../src/chat/channel-settings.ts';
 import { createCursorStore } from '../../src/chat/delivery-cursor.ts';
 import { createInboundStore } from '../../src/chat/inbound-store.ts';
 import { loadConfig } from '../../src/config.ts';
@@ -281,6 +282,11 @@ async function finishForTheDead(session_id: string): Promise<void> {
   await eventually(async () =>
     expect(await approvals.findOne({ session_id })).not.toMatchObject({ status: 'pending' }),
   );
+
+  const channels = createChannelSettings(house.context.db);
+  const channel = { connector: 'slack', tenant: 'T', channel: 'C' };
+  await channels.change(DEFAULT_WORKSPACE, channel, { agent_id: house.context.defaults.agent_id });
+  await channels.withAgent(DEFAULT_WORKSPACE, house.context.defaults.agent_id);
 
   const inbound = createInboundStore(house.context.db, 30_000);
   const message = said('lost', { conversation: { connector: 'test', tenant: 'T', channel: 'C', thread: '1' } });

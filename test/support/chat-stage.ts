@@ -1,6 +1,11 @@
 import type { Db } from 'mongodb';
 import { createApprovalIndexes } from '../../src/approvals/approval-store.ts';
 import { type Approvals, createApprovals } from '../../src/approvals/approvals.ts';
+import {
+  type ChannelSettingsStore,
+  createChannelSettings,
+  createChannelSettingsIndexes,
+} from '../../src/chat/channel-settings.ts';
 import type {
   ConversationKey,
   InboundDecision,
@@ -45,6 +50,7 @@ export interface ChatStage {
   approvals: Approvals;
   defaults: Defaults;
   directory: ReturnType<typeof createResourceDirectory>;
+  channels: ChannelSettingsStore;
   clock: { now: number };
   receiver(over?: Partial<ReceiverDeps>): PatientReceiver;
   /** Everybody who holds a chat event is silent for so long. */
@@ -79,6 +85,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
     createApprovalIndexes(db),
     createConversationIndexes(db),
     createInboundIndexes(db),
+    createChannelSettingsIndexes(db),
     createDeliveryIndexes(db),
   ]);
   const clock = { now: Date.parse('2026-11-20T12:00:00Z') };
@@ -106,6 +113,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
   const defaults = await ensureDefaults({ agents, environments });
   const approvals = createApprovals({ db, log, logger: silentLogger, now: () => clock.now });
   const conversations = createConversationStore(db);
+  const channels = createChannelSettings(db);
   const directory = createResourceDirectory({ agents, sessions, conversations, defaults });
 
   async function refs(): Promise<SessionRef[]> {
@@ -124,6 +132,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
     approvals,
     defaults,
     directory,
+    channels,
     clock,
     refs,
     hints,
@@ -173,6 +182,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
         log,
         approvals,
         directory,
+        channels,
         received: () => undefined,
         logger: silentLogger,
         lost_after_ms: 30_000,

@@ -1,0 +1,37 @@
+import { InvalidInputError } from '../errors.ts';
+import { type Metadata, numberSetting } from './metadata.ts';
+
+/**
+ * What chat needs to know of an agent and the Managed Agents API has no field for, in the agent's metadata:
+ *
+ * - `deckhand_paused`: `true` while it takes no new work; what runs goes on.
+ * - `deckhand_environment`: the environment of sessions begun in chat; without it the workspace's default one.
+ * - `deckhand_budget`: what one session begun in chat may cost, in US dollars at list price.
+ */
+export const AGENT_SETTINGS = ['deckhand_paused', 'deckhand_environment', 'deckhand_budget'] as const;
+
+export interface AgentSettings {
+  paused: boolean;
+  environment_id: string | null;
+  budget_cents: number | null;
+}
+
+const MAX_BUDGET_USD = 100_000;
+
+/** @throws InvalidInputError for metadata that was not checked before */
+export function agentSettingsOf({ metadata }: { metadata: Metadata }): AgentSettings {
+  const paused = metadata['deckhand_paused'];
+  if (paused !== undefined && paused !== 'true' && paused !== 'false') {
+    throw new InvalidInputError('must be true or false', 'metadata.deckhand_paused');
+  }
+  const environment = metadata['deckhand_environment'];
+  if (environment !== undefined && !/^env_[^\s]{1,120}$/.test(environment)) {
+    throw new InvalidInputError('must be the id of an environment', 'metadata.deckhand_environment');
+  }
+  const budget = numberSetting(metadata, 'deckhand_budget', 0.01, MAX_BUDGET_USD);
+  return {
+    paused: paused === 'true',
+    environment_id: environment ?? null,
+    budget_cents: budget === undefined ? null : Math.round(budget * 100),
+  };
+}
