@@ -48,20 +48,20 @@ export function createConversationRouter(deps: WebDeps): Router {
     if (isNew) deps.bell.announce(conversation);
     // Read before the messages, so that what changes meanwhile comes twice rather than never.
     const cursor = await deps.messages.head(known.id);
-    const messages = await deps.messages.page(known.id, person.id, PAGE + 1);
-    const detail: ConversationDetail = {
-      conversation,
-      messages: messages.slice(-PAGE).map(wireMessage),
-      earlier: messages.length > PAGE,
-      cursor,
-    };
+    const { messages, more } = await deps.messages.page(known.id, person.id, PAGE);
+    const detail: ConversationDetail = { conversation, messages: messages.map(wireMessage), earlier: more, cursor };
     response.json(detail);
   });
 
   router.get('/conversations/:conversation/messages', async (request, response) => {
     const { before } = parseInput(pageQuery, request.query);
-    const messages = await deps.messages.page(conversationOf(response).id, personOf(response).id, PAGE + 1, before);
-    response.json({ messages: messages.slice(-PAGE).map(wireMessage), earlier: messages.length > PAGE });
+    const { messages, more } = await deps.messages.page(
+      conversationOf(response).id,
+      personOf(response).id,
+      PAGE,
+      before,
+    );
+    response.json({ messages: messages.map(wireMessage), earlier: more });
   });
 
   return router;

@@ -104,13 +104,13 @@ export function openEventStream(deps: StreamDeps, request: StreamRequest, respon
   }
 
   async function sendChanges(id: string): Promise<void> {
-    const batch = await deps.messages.changedAfter(id, person.id, cursor, BATCH);
-    for (const document of batch) {
+    const { messages, more } = await deps.messages.changedAfter(id, person.id, cursor, BATCH);
+    for (const document of messages) {
       if (ended.signal.aborted) return;
       cursor = document.revision;
       if (!send('message', wireMessage(document), cursor)) await drained();
     }
-    if (batch.length === BATCH) dirty = true;
+    if (more) dirty = true;
   }
 
   function drained(): Promise<void> {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Collection, Db, Filter } from 'mongodb';
+import { BSON, type Collection, type Db, type Filter, type FindCursor } from 'mongodb';
 import { ConflictError } from '../../src/errors.ts';
 import { containing } from './conversation-store.ts';
 import { isDuplicateOf } from './duplicate-key.ts';
@@ -34,14 +34,23 @@ export interface MessageStore {
   /** The highest revision, 0 when there is none. */
   head(conversationId: string): Promise<number>;
   /** What this person may see and has changed since, in order of change. */
-  changedAfter(conversationId: string, personId: string, revision: number, limit: number): Promise<MessageDocument[]>;
-  /** What this person may see, the latest `limit` before `seq`, oldest first. */
-  page(conversationId: string, personId: string, limit: number, beforeSeq?: number): Promise<MessageDocument[]>;
+  changedAfter(conversationId: string, personId: string, revision: number, limit: number): Promise<MessagePage>;
+  /** What this person may see, the latest before `seq`, oldest first. */
+  page(conversationId: string, personId: string, limit: number, beforeSeq?: number): Promise<MessagePage>;
   /** Those of the conversations whose texts contain these words, in any letter case. Gives up after 2 s. */
   search(conversationIds: string[], personId: string, text: string): Promise<string[]>;
 }
 
+/** As many messages as were asked for, unless they are heavy: then fewer, but one at least. */
+export interface MessagePage {
+  messages: MessageDocument[];
+  /** There are more that way. */
+  more: boolean;
+}
+
 const MOST_ATTEMPTS = 100;
+/** What the messages of one page weigh together, as BSON; a single one has at most 32,000 characters. */
+const MAX_PAGE_BYTES = 512 * 1024;
 
 export function createMessageStore(db: Db, workspaceId: string): MessageStore {
   const messages: Collection<MessageDocument> = db.collection('web_messages', {
@@ -175,23 +184,23 @@ export function createMessageStore(db: Db, workspaceId: string): MessageStore {
       }),
 
     changedAfter: (conversationId, personId, revision, limit) =>
-      messages
-        .find({ ...inConversation(conversationId), revision: { $gt: revision }, ...visibleTo(personId) })
-        .sort({ revision: 1 })
-        .limit(limit)
-        .toArray(),
+      readPage(
+        messages
+          .find({ ...inConversation(conversationId), revision: { $gt: revision }, ...visibleTo(personId) })
+          .sort({ revision: 1 }),
+        limit,
+      ),
 
     async page(conversationId, personId, limit, beforeSeq) {
-      const found = await messages
+      const latest = messages
         .find({
           ...inConversation(conversationId),
           ...(beforeSeq !== undefined && { seq: { $lt: beforeSeq } }),
           ...visibleTo(personId),
         })
-        .sort({ seq: -1 })
-        .limit(limit)
-        .toArray();
-      return found.toReversed();
+        .sort({ seq: -1 });
+      const found = await readPage(latest, limit);
+      return { ...found, messages: found.messages.toReversed() };
     },
 
     search: (conversationIds, personId, text) =>
@@ -206,4 +215,16 @@ export function createMessageStore(db: Db, workspaceId: string): MessageStore {
         { maxTimeMS: 2_000 },
       ),
   };
+}
+
+async function readPage(cursor: FindCursor<MessageDocument>, limit: number): Promise<MessagePage> {
+  const messages: MessageDocument[] = [];
+  let bytes = 0;
+  // One more says that there is more; a page of common size comes in one answer.
+  for await (const message of cursor.limit(limit + 1).batchSize(limit + 1)) {
+    bytes += BSON.calculateObjectSize(message);
+    if (messages.length === limit || (bytes > MAX_PAGE_BYTES && messages.length > 0)) return { messages, more: true };
+    messages.push(message);
+  }
+  return { messages, more: false };
 }

@@ -13,6 +13,7 @@ import { startWebServer, type WebServer } from './web-server.ts';
 export interface ConsoleStage {
   readonly crew: Crew;
   readonly server: WebServer;
+  readonly database: TestDatabase;
   /** A new window of this person, signed in. */
   enter(name: string, options?: BrowserContextOptions): Promise<ConsolePage>;
   /** A new window of nobody yet, at this path. */
@@ -72,6 +73,9 @@ export function useConsoleStage(options: Partial<WebConnectorOptions> = {}): Con
     },
     get server() {
       return server;
+    },
+    get database() {
+      return database;
     },
     visit,
     async enter(name, windowOptions) {
