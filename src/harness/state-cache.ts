@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { CheckpointStore } from '../session/checkpoint-store.ts';
 import type { Claimed, SessionLog, SessionRef } from '../session/log.ts';
 import { pagesAfter } from '../session/log-reading.ts';
-import { emptyState, fold, type SessionState, type TranscriptItem } from '../session/state.ts';
+import { emptyState, fold, type SessionState } from '../session/state.ts';
 
 /** Folds of recently used sessions, so that a turn reads and folds only what is new. Never the truth: it may be emptied. */
 export interface StateCache {
@@ -29,13 +29,13 @@ interface Known {
 
 /** What a worker keeps. One that is not kept costs a read of what its claim does not bring. */
 const MAX_SESSIONS = 1_000;
-const MAX_CHARS = 64 * 1024 * 1024;
+const MAX_BYTES = 64 * 1024 * 1024;
 
 export function createStateCache(checkpoints: CheckpointStore): StateCache {
   const states = new LRUCache<string, Known>({
     max: MAX_SESSIONS,
-    maxSize: MAX_CHARS,
-    sizeCalculation: ({ state }) => 1 + state.transcript.reduce((sum, item) => sum + charsOf(item), 0),
+    maxSize: MAX_BYTES,
+    sizeCalculation: ({ state }) => 1 + state.bytes,
   });
 
   async function recall(ref: SessionRef, seq: number): Promise<Known> {
@@ -72,15 +72,4 @@ export function createStateCache(checkpoints: CheckpointStore): StateCache {
       states.set(ref.session_id, { ...known, saved: known.state.seq });
     },
   };
-}
-
-const weighed = new WeakMap<TranscriptItem, number>();
-
-/** What an item weighs as JSON; found out once, because a state shares its items with the one before it. */
-function charsOf(item: TranscriptItem): number {
-  const known = weighed.get(item);
-  if (known !== undefined) return known;
-  const chars = JSON.stringify(item).length;
-  weighed.set(item, chars);
-  return chars;
 }

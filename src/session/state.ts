@@ -2,12 +2,13 @@ import type { BetaContentBlock } from '@anthropic-ai/sdk/resources/beta/messages
 import type { BetaManagedAgentsSessionUsageSnapshot } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import type { Actor, EventOf, LogEntry, SessionEvent, SessionStatus, StopReason } from './event.ts';
 import { tailOf } from './text.ts';
+import { lighten, weightOfAll } from './transcript-weight.ts';
 
 /** Output of a running call that the state keeps. */
 const PROGRESS_CHARS = 2_000;
 
 /** Grows with every change to what the fold makes of an event, so that no checkpoint of another fold is gone on from. */
-export const STATE_VERSION = 1;
+export const STATE_VERSION = 2;
 
 /**
  * What a log means, as plain data: the fold of its entries, and nothing else. A worker keeps it between turns and
@@ -21,6 +22,8 @@ export interface SessionState {
   transcript: TranscriptItem[];
   /** Messages that no turn has taken up yet, oldest first. */
   queued: QueuedMessage[];
+  /** What both weigh: see transcript-weight.ts. */
+  bytes: number;
   /** Interrupts that no turn has answered. */
   interrupts: Array<{ event_id: string; seq: number; by: Actor | null }>;
   /** Confirmations and results that have taken effect but are not yet marked as processed. */
@@ -91,6 +94,7 @@ export function emptyState(): SessionState {
     stop_reason: null,
     transcript: [],
     queued: [],
+    bytes: 0,
     interrupts: [],
     unmarked: [],
     calls: [],
@@ -129,10 +133,10 @@ export function fold(entries: readonly LogEntry[], from: SessionState = emptySta
 function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: number): void {
   switch (event.type) {
     case 'user.message':
-      state.queued.push({ event_id: event.id, seq, item: { role: 'user', content: event.content, by }, by });
+      queue(state, { event_id: event.id, seq, item: { role: 'user', content: event.content, by }, by });
       return;
     case 'system.message':
-      state.queued.push({ event_id: event.id, seq, item: { role: 'system', content: event.content }, by });
+      queue(state, { event_id: event.id, seq, item: { role: 'system', content: event.content }, by });
       return;
     case 'user.interrupt':
       state.interrupts.push({ event_id: event.id, seq, by });
@@ -163,7 +167,7 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
       state.open_request = null;
       return;
     case 'deckhand.model_reply':
-      state.transcript = withReply(state.transcript, event.content);
+      reply(state, event.content);
       state.tool_use_ids = Object.fromEntries(Object.entries(event.tool_use_events).map(([use, id]) => [id, use]));
       state.failures = 0;
       state.cost_micro_usd += event.cost_micro_usd ?? 0;
@@ -227,6 +231,11 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
   }
 }
 
+function queue(state: SessionState, message: QueuedMessage): void {
+  state.queued.push(message);
+  lighten(state, message.item);
+}
+
 function takeUp(state: SessionState, ids: ReadonlySet<string>): void {
   for (const message of state.queued) {
     if (!ids.has(message.event_id)) continue;
@@ -254,7 +263,9 @@ function settle(
     content: done.result?.content ?? [],
     is_error: done.result?.is_error ?? true,
   }));
-  state.transcript.push({ role: 'tools', results });
+  const item: TranscriptItem = { role: 'tools', results };
+  state.transcript.push(item);
+  lighten(state, item);
   state.calls = [];
 }
 
@@ -286,9 +297,13 @@ function newCall(
  * A compaction block stands for everything before it. Of that only the last message of a person's is kept, because a
  * conversation has to begin with the user's side.
  */
-function withReply(transcript: TranscriptItem[], content: BetaContentBlock[]): TranscriptItem[] {
-  const reply: TranscriptItem = { role: 'assistant', content };
-  if (!content.some((block) => block.type === 'compaction')) return [...transcript, reply];
-  const last = transcript.findLast((item) => item.role === 'user');
-  return last === undefined ? [reply] : [last, reply];
+function reply(state: SessionState, content: BetaContentBlock[]): void {
+  const item: TranscriptItem = { role: 'assistant', content };
+  if (content.some((block) => block.type === 'compaction')) {
+    const last = state.transcript.findLast((before) => before.role === 'user');
+    state.transcript = last === undefined ? [] : [last];
+    state.bytes = weightOfAll([...state.transcript, ...state.queued.map((message) => message.item)]);
+  }
+  state.transcript.push(item);
+  lighten(state, item);
 }
