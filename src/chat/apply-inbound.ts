@@ -1,3 +1,4 @@
+import type { LRUCache } from 'lru-cache';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { LaneSession, SessionLog } from '../session/log.ts';
 import type { ChannelSettingsStore } from './channel-settings.ts';
@@ -19,6 +20,7 @@ export interface ApplyDeps {
   directory: SessionDirectory;
   conversations: ConversationStore;
   channels: Pick<ChannelSettingsStore, 'of'>;
+  positions: LRUCache<string, number>;
   connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'readable' | 'whisper'>>;
   /** Something was put into this session's log: delivery may want to watch it. */
   received(session: LaneSession): void;

@@ -1,5 +1,6 @@
 import type { Collection, Db } from 'mongodb';
 import { isDuplicate } from '../session/duplicate.ts';
+import { createLots } from './lots.ts';
 
 /** How far a session is shown in its conversation, and which gateway is showing it. */
 interface CursorDocument {
@@ -29,6 +30,10 @@ export interface CursorStore {
   release(lease: CursorLease): Promise<void>;
 }
 
+/** Leases renewed at once, and how long the first of them waits for others: a small part of the shortest lease. */
+const LOT = 500;
+const GATHER_MS = 10;
+
 export function createCursorStore(db: Db): CursorStore {
   const cursors: Collection<CursorDocument> = db.collection('delivery_cursors', {
     writeConcern: { w: 'majority', journal: true },
@@ -44,6 +49,25 @@ export function createCursorStore(db: Db): CursorStore {
     return held === null ? null : { session_id, token: held.token, seq: held.seq };
   }
 
+  /** A gateway that shows many sessions would otherwise spend most of its time on saying, one by one, that it does. */
+  const renewTogether = createLots<{ lease: CursorLease; ttl_ms: number }, CursorLease | null>(
+    { most: LOT, gather_ms: GATHER_MS },
+    async (asked) => {
+      // A renewal that a release overtook must not hold for nobody what was just given back.
+      const held = (lease: CursorLease) => ({ _id: lease.session_id, token: lease.token, holder: { $ne: null } });
+      const updates = asked.map(({ lease, ttl_ms }) => ({
+        updateOne: { filter: held(lease), update: [{ $set: { until: { $add: ['$$NOW', ttl_ms] } } }] },
+      }));
+      const { matchedCount } = await cursors.bulkWrite(updates, { ordered: false });
+      if (matchedCount === asked.length) return asked.map(({ lease }) => lease);
+      const found = await cursors
+        .find({ $or: asked.map(({ lease }) => held(lease)) }, { projection: { _id: 1 } })
+        .toArray();
+      const ids = new Set(found.map(({ _id }) => _id));
+      return asked.map(({ lease }) => (ids.has(lease.session_id) ? lease : null));
+    },
+  );
+
   return {
     async acquire(session_id, workspace_id, holder, ttl_ms) {
       const lease = await tryAcquire(session_id, holder, ttl_ms);
@@ -57,13 +81,7 @@ export function createCursorStore(db: Db): CursorStore {
       return tryAcquire(session_id, holder, ttl_ms);
     },
 
-    async renew(lease, ttl_ms) {
-      // A renewal that a release overtook must not hold for nobody what was just given back.
-      const renewed = await cursors.updateOne({ _id: lease.session_id, token: lease.token, holder: { $ne: null } }, [
-        { $set: { until: { $add: ['$$NOW', ttl_ms] } } },
-      ]);
-      return renewed.matchedCount === 1 ? lease : null;
-    },
+    renew: (lease, ttl_ms) => renewTogether({ lease, ttl_ms }),
 
     async advance(lease, seq) {
       const moved = await cursors.updateOne({ _id: lease.session_id, token: lease.token }, { $set: { seq } });

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
-import { type Collection, type Db, ObjectId } from 'mongodb';
-import { isDuplicate } from '../session/duplicate.ts';
+import { type BulkWriteResult, type Collection, type Db, type Document, MongoBulkWriteError, ObjectId } from 'mongodb';
+import { DUPLICATE_KEY } from '../session/duplicate.ts';
 import { derivedId } from '../session/id.ts';
 import type { ConversationKey, InboundDecision, InboundMessage, InboundStop } from './connector.ts';
+import { createLots } from './lots.ts';
 
 const INBOUND = 'inbound';
 /** How long doubles are recognised. Slack retries for about an hour, Teams for minutes. */
 const REMEMBERED_S = 7 * 24 * 60 * 60;
 const LAST_ATTEMPT_MS = 15 * 60_000;
+/** Events written at once. */
+const LOT = 100;
 
 export type Inbound =
   | { kind: 'message'; message: InboundMessage }
@@ -83,12 +86,38 @@ export async function createInboundIndexes(db: Db): Promise<void> {
   ]);
 }
 
+/** An event as it is written first; when it is due is the database's to say. */
+type NewInbound = Omit<InboundDocument, 'next_attempt_at'>;
+
+const IS_NEW = { $eq: [{ $type: '$state' }, 'missing'] };
 const IS_DUE = { $lte: ['$next_attempt_at', '$$NOW'] };
 
 /** An event that nobody has spoken for in `lost_after_ms` belongs to a process that died; then the wait doubles. */
 export function createInboundStore(db: Db, lost_after_ms: number): InboundStore {
   const events: Collection<InboundDocument> = db.collection(INBOUND, {
     writeConcern: { w: 'majority', journal: true },
+  });
+
+  /** False: it is a double. */
+  const keepNew = createLots<NewInbound, boolean>({ most: LOT }, async (fresh) => {
+    const upserts = fresh.map((document) => ({
+      updateOne: {
+        filter: { event_key: document.event_key },
+        update: [{ $replaceWith: { $cond: [IS_NEW, dueIn(document, lost_after_ms), '$$ROOT'] } }],
+        upsert: true,
+      },
+    }));
+    const { upsertedIds } = await events.bulkWrite(upserts, { ordered: false }).catch(doublesAside);
+    return fresh.map((_document, index) => upsertedIds[index] !== undefined);
+  });
+
+  /** A crash that undoes it costs another look, and no more. */
+  const markApplied = createLots<ObjectId, void>({ most: LOT }, async (ids) => {
+    await events.updateMany(
+      { _id: { $in: ids } },
+      { $set: { state: 'applied' }, $currentDate: { applied_at: true }, $unset: { inbound: '' } },
+    );
+    return ids.map(() => undefined);
   });
 
   /** Null: it is applied, not due yet, or somebody else was faster. */
@@ -105,21 +134,9 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
     async keep(inbound) {
       const id = new ObjectId();
       const keys = keysOf(inbound);
+      if (await keepNew({ _id: id, ...keys, state: 'received', inbound, attempts: 0 }))
+        return { id, inbound, targets: null };
       const { event_key, message_key } = keys;
-      const fresh = { _id: id, ...keys, state: 'received', inbound, attempts: 0 };
-      try {
-        // An insert, but by the database's clock: what is there already stays as it is.
-        const isNew = { $eq: [{ $type: '$state' }, 'missing'] };
-        const document = {
-          $mergeObjects: [{ $literal: fresh }, { next_attempt_at: { $add: ['$$NOW', lost_after_ms] } }],
-        };
-        const kept = await events.updateOne({ event_key }, [{ $replaceWith: { $cond: [isNew, document, '$$ROOT'] } }], {
-          upsert: true,
-        });
-        if (kept.upsertedCount === 1) return { id, inbound, targets: null };
-      } catch (error) {
-        if (!isDuplicate(error)) throw error;
-      }
       const known = await events.findOne({
         $or: [{ event_key }, ...(message_key === undefined ? [] : [{ message_key }])],
       });
@@ -135,10 +152,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
     },
 
     async applied(kept) {
-      await events.updateOne(
-        { _id: kept.id },
-        { $set: { state: 'applied' }, $currentDate: { applied_at: true }, $unset: { inbound: '' } },
-      );
+      await markApplied(kept.id);
     },
 
     async reread({ id }) {
@@ -212,4 +226,16 @@ function keyOf(...parts: string[]): string {
 
 function unapplied({ _id, state, inbound, targets }: InboundDocument): KeptInbound | null {
   return state === 'applied' || inbound === undefined ? null : { id: _id, inbound, targets: targets ?? null };
+}
+
+/** An insert, but by the database's clock. */
+function dueIn(document: NewInbound, ms: number): Document {
+  return { $mergeObjects: [{ $literal: document }, { next_attempt_at: { $add: ['$$NOW', ms] } }] };
+}
+
+/** What was written, when nothing failed but doubles; else it throws the error. */
+function doublesAside(error: unknown): BulkWriteResult {
+  if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined) throw error;
+  if (error.result.getWriteErrors().some(({ code }) => code !== DUPLICATE_KEY)) throw error;
+  return error.result;
 }

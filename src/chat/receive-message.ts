@@ -1,3 +1,5 @@
+import type { LRUCache } from 'lru-cache';
+import { NotFoundError, SessionClosedError } from '../errors.ts';
 import { appendOnce } from '../session/append-once.ts';
 import type { Actor } from '../session/event.ts';
 import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
@@ -18,6 +20,8 @@ export interface ReceiveMessageDeps {
   conversations: ConversationStore;
   channels: Pick<ChannelSettingsStore, 'of'>;
   directory: SessionDirectory;
+  /** Where logs stood when they were last written to here, by session: a message that comes now stands behind that. */
+  positions: LRUCache<string, number>;
   received(session: LaneSession): void;
 }
 
@@ -30,11 +34,32 @@ export async function receiveMessage(
   const { connector, tenant } = message.conversation;
   const workspace_id = await deps.directory.workspaceOf(connector, tenant);
   const conversation = await deps.conversations.open(message.conversation, workspace_id);
-  const target = await targetOf(deps, kept, conversation, message);
-  if ('receipt' in target) return target.receipt;
+  let current = kept;
+  for (let attempt = 1; ; attempt++) {
+    const target = await targetOf(deps, current, conversation, message);
+    if ('receipt' in target) return target.receipt;
+    try {
+      return await say(deps, current, message, target, laneOf(conversation));
+    } catch (error) {
+      const closed = error instanceof SessionClosedError || error instanceof NotFoundError;
+      if (!closed || attempt === MAX_CLOSED) throw error;
+      deps.positions.delete(target.session_id);
+      current = { ...current, targets: [target] };
+    }
+  }
+}
+
+/** @throws SessionClosedError, NotFoundError when the session ended since it was chosen */
+async function say(
+  deps: ReceiveMessageDeps,
+  kept: KeptInbound,
+  message: InboundMessage,
+  target: Target,
+  lane: string,
+): Promise<Receipt> {
   const { after_seq, ...ref } = target;
   const id = loggedEventId(kept.inbound, target.session_id);
-  const there = await appendOnce(deps.log, ref, {
+  const there = await appendOnce(watched(deps), ref, {
     after_seq,
     entries: [
       {
@@ -49,9 +74,23 @@ export async function receiveMessage(
     ],
     isThere: (entry) => entry.event.id === id,
     owed: true,
+    open: true,
   });
-  deps.received({ ...ref, lane: laneOf(conversation) });
+  deps.received({ ...ref, lane });
   return { effect: there === null ? 'accepted' : 'duplicate', text: null };
+}
+
+/** The log, with an eye on where it stands. */
+function watched({ log, positions }: ReceiveMessageDeps): Pick<SessionLog, 'append' | 'read'> {
+  return {
+    read: (ref, after, limit) => log.read(ref, after, limit),
+    async append(request) {
+      const placed = await log.append(request);
+      const last = placed.at(-1);
+      if (last !== undefined) positions.set(request.session_id, last.seq);
+      return placed;
+    },
+  };
 }
 
 /** The session that this message goes to, or what there is to say when it goes to none. */
@@ -116,8 +155,8 @@ async function choose(
   if ('refusal' in live) return refused(live.refusal);
   const { session_id } = live;
   const ref = { workspace_id: conversation.workspace_id, session_id };
-  const { seq } = await deps.log.head(ref);
-  const [target] = await deps.inbound.target(kept, [{ ...ref, after_seq: seq }]);
+  const after_seq = deps.positions.get(session_id) ?? (await deps.log.head(ref)).seq;
+  const [target] = await deps.inbound.target(kept, [{ ...ref, after_seq }]);
   if (target === undefined) throw new Error('A message has no target after one was fixed');
   return target;
 }
@@ -142,6 +181,8 @@ async function liveSession(
       if (refusal !== null) return { refusal };
       await deps.conversations.markMade(conversation, agent.id, slot.session_id);
     }
+    // Where one was written to just now, the next append says whether it takes inputs.
+    if (deps.positions.has(slot.session_id) && slot.session_id !== dead) return { session_id: slot.session_id };
     if (await takesInput(deps, ref)) return { session_id: slot.session_id };
     if (attempt === MAX_CLOSED) throw new Error('Sessions of this conversation close as fast as they are opened');
     dead = slot.session_id;

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
 import type { Db, ObjectId } from 'mongodb';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -22,10 +23,12 @@ const TRIES = 3;
 /** Events of dead processes finished per sweep. */
 const BATCH = 200;
 const WHISPER_MS = 5_000;
+/** Where a log stood a minute ago is worth remembering: what it has grown since is soon read. */
+const POSITIONS = { max: 10_000, ttl: 60_000 };
 
 const DOUBLE: Receipt = { effect: 'duplicate', text: null };
 
-export interface ReceiverDeps extends Omit<ApplyDeps, 'inbound' | 'conversations'> {
+export interface ReceiverDeps extends Omit<ApplyDeps, 'inbound' | 'conversations' | 'positions'> {
   db: Db;
   logger: Logger;
   /** How long a silent process keeps an event. One that is only slow comes to no harm. */
@@ -55,7 +58,12 @@ export interface ReceiverService extends Receiver, AsyncDisposable {
 export function createReceiver(options: ReceiverDeps): ReceiverService {
   const { logger, lost_after_ms, retry_ms } = options;
   const inbound = createInboundStore(options.db, lost_after_ms);
-  const deps = { ...options, inbound, conversations: createConversationStore(options.db) };
+  const deps = {
+    ...options,
+    inbound,
+    conversations: createConversationStore(options.db),
+    positions: new LRUCache<string, number>(POSITIONS),
+  };
   const inFlight = createRoom('chat events in flight', IN_FLIGHT, IN_FLIGHT);
   const applying = createRoom('chat events to apply', AT_ONCE);
   const lines = createLines();

@@ -14,30 +14,32 @@ export interface OnceRequest {
   isThere(entry: LogEntry): boolean;
   /** Whether a turn is owed from here on. Absent: unchanged. */
   owed?: boolean;
+  /** Only while the session takes inputs. */
+  open?: boolean;
 }
 
 /**
  * Append unless the log already says so, however often and by whomever this is repeated: an append names the sequence
  * number up to which the log was seen to hold no such entry. Returns that entry when there was one, else null.
  *
- * @throws NotFoundError, InvalidInputError
+ * @throws NotFoundError, SessionClosedError, InvalidInputError
  */
 export async function appendOnce(
   log: Pick<SessionLog, 'append' | 'read'>,
   ref: SessionRef,
   request: OnceRequest,
 ): Promise<LogEntry | null> {
-  const owed = request.owed === undefined ? {} : { owed: request.owed };
-  let after = request.after_seq;
+  const { after_seq, isThere, ...append } = request;
+  let after = after_seq;
   for (let attempt = 1; ; attempt++) {
     try {
-      await log.append({ ...ref, after, entries: request.entries, ...owed });
+      await log.append({ ...ref, ...append, after });
       return null;
     } catch (error) {
       if (!(error instanceof LogMovedError) || attempt === MAX_TRIES) throw error;
     }
     for await (const page of pagesAfter(log, ref, after)) {
-      const found = page.find((entry) => request.isThere(entry));
+      const found = page.find((entry) => isThere(entry));
       if (found !== undefined) return found;
       after = page.at(-1)?.seq ?? after;
     }

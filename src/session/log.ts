@@ -35,6 +35,8 @@ export interface Append extends SessionRef {
   lease?: Lease;
   /** Whether a turn is owed from here on. Absent: unchanged. */
   owed?: boolean;
+  /** Only while the session takes inputs. */
+  open?: boolean;
   /** Give the lease back in the same write. */
   release?: boolean;
 }
@@ -72,7 +74,7 @@ export interface SessionLog {
   find(ref: SessionRef, ids: readonly string[]): Promise<LogEntry[]>;
   /** The entries of `list`, for who looks no further. @throws NotFoundError */
   query(query: EventQuery): Promise<LogEntry[]>;
-  /** @throws LogMovedError, LeaseLostError, NotFoundError, InvalidInputError (over the size limit) */
+  /** @throws LogMovedError, LeaseLostError, NotFoundError, SessionClosedError, InvalidInputError (over the size limit) */
   append(append: Append): Promise<LogEntry[]>;
   /**
    * Append inputs after whatever stands there, marking a turn as owed.

@@ -168,17 +168,16 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
 
     async append(request) {
       const { lease, after } = request;
-      const filter = { 'log.seq': after, ...(lease === undefined ? {} : { 'log.lease.token': lease.token }) };
+      const filter = {
+        'log.seq': after,
+        ...(lease === undefined ? {} : { 'log.lease.token': lease.token }),
+        ...(request.open === true ? OPEN : {}),
+      };
       return add(request, additionOf(request.entries), filter, request, (found) => refusalOf(found, request));
     },
 
     async appendInputs(ref, entries) {
-      const open = { 'log.closed': { $ne: true } };
-      return add(ref, additionOf(entries), open, { owed: true }, ({ log }) =>
-        log.closed
-          ? new SessionClosedError(ref.session_id, log.status === 'terminated' ? 'terminated' : 'archived')
-          : null,
-      );
+      return add(ref, additionOf(entries), OPEN, { owed: true }, closedError);
     },
 
     async claim(ref, holder, ttl_ms): Promise<Claimed | null> {
@@ -247,9 +246,18 @@ function isFoundById({ event }: TailEntry): boolean {
 }
 
 /** Why an append did not match: the lease first, because a holder that lost it must not try again. Null: no room. */
-function refusalOf({ log }: LoggedDocument, { session_id, lease, after }: Append): Error | null {
+function refusalOf(found: LoggedDocument, { session_id, lease, after, open }: Append): Error | null {
+  const { log } = found;
   if (lease !== undefined && log.lease.token !== lease.token) return new LeaseLostError(session_id);
+  if (open === true && log.closed) return closedError(found);
   return log.seq === after ? null : new LogMovedError(session_id);
+}
+
+/** It takes inputs. */
+const OPEN = { 'log.closed': { $ne: true } };
+
+function closedError({ _id, log }: LoggedDocument): Error | null {
+  return log.closed ? new SessionClosedError(_id, log.status === 'terminated' ? 'terminated' : 'archived') : null;
 }
 
 function laneOf({ _id, workspace_id, log }: LoggedDocument): LaneSession {

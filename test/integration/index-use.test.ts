@@ -327,7 +327,9 @@ async function endThings(made: { session: string; environment: string }): Promis
   await eventually(async () => {
     const cursor = await cursors.acquire(made.session, DEFAULT_WORKSPACE, 'wkr_1', 60_000);
     expect(cursor).not.toBeNull();
-    if (cursor !== null) expect(await cursors.renew(cursor, 60_000)).not.toBeNull();
+    if (cursor === null) return;
+    expect(await cursors.renew(cursor, 60_000)).not.toBeNull();
+    expect(await cursors.renew({ ...cursor, token: cursor.token - 1 }, 60_000)).toBeNull();
   });
   await house.context.approvals.listPending(DEFAULT_WORKSPACE);
   await house.context.approvals.listPending(DEFAULT_WORKSPACE, made.session);
