@@ -1,6 +1,6 @@
-import type { KnownBlock } from '@slack/types';
+import type { Button, KnownBlock } from '@slack/types';
 import { z } from 'zod';
-import type { ApprovalCard } from '../../src/chat/connector.ts';
+import type { ApprovalCard, Person } from '../../src/chat/connector.ts';
 import { cut, escape, escapeWithin, shorten } from './mrkdwn.ts';
 
 /*
@@ -13,8 +13,11 @@ const PIECE = 2_900;
 const PIECES = 3;
 const SHORT_DETAIL = 600;
 const NOTE = 600;
+/** More at once would be a crowd, and names are short. */
+const MENTIONS = 20;
 
 export const APPROVE_ACTION = 'deckhand_approve';
+export const APPROVE_SESSION_ACTION = 'deckhand_approve_session';
 export const DENY_ACTION = 'deckhand_deny';
 
 const buttonValue = z.object({ approval_id: z.string(), thread: z.string() });
@@ -67,13 +70,20 @@ function heading(card: ApprovalCard): string {
   return `${titles[card.state.status]}: ${card.tool_name}`;
 }
 
+const LASTING = {
+  tool: ':repeat: Further calls of this tool run without asking for the rest of this session.',
+  arguments: ':repeat: The same call runs without asking for the rest of this session.',
+};
+
 function outcome(state: Exclude<ApprovalCard['state'], { status: 'pending' }>): string {
   switch (state.status) {
     case 'allowed':
     case 'denied': {
       const verb = state.status === 'allowed' ? ':white_check_mark: Approved' : ':no_entry: Denied';
       const why = state.reason === null ? '' : `\n> ${escapeWithin(state.reason.replaceAll(/\s+/g, ' '), NOTE)}`;
-      return `${verb} by *${escapeWithin(state.by.name, 100)}* ${when(state.at)} (${escapeWithin(state.via, 50)})${why}`;
+      const all = state.approved_by ?? [state.by];
+      const lasting = state.for_session === undefined ? '' : `\n${LASTING[state.for_session]}`;
+      return `${verb} by ${namesOf(all)} ${when(state.at)} (${escapeWithin(state.via, 50)})${lasting}${why}`;
     }
     case 'expired':
       return `:hourglass: Expired ${when(state.at)}: nobody decided in time, so it was not run.`;
@@ -84,32 +94,55 @@ function outcome(state: Exclude<ApprovalCard['state'], { status: 'pending' }>): 
   }
 }
 
-function asking(card: ApprovalCard): string {
-  const parts = [
+type Pending = Extract<ApprovalCard['state'], { status: 'pending' }>;
+
+function asking(card: ApprovalCard, state: Pending): KnownBlock[] {
+  const who = [
     card.requested_by === null ? null : `Requested by *${escapeWithin(card.requested_by.name, 100)}*`,
-    `Who may decide: ${withMentions(escapeWithin(card.approvers, NOTE))}`,
-    card.expires_at === null ? null : `Denies itself ${when(card.expires_at)}`,
-    card.state.status === 'pending' && card.state.reminded > 0
-      ? `Reminded ${card.state.reminded} time${card.state.reminded === 1 ? '' : 's'}`
-      : null,
+    `Who may decide: ${approvers(card)}`,
   ];
-  return parts.filter((part) => part !== null).join('  ·  ');
+  const then = [
+    card.quorum === undefined ? null : approvedSoFar(card.quorum, state.approved_by ?? []),
+    card.expires_at === null ? null : `If nobody decides, it is denied ${when(card.expires_at)}`,
+    state.reminded > 0 ? `Reminded ${state.reminded} time${state.reminded === 1 ? '' : 's'}` : null,
+  ];
+  return [who, then]
+    .map((parts) => parts.filter((part) => part !== null).join('  ·  '))
+    .filter((text) => text !== '')
+    .map(note);
+}
+
+/** Mentions, which everybody sees as names and which notify the people they name; the sentence where there are none. */
+function approvers(card: ApprovalCard): string {
+  const mentions = (card.mentions ?? []).slice(0, MENTIONS);
+  if (mentions.length === 0) return escapeWithin(card.approvers, NOTE);
+  const named = mentions.map(({ kind, id }) => (kind === 'group' ? `<!subteam^${escape(id)}>` : `<@${escape(id)}>`));
+  const more = (card.mentions ?? []).length - named.length;
+  return `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** `1 of 2 have approved: Ana`. */
+function approvedSoFar(quorum: number, people: readonly Person[]): string {
+  const names = people.length === 0 ? '' : `: ${namesOf(people)}`;
+  return `${people.length} of ${quorum} have approved${names}`;
+}
+
+function namesOf(people: readonly Person[]): string {
+  return people.map(({ name }) => `*${escapeWithin(name, 100)}*`).join(', ');
 }
 
 function buttons(card: ApprovalCard, thread: string): KnownBlock {
   const value = JSON.stringify({ approval_id: card.approval_id, thread } satisfies ButtonValue);
+  const button = (action_id: string, text: string): Button => {
+    return { type: 'button', action_id, value, text: { type: 'plain_text', text } };
+  };
   return {
     type: 'actions',
     block_id: `approval:${card.approval_id}`,
     elements: [
-      {
-        type: 'button',
-        action_id: APPROVE_ACTION,
-        style: 'primary',
-        value,
-        text: { type: 'plain_text', text: 'Approve' },
-      },
-      { type: 'button', action_id: DENY_ACTION, style: 'danger', value, text: { type: 'plain_text', text: 'Deny' } },
+      { ...button(APPROVE_ACTION, 'Approve'), style: 'primary' },
+      ...(card.for_session === undefined ? [] : [button(APPROVE_SESSION_ACTION, 'Approve for this session')]),
+      { ...button(DENY_ACTION, 'Deny'), style: 'danger' },
     ],
   };
 }
@@ -122,7 +155,7 @@ export function approvalBlocks(card: ApprovalCard, thread: string): KnownBlock[]
     text: { type: 'mrkdwn', text: escapeWithin(card.summary || card.tool_name, SUMMARY) },
   };
   if (card.state.status === 'pending') {
-    return [header, summary, ...code(card.detail, PIECES, PIECE), note(asking(card)), buttons(card, thread)];
+    return [header, summary, ...code(card.detail, PIECES, PIECE), ...asking(card, card.state), buttons(card, thread)];
   }
   return [header, summary, ...code(card.detail, 1, SHORT_DETAIL), note(outcome(card.state))];
 }
@@ -132,9 +165,4 @@ export function approvalText(card: ApprovalCard): string {
   const { state } = card;
   const by = state.status === 'allowed' || state.status === 'denied' ? ` by ${state.by.name}` : '';
   return `${heading(card)}${by}. ${card.summary}`;
-}
-
-/** Slack's user ids (U… or W…) as mentions, which everybody sees as names and which notify them. */
-function withMentions(text: string): string {
-  return text.replace(/\b[UW][A-Z0-9]{7,11}\b/g, '<@$&>');
 }

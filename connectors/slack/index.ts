@@ -15,6 +15,7 @@ import { createBoltLogger, withoutSecrets } from './bolt-logger.ts';
 import { createSlackClient } from './client.ts';
 import { messageOfRef, placeOf, refOf, SLACK } from './conversation-id.ts';
 import { guarded } from './envelope.ts';
+import { createGroups } from './groups.ts';
 import { createInFlight } from './in-flight.ts';
 import { createListeners } from './listeners.ts';
 import { createLiveMessages } from './live-message.ts';
@@ -76,6 +77,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const boltLogger = createBoltLogger(logger);
   const client = createSlackClient({ token: bot_token, api_url, logger: boltLogger });
   const names = createNames(client, logger);
+  const groups = createGroups(client, logger);
   const inFlight = createInFlight();
   let standing: { identity: Identity; receiver: Receiver } | null = null;
 
@@ -211,6 +213,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     },
 
     nameOf: (person) => names.user(person.id),
+    groups,
     readable: (text) => readableText(text, connected().identity.bot_user_id, names),
 
     async post(conversation, outgoing, signal) {

@@ -2,7 +2,7 @@ import { App, type AuthorizeResult, type Logger as BoltLogger, type Receiver as 
 import type { ConversationKey, Kept, Person, Receipt, Receiver } from '../../src/chat/connector.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
-import { APPROVE_ACTION, DENY_ACTION } from './approval-blocks.ts';
+import { APPROVE_ACTION, APPROVE_SESSION_ACTION, DENY_ACTION } from './approval-blocks.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import type { SlackClient } from './client.ts';
 import { SLACK } from './conversation-id.ts';
@@ -110,9 +110,11 @@ export function createListeners(parts: ListenerParts): App {
     from: Omit<Click, 'trigger_id'>,
     decision: 'allow' | 'deny',
     reason: string | null,
+    for_session = false,
   ): Promise<void> {
     const { identity, receiver } = connected();
-    const inbound = decisionOf(from, decision, reason, identity);
+    const asked = decisionOf(from, decision, reason, identity);
+    const inbound = for_session ? { ...asked, for_session } : asked;
     try {
       feedback(await receiver.decision(inbound), inbound.conversation, inbound.person, from.response_url);
     } catch (error) {
@@ -125,6 +127,12 @@ export function createListeners(parts: ListenerParts): App {
   app.action(APPROVE_ACTION, async ({ body, ack }) => {
     const click = parseClick(body);
     if (click !== null) await decide(click, 'allow', null);
+    await ack();
+  });
+
+  app.action(APPROVE_SESSION_ACTION, async ({ body, ack }) => {
+    const click = parseClick(body);
+    if (click !== null) await decide(click, 'allow', null, true);
     await ack();
   });
 

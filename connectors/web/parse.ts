@@ -39,6 +39,7 @@ export const decisionBody = z.strictObject({
   client_id: clientId,
   approval_id: z.string().min(1).max(200),
   decision: z.enum(['allow', 'deny']),
+  for_session: z.boolean().optional(),
   reason: prose().trim().max(2_000, 'At most 2,000 characters.').optional(),
 });
 
@@ -93,6 +94,7 @@ export function parseDecision(
     approval_id: body.approval_id,
     decision: body.decision,
     ...(body.reason !== undefined && body.reason !== '' && { reason: body.reason }),
+    ...(body.for_session !== undefined && { for_session: body.for_session }),
   };
 }
 

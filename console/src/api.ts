@@ -30,6 +30,9 @@ export class ApiError extends Error {
   }
 }
 
+/** What a person may say to a question. */
+export type Choice = 'allow' | 'allow_for_session' | 'deny';
+
 /** What the page asks of the server. Every call throws ApiError. */
 export const api = {
   session: () => call<SessionInfo>('GET', '/web/session'),
@@ -48,11 +51,12 @@ export const api = {
 
   say: (id: string, client_id: string, text: string) =>
     call<PostedMessage>('POST', `/web/conversations/${id}/messages`, { client_id, text }),
-  decide: (id: string, approval_id: string, decision: 'allow' | 'deny', reason: string) =>
+  decide: (id: string, approval_id: string, choice: Choice, reason: string) =>
     call<ReceiptBody>('POST', `/web/conversations/${id}/decisions`, {
       client_id: createClientId(),
       approval_id,
-      decision,
+      decision: choice === 'deny' ? 'deny' : 'allow',
+      ...(choice === 'allow_for_session' && { for_session: true }),
       ...(reason && { reason }),
     }),
   stop: (id: string) => call<ReceiptBody>('POST', `/web/conversations/${id}/stop`, { client_id: createClientId() }),

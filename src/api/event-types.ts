@@ -49,7 +49,9 @@ const EVENT_TYPES: Record<EventType, true> = {
   'deckhand.tool_started': true,
   'deckhand.approval_requested': true,
   'deckhand.approval_reminded': true,
+  'deckhand.approval_voted': true,
   'deckhand.approval_decided': true,
+  'deckhand.approval_reused': true,
   'deckhand.tool_progress': true,
   'deckhand.note': true,
 };

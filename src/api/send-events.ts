@@ -188,6 +188,8 @@ function refusalOf(outcome: DecideResult, params: Confirmation, index: number): 
       return new ApiError(403, 'permission_error', outcome.text);
     case 'not_found':
       return new InvalidInputError(`${params.tool_use_id} is no tool call that waits for a confirmation`, path);
+    case 'already_voted':
+    case 'voted':
     case 'already_decided':
     case 'expired':
     case 'withdrawn':

@@ -1,9 +1,9 @@
 import { NotFoundError } from '../errors.ts';
 import { appendOnce } from '../session/append-once.ts';
-import type { LogEntry, NewEntry } from '../session/event.ts';
+import type { Actor, EventOf, LogEntry, NewEntry } from '../session/event.ts';
 import { newId } from '../session/id.ts';
 import { DECKHAND, type SessionLog } from '../session/log.ts';
-import type { Approval, Decision, Outcome } from './approval.ts';
+import type { Approval, Decision, Outcome, Vote } from './approval.ts';
 import type { ApprovalStore } from './approval-store.ts';
 import { decisionOf } from './record.ts';
 
@@ -41,14 +41,68 @@ export async function appendDecision(deps: AppendDecisionDeps, approval: Decided
   return { ...approval, appended: true };
 }
 
+/**
+ * Bring a vote into the session's log, once. Returns the decision where the log holds one already: then the vote came too
+ * late, and the record follows the log.
+ */
+export async function appendVote(deps: AppendDecisionDeps, approval: Approval, vote: Vote): Promise<Decided | null> {
+  const { by, at, for_session } = vote;
+  const event: EventOf<'deckhand.approval_voted'> = {
+    id: newId('sevt'),
+    processed_at: at.toISOString(),
+    type: 'deckhand.approval_voted',
+    approval_id: approval._id,
+    tool_use_id: approval.tool_use_id,
+    by,
+    for_session,
+  };
+  try {
+    const there = await appendOnce(
+      deps.log,
+      { workspace_id: approval.workspace_id, session_id: approval.session_id },
+      {
+        after_seq: approval.requested_seq,
+        entries: [{ event }],
+        isThere: (entry) => isDecisionOf(entry, approval) || isVoteOf(entry, approval, by),
+      },
+    );
+    if (there?.event.type === 'deckhand.approval_decided') {
+      const { outcome } = there.event;
+      const decision = decisionOf(there.event);
+      await deps.store.overrule(approval, outcome, decision);
+      return { ...approval, status: outcome, decision, appended: true };
+    }
+  } catch (error) {
+    // The session was deleted.
+    if (!(error instanceof NotFoundError)) throw error;
+  }
+  await deps.store.confirmVote(approval, vote);
+  return null;
+}
+
+function isVoteOf({ event }: LogEntry, approval: Approval, by: Actor): boolean {
+  if (event.type !== 'deckhand.approval_voted' || event.approval_id !== approval._id) return false;
+  return event.by.via === by.via && event.by.id === by.id;
+}
+
 function isDecisionOf(entry: LogEntry, approval: Approval): boolean {
   return entry.event.type === 'deckhand.approval_decided' && entry.event.approval_id === approval._id;
 }
 
+/** In order; whoever decided is the last. */
+function allWhoApproved({ votes = [], decision }: Decided): Actor[] {
+  const { by } = decision;
+  const voters = votes.map((vote) => vote.by);
+  const voted = by !== null && voters.some((voter) => voter.via === by.via && voter.id === by.id);
+  return by === null || voted ? voters : [...voters, by];
+}
+
 /** The confirmation that the API knows and the record beside it, in one append. */
 function decisionEntries(approval: Decided): NewEntry[] {
-  const { by, at, reason } = approval.decision;
+  const { by, at, reason, for_session } = approval.decision;
+  const { for_session: scope } = approval.policy;
   const allowed = approval.status === 'allowed';
+  const approved_by = allWhoApproved(approval);
   const decided: NewEntry = {
     event: {
       id: newId('sevt'),
@@ -59,6 +113,8 @@ function decisionEntries(approval: Decided): NewEntry[] {
       outcome: approval.status,
       by,
       reason,
+      ...(allowed && approved_by.length > 1 ? { approved_by } : {}),
+      ...(allowed && for_session === true && scope !== undefined ? { for_session: scope } : {}),
     },
   };
   if (approval.status === 'withdrawn') return [decided];

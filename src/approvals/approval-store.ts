@@ -1,8 +1,12 @@
-import type { Collection, Db } from 'mongodb';
+import type { Collection, Db, Document } from 'mongodb';
+import type { Actor } from '../session/event.ts';
 import type { SessionRef } from '../session/log.ts';
-import type { Approval, Decision, Outcome } from './approval.ts';
+import { type Approval, type Decision, type Outcome, quorumOf, type Vote } from './approval.ts';
 
 const APPROVALS = 'approvals';
+
+/** `voted_at`: when the latest vote came that may not be in the log yet. */
+type ApprovalDocument = Approval & { voted_at?: Date };
 
 /** Indexes that approvals need; safe to call at every start. */
 export async function createApprovalIndexes(db: Db): Promise<void> {
@@ -15,6 +19,7 @@ export async function createApprovalIndexes(db: Db): Promise<void> {
       { key: { expires_at: 1 }, partialFilterExpression: { status: 'pending' }, name: 'expiry_due' },
       { key: { requested_at: 1 }, partialFilterExpression: { status: 'pending' }, name: 'pending' },
       { key: { 'decision.at': 1 }, partialFilterExpression: { appended: false }, name: 'unappended' },
+      { key: { voted_at: 1 }, partialFilterExpression: { voted_at: { $exists: true } }, name: 'vote_unappended' },
     ]);
   await db.collection('sessions').createIndexes([
     // Sessions that wait for people: the repair looks whether each question has its record.
@@ -36,6 +41,15 @@ export interface ApprovalStore {
   pending(workspace_id: string, limit: number, session_id?: string): Promise<Approval[]>;
   /** From pending to decided, at most once; null when somebody else was first. */
   settle(approval: Approval, outcome: Outcome, decision: Decision, appended: boolean): Promise<Approval | null>;
+  /**
+   * Add a vote of somebody who has none yet; the one that completes the quorum decides. Null when it is decided, or this
+   * person has voted.
+   */
+  vote(approval: Approval, vote: Omit<Vote, 'appended'>): Promise<Approval | null>;
+  /** This person's vote stands in the log, whatever the record said. */
+  confirmVote(approval: Approval, vote: Omit<Vote, 'appended'>): Promise<void>;
+  /** Voted before `before`, still pending, and some vote not yet in the log. */
+  unappendedVotes(before: Date, limit: number): Promise<Approval[]>;
   /** What the log says, whatever the record said. */
   overrule(approval: Approval, outcome: Outcome, decision: Decision): Promise<Approval>;
   /** The decision stands in the log. */
@@ -54,7 +68,9 @@ export interface ApprovalStore {
 }
 
 export function createApprovalStore(db: Db): ApprovalStore {
-  const approvals: Collection<Approval> = db.collection(APPROVALS, { writeConcern: { w: 'majority', journal: true } });
+  const approvals: Collection<ApprovalDocument> = db.collection(APPROVALS, {
+    writeConcern: { w: 'majority', journal: true },
+  });
 
   return {
     async insert(approval) {
@@ -76,14 +92,33 @@ export function createApprovalStore(db: Db): ApprovalStore {
 
     settle: (approval, outcome, decision, appended) =>
       approvals.findOneAndUpdate(
-        { _id: approval._id, workspace_id: approval.workspace_id, status: 'pending' },
-        { $set: { status: outcome, decision, appended, remind_at: null } },
+        pendingOf(approval),
+        { $set: { status: outcome, decision, appended, remind_at: null }, $unset: { voted_at: '' } },
         { returnDocument: 'after' },
       ),
 
+    vote: (approval, vote) =>
+      approvals.findOneAndUpdate({ ...pendingOf(approval), ...withoutVoteOf(vote.by) }, voteUpdate(approval, vote), {
+        returnDocument: 'after',
+      }),
+
+    async confirmVote(approval, vote) {
+      await approvals.updateOne(pendingOf(approval), confirmedVoteUpdate(vote));
+    },
+
+    unappendedVotes: (before, limit) =>
+      approvals
+        .find({ voted_at: { $exists: true, $lte: before } })
+        .sort({ voted_at: 1 })
+        .limit(limit)
+        .toArray(),
+
     async overrule(approval, outcome, decision) {
       const changed = { status: outcome, decision, appended: true, remind_at: null };
-      await approvals.updateOne({ _id: approval._id, workspace_id: approval.workspace_id }, { $set: changed });
+      await approvals.updateOne(
+        { _id: approval._id, workspace_id: approval.workspace_id },
+        { $set: changed, $unset: { voted_at: '' } },
+      );
       return { ...approval, ...changed };
     },
 
@@ -136,4 +171,62 @@ export function createApprovalStore(db: Db): ApprovalStore {
       await approvals.deleteMany({ session_id: ref.session_id, workspace_id: ref.workspace_id });
     },
   };
+}
+
+function pendingOf({ _id, workspace_id }: Approval) {
+  return { _id, workspace_id, status: 'pending' as const };
+}
+
+function withoutVoteOf({ via, id }: Actor) {
+  return { votes: { $not: { $elemMatch: { 'by.via': via, 'by.id': id } } } };
+}
+
+const VOTES = { $ifNull: ['$votes', []] };
+
+/** Add the vote; when it is the last that is needed, it also decides. */
+function voteUpdate(approval: Approval, vote: Omit<Vote, 'appended'>): Document[] {
+  const isLast = { $gte: [{ $size: '$votes' }, quorumOf(approval)] };
+  const decision = {
+    by: { $literal: vote.by },
+    at: vote.at,
+    reason: null,
+    for_session: { $allElementsTrue: ['$votes.for_session'] },
+  };
+  return [
+    { $set: { votes: { $concatArrays: [VOTES, [{ $literal: { ...vote, appended: false } }]] } } },
+    {
+      $set: {
+        status: { $cond: [isLast, 'allowed', '$status'] },
+        decision: { $cond: [isLast, decision, '$decision'] },
+        appended: { $cond: [isLast, false, '$appended'] },
+        remind_at: { $cond: [isLast, null, '$remind_at'] },
+        // The decision names all who approved.
+        voted_at: { $cond: [isLast, '$$REMOVE', vote.at] },
+      },
+    },
+  ];
+}
+
+/** Mark this person's vote as being in the log. A record that was rebuilt learns of it here. */
+function confirmedVoteUpdate(vote: Omit<Vote, 'appended'>): Document[] {
+  const { via, id } = vote.by;
+  const isTheirs = {
+    $and: [{ $eq: ['$$vote.by.via', { $literal: via }] }, { $eq: ['$$vote.by.id', { $literal: id }] }],
+  };
+  const isKnown = { $anyElementTrue: [{ $map: { input: VOTES, as: 'vote', in: isTheirs } }] };
+  const marked = { $cond: [isTheirs, { $mergeObjects: ['$$vote', { appended: true }] }, '$$vote'] };
+  return [
+    {
+      $set: {
+        votes: {
+          $cond: [
+            isKnown,
+            { $map: { input: VOTES, as: 'vote', in: marked } },
+            { $concatArrays: [VOTES, [{ $literal: { ...vote, appended: true } }]] },
+          ],
+        },
+      },
+    },
+    { $set: { voted_at: { $cond: [{ $allElementsTrue: ['$votes.appended'] }, '$$REMOVE', '$voted_at'] } } },
+  ];
 }

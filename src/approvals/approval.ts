@@ -5,14 +5,16 @@ import type { SessionRef } from '../session/log.ts';
  * An approval is a person's decision that one tool call waits for. Its record is materialised from the log, where the
  * turn that asks says so, and can be rebuilt from there at any time.
  *
- *   pending    entered when the log asks (`deckhand.approval_requested`). Left once, for one of the others.
- *   allowed    a person let the call run.
+ *   pending    entered when the log asks (`deckhand.approval_requested`). Left once, for one of the others. Where several
+ *              have to approve, it holds who has: each is a vote, of one person once.
+ *   allowed    a person let the call run, or as many as the policy wants did.
  *   denied     a person did not; Claude reads why.
  *   expired    nobody decided in time, which denies.
  *   withdrawn  the run was stopped, so nobody need decide.
  *
- * Only `settle` in approval-store.ts takes a record out of pending, atomically, so that of two decisions one wins. The
- * decision then has to reach the log: `appended` is false until it has, and whoever finds it so finishes it. When the
+ * Only `settle` and `vote` in approval-store.ts take a record out of pending, atomically, so that of two decisions one wins.
+ * The decision, and each vote before it, then has to reach the log: `appended` is false until it has, and whoever finds it
+ * so finishes it. When the
  * log already holds another outcome (a Stop that was faster), the log is right and the record follows it.
  */
 export type ApprovalStatus = 'pending' | Outcome;
@@ -33,6 +35,8 @@ export interface Approval {
   requested_seq: number;
   requested_at: Date;
   status: ApprovalStatus;
+  /** Who approved, in order; absent in records from before there were votes. */
+  votes?: Vote[];
   /** Null while pending. */
   decision: Decision | null;
   /** The decision stands in the log; true while there is none. */
@@ -49,6 +53,21 @@ export interface Decision {
   by: Actor | null;
   at: Date;
   reason: string | null;
+  /** All who approved would have it run without asking for the rest of the session. */
+  for_session?: boolean;
+}
+
+export interface Vote {
+  by: Actor;
+  at: Date;
+  for_session: boolean;
+  /** It stands in the log. */
+  appended: boolean;
+}
+
+/** How many people have to approve. */
+export function quorumOf({ policy }: Pick<Approval, 'policy'>): number {
+  return policy.quorum ?? 1;
 }
 
 /** The record of an approval as the log asks for it. */
@@ -72,6 +91,7 @@ export function approvalOf(
     requested_seq: entry.seq,
     requested_at: new Date(asked),
     status: 'pending',
+    votes: [],
     decision: null,
     appended: true,
     reminded: 0,

@@ -1,8 +1,8 @@
 import type { Actor } from '../session/event.ts';
 import type { SessionRef } from '../session/log.ts';
-import { type AppendDecisionDeps, appendDecision, type Decided } from './append-decision.ts';
-import type { Approval } from './approval.ts';
-import { describeApprovers, refusalFor } from './policy.ts';
+import { type AppendDecisionDeps, appendDecision, appendVote, type Decided } from './append-decision.ts';
+import { type Approval, quorumOf, type Vote } from './approval.ts';
+import { API, type Decider, describeApprovers, refusalFor } from './policy.ts';
 import type { Repair } from './repair.ts';
 
 /** Longest reason, in characters; the rest of a longer one is cut. */
@@ -13,15 +13,14 @@ export interface DecideDeps extends AppendDecisionDeps {
   now: () => number;
 }
 
-export interface DecideRequest {
+export interface DecideRequest extends Decider {
   workspace_id: string;
   approval_id: string;
   decision: 'allow' | 'deny';
   /** Claude reads it on a denial. At most 2,000 characters are kept. */
   reason?: string | null;
-  by: Actor;
-  /** They decide from the conversation that the session belongs to. */
-  in_conversation: boolean;
+  /** Allow it for the rest of the session, as far as the policy goes. */
+  for_session?: boolean;
 }
 
 export type DecideByToolUse = Omit<DecideRequest, 'workspace_id' | 'approval_id'> & { tool_use_id: string };
@@ -29,6 +28,9 @@ export type DecideByToolUse = Omit<DecideRequest, 'workspace_id' | 'approval_id'
 /** What became of a decision. `text` is a sentence for the person who made it. */
 export type DecideResult =
   | { result: 'decided'; approval: Decided; text: string }
+  /** It counts, and others still have to approve. */
+  | { result: 'voted'; approval: Approval; text: string }
+  | { result: 'already_voted'; approval: Approval; text: string }
   | { result: 'already_decided'; approval: Decided; text: string }
   | { result: 'expired'; approval: Decided; text: string }
   | { result: 'withdrawn'; approval: Decided; text: string }
@@ -71,13 +73,60 @@ async function decideOn(deps: DecideDeps, approval: Approval | null, request: De
   const refused = await refusedOn(deps, approval, request);
   if (refused !== null || approval === null) return refused ?? UNKNOWN;
   const outcome = request.decision === 'allow' ? 'allowed' : 'denied';
-  const decision = { by: request.by, at: new Date(deps.now()), reason: reasonOf(request) };
+  const at = new Date(deps.now());
+  const for_session = request.for_session === true;
+  if (outcome === 'allowed' && needsVotes(approval, request.by)) {
+    return voteOn(deps, approval, { by: request.by, at, for_session }, request);
+  }
+  const decision = { by: request.by, at, reason: reasonOf(request), for_session };
   const settled = await deps.store.settle(approval, outcome, decision, false);
   if (settled === null || !isDecided(settled)) return decideOn(deps, await again(deps, approval), request);
-  const told = await appendDecision(deps, settled);
-  if (told.status !== outcome) return late(told, request.by);
-  const text = outcome === 'allowed' ? 'Approved.' : 'Denied. The agent is told why.';
-  return { result: 'decided', approval: told, text };
+  return toldOf(await appendDecision(deps, settled), outcome, request.by);
+}
+
+function toldOf(approval: Decided, outcome: 'allowed' | 'denied', by: Actor): DecideResult {
+  if (approval.status !== outcome) return late(approval, by);
+  const { for_session } = approval.policy;
+  const allowed =
+    approval.decision.for_session === true && for_session !== undefined
+      ? `Approved. ${SCOPES[for_session]} run without asking for the rest of this session.`
+      : 'Approved.';
+  return { result: 'decided', approval, text: outcome === 'allowed' ? allowed : 'Denied. The agent is told why.' };
+}
+
+const SCOPES = { tool: 'Further calls of this tool', arguments: 'Further calls with the same arguments' } as const;
+
+/** The API decides alone: whoever holds a key could change the policy itself. */
+function needsVotes(approval: Approval, by: Actor): boolean {
+  return quorumOf(approval) > 1 && by.via !== API;
+}
+
+async function voteOn(
+  deps: DecideDeps,
+  approval: Approval,
+  vote: Omit<Vote, 'appended'>,
+  request: Decision,
+): Promise<DecideResult> {
+  const voted = await deps.store.vote(approval, vote);
+  if (voted === null) return notVoted(deps, await again(deps, approval), request);
+  if (isDecided(voted)) return toldOf(await appendDecision(deps, voted), 'allowed', vote.by);
+  const decided = await appendVote(deps, voted, { ...vote, appended: false });
+  // Others completed the quorum meanwhile, and it held this vote too; or a Stop or a denial was faster.
+  if (decided !== null) return toldOf(decided, 'allowed', vote.by);
+  return { result: 'voted', approval: voted, text: `Your approval counts. ${stillNeeded(voted)}` };
+}
+
+/** It was decided meanwhile, or this person has approved before. */
+async function notVoted(deps: DecideDeps, approval: Approval | null, request: Decision): Promise<DecideResult> {
+  if (approval === null || approval.status !== 'pending') return decideOn(deps, approval, request);
+  const text = `You have approved this already. ${stillNeeded(approval)}`;
+  return { result: 'already_voted', approval, text };
+}
+
+function stillNeeded(approval: Approval): string {
+  const votes = approval.votes?.length ?? 0;
+  const left = quorumOf(approval) - votes;
+  return `${votes} of ${quorumOf(approval)} so far: ${left} more ${left === 1 ? 'person has' : 'people have'} to approve.`;
 }
 
 const UNKNOWN: DecideResult = { result: 'not_found', text: 'This question is not known here any more.' };
@@ -87,7 +136,7 @@ async function refusedOn(deps: DecideDeps, approval: Approval | null, request: D
   if (approval === null) return UNKNOWN;
   // Who is late is told what was decided, also when they could not have decided it.
   if (isDecided(approval)) return late(await landed(deps, approval), request.by);
-  const refusal = refusalFor(approval, request.by, request.in_conversation);
+  const refusal = refusalFor(approval, request);
   if (refusal !== null) {
     return { result: 'not_allowed', approval, approvers: describeApprovers(approval), text: refusal };
   }

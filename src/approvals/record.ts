@@ -19,6 +19,7 @@ export async function recordApprovals(
 ): Promise<void> {
   for (const entry of entries) {
     if (isEntry(entry, 'deckhand.approval_requested')) await deps.store.insert(approvalOf(ref, entry));
+    if (isEntry(entry, 'deckhand.approval_voted')) await recordVote(deps.store, ref, entry.event);
     if (isEntry(entry, 'deckhand.approval_decided')) await recordDecided(deps.store, ref, entry.event);
   }
 }
@@ -30,11 +31,22 @@ export async function rebuildApprovals(
 ): Promise<void> {
   const entries = await deps.log.query({
     ...ref,
-    types: ['deckhand.approval_requested', 'deckhand.approval_decided'],
+    types: ['deckhand.approval_requested', 'deckhand.approval_voted', 'deckhand.approval_decided'],
     order: 'asc',
     limit: MOST_PER_SESSION,
   });
   await recordApprovals(deps, ref, entries);
+}
+
+async function recordVote(
+  store: ApprovalStore,
+  ref: SessionRef,
+  event: EventOf<'deckhand.approval_voted'>,
+): Promise<void> {
+  const approval = await store.find(ref.workspace_id, event.approval_id);
+  if (approval === null) return;
+  const { by, processed_at, for_session } = event;
+  await store.confirmVote(approval, { by, at: new Date(processed_at), for_session });
 }
 
 async function recordDecided(
@@ -48,7 +60,8 @@ async function recordDecided(
 }
 
 export function decisionOf(event: EventOf<'deckhand.approval_decided'>) {
-  return { by: event.by, at: new Date(event.processed_at), reason: event.reason };
+  const for_session = event.for_session !== undefined;
+  return { by: event.by, at: new Date(event.processed_at), reason: event.reason, for_session };
 }
 
 function isEntry<T extends LogEntry['event']['type']>(entry: LogEntry, type: T): entry is EntryOf<T> {

@@ -2,7 +2,7 @@ import { NotFoundError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { appendOnce } from '../session/append-once.ts';
 import { newId } from '../session/id.ts';
-import { appendDecision } from './append-decision.ts';
+import { appendDecision, appendVote } from './append-decision.ts';
 import type { Approval } from './approval.ts';
 import { type DecideDeps, expire, isDecided } from './decide.ts';
 
@@ -33,6 +33,7 @@ export function startApprovalTimers(deps: TimerDeps, interval_ms: number): Appro
   /** Each step by itself: one that fails must not keep the others from their work. */
   async function round(): Promise<void> {
     await attempt('decisions', finishDecisions);
+    await attempt('votes', finishVotes);
     if (deps.now() >= repair_at) {
       repair_at = deps.now() + REPAIR_EVERY_MS;
       await attempt('repair', deps.repair.run);
@@ -73,6 +74,13 @@ async function finishDecisions(deps: TimerDeps): Promise<void> {
     if (!isDecided(approval)) continue;
     await appendDecision(deps, approval);
     deps.logger.info({ approval_id: approval._id }, 'brought a decision to the log that its process could not');
+  }
+}
+
+async function finishVotes(deps: TimerDeps): Promise<void> {
+  const before = new Date(deps.now() - deps.lost_after_ms);
+  for (const approval of await deps.store.unappendedVotes(before, BATCH)) {
+    for (const vote of approval.votes ?? []) if (!vote.appended) await appendVote(deps, approval, vote);
   }
 }
 

@@ -21,7 +21,7 @@ export interface ApplyDeps {
   conversations: ConversationStore;
   channels: Pick<ChannelSettingsStore, 'of'>;
   positions: LRUCache<string, number>;
-  connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'readable' | 'whisper'>>;
+  connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'groups' | 'readable' | 'whisper'>>;
   /** Something was put into this session's log: delivery may want to watch it. */
   received(session: LaneSession): void;
 }

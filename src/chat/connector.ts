@@ -46,6 +46,8 @@ export interface InboundDecision {
   decision: 'allow' | 'deny';
   /** Why; Claude reads it on a denial. At most 2,000 characters. */
   reason?: string;
+  /** Allow the same for the rest of the session. Only a card that offers it asks for it. */
+  for_session?: boolean;
 }
 
 export interface InboundStop {
@@ -105,12 +107,39 @@ export interface ApprovalCard {
   requested_by: Person | null;
   /** Names or a sentence: who may decide. */
   approvers: string;
+  /** Those of them whom this platform can name to their faces; absent: nobody in particular. */
+  mentions?: Mention[];
+  /** How many people have to approve; absent: one. */
+  quorum?: number;
+  /** Whoever approves may do so for the rest of the session: for all calls of this tool, or for these very arguments. */
+  for_session?: 'tool' | 'arguments';
   /** ISO time when it denies itself, or null. */
   expires_at: string | null;
   state:
-    | { status: 'pending'; reminded: number }
-    | { status: 'allowed' | 'denied'; by: Person; at: string; reason: string | null; via: string }
+    | {
+        status: 'pending';
+        reminded: number;
+        /** Who has approved so far, where several have to. */
+        approved_by?: Person[];
+      }
+    | {
+        status: 'allowed' | 'denied';
+        by: Person;
+        at: string;
+        reason: string | null;
+        via: string;
+        /** All who approved, where several had to; `by` is the last. */
+        approved_by?: Person[];
+        /** It holds for the rest of the session. */
+        for_session?: 'tool' | 'arguments';
+      }
     | { status: 'expired' | 'withdrawn'; at: string };
+}
+
+export interface Mention {
+  kind: 'person' | 'group';
+  /** The platform's own id. */
+  id: string;
 }
 
 export interface ToolActivity {
@@ -161,6 +190,8 @@ export interface Connector {
   nameOf(person: Person): Promise<string>;
   /** Whether this person is a guest here; absent: the platform knows none. Never rejects: who is not known counts as one. */
   isGuest?(person: Person): Promise<boolean>;
+  /** User groups, on a platform that has them. */
+  readonly groups?: UserGroups;
   /** A message's text as markdown, with the bot's own mention removed and people by their names. As `nameOf`. */
   readable(text: string): Promise<string>;
 
@@ -178,6 +209,14 @@ export interface Connector {
   setStatus(conversation: ConversationKey, status: Status, signal: AbortSignal): Promise<void>;
   /** Say something to one person only, in the conversation. Best effort. */
   whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
+}
+
+/** Groups of people that somebody on the platform keeps. Nothing here rejects: a platform that does not answer knows nothing. */
+export interface UserGroups {
+  /** What it is called; its id when that is not known. */
+  nameOf(group: string): Promise<string>;
+  /** Whether it is known that this person is in it, as of a minute ago at most. */
+  includes(group: string, person: Person): Promise<boolean>;
 }
 
 /** The platform asked us to wait. */

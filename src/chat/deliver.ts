@@ -8,7 +8,6 @@ import { createPutOff } from './put-off.ts';
 import { type Showing, type ShowSessionDeps, showSession, type Target } from './show-session.ts';
 
 export interface DelivererDeps extends Omit<ShowSessionDeps, 'timings' | 'pace'> {
-  connectors: ReadonlyMap<string, Connector>;
   /** Where a session is shown; null for one that lives in no conversation. */
   findTarget(ref: SessionRef): Promise<Target | null>;
   /** This gateway's name in leases. */
@@ -133,7 +132,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     if (lease === null) return;
     try {
       await showSession(
-        { ...deps, pace },
+        { ...deps, pace, connectors },
         {
           ref,
           target,

@@ -4,8 +4,10 @@ import type { SessionLog, SessionRef } from '../session/log.ts';
 import { type Connector, type Outgoing, PostRefusedError } from './connector.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import type { Live } from './live.ts';
+import { namesOf } from './names.ts';
 import { deliver, edit, find, type PostDeps } from './post.ts';
 import {
+  type ApprovalNews,
   activityAfter,
   activityPost,
   approvalPost,
@@ -26,6 +28,8 @@ export interface ShowDeps extends PostDeps {
   ref: SessionRef;
   store: DeliveryStore;
   connector: Connector;
+  /** All platforms: who may decide may be on another one. */
+  connectors: ReadonlyMap<string, Connector>;
   live: Live;
   status: StatusLine;
   /** What calls that were shown lately are called, by the id of their event. */
@@ -64,10 +68,11 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
       return;
     case 'deckhand.approval_requested':
       deps.questions.set(event.approval_id, event.id);
-      return send(deps, approvalPost(event, context));
+      return send(deps, await question(deps, event));
     case 'deckhand.approval_reminded':
       await redraw(deps, event);
       return send(deps, notice(event.id, 'info', 'A reminder: the approval above is still waiting.', context));
+    case 'deckhand.approval_voted':
     case 'deckhand.approval_decided':
       return redraw(deps, event);
     case 'session.status_running':
@@ -172,10 +177,12 @@ function isOpen(state: string): boolean {
   return state === 'running' || state === 'waiting';
 }
 
-async function redraw(
-  deps: ShowDeps,
-  event: EventOf<'deckhand.approval_decided'> | EventOf<'deckhand.approval_reminded'>,
-): Promise<void> {
+async function question(deps: ShowDeps, event: EventOf<'deckhand.approval_requested'>): Promise<Outgoing> {
+  const nameOf = await namesOf(deps.connectors, event.policy.approvers);
+  return approvalPost(event, deps.context, { via: deps.connector.name, nameOf });
+}
+
+async function redraw(deps: ShowDeps, event: ApprovalNews): Promise<void> {
   const question = deps.questions.get(event.approval_id) ?? (await loggedQuestion(deps, event.approval_id));
   if (question === null) return;
   const shown = await deps.store.get(deliveryId(question));

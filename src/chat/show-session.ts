@@ -24,6 +24,7 @@ export interface ShowSessionDeps {
   hints: Hints;
   cursors: CursorStore;
   store: DeliveryStore;
+  connectors: ReadonlyMap<string, Connector>;
   describe: DescribeCall;
   pace: Pace;
   logger: Logger;
@@ -95,6 +96,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     log: deps.log,
     store: deps.store,
     connector,
+    connectors: deps.connectors,
     pace: deps.pace,
     conversation,
     live,

@@ -2,7 +2,8 @@ import type { BetaContentBlock, BetaToolUseBlock, BetaUsage } from '@anthropic-a
 import type { BetaManagedAgentsSessionAgent } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import type { ApprovalPolicy, EventOf, SessionEvent } from '../session/event.ts';
 import { derivedId, newId } from '../session/id.ts';
-import type { SessionState } from '../session/state.ts';
+import { sessionApprovalOf } from '../session/session-approval.ts';
+import type { SessionApproval, SessionState } from '../session/state.ts';
 import { evaluatePermission, permissionOf } from '../tools/permission.ts';
 import { describeUnknownCall, type Tool } from '../tools/tool.ts';
 import { cents, listCost } from './budget.ts';
@@ -126,17 +127,42 @@ function callEvents(state: SessionState, use: BetaToolUseBlock, id: string, cont
     return [{ ...stamp(now), id, type: 'agent.custom_tool_use', name: use.name, input }];
   }
   const verdict = evaluatePermission(permissionOf(context.agent.tools, use.name), use.name, use.input);
-  const call: SessionEvent = { ...stamp(now), id, type: 'agent.tool_use', name: use.name, input, ...verdict };
+  const call: EventOf<'agent.tool_use'> = {
+    ...stamp(now),
+    id,
+    type: 'agent.tool_use',
+    name: use.name,
+    input,
+    ...verdict,
+  };
   switch (verdict.evaluated_permission) {
     case 'deny':
       return [call];
     case 'allow':
       return [call, startedEvent([id], context)];
-    case 'ask':
+    case 'ask': {
+      const reused = sessionApprovalOf(state, use.name, input, context.policy);
+      if (reused !== null) return runApproved(call, id, reused, context);
       return [call, askEvent(state, use.name, input, id, context)];
+    }
     default:
       return verdict.evaluated_permission satisfies never;
   }
+}
+
+/** It would ask, and somebody has answered for the whole session: who and when stands beside the call. */
+function runApproved(
+  call: EventOf<'agent.tool_use'>,
+  id: string,
+  approval: SessionApproval,
+  context: ReplyContext,
+): SessionEvent[] {
+  const { approval_id, approved_by, approved_at } = approval;
+  return [
+    { ...call, evaluated_permission: 'allow' },
+    { ...stamp(context.now), type: 'deckhand.approval_reused', tool_use_id: id, approval_id, approved_by, approved_at },
+    startedEvent([id], context),
+  ];
 }
 
 export function startedEvent(

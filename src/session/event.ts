@@ -34,7 +34,9 @@ export type DeckhandEvent =
   | ToolProgress
   | ApprovalRequested
   | ApprovalReminded
+  | ApprovalVoted
   | ApprovalDecided
+  | ApprovalReused
   | Note;
 
 /** These queued inputs are now part of what Claude sees (or were consumed by an interrupt). */
@@ -69,15 +71,27 @@ export interface ToolProgress extends Base {
   text: string;
 }
 
-/** Who may decide, as it was when the question was asked. Times in milliseconds. */
+/**
+ * Who may decide, as it was when the question was asked. Times in milliseconds. What is optional came later: sessions from
+ * before it have a policy without.
+ */
 export interface ApprovalPolicy {
-  /** Actor ids (`via:id`) who may decide; empty means anyone in the conversation. */
+  /** Who may decide: people (`slack:U1`) and user groups (`slack:group:S1`); empty means anyone in the conversation. */
   approvers: string[];
+  /** How many people have to approve; absent: one. One who denies is enough. */
+  quorum?: number;
   /** The person who asked for the work may not decide. */
   four_eyes: boolean;
+  /**
+   * What may be approved for the rest of the session: calls of the same tool, or those with the very same arguments.
+   * Absent: nothing, each call is asked for.
+   */
+  for_session?: SessionScope;
   remind_after_ms: number | null;
   expire_after_ms: number | null;
 }
+
+export type SessionScope = 'tool' | 'arguments';
 
 export interface ApprovalRequested extends Base {
   type: 'deckhand.approval_requested';
@@ -98,6 +112,16 @@ export interface ApprovalReminded extends Base {
   tool_use_id: string;
 }
 
+/** One of several people who have to approve has done so, and others still have to. */
+export interface ApprovalVoted extends Base {
+  type: 'deckhand.approval_voted';
+  approval_id: string;
+  tool_use_id: string;
+  by: Actor;
+  /** They would have it run without asking for the rest of the session. */
+  for_session: boolean;
+}
+
 /** The record of a decision, beside the `user.tool_confirmation` that the API knows. */
 export interface ApprovalDecided extends Base {
   type: 'deckhand.approval_decided';
@@ -107,6 +131,20 @@ export interface ApprovalDecided extends Base {
   outcome: 'allowed' | 'denied' | 'expired' | 'withdrawn';
   by: Actor | null;
   reason: string | null;
+  /** Where several had to approve: all who did, in order, `by` last. */
+  approved_by?: Actor[];
+  /** Later calls within this scope run without asking, for the rest of the session. */
+  for_session?: SessionScope;
+}
+
+/** A call that would ask a person runs, because of what was approved for the session. */
+export interface ApprovalReused extends Base {
+  type: 'deckhand.approval_reused';
+  tool_use_id: string;
+  /** The approval that it runs by, who gave it and when. */
+  approval_id: string;
+  approved_by: Actor[];
+  approved_at: string;
 }
 
 /** Something worth a line in the log that nobody acts on. */

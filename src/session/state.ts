@@ -1,6 +1,7 @@
 import type { BetaContentBlock } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import type { BetaManagedAgentsSessionUsageSnapshot } from '@anthropic-ai/sdk/resources/beta/sessions/events';
-import type { Actor, EventOf, LogEntry, SessionEvent, SessionStatus, StopReason } from './event.ts';
+import type { Actor, EventOf, LogEntry, SessionEvent, SessionScope, SessionStatus, StopReason } from './event.ts';
+import { fingerprint } from './fingerprint.ts';
 import { tailOf } from './text.ts';
 import { lighten, weightOfAll } from './transcript-weight.ts';
 
@@ -46,6 +47,17 @@ export interface SessionState {
   tool_use_ids: Record<string, string>;
   /** Who last asked for something: the requester of what follows. */
   requester: Actor | null;
+  /** What people approved for the rest of the session, oldest first. */
+  session_approvals: SessionApproval[];
+}
+
+export interface SessionApproval {
+  approval_id: string;
+  tool_name: string;
+  /** The arguments that it holds for, as `fingerprint` gives them; null: whatever they are. */
+  arguments: string | null;
+  approved_by: Actor[];
+  approved_at: string;
 }
 
 export interface QueuedMessage {
@@ -107,6 +119,7 @@ export function emptyState(): SessionState {
     running_since: null,
     tool_use_ids: {},
     requester: null,
+    session_approvals: [],
   };
 }
 
@@ -119,6 +132,7 @@ export function fold(entries: readonly LogEntry[], from: SessionState = emptySta
     interrupts: [...from.interrupts],
     unmarked: [...from.unmarked],
     calls: from.calls.map((call) => ({ ...call })),
+    session_approvals: [...from.session_approvals],
   };
   for (const entry of entries) {
     if (entry.seq !== state.seq + 1) {
@@ -156,6 +170,9 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
     case 'user.tool_result':
       settle(state, event.tool_use_id, event.content, event.is_error);
       state.unmarked.push(event.id);
+      return;
+    case 'deckhand.approval_decided':
+      if (event.outcome === 'allowed' && event.for_session !== undefined) keepApproval(state, event, event.for_session);
       return;
     case 'deckhand.input_processed':
       takeUp(state, new Set(event.event_ids));
@@ -267,6 +284,19 @@ function settle(
   state.transcript.push(item);
   lighten(state, item);
   state.calls = [];
+}
+
+/** The decision stands beside the call's confirmation, so the call is still open. */
+function keepApproval(state: SessionState, event: EventOf<'deckhand.approval_decided'>, scope: SessionScope): void {
+  const call = openCall(state, event.tool_use_id);
+  if (call === undefined) return;
+  state.session_approvals.push({
+    approval_id: event.approval_id,
+    tool_name: call.name,
+    arguments: scope === 'tool' ? null : fingerprint(call.input),
+    approved_by: event.approved_by ?? (event.by === null ? [] : [event.by]),
+    approved_at: event.processed_at,
+  });
 }
 
 function openCall(state: SessionState, eventId: string): ToolCall | undefined {

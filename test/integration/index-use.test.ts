@@ -5,6 +5,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createMessageStore } from '../../connectors/web/message-store.ts';
 import type { Approval } from '../../src/approvals/approval.ts';
+import { createApprovalStore } from '../../src/approvals/approval-store.ts';
 import { createChannelSettings } from '../../src/chat/channel-settings.ts';
 import { createCursorStore } from '../../src/chat/delivery-cursor.ts';
 import { createInboundStore } from '../../src/chat/inbound-store.ts';
@@ -267,6 +268,14 @@ async function finishForTheDead(session_id: string): Promise<void> {
   // A reminder that is due, then a record that was never written, then a decision that never reached the log.
   await approvals.updateOne({ session_id }, { $set: { remind_at: past } });
   await eventually(async () => expect(await approvals.findOne({ session_id })).toMatchObject({ reminded: 1 }));
+  // A vote that its process could not bring to the log.
+  await approvals.updateOne({ session_id }, { $set: { 'policy.quorum': 2 } });
+  const asked = await approvals.findOne({ session_id });
+  const vote = { by: { via: 'slack', id: 'U2', name: 'Ben' }, at: past, for_session: false };
+  if (asked !== null) await createApprovalStore(house.context.db).vote(asked, vote);
+  await eventually(async () =>
+    expect(await approvals.findOne({ session_id })).toMatchObject({ votes: [{ appended: true }] }),
+  );
   const record = await approvals.findOne({ session_id });
   await approvals.deleteOne({ session_id });
   const by = { via: 'slack', id: 'U1', name: 'Ana' };

@@ -27,6 +27,8 @@ export interface ApprovalScene {
   process(dies?: 'before the append' | 'after the append'): Approvals;
   /** The turn appends a question, as the harness does; recording it is up to the test. */
   asks(policy?: Partial<ApprovalPolicy>): Promise<Question>;
+  /** What a Stop puts into the log about the question. */
+  withdrawal(question: Question): SessionEvent;
   events<T extends SessionEvent['type']>(type: T): Promise<EventOf<T>[]>;
   clock: { now: number };
 }
@@ -100,6 +102,16 @@ export async function approvalScene(db: Db): Promise<ApprovalScene> {
       const entries = await log.append({ ...ref, after: seq, entries: events.map((event) => ({ event })) });
       return { approval_id, tool_use_id, entries };
     },
+    withdrawal: ({ approval_id, tool_use_id }) => ({
+      id: newId('sevt'),
+      processed_at: new Date(clock.now).toISOString(),
+      type: 'deckhand.approval_decided',
+      approval_id,
+      tool_use_id,
+      outcome: 'withdrawn',
+      by: ana,
+      reason: null,
+    }),
     async events(type) {
       const entries = await log.read(ref);
       return entries.map(({ event }) => event).filter((event): event is EventOf<typeof type> => event.type === type);

@@ -1,4 +1,4 @@
-import type { Actor, EventOf, StopReason } from '../../src/session/event.ts';
+import type { Actor, ApprovalPolicy, EventOf, StopReason } from '../../src/session/event.ts';
 import type { NewEvent } from './chat-stage.ts';
 
 /** Events as a turn appends them; say only what the test is about. */
@@ -20,7 +20,7 @@ export function errs(message: string, retry: Retry): NewEvent {
   return { type: 'session.error', error: { type: 'unknown_error', message, retry_status: { type: retry } } };
 }
 
-export function asks(approval_id: string, tool_use_id: string): NewEvent[] {
+export function asks(approval_id: string, tool_use_id: string, policy: Partial<ApprovalPolicy> = {}): NewEvent[] {
   return [
     {
       id: tool_use_id,
@@ -37,7 +37,7 @@ export function asks(approval_id: string, tool_use_id: string): NewEvent[] {
       summary: 'Delete the build folder',
       detail: 'rm -rf build',
       requested_by: null,
-      policy: { approvers: [], four_eyes: false, remind_after_ms: null, expire_after_ms: null },
+      policy: { approvers: [], four_eyes: false, remind_after_ms: null, expire_after_ms: null, ...policy },
     },
     ends({ type: 'requires_action', event_ids: [tool_use_id] }),
   ];

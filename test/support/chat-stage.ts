@@ -62,6 +62,8 @@ export interface ChatStage {
   session(thread?: string, channel?: string): Promise<SessionRef>;
   /** As a turn or a person does; ids and times are filled in. Returns the events' ids. */
   append(ref: SessionRef, ...events: NewEvent[]): Promise<string[]>;
+  /** Let its gateways look at the session. */
+  wake(ref: SessionRef): void;
   preview(ref: SessionRef, event: PreviewEvent): Promise<unknown>;
   /** The sessions of this database, oldest first. */
   refs(): Promise<SessionRef[]>;
@@ -174,6 +176,9 @@ export async function chatStage(db: Db): Promise<ChatStage> {
       const { seq } = await log.head(ref);
       await log.append({ ...ref, after: seq, entries, owed: false });
       return entries.map((entry) => entry.event.id);
+    },
+    wake(ref) {
+      for (const deliverer of woken) deliverer.wake({ ...ref, lane: '' });
     },
     preview: (ref, event) => tell(ref, { type: 'preview', event }),
     receiver(over = {}) {

@@ -34,6 +34,9 @@ export interface Platform {
   calls: string[];
   statuses: Status[];
   faults: Fault[];
+  /** What people are called, by id; who is not here is called what they say. */
+  names: Map<string, string>;
+  groups: Map<string, { name: string; people: string[] }>;
   /** Calls of `edit` that fail, as when the platform is away. */
   failEdits: number;
   /** The same for `setStatus`. */
@@ -50,6 +53,8 @@ export function createPlatform(name = 'test'): Platform {
     calls: [],
     statuses: [],
     faults: [],
+    names: new Map(),
+    groups: new Map(),
     failEdits: 0,
     failStatuses: 0,
     limits: { text: 1_000, edit_interval_ms: 1, post_interval_ms: 1 },
@@ -123,7 +128,11 @@ export function createPlatform(name = 'test'): Platform {
         }
         platform.statuses.push(status);
       },
-      nameOf: async (person) => person.name,
+      nameOf: async (person) => platform.names.get(person.id) ?? person.name,
+      groups: {
+        nameOf: async (group) => platform.groups.get(group)?.name ?? group,
+        includes: async (group, person) => platform.groups.get(group)?.people.includes(person.id) ?? false,
+      },
       readable: async (text) => text,
       whisper: async () => undefined,
     };

@@ -1,10 +1,11 @@
 import { useEffect, useId, useRef, useState } from 'react';
-import type { ApprovalCard as Card, ReceiptBody } from '../../../connectors/web/wire.ts';
+import type { ApprovalCard as Card, Person, ReceiptBody } from '../../../connectors/web/wire.ts';
+import type { Choice } from '../api.ts';
 import { clockOf, fullOf } from '../time.ts';
 import { DenyForm } from './deny-form.tsx';
 import { Icon, Spinner } from './icon.tsx';
 
-type Decide = (approvalId: string, decision: 'allow' | 'deny', reason: string) => Promise<ReceiptBody>;
+type Decide = (approvalId: string, choice: Choice, reason: string) => Promise<ReceiptBody>;
 
 /** What an agent asks leave for, and what became of it. Always the true state; anybody may look, the server decides who may decide. */
 export function ApprovalCard({ card, decide }: { card: Card; decide: Decide }) {
@@ -30,12 +31,15 @@ export function ApprovalCard({ card, decide }: { card: Card; decide: Decide }) {
         <Fact name="Tool" value={card.tool_name} />
         {card.requested_by && <Fact name="Asked by" value={card.requested_by.name} />}
         {status === 'pending' && <Fact name="May decide" value={card.approvers} />}
+        {card.state.status === 'pending' && card.quorum !== undefined && (
+          <Fact name="Approved so far" value={approvedSoFar(card.quorum, card.state.approved_by ?? [])} />
+        )}
         {status === 'pending' && card.expires_at !== null && (
           <Fact name="Denied by itself" value={clockOf(card.expires_at)} title={fullOf(card.expires_at)} />
         )}
       </dl>
       {card.state.status === 'pending' ? (
-        <Decision approvalId={card.approval_id} reminded={card.state.reminded} decide={decide} />
+        <Decision card={card} reminded={card.state.reminded} decide={decide} />
       ) : (
         <Decided state={card.state} />
       )}
@@ -60,12 +64,18 @@ function Fact({ name, value, title }: { name: string; value: string; title?: str
   );
 }
 
-function Decision({ approvalId, reminded, decide }: { approvalId: string; reminded: number; decide: Decide }) {
-  const [step, setStep] = useState<'choosing' | 'denying' | 'allow' | 'deny'>('choosing');
+/** `1 of 2: Ana`. */
+function approvedSoFar(quorum: number, people: readonly Person[]): string {
+  const count = `${people.length} of ${quorum}`;
+  return people.length === 0 ? count : `${count}: ${people.map(({ name }) => name).join(', ')}`;
+}
+
+function Decision({ card, reminded, decide }: { card: Card; reminded: number; decide: Decide }) {
+  const [step, setStep] = useState<'choosing' | 'denying' | Choice>('choosing');
   const [failure, setFailure] = useState<string | null>(null);
   const deny = useRef<HTMLButtonElement>(null);
   const wasDenying = useRef(false);
-  const isSending = step === 'allow' || step === 'deny';
+  const isSending = step !== 'choosing' && step !== 'denying';
 
   // Leaving the form without a decision returns to the button that opened it.
   useEffect(() => {
@@ -73,11 +83,17 @@ function Decision({ approvalId, reminded, decide }: { approvalId: string; remind
     wasDenying.current = step === 'denying';
   }, [step]);
 
-  async function send(decision: 'allow' | 'deny', reason: string) {
-    setStep(decision);
+  // Theirs counts, and others still have to approve: the same card goes on.
+  const votes = card.state.status === 'pending' ? (card.state.approved_by ?? []).length : 0;
+  useEffect(() => {
+    if (votes > 0) setStep('choosing');
+  }, [votes]);
+
+  async function send(choice: Choice, reason: string) {
+    setStep(choice);
     setFailure(null);
     try {
-      const receipt = await decide(approvalId, decision, reason);
+      const receipt = await decide(card.approval_id, choice, reason);
       // Accepted: the card changes when the server says so. Otherwise somebody may still decide.
       if (receipt.effect !== 'accepted') setStep('choosing');
     } catch (error) {
@@ -96,6 +112,12 @@ function Decision({ approvalId, reminded, decide }: { approvalId: string; remind
             {step === 'allow' ? <Spinner /> : <Icon name="check" />}
             {step === 'allow' ? 'Approving…' : 'Approve'}
           </button>
+          {card.for_session !== undefined && (
+            <button type="button" disabled={isSending} onClick={() => void send('allow_for_session', '')}>
+              {step === 'allow_for_session' && <Spinner />}
+              Approve for this session
+            </button>
+          )}
           <button type="button" ref={deny} disabled={isSending} onClick={() => setStep('denying')}>
             {step === 'deny' ? <Spinner /> : <Icon name="close" />}
             {step === 'deny' ? 'Denying…' : 'Deny…'}
@@ -125,7 +147,9 @@ function Decided({ state }: { state: Card['state'] }) {
   return (
     <div className="approval-decided">
       <p>
-        {state.status === 'allowed' ? 'Approved' : 'Denied'} by <strong>{state.by.name}</strong> ·{' '}
+        {state.status === 'allowed' ? 'Approved' : 'Denied'} by{' '}
+        <strong>{(state.approved_by ?? [state.by]).map(({ name }) => name).join(', ')}</strong>
+        {state.for_session !== undefined && ' for this session'} ·{' '}
         <time dateTime={state.at} title={fullOf(state.at)}>
           {clockOf(state.at)}
         </time>{' '}

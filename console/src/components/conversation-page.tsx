@@ -1,6 +1,6 @@
 import { useCallback, useEffect } from 'react';
 import type { AgentChoice, ConversationDetail, ConversationSummary, Person } from '../../../connectors/web/wire.ts';
-import { api } from '../api.ts';
+import { api, type Choice } from '../api.ts';
 import { isWorking } from '../thread-state.ts';
 import { useConversation, useThread } from '../use-thread.ts';
 import { Announcer } from './announcer.tsx';
@@ -69,8 +69,8 @@ function OpenConversation({ detail, person, agents, events }: Common & { detail:
 
   /** What the server answers stays on the page even when the card changes under it. */
   const decide = useCallback(
-    async (approvalId: string, decision: 'allow' | 'deny', reason: string) => {
-      const receipt = await api.decide(id, approvalId, decision, reason);
+    async (approvalId: string, choice: Choice, reason: string) => {
+      const receipt = await api.decide(id, approvalId, choice, reason);
       if (receipt.text !== null) onSay(receipt.text);
       return receipt;
     },

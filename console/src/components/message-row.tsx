@@ -1,5 +1,6 @@
 import { memo } from 'react';
 import type { MessageBody, ReceiptBody, WebMessage } from '../../../connectors/web/wire.ts';
+import type { Choice } from '../api.ts';
 import { clockOf, fullOf } from '../time.ts';
 import { Activity } from './activity.tsx';
 import { ApprovalCard } from './approval-card.tsx';
@@ -11,7 +12,7 @@ interface Props {
   message: WebMessage;
   /** Goes on what the row above says: no name, no picture. */
   continues: boolean;
-  decide: (approvalId: string, decision: 'allow' | 'deny', reason: string) => Promise<ReceiptBody>;
+  decide: (approvalId: string, choice: Choice, reason: string) => Promise<ReceiptBody>;
 }
 
 /** One entry of the thread. */

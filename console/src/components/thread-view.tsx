@@ -1,5 +1,6 @@
 import { Fragment } from 'react';
 import type { Person, ReceiptBody, WebMessage } from '../../../connectors/web/wire.ts';
+import type { Choice } from '../api.ts';
 import { dayOf } from '../time.ts';
 import { useBottom } from '../use-bottom.ts';
 import type { Thread } from '../use-thread.ts';
@@ -12,7 +13,7 @@ interface Props {
   thread: Thread;
   person: Person;
   working: boolean;
-  decide: (approvalId: string, decision: 'allow' | 'deny', reason: string) => Promise<ReceiptBody>;
+  decide: (approvalId: string, choice: Choice, reason: string) => Promise<ReceiptBody>;
 }
 
 /** Everything said in a conversation, following the newest while the reader is at the bottom. */

@@ -96,6 +96,12 @@ describe('creating an agent', () => {
     ['metadata.deckhand_four_eyes', { metadata: { deckhand_four_eyes: 'yes' } }],
     ['metadata.deckhand_remind_after', { metadata: { deckhand_remind_after: 'soon' } }],
     ['metadata.deckhand_remind_after', { metadata: { deckhand_remind_after: '2h', deckhand_expire_after: '1h' } }],
+    ['metadata.deckhand_owners', { metadata: { deckhand_owners: 'slack:group:S1' } }],
+    ['metadata.deckhand_approvers', { metadata: { deckhand_approvers: 'slack:channel:C1' } }],
+    ['metadata.deckhand_quorum', { metadata: { deckhand_quorum: '1.5' } }],
+    ['metadata.deckhand_quorum', { metadata: { deckhand_quorum: '11' } }],
+    ['metadata.deckhand_quorum', { metadata: { deckhand_quorum: '2', deckhand_approvers: 'slack:U1' } }],
+    ['metadata.deckhand_approve_for_session', { metadata: { deckhand_approve_for_session: 'yes' } }],
     ['system', { system: 'x'.repeat(100_001) }],
   ])('refuses a bad %s and names it', async (path, params) => {
     const body = { name: 'bad', model: 'claude-sonnet-5-5', ...params } as Anthropic.Beta.AgentCreateParams;

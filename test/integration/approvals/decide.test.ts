@@ -177,24 +177,7 @@ describe('a process that dies', () => {
 describe('a Stop', () => {
   async function withdrawn(question: Question) {
     const { seq } = await scene.log.head(scene.ref);
-    return scene.log.append({
-      ...scene.ref,
-      after: seq,
-      entries: [
-        {
-          event: {
-            id: newId('sevt'),
-            processed_at: new Date(scene.clock.now).toISOString(),
-            type: 'deckhand.approval_decided',
-            approval_id: question.approval_id,
-            tool_use_id: question.tool_use_id,
-            outcome: 'withdrawn',
-            by: ana,
-            reason: null,
-          },
-        },
-      ],
-    });
+    return scene.log.append({ ...scene.ref, after: seq, entries: [{ event: scene.withdrawal(question) }] });
   }
 
   it('withdraws the question', async () => {

@@ -29,6 +29,21 @@ const userInfo: Method = ({ workspace }, args) => {
   };
 };
 
+const listGroups: Method = ({ workspace }) => ({
+  usergroups: [...workspace.groups].map(([id, { handle }]) => ({
+    id,
+    team_id: workspace.team_id,
+    handle,
+    name: handle,
+  })),
+});
+
+const listGroupUsers: Method = ({ workspace }, args) => {
+  const group = workspace.groups.get(required(args, 'usergroup'));
+  if (group === undefined) throw new SlackApiError('no_such_subteam');
+  return { users: [...group.users] };
+};
+
 const openConnection: Method = (scene) => ({ url: scene.socketUrl() });
 
 const addReaction: Method = ({ workspace }, args) => {
@@ -123,6 +138,8 @@ const threadStatus: Method = (scene, args) => {
 export const otherMethods: Record<string, Method> = {
   'auth.test': authTest,
   'users.info': userInfo,
+  'usergroups.list': listGroups,
+  'usergroups.users.list': listGroupUsers,
   'apps.connections.open': openConnection,
   'reactions.add': addReaction,
   'views.open': openView,

@@ -74,6 +74,8 @@ export interface SlackWorkspace {
   /** Everything ever posted and not deleted, in order of ts, ephemeral messages included. */
   messages: SlackMessage[];
   views: SlackView[];
+  /** User groups by id. */
+  groups: Map<string, { handle: string; users: Set<string> }>;
   /** By `channel:thread`. */
   agent_sessions: Map<string, AgentSession>;
   /** The words of assistant.threads.setStatus by `channel:thread`, for as long as they are shown. */
@@ -105,6 +107,7 @@ export function createWorkspace(clock: SlackClock): SlackWorkspace {
     channels: new Map(),
     messages: [],
     views: [],
+    groups: new Map(),
     agent_sessions: new Map(),
     thread_status: new Map(),
     nextTs() {
@@ -153,6 +156,13 @@ export function directChannel(workspace: SlackWorkspace, userId: string): SlackC
   const channel: SlackChannel = { id: workspace.nextId('D'), name: userId, kind: 'im', members, is_archived: false };
   workspace.channels.set(channel.id, channel);
   return channel;
+}
+
+/** Make a user group of these people. Returns its id. */
+export function userGroup(workspace: SlackWorkspace, handle: string, ...users: SlackUser[]): string {
+  const id = workspace.nextId('S');
+  workspace.groups.set(id, { handle, users: new Set(users.map((user) => user.id)) });
+  return id;
 }
 
 export function messageAt(workspace: SlackWorkspace, channel: string, ts: string): SlackMessage | undefined {

@@ -66,8 +66,17 @@ describe('an approval card', () => {
   const by = { id: 'U1', name: 'Ana <boss>' };
   const states: ApprovalCard['state'][] = [
     { status: 'pending', reminded: 0 },
-    { status: 'pending', reminded: 3 },
+    { status: 'pending', reminded: 3, approved_by: [by, by] },
     { status: 'allowed', by, at: '2026-11-20T10:00:00Z', reason: null, via: 'slack' },
+    {
+      status: 'allowed',
+      by,
+      at: '2026-11-20T10:00:00Z',
+      reason: null,
+      via: 'slack',
+      approved_by: [by, by],
+      for_session: 'tool',
+    },
     { status: 'denied', by, at: '2026-11-20T10:00:00Z', reason: 'no\nway', via: 'console' },
     { status: 'expired', at: '2026-11-20T10:00:00Z' },
     { status: 'withdrawn', at: 'not a time' },
@@ -83,6 +92,9 @@ describe('an approval card', () => {
           detail: long,
           approvers: long,
           requested_by: { id: 'U', name: long },
+          mentions: [{ kind: 'person' as const, id: long.slice(0, 20) }],
+          quorum: 2,
+          for_session: 'tool' as const,
           state,
         };
         checkBlocks(sent(approvalOut('dlv_1', card)));
@@ -96,9 +108,24 @@ describe('an approval card', () => {
     expect(buttonsOf(blocks)).toHaveLength(state.status === 'pending' ? 2 : 0);
   });
 
-  it('names approvers as mentions, and leaves other words alone', () => {
-    const shown = JSON.stringify(sent(approvalOut('dlv_1', { approvers: 'U0ABCDEF12, anyone in UNITED' })));
-    expect(shown).toContain('Who may decide: <@U0ABCDEF12>, anyone in UNITED');
+  it('mentions approvers whom Slack knows, and at most twenty of them', () => {
+    const one = (id: string, kind: 'person' | 'group' = 'person') => ({ kind, id });
+    const shown = (mentions: ReturnType<typeof one>[]) =>
+      readableText(sent(approvalOut('dlv_1', { approvers: 'Ana, @oncall', mentions }))).join('\n');
+    expect(shown([one('U1'), one('S1', 'group')])).toContain('Who may decide: <@U1>, <!subteam^S1>');
+    expect(shown([])).toContain('Who may decide: Ana, @oncall');
+    expect(shown(Array.from({ length: 25 }, (_, index) => one(`U${index}`)))).toContain('<@U19> and 5 more');
+  });
+
+  it('says who has approved where several have to', () => {
+    const shown = (names: string[]) => {
+      const approved_by = names.map((name) => ({ id: name, name }));
+      return readableText(
+        sent(approvalOut('dlv_1', { quorum: 2, state: { status: 'pending', reminded: 0, approved_by } })),
+      );
+    };
+    expect(shown([]).join('\n')).toContain('0 of 2 have approved');
+    expect(shown(['<Ana>']).join('\n')).toContain('1 of 2 have approved: *&lt;Ana&gt;*');
   });
 
   it('shows a command exactly, backticks and markup included', () => {

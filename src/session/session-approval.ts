@@ -1,0 +1,25 @@
+import type { ApprovalPolicy } from './event.ts';
+import { fingerprint } from './fingerprint.ts';
+import type { SessionApproval, SessionState } from './state.ts';
+
+/**
+ * What lets this call run without asking anybody anew; null when nothing does. With four eyes nobody's own approval
+ * counts for what they ask for later.
+ */
+export function sessionApprovalOf(
+  state: Pick<SessionState, 'session_approvals' | 'requester'>,
+  tool_name: string,
+  input: Record<string, unknown>,
+  policy: Pick<ApprovalPolicy, 'four_eyes'>,
+): SessionApproval | null {
+  const { requester, session_approvals } = state;
+  const ofTool = session_approvals.filter((approval) => approval.tool_name === tool_name);
+  if (ofTool.length === 0) return null;
+  const same = fingerprint(input);
+  const found = ofTool.find((approval) => {
+    if (approval.arguments !== null && approval.arguments !== same) return false;
+    if (!policy.four_eyes || requester === null) return true;
+    return !approval.approved_by.some((by) => by.via === requester.via && by.id === requester.id);
+  });
+  return found ?? null;
+}
