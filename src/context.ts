@@ -227,7 +227,9 @@ function wakeOthers(deps: { hints: Hints; queue: TurnQueue; logger: Logger }): A
       tell(sessionChannel(session.session_id), appendedHint(entries));
       if (in_conversation) tell(APPENDED_CHANNEL, JSON.stringify(session));
       if (!owed) return;
-      if (brain !== null) tell(workerChannel(brain.holder), session.session_id);
+      // Anything else it takes up before it asks Claude again.
+      const interrupts = entries.some(({ event }) => event.type === 'user.interrupt');
+      if (brain !== null && interrupts) tell(workerChannel(brain.holder), session.session_id);
       // By this process's clock: a wake too many finds the session busy, and for one too few there is the sweep.
       if (brain !== null && brain.until.getTime() > Date.now()) return;
       deps.queue.enqueue(session).catch((err: unknown) => {

@@ -78,13 +78,8 @@ export function cut(text: string, length: number): string {
 
 /** Escaped text within `length` characters after escaping; no entity and no surrogate pair is cut, what is cut is said. */
 export function escapeWithin(text: string, length: number): string {
-  const whole = escape(text);
-  if (whole.length <= length) return whole;
-  let kept = '';
-  for (const character of text) {
-    const next = escape(character);
-    if (kept.length + next.length > length - 1) break;
-    kept += next;
-  }
-  return `${kept}…`;
+  // Escaping makes nothing shorter.
+  const whole = escape(cut(text, length + 1));
+  if (text.length <= length && whole.length <= length) return whole;
+  return `${cut(whole, length - 1).replace(/&[a-z]*$/, '')}…`;
 }

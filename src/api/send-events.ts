@@ -12,7 +12,7 @@ import { emptyState, fold, type SessionState } from '../session/state.ts';
 import { ApiError } from './errors.ts';
 
 export interface SendDeps {
-  log: Pick<SessionLog, 'append' | 'appendInputs' | 'query' | 'read'>;
+  log: Pick<SessionLog, 'append' | 'appendInputs' | 'query' | 'readPage'>;
   approvals: Pick<Approvals, 'decideByToolUse' | 'refusalByToolUse'>;
   sessions: { getSession(ref: SessionRef): Promise<SessionDocument> };
 }

@@ -9,7 +9,7 @@ import { decisionOf } from './record.ts';
 
 export interface AppendDecisionDeps {
   store: ApprovalStore;
-  log: Pick<SessionLog, 'append' | 'read'>;
+  log: Pick<SessionLog, 'append' | 'readPage'>;
 }
 
 export type Decided = Approval & { status: Outcome; decision: Decision };

@@ -21,7 +21,7 @@ const MAX_LIST = 500;
 
 export interface ApprovalsDeps {
   db: Db;
-  log: Pick<SessionLog, 'append' | 'query' | 'read'>;
+  log: Pick<SessionLog, 'append' | 'query' | 'readPage'>;
   logger: Logger;
   /** Milliseconds since the epoch. */
   now: () => number;

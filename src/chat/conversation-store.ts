@@ -2,6 +2,7 @@ import type { Collection, Db } from 'mongodb';
 import { isDuplicate } from '../session/duplicate.ts';
 import { newId } from '../session/id.ts';
 import type { ConversationKey } from './connector.ts';
+import { createLots } from './lots.ts';
 
 const CONVERSATIONS = 'conversations';
 
@@ -34,6 +35,13 @@ export interface ConversationStore {
   markMade(conversation: Conversation, agent_id: string, session_id: string): Promise<void>;
 }
 
+/** Places that are looked up at once. */
+const LOT = 100;
+
+function placeOf({ connector, tenant, channel, thread }: ConversationKey): string {
+  return JSON.stringify([connector, tenant, channel, thread]);
+}
+
 /** Conversations of one channel share a lane. */
 export function laneOf({ connector, tenant, channel }: ConversationKey): string {
   return JSON.stringify([connector, tenant, channel]);
@@ -51,10 +59,12 @@ export function createConversationStore(db: Db): ConversationStore {
     writeConcern: { w: 'majority', journal: true },
   });
 
-  async function findByKey(key: ConversationKey): Promise<Conversation | null> {
-    const { connector, tenant, channel, thread } = key;
-    return conversations.findOne({ connector, tenant, channel, thread });
-  }
+  const findByKey = createLots<ConversationKey, Conversation | null>({ most: LOT }, async (keys) => {
+    const $or = keys.map(({ connector, tenant, channel, thread }) => ({ connector, tenant, channel, thread }));
+    const found = new Map<string, Conversation>();
+    for await (const conversation of conversations.find({ $or })) found.set(placeOf(conversation), conversation);
+    return keys.map((key) => found.get(placeOf(key)) ?? null);
+  });
 
   return {
     async open(key, workspace_id) {

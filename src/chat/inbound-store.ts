@@ -11,6 +11,8 @@ const REMEMBERED_S = 7 * 24 * 60 * 60;
 const LAST_ATTEMPT_MS = 15 * 60_000;
 /** Events written at once. */
 const LOT = 100;
+/** How long a mark that nobody waits for waits for others. */
+const MARK_MS = 10;
 
 export type Inbound =
   | { kind: 'message'; message: InboundMessage }
@@ -111,8 +113,20 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
     return fresh.map((_document, index) => upsertedIds[index] !== undefined);
   });
 
+  /** False: perhaps a faster one fixed another. */
+  const fixTarget = createLots<{ kept: KeptInbound; targets: Target[] }, boolean>({ most: LOT }, async (asked) => {
+    const updates = asked.map(({ kept, targets }) => ({
+      updateOne: {
+        filter: { _id: kept.id, targets: kept.targets === null ? { $exists: false } : { $eq: kept.targets } },
+        update: { $set: { targets } },
+      },
+    }));
+    const { matchedCount } = await events.bulkWrite(updates, { ordered: false });
+    return asked.map(() => matchedCount === asked.length);
+  });
+
   /** A crash that undoes it costs another look, and no more. */
-  const markApplied = createLots<ObjectId, void>({ most: LOT }, async (ids) => {
+  const markApplied = createLots<ObjectId, void>({ most: LOT, gather_ms: MARK_MS }, async (ids) => {
     await events.updateMany(
       { _id: { $in: ids } },
       { $set: { state: 'applied' }, $currentDate: { applied_at: true }, $unset: { inbound: '' } },
@@ -144,9 +158,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
     },
 
     async target(kept, targets) {
-      const before = kept.targets === null ? { $exists: false } : { $eq: kept.targets };
-      const fixed = await events.updateOne({ _id: kept.id, targets: before }, { $set: { targets } });
-      if (fixed.matchedCount === 1) return targets;
+      if (await fixTarget({ kept, targets })) return targets;
       const now = await events.findOne({ _id: kept.id }, { projection: { targets: 1 } });
       return now?.targets ?? targets;
     },

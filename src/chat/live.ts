@@ -14,6 +14,8 @@ export interface Live {
   /** Its event stands in the log: previews of it are over. */
   settle(id: string): void;
   readonly pending: boolean;
+  /** Of the message being written nothing stands in the conversation yet. */
+  readonly begins: boolean;
   /** What stands in the conversation of the message being written, by delivery id. */
   readonly posts: Map<string, LivePost>;
 }
@@ -98,6 +100,9 @@ export function createLive(): Live {
         posts.clear();
       }
       outputs.delete(id);
+    },
+    get begins() {
+      return message?.fresh === true && posts.size === 0;
     },
     get pending() {
       return message?.fresh === true || [...outputs.values()].some((output) => output.fresh);

@@ -81,9 +81,9 @@ async function say(
 }
 
 /** The log, with an eye on where it stands. */
-function watched({ log, positions }: ReceiveMessageDeps): Pick<SessionLog, 'append' | 'read'> {
+function watched({ log, positions }: ReceiveMessageDeps): Pick<SessionLog, 'append' | 'readPage'> {
   return {
-    read: (ref, after, limit) => log.read(ref, after, limit),
+    readPage: (ref, after, limit) => log.readPage(ref, after, limit),
     async append(request) {
       const placed = await log.append(request);
       const last = placed.at(-1);

@@ -6,6 +6,7 @@ import type { SessionDocument } from '../resources/session-document.ts';
 import type { Sessions } from '../resources/sessions.ts';
 import type { SessionRef } from '../session/log.ts';
 import type { ConversationStore } from './conversation-store.ts';
+import { createLots } from './lots.ts';
 
 import type { AgentName, SessionDirectory } from './session-directory.ts';
 import type { Target } from './show-session.ts';
@@ -19,6 +20,8 @@ export interface ResourceDirectoryDeps {
 
 /** Most agents one page of a list holds; a workspace with more names them by pages. */
 const PAGE = 100;
+/** Messages that come at the same time and are answered by one look at the agents. */
+const LOT = 100;
 
 /** Agents and sessions as chat sees them, and where a session is shown. */
 export function createResourceDirectory(
@@ -35,26 +38,34 @@ export function createResourceDirectory(
     }
   }
 
+  async function list(workspace_id: string): Promise<AgentName[]> {
+    const found: AgentName[] = [];
+    for (let page: string | null | undefined; page !== null; ) {
+      const next = await deps.agents.list(workspace_id, { limit: PAGE, ...(page === undefined ? {} : { page }) });
+      found.push(
+        ...next.items.map(({ _id, config }) => ({
+          id: _id,
+          name: config.name,
+          paused: agentSettingsOf(config).paused,
+        })),
+      );
+      page = next.next_page;
+    }
+    const first = found.filter((agent) => agent.id === defaults.agent_id);
+    return [...first, ...found.filter((agent) => agent.id !== defaults.agent_id)];
+  }
+
+  const listTogether = createLots<string, AgentName[]>({ most: LOT }, async (asked) => {
+    const workspaces = [...new Set(asked)];
+    const lists = await Promise.all(workspaces.map(list));
+    return asked.map((workspace_id) => lists[workspaces.indexOf(workspace_id)] ?? []);
+  });
+
   return {
     // Installations of their own for each workspace come later; until then everybody is in the one there is.
     workspaceOf: async () => defaults.workspace_id,
 
-    async agents(workspace_id) {
-      const found: AgentName[] = [];
-      for (let page: string | null | undefined; page !== null; ) {
-        const next = await deps.agents.list(workspace_id, { limit: PAGE, ...(page === undefined ? {} : { page }) });
-        found.push(
-          ...next.items.map(({ _id, config }) => ({
-            id: _id,
-            name: config.name,
-            paused: agentSettingsOf(config).paused,
-          })),
-        );
-        page = next.next_page;
-      }
-      const first = found.filter((agent) => agent.id === defaults.agent_id);
-      return [...first, ...found.filter((agent) => agent.id !== defaults.agent_id)];
-    },
+    agents: listTogether,
 
     async create(session) {
       const { workspace_id, session_id, conversation_id, lane, by } = session;

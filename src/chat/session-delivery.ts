@@ -116,7 +116,7 @@ export async function showLive(deps: ShowDeps): Promise<void> {
 }
 
 /** How often a growing text is stored: what of it stands when its gateway dies is at most this much older. */
-const STORE_MS = 2_000;
+const STORE_MS = 5_000;
 
 /** A part of a growing text. Most of its edits are only shown; a platform that refuses one gets the whole text later. */
 async function showPart(deps: ShowDeps, outgoing: Extract<Outgoing, { kind: 'text' }>): Promise<void> {
@@ -126,9 +126,11 @@ async function showPart(deps: ShowDeps, outgoing: Extract<Outgoing, { kind: 'tex
   if (known !== undefined && known.markdown === markdown && known.live === live) return;
   const now = performance.now();
   try {
-    if (known !== undefined && live && now - known.stored_at < STORE_MS) {
+    if (known !== undefined && live) {
       await edit(deps, known.ref, outgoing);
-      posts.set(delivery_id, { ...known, markdown });
+      const isDue = now - known.stored_at >= STORE_MS;
+      if (isDue) await deps.store.record(delivery_id, { state: 'live', outgoing });
+      posts.set(delivery_id, { ...known, markdown, stored_at: isDue ? now : known.stored_at });
     } else {
       const ref = await deliver(deps, outgoing);
       posts.set(delivery_id, { ref, markdown, live, stored_at: now });

@@ -8,14 +8,17 @@ import type { Connector, ConversationKey } from './connector.ts';
 import type { CursorLease, CursorStore } from './delivery-cursor.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import { createLive } from './live.ts';
+import { createNews } from './news.ts';
 import type { Pace } from './pace.ts';
 import type { DescribeCall } from './render-entries.ts';
 import { type ShowDeps, showEntry, showLive } from './session-delivery.ts';
 import { createStatusLine } from './status-line.ts';
 import { createWaiter } from './waiter.ts';
 
-/** Entries read at a time. */
-const PAGE = 200;
+/** How often the log is looked at although no hint came, in sweeps: a lost hint costs at most this. */
+const LOOK_SWEEPS = 2;
+/** How often it is stored how far a session is shown: as much is shown again, to no effect, when its gateway dies. */
+const ADVANCE_MS = 5_000;
 /** Calls and questions of one session that are looked up in memory when something becomes of them. */
 const REMEMBERED = 500;
 
@@ -76,6 +79,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
   const calls = AbortSignal.any([drained, held.signal]);
 
   const live = createLive();
+  const news = createNews(deps.log, ref, lease.seq);
   const bell = createWaiter(signal);
   slot.poke = bell.ring;
   const { conversation } = target;
@@ -114,8 +118,17 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
   const subscribed = deps.hints
     .subscribe(sessionChannel(ref.session_id), (message) => {
       const hint = parseSessionHint(message);
-      if (hint?.type === 'appended') bell.ring();
+      if (hint?.type === 'appended') {
+        news.hear(hint);
+        bell.ring();
+      }
       if (hint?.type === 'preview' && live.accept(hint.event)) bell.ringIn(connector.limits.edit_interval_ms);
+    })
+    .then((unsubscribe) => {
+      // What was appended before this was not heard.
+      news.listening();
+      bell.ring();
+      return unsubscribe;
     })
     .catch((err: unknown) => {
       logger.warn({ reason: messageOf(err), ...ref }, 'session is shown without hints');
@@ -123,32 +136,48 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     });
   let seq = lease.seq;
   let advanced = seq;
+  let advanced_at = performance.now();
+  /** False: another gateway shows the session. */
+  const advance = async (): Promise<boolean> => {
+    if (seq === advanced) return true;
+    if (!(await deps.cursors.advance(lease, seq))) return false;
+    advanced = seq;
+    advanced_at = performance.now();
+    return true;
+  };
   try {
     for (;;) {
       signal.throwIfAborted();
       slot.again = false;
-      const entries = await deps.log.read(ref, seq, PAGE);
+      // A text takes the place of one that broke off before it, but not of one that is whole by now.
+      const begins = live.begins;
+      const entries = await news.next({ look: begins, look_ms: LOOK_SWEEPS * deps.timings.sweep_ms });
       // What was going on while nobody looked need not be shown as if it were now.
-      await status.hold(entries.length === PAGE);
+      await status.hold(news.hasMore);
       for (const entry of entries) {
         signal.throwIfAborted();
         await showEntry(parts, entry);
         seq = entry.seq;
       }
       if (entries.length > 0) {
-        if (!(await deps.cursors.advance(lease, seq))) return;
-        advanced = seq;
+        if (performance.now() - advanced_at >= ADVANCE_MS && !(await advance())) return;
         continue;
       }
-      if (live.pending) await showLive(parts);
-      const head = await deps.log.head(ref);
-      if (head.seq > seq) continue;
-      // While a turn is owed it is about to begin: whoever watches already sees its first words.
-      const rests = !head.owed && (head.status === 'idle' || head.status === 'terminated');
-      if (rests && target.ended) await status.set({ state: 'ended' });
-      if (rests) await status.settle();
-      if (rests && (await deps.log.delivered(ref, seq))) return;
-      if (rests) continue;
+      if (live.pending && live.begins === begins) await showLive(parts);
+      if (!news.isRunning) {
+        const head = await deps.log.head(ref);
+        if (head.seq > seq) {
+          news.miss();
+          continue;
+        }
+        // While a turn is owed it is about to begin: whoever watches already sees its first words.
+        const rests = !head.owed && (head.status === 'idle' || head.status === 'terminated');
+        if (rests && target.ended) await status.set({ state: 'ended' });
+        if (rests) await status.settle();
+        if (rests && !(await advance())) return;
+        if (rests && (await deps.log.delivered(ref, seq))) return;
+        if (rests) continue;
+      }
       await status.refresh();
       await bell.wait(deps.timings.sweep_ms);
     }
@@ -159,6 +188,6 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       .catch((err: unknown) => logger.debug({ err, ...ref }, 'session is still watched'));
     slot.poke = () => undefined;
     // What was shown before a failure or a stop need not be shown again.
-    if (seq > advanced) await deps.cursors.advance(lease, seq);
+    await advance();
   }
 }

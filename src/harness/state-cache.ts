@@ -8,7 +8,7 @@ import { emptyState, fold, type SessionState } from '../session/state.ts';
 export interface StateCache {
   /** The session's state as it was claimed. */
   load(
-    log: Pick<SessionLog, 'read'>,
+    log: Pick<SessionLog, 'readPage'>,
     ref: SessionRef,
     claimed: Pick<Claimed, 'head' | 'latest'>,
   ): Promise<SessionState>;

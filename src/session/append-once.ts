@@ -25,7 +25,7 @@ export interface OnceRequest {
  * @throws NotFoundError, SessionClosedError, InvalidInputError
  */
 export async function appendOnce(
-  log: Pick<SessionLog, 'append' | 'read'>,
+  log: Pick<SessionLog, 'append' | 'readPage'>,
   ref: SessionRef,
   request: OnceRequest,
 ): Promise<LogEntry | null> {

@@ -40,7 +40,7 @@ const MAX_PREVIEWS = 1_000;
 const REMEMBERED_EVENTS = 256;
 
 interface FeedDeps {
-  log: Pick<SessionLog, 'head' | 'read'>;
+  log: Pick<SessionLog, 'head' | 'readPage'>;
   hints: Pick<Hints, 'subscribe'>;
   logger: Logger;
 }
@@ -171,9 +171,10 @@ function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () 
 
   async function readOn(): Promise<void> {
     for (;;) {
-      const entries = await deps.log.read(ref, seq, BATCH);
+      const { entries, more } = await deps.log.readPage(ref, seq, BATCH);
       if (entries.length === 0 || ended) return;
       deliver(entries);
+      if (!more) return;
     }
   }
 
@@ -199,7 +200,7 @@ function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onEnd: () 
   /** Give a follower what the log has and it has not, and from then on what comes. It is not live meanwhile. */
   async function catchUp(follower: Follower, batch: number): Promise<void> {
     while (follower.seen < seq && followers.has(follower)) {
-      const entries = await deps.log.read(ref, follower.seen, batch);
+      const { entries } = await deps.log.readPage(ref, follower.seen, batch);
       const last = entries.at(-1);
       if (last === undefined) break;
       follower.seen = last.seq;

@@ -6,16 +6,17 @@ const PAGE = 500;
 
 /** All that follows `after`, oldest first, a page at a time: no more than a page of it is in memory. @throws NotFoundError */
 export async function* pagesAfter(
-  log: Pick<SessionLog, 'read'>,
+  log: Pick<SessionLog, 'readPage'>,
   ref: SessionRef,
   after: number,
 ): AsyncGenerator<LogEntry[]> {
   let seq = after;
   for (;;) {
-    const page = await log.read(ref, seq, PAGE);
-    const last = page.at(-1);
+    const { entries, more } = await log.readPage(ref, seq, PAGE);
+    const last = entries.at(-1);
     if (last === undefined) return;
-    yield page;
+    yield entries;
+    if (!more) return;
     seq = last.seq;
   }
 }

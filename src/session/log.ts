@@ -63,11 +63,10 @@ export interface EventQuery extends SessionRef {
 export interface SessionLog {
   /** @throws NotFoundError */
   head(ref: SessionRef): Promise<LogHead>;
-  /**
-   * Entries after `after`, oldest first: a page of at most `limit` (see log-page.ts; `pagesAfter` goes on), or all of
-   * them, however many. @throws NotFoundError
-   */
-  read(ref: SessionRef, after?: number, limit?: number): Promise<LogEntry[]>;
+  /** All entries after `after`, oldest first, however many. @throws NotFoundError */
+  read(ref: SessionRef, after?: number): Promise<LogEntry[]>;
+  /** A page of them (see log-page.ts), of at most `limit`; `pagesAfter` goes on. @throws NotFoundError */
+  readPage(ref: SessionRef, after: number, limit: number): Promise<LogPage>;
   /** A page of the log, filtered, either way round. @throws NotFoundError */
   list(query: EventQuery): Promise<LogPage>;
   /** Events by their ids, in no order: one at least when the log holds any of them, and no more than a page. @throws NotFoundError */

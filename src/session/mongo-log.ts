@@ -105,6 +105,27 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
     for await (const document of found) yield toEntry(document);
   }
 
+  /** In order, at most `limit` of those that were copied. */
+  async function entriesAfter(
+    ref: SessionRef,
+    after: number,
+    limit?: number,
+  ): Promise<AsyncIterable<LogEntry> | LogEntry[]> {
+    // The head first: what it counts is then either in its tail or already copied.
+    const { log } = await load(ref, tailAfter(after));
+    if (after >= log.seq) return [];
+    const fromTail = entriesOf(log).filter((entry) => entry.seq > after);
+    const first = fromTail[0]?.seq ?? log.seq + 1;
+    if (first === after + 1) return fromTail;
+    const { session_id, workspace_id } = ref;
+    const between = { session_id, workspace_id, seq: { $gt: after, $lt: first } };
+    const options = { sort: { seq: 1 }, ...(limit === undefined ? {} : { limit }) } as const;
+    return (async function* inOrder() {
+      yield* copies(between, options);
+      yield* fromTail;
+    })();
+  }
+
   async function list(query: EventQuery): Promise<LogPage> {
     await settle(query);
     const sort = { seq: query.order === 'asc' ? 1 : -1 } as const;
@@ -129,24 +150,13 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
       return headOf((await load(ref, HEAD)).log);
     },
 
-    async read(ref, after = 0, limit) {
-      // The head first: what it counts is then either in its tail or already copied.
-      const { log } = await load(ref, tailAfter(after));
-      if (after >= log.seq) return [];
-      const fromTail = entriesOf(log).filter((entry) => entry.seq > after);
-      const first = fromTail[0]?.seq ?? log.seq + 1;
-      const { session_id, workspace_id } = ref;
-      const between = { session_id, workspace_id, seq: { $gt: after, $lt: first } };
-      async function* inOrder(): AsyncGenerator<LogEntry> {
-        const options = { sort: { seq: 1 }, ...(limit === undefined ? {} : { limit }) } as const;
-        if (first > after + 1) yield* copies(between, options);
-        yield* fromTail;
-      }
-      if (limit !== undefined) return (await fillPage(inOrder(), limit)).entries;
+    async read(ref, after = 0) {
       const all: LogEntry[] = [];
-      for await (const entry of inOrder()) all.push(entry);
+      for await (const entry of await entriesAfter(ref, after)) all.push(entry);
       return all;
     },
+
+    readPage: async (ref, after, limit) => fillPage(await entriesAfter(ref, after, limit + 1), limit),
 
     list,
 

@@ -53,9 +53,9 @@ export async function approvalScene(db: Db): Promise<ApprovalScene> {
     log,
     clock,
     process(dies) {
-      const flaky: Pick<SessionLog, 'append' | 'query' | 'read'> = {
+      const flaky: Pick<SessionLog, 'append' | 'query' | 'readPage'> = {
         query: (query) => log.query(query),
-        read: (at, after, limit) => log.read(at, after, limit),
+        readPage: (at, after, limit) => log.readPage(at, after, limit),
         async append(request) {
           if (dies === 'before the append') throw new Error('The process died here');
           const appended = await log.append(request);

@@ -48,7 +48,11 @@ export function createMemoryLog(ref: SessionRef, appended: (entries: LogEntry[])
 
   const log: SessionLog = {
     head: async () => head(),
-    read: async (_ref, after = 0, limit) => entries.slice(after, limit === undefined ? undefined : after + limit),
+    read: async (_ref, after = 0) => entries.slice(after),
+    async readPage(_ref, after, limit) {
+      const page = entries.slice(after, after + limit);
+      return { entries: page, more: after + page.length < entries.length };
+    },
     async list(query) {
       const found = entries.filter((entry) => matches(query, entry));
       const ordered = query.order === 'asc' ? found : found.toReversed();

@@ -63,7 +63,10 @@ async function perform(world: LogWorld, process: WorldProcess, action: Action): 
       return takeTurn(world, process, action.moves, action.end);
     case 'read': {
       const told = world.acknowledged();
-      const found = await log.read(ref, action.after, action.limit);
+      const found =
+        action.limit === undefined
+          ? await log.read(ref, action.after)
+          : (await log.readPage(ref, action.after, action.limit)).entries;
       world.checkRead(found, action.after);
       const most = action.limit ?? Infinity;
       assert(found.length >= Math.min(most, told - action.after), 'a reader missed what was acknowledged before');

@@ -6,6 +6,7 @@ import { createSessionFeeds, type SessionFeeds } from '../../../src/session/feed
 import { appendedHint, type Hints, type SessionHint, sessionChannel } from '../../../src/session/hints.ts';
 import { newId } from '../../../src/session/id.ts';
 import type { LogHead } from '../../../src/session/log.ts';
+import type { LogPage } from '../../../src/session/log-page.ts';
 import { note } from '../../support/entries.ts';
 import { eventually } from '../../support/eventually.ts';
 import { brokenHints, createMemoryHints } from '../../support/memory-hints.ts';
@@ -26,11 +27,12 @@ const log = {
     if (gone) throw new NotFoundError('Session', ref.session_id);
     return { seq: entries.length, status: 'idle', stop_reason: null, owed: false, lease_token: 0 };
   },
-  async read(_ref: object, after = 0, limit?: number): Promise<LogEntry[]> {
+  async readPage(_ref: object, after: number, limit: number): Promise<LogPage> {
     reads += 1;
     if (gone) throw new NotFoundError('Session', ref.session_id);
     if (failing) throw new Error('the database is away');
-    return entries.slice(after, limit === undefined ? undefined : after + limit);
+    const page = entries.slice(after, after + limit);
+    return { entries: page, more: after + page.length < entries.length };
   },
 };
 
