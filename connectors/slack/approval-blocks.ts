@@ -10,8 +10,12 @@ import { cut, escape, escapeWithin, shorten } from './mrkdwn.ts';
 const HEADER = 150;
 const SUMMARY = 2_000;
 const PIECE = 2_900;
-const PIECES = 3;
+/** Pieces of one modal: with what else stands in it they stay within what Slack takes over all blocks. */
+const PIECES = 4;
+/** What a card shows of a command while it waits, and afterwards; a button shows the rest. */
+const CARD_DETAIL = 1_000;
 const SHORT_DETAIL = 600;
+const WHY = 300;
 const NOTE = 600;
 /** More at once would be a crowd, and names are short. */
 const MENTIONS = 20;
@@ -19,10 +23,14 @@ const MENTIONS = 20;
 export const APPROVE_ACTION = 'deckhand_approve';
 export const APPROVE_SESSION_ACTION = 'deckhand_approve_session';
 export const DENY_ACTION = 'deckhand_deny';
+export const DETAILS_ACTION = 'deckhand_details';
 
-const buttonValue = z.object({ approval_id: z.string(), thread: z.string() });
+const buttonValue = z.object({ approval_id: z.string(), thread: z.string(), channel: z.string().optional() });
 
-/** What a button carries: the approval, and the thread of the conversation its card belongs to. */
+/**
+ * What a button carries: the approval, and the thread of the conversation its card belongs to; its channel too where the
+ * button does not stand there (a list).
+ */
 export type ButtonValue = z.infer<typeof buttonValue>;
 
 /** Null when the button is not one of ours. */
@@ -34,8 +42,13 @@ export function parseButtonValue(value: string): ButtonValue | null {
   }
 }
 
+/** A call whole, as far as one modal takes it. */
+export function detailBlocks(detail: string): KnownBlock[] {
+  return code(detail, PIECES, PIECE, "the session's log has them.");
+}
+
 /** Code as it is, whatever backticks or markup it holds; what does not fit is counted, never silently dropped. */
-function code(detail: string, pieces: number, size: number): KnownBlock[] {
+function code(detail: string, pieces: number, size: number, rest_is: string): KnownBlock[] {
   const blocks: KnownBlock[] = [];
   let rest = detail;
   while (rest !== '' && blocks.length < pieces) {
@@ -44,17 +57,17 @@ function code(detail: string, pieces: number, size: number): KnownBlock[] {
     const element = { type: 'rich_text_preformatted' as const, elements: [{ type: 'text' as const, text: piece }] };
     blocks.push({ type: 'rich_text', elements: [element] });
   }
-  if (rest !== '') blocks.push(note(`:scissors: ${rest.length} more characters are not shown here.`));
+  if (rest !== '') blocks.push(note(`:scissors: ${rest.length} more characters: ${rest_is}`));
   return blocks;
 }
 
 /** Small print; `text` is already mrkdwn. */
-function note(text: string): KnownBlock {
+export function note(text: string): KnownBlock {
   return { type: 'context', elements: [{ type: 'mrkdwn', text }] };
 }
 
 /** Slack shows it in each reader's own time zone. */
-function when(iso: string): string {
+export function when(iso: string): string {
   const seconds = Math.floor(Date.parse(iso) / 1_000);
   return Number.isNaN(seconds) ? escape(iso) : `<!date^${seconds}^{date_short_pretty} {time}|${escape(iso)}>`;
 }
@@ -96,20 +109,39 @@ function outcome(state: Exclude<ApprovalCard['state'], { status: 'pending' }>): 
 
 type Pending = Extract<ApprovalCard['state'], { status: 'pending' }>;
 
-function asking(card: ApprovalCard, state: Pending): KnownBlock[] {
+export function asking(card: ApprovalCard, state: Pending): KnownBlock[] {
   const who = [
     card.requested_by === null ? null : `Requested by *${escapeWithin(card.requested_by.name, 100)}*`,
     `Who may decide: ${approvers(card)}`,
   ];
   const then = [
     card.quorum === undefined ? null : approvedSoFar(card.quorum, state.approved_by ?? []),
-    card.expires_at === null ? null : `If nobody decides, it is denied ${when(card.expires_at)}`,
+    ...ifNobodyDecides(card, state),
     state.reminded > 0 ? `Reminded ${state.reminded} time${state.reminded === 1 ? '' : 's'}` : null,
   ];
   return [who, then]
     .map((parts) => parts.filter((part) => part !== null).join('  ·  '))
     .filter((text) => text !== '')
     .map(note);
+}
+
+/** Who was asked besides, and what happens next and when. Names, not mentions: whose turn it is not hears nothing yet. */
+function ifNobodyDecides({ escalations = [], expires_at }: ApprovalCard, { escalated = 0 }: Pending): string[] {
+  const asked = escalations.slice(0, escalated).map(({ to }) => place(to));
+  const next = escalations[escalated];
+  const then = [
+    ...(next === undefined ? [] : [`${place(next.to)} is asked ${when(next.at)}`]),
+    ...(expires_at === null ? [] : [`it is denied ${when(expires_at)}`]),
+  ];
+  return [
+    ...(asked.length === 0 ? [] : [`Also asked: ${asked.join(', ')}`]),
+    ...(then.length === 0 ? [] : [`If nobody decides, ${then.join(', and ')}`]),
+  ];
+}
+
+/** Channels by mention, which notifies nobody. */
+function place(name: string): string {
+  return /^#[CG][A-Z0-9]+$/.test(name) ? `<${name}>` : `*${escapeWithin(name, 100)}*`;
 }
 
 /** Mentions, which everybody sees as names and which notify the people they name; the sentence where there are none. */
@@ -131,8 +163,9 @@ function namesOf(people: readonly Person[]): string {
   return people.map(({ name }) => `*${escapeWithin(name, 100)}*`).join(', ');
 }
 
-function buttons(card: ApprovalCard, thread: string): KnownBlock {
-  const value = JSON.stringify({ approval_id: card.approval_id, thread } satisfies ButtonValue);
+/** @param at of the conversation that the card is about */
+export function buttons(card: ApprovalCard, at: Omit<ButtonValue, 'approval_id'>): KnownBlock {
+  const value = JSON.stringify({ approval_id: card.approval_id, ...at } satisfies ButtonValue);
   const button = (action_id: string, text: string): Button => {
     return { type: 'button', action_id, value, text: { type: 'plain_text', text } };
   };
@@ -143,21 +176,51 @@ function buttons(card: ApprovalCard, thread: string): KnownBlock {
       { ...button(APPROVE_ACTION, 'Approve'), style: 'primary' },
       ...(card.for_session === undefined ? [] : [button(APPROVE_SESSION_ACTION, 'Approve for this session')]),
       { ...button(DENY_ACTION, 'Deny'), style: 'danger' },
+      ...(hasMore(card) ? [button(DETAILS_ACTION, 'Show details')] : []),
     ],
   };
 }
 
+/** There is more to see than the card shows. */
+function hasMore(card: ApprovalCard): boolean {
+  return card.private_detail === true || card.detail.length > CARD_DETAIL;
+}
+
+/** What the agent said, small. */
+export function whyBlocks(why: string | null | undefined): KnownBlock[] {
+  return why ? [note(`:speech_balloon: ${escapeWithin(why, 2 * WHY)}`)] : [];
+}
+
 /** The card in its true state; only a pending one has buttons. */
 export function approvalBlocks(card: ApprovalCard, thread: string): KnownBlock[] {
-  const header: KnownBlock = { type: 'header', text: { type: 'plain_text', text: shorten(heading(card), HEADER) } };
-  const summary: KnownBlock = {
-    type: 'section',
-    text: { type: 'mrkdwn', text: escapeWithin(card.summary || card.tool_name, SUMMARY) },
-  };
-  if (card.state.status === 'pending') {
-    return [header, summary, ...code(card.detail, PIECES, PIECE), ...asking(card, card.state), buttons(card, thread)];
+  const { state } = card;
+  const head: KnownBlock[] = [
+    { type: 'header', text: { type: 'plain_text', text: shorten(heading(card), HEADER) } },
+    ...(card.about === undefined ? [] : [note(aboutLine(card.about))]),
+    summaryBlock(card),
+  ];
+  if (state.status !== 'pending') {
+    return [...head, ...code(card.detail, 1, SHORT_DETAIL, "the session's log has them."), note(outcome(state))];
   }
-  return [header, summary, ...code(card.detail, 1, SHORT_DETAIL), note(outcome(card.state))];
+  const secret = ':lock: What exactly it will do is shown to those who may decide, by *Show details*.';
+  return [
+    ...head,
+    ...whyBlocks(card.why),
+    ...code(card.detail, 1, CARD_DETAIL, 'press *Show details*.'),
+    ...(card.private_detail === true ? [note(secret)] : []),
+    ...asking(card, state),
+    buttons(card, { thread }),
+  ];
+}
+
+/** @param length at most so many characters, escaped */
+export function summaryBlock(card: Pick<ApprovalCard, 'summary' | 'tool_name'>, length = SUMMARY): KnownBlock {
+  return { type: 'section', text: { type: 'mrkdwn', text: escapeWithin(card.summary || card.tool_name, length) } };
+}
+
+function aboutLine({ link }: { link: string | null }): string {
+  const there = link === null ? 'another conversation' : `<${escape(link)}|another conversation>`;
+  return `:arrow_upper_right: Asked in ${there}, where nobody decided in time.`;
 }
 
 /** The same in one line, for notifications and screen readers; markup is not yet escaped. */

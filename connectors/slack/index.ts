@@ -23,6 +23,7 @@ import { findDelivery } from './lookup.ts';
 import { cut, readableText } from './mrkdwn.ts';
 import { createNames } from './names.ts';
 import type { Identity } from './parse.ts';
+import { permalinkOf, reach } from './reach.ts';
 import { fallbackText, markdownOf, render, TEXT_LIMIT } from './render.ts';
 import { createSocketLink, type SocketLink } from './socket-link.ts';
 import { createStatus } from './status.ts';
@@ -248,5 +249,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     setStatus: status.set,
 
     whisper,
+
+    reach: (target, tenant, signal) => reach(client, target, tenant ?? connected().identity.tenant, signal),
+    permalinkOf: (_conversation, ref, signal) => permalinkOf(client, messageOfRef(ref), signal),
   };
 }

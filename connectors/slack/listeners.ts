@@ -2,25 +2,11 @@ import { App, type AuthorizeResult, type Logger as BoltLogger, type Receiver as 
 import type { ConversationKey, Kept, Person, Receipt, Receiver } from '../../src/chat/connector.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
-import { APPROVE_ACTION, APPROVE_SESSION_ACTION, DENY_ACTION } from './approval-blocks.ts';
+import { listenForApprovals } from './approval-listeners.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import type { SlackClient } from './client.ts';
-import { SLACK } from './conversation-id.ts';
-import { DENY_VIEW, denyModal, REASON_BLOCK } from './deny-modal.ts';
 import { type InFlight, StoppingError } from './in-flight.ts';
-import {
-  type Click,
-  decisionOf,
-  type Identity,
-  parseClick,
-  parseMessage,
-  parseStop,
-  parseSubmission,
-} from './parse.ts';
-
-/** Within the three seconds a trigger id lives. */
-const MODAL_MS = 2_500;
-const NOT_RECORDED = 'Your decision could not be recorded just now. Please press the button again.';
+import { type Identity, parseMessage, parseStop } from './parse.ts';
 
 export interface ListenerParts {
   bolt: BoltReceiver;
@@ -44,7 +30,7 @@ export interface ListenerParts {
  * again. Until then Slack is asked for nothing; only the modal of a denial is opened first, because it is what that click does.
  */
 export function createListeners(parts: ListenerParts): App {
-  const { bolt, boltLogger, logger, client, inFlight, connected, tell } = parts;
+  const { bolt, boltLogger, logger, inFlight, connected, tell } = parts;
 
   const app = new App({
     receiver: bolt,
@@ -105,73 +91,7 @@ export function createListeners(parts: ListenerParts): App {
     );
   });
 
-  /** Resolves when it is kept. @throws what the receiver threw, after telling the person */
-  async function decide(
-    from: Omit<Click, 'trigger_id'>,
-    decision: 'allow' | 'deny',
-    reason: string | null,
-    for_session = false,
-  ): Promise<void> {
-    const { identity, receiver } = connected();
-    const asked = decisionOf(from, decision, reason, identity);
-    const inbound = for_session ? { ...asked, for_session } : asked;
-    try {
-      feedback(await receiver.decision(inbound), inbound.conversation, inbound.person, from.response_url);
-    } catch (error) {
-      const receipt = Promise.resolve({ effect: 'refused' as const, text: NOT_RECORDED });
-      feedback({ receipt }, inbound.conversation, inbound.person, from.response_url);
-      throw error;
-    }
-  }
-
-  app.action(APPROVE_ACTION, async ({ body, ack }) => {
-    const click = parseClick(body);
-    if (click !== null) await decide(click, 'allow', null);
-    await ack();
-  });
-
-  app.action(APPROVE_SESSION_ACTION, async ({ body, ack }) => {
-    const click = parseClick(body);
-    if (click !== null) await decide(click, 'allow', null, true);
-    await ack();
-  });
-
-  app.action(DENY_ACTION, async ({ body, ack }) => {
-    const click = parseClick(body);
-    const opened = click === null || (await askWhy(click));
-    if (!opened) await decide(click, 'deny', null);
-    await ack();
-  });
-
-  /** False when no modal can be shown: the denial then goes without a reason, rather than not at all. */
-  async function askWhy(click: Click): Promise<boolean> {
-    const { channel, thread, approval_id, response_url } = click;
-    const memory = { channel, thread, approval_id, ...(response_url !== undefined && { response_url }) };
-    try {
-      const view = denyModal(memory);
-      await client.call((web) => web.views.open({ trigger_id: click.trigger_id, view }), AbortSignal.timeout(MODAL_MS));
-      return true;
-    } catch (error) {
-      logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack opened no modal, denying without a reason');
-      return false;
-    }
-  }
-
-  app.view(DENY_VIEW, async ({ body, ack }) => {
-    const submission = parseSubmission(body);
-    if (submission === null) {
-      await ack();
-      return;
-    }
-    try {
-      await decide({ ...submission, response_url: submission.response_url }, 'deny', submission.reason);
-      await ack();
-    } catch (error) {
-      // The modal stays open with what was typed; pressing Deny again is another attempt at the same decision.
-      logger.error({ reason: withoutSecrets(messageOf(error)), connector: SLACK }, 'slack denial not recorded');
-      await ack({ response_action: 'errors', errors: { [REASON_BLOCK]: NOT_RECORDED } });
-    }
-  });
+  listenForApprovals(app, { ...parts, feedback });
 
   return app;
 }

@@ -40,8 +40,8 @@ const stopCallback = z.object({
 
 const clickBody = z.object({
   user: z.object({ id: z.string() }),
-  channel: z.object({ id: z.string() }),
-  container: z.object({ message_ts: z.string() }),
+  channel: z.object({ id: z.string() }).optional(),
+  container: z.object({ message_ts: z.string().optional(), view_id: z.string().optional() }),
   trigger_id: z.string(),
   response_url: z.string().optional(),
   actions: z.array(z.object({ action_id: z.string(), action_ts: z.string(), value: z.string().optional() })).min(1),
@@ -115,6 +115,8 @@ export interface Click {
   approval_id: string;
   trigger_id: string;
   response_url: string | undefined;
+  /** The button stands in a list in this channel, and the conversation may be another. */
+  list?: string | undefined;
 }
 
 export function parseClick(body: unknown): Click | null {
@@ -123,12 +125,15 @@ export function parseClick(body: unknown): Click | null {
   const button = parseButtonValue(action?.value ?? '');
   if (!parsed.success || action === undefined || button === null) return null;
   const { user, channel, container, trigger_id, response_url } = parsed.data;
+  const at = button.channel ?? channel?.id;
+  if (at === undefined) return null;
   return {
     // One press has one action_ts, however often its delivery is repeated.
-    event_id: `click:${channel.id}:${container.message_ts}:${user.id}:${action.action_ts}`,
+    event_id: `click:${channel?.id ?? ''}:${container.message_ts ?? container.view_id ?? ''}:${user.id}:${action.action_ts}`,
     user: user.id,
-    channel: channel.id,
+    channel: at,
     thread: button.thread,
+    ...(button.channel !== undefined && channel !== undefined && { list: channel.id }),
     approval_id: button.approval_id,
     trigger_id,
     response_url,
@@ -141,6 +146,7 @@ const clickMemory = z.object({
   thread: z.string(),
   approval_id: z.string(),
   response_url: z.string().optional(),
+  list: z.string().optional(),
 });
 
 export type ClickMemory = z.infer<typeof clickMemory>;
@@ -162,6 +168,16 @@ export function parseSubmission(body: unknown): Submission | null {
     Object.values(block).map((input) => input.value?.trim()),
   );
   return { ...memory.data, event_id: `view:${view.id}:${user.id}`, user: user.id, reason: reason || null };
+}
+
+const commandBody = z.object({ user_id: z.string(), channel_id: z.string(), response_url: z.string() });
+
+/** Who typed a command, where, and how they are answered. */
+export function parseCommand(body: unknown): { user: string; channel: string; response_url: string } | null {
+  const parsed = commandBody.safeParse(body);
+  if (!parsed.success) return null;
+  const { user_id: user, channel_id: channel, response_url } = parsed.data;
+  return { user, channel, response_url };
 }
 
 function jsonOf(text: string): unknown {

@@ -1,5 +1,6 @@
 import { type Response, Router } from 'express';
 import type { Person, Receipt } from '../../src/chat/connector.ts';
+import { keyOf } from './conversation-id.ts';
 import { conversationOf, refuseUnknown } from './conversation-routes.ts';
 import { type MessageDocument, wireMessage } from './message-document.ts';
 import { decisionBody, newMessageBody, parseDecision, parseMessage, parseStop, stopBody } from './parse.ts';
@@ -7,7 +8,7 @@ import { parseInput, Refusal } from './refusal.ts';
 import { titleOf } from './render.ts';
 import { personOf } from './session-routes.ts';
 import type { WebDeps } from './web-deps.ts';
-import type { PostedMessage } from './wire.ts';
+import type { DetailsBody, PostedMessage } from './wire.ts';
 
 /** What people do in a conversation: say something, decide, stop. */
 export function createMessageRouter(deps: WebDeps): Router {
@@ -39,6 +40,19 @@ export function createMessageRouter(deps: WebDeps): Router {
     }
     const { receipt } = await deps.receiver().decision(parseDecision(id, personOf(response), body));
     response.json(await receipt);
+  });
+
+  router.get('/conversations/:conversation/approvals/:approval', async (request, response) => {
+    const { id } = conversationOf(response);
+    const { approval: approval_id } = request.params;
+    if (!(await deps.messages.hasApproval(id, approval_id))) {
+      throw new Refusal(404, 'not_found', 'There is no such approval in this conversation.');
+    }
+    const from = { conversation: keyOf(id), person: personOf(response), approval_id };
+    const details = await deps.receiver().details(from);
+    if ('refused' in details) throw new Refusal(403, 'not_allowed', details.refused);
+    const body: DetailsBody = details;
+    response.json(body);
   });
 
   router.post('/conversations/:conversation/stop', async (request, response) => {

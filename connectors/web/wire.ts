@@ -96,6 +96,14 @@ export interface ReceiptBody {
   text: string | null;
 }
 
+/** `GET /web/conversations/:id/approvals/:approval`, for whoever may see them. */
+export interface DetailsBody {
+  summary: string;
+  why: string | null;
+  /** Every argument as it is. */
+  detail: string;
+}
+
 export interface PostedMessage {
   message: WebMessage;
   receipt: ReceiptBody;

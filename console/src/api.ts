@@ -2,6 +2,7 @@ import type {
   AgentChoice,
   ConversationDetail,
   ConversationSummary,
+  DetailsBody,
   ErrorBody,
   Page,
   Person,
@@ -59,6 +60,8 @@ export const api = {
       ...(choice === 'allow_for_session' && { for_session: true }),
       ...(reason && { reason }),
     }),
+  details: (id: string, approval_id: string) =>
+    call<DetailsBody>('GET', `/web/conversations/${id}/approvals/${encodeURIComponent(approval_id)}`),
   stop: (id: string) => call<ReceiptBody>('POST', `/web/conversations/${id}/stop`, { client_id: createClientId() }),
 };
 

@@ -49,6 +49,7 @@ const EVENT_TYPES: Record<EventType, true> = {
   'deckhand.tool_started': true,
   'deckhand.approval_requested': true,
   'deckhand.approval_reminded': true,
+  'deckhand.approval_escalated': true,
   'deckhand.approval_voted': true,
   'deckhand.approval_decided': true,
   'deckhand.approval_reused': true,

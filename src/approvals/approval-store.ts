@@ -1,7 +1,15 @@
 import type { Collection, Db, Document } from 'mongodb';
 import type { Actor } from '../session/event.ts';
 import type { SessionRef } from '../session/log.ts';
-import { type Approval, type Decision, type Outcome, quorumOf, type Vote } from './approval.ts';
+import {
+  type Approval,
+  type Decision,
+  type Escalation,
+  escalationDue,
+  type Outcome,
+  quorumOf,
+  type Vote,
+} from './approval.ts';
 
 const APPROVALS = 'approvals';
 
@@ -16,6 +24,7 @@ export async function createApprovalIndexes(db: Db): Promise<void> {
       { key: { session_id: 1, tool_use_id: 1 } },
       { key: { workspace_id: 1, status: 1, requested_at: 1 } },
       { key: { remind_at: 1 }, partialFilterExpression: { status: 'pending' }, name: 'remind_due' },
+      { key: { escalate_at: 1 }, partialFilterExpression: { status: 'pending' }, name: 'escalation_due' },
       { key: { expires_at: 1 }, partialFilterExpression: { status: 'pending' }, name: 'expiry_due' },
       { key: { requested_at: 1 }, partialFilterExpression: { status: 'pending' }, name: 'pending' },
       { key: { 'decision.at': 1 }, partialFilterExpression: { appended: false }, name: 'unappended' },
@@ -61,6 +70,10 @@ export interface ApprovalStore {
   /** One pending record whose reminder is due, for this caller alone until `until`. */
   claimReminder(now: Date, until: Date): Promise<Approval | null>;
   confirmReminder(approval: Approval): Promise<void>;
+  /** One pending record whose next escalation is due, for this caller alone until `until`. */
+  claimEscalation(now: Date, until: Date): Promise<Approval | null>;
+  /** The step stands in the log; any number of times. */
+  confirmEscalation(approval: Approval, step: number, escalation: Escalation): Promise<void>;
   /** Sessions with a pending record, oldest question first. */
   pendingSessions(limit: number): Promise<SessionRef[]>;
   /** A deleted session's records go with it. */
@@ -93,7 +106,7 @@ export function createApprovalStore(db: Db): ApprovalStore {
     settle: (approval, outcome, decision, appended) =>
       approvals.findOneAndUpdate(
         pendingOf(approval),
-        { $set: { status: outcome, decision, appended, remind_at: null }, $unset: { voted_at: '' } },
+        { $set: { status: outcome, decision, appended, remind_at: null, escalate_at: null }, $unset: { voted_at: '' } },
         { returnDocument: 'after' },
       ),
 
@@ -114,7 +127,7 @@ export function createApprovalStore(db: Db): ApprovalStore {
         .toArray(),
 
     async overrule(approval, outcome, decision) {
-      const changed = { status: outcome, decision, appended: true, remind_at: null };
+      const changed = { status: outcome, decision, appended: true, remind_at: null, escalate_at: null };
       await approvals.updateOne(
         { _id: approval._id, workspace_id: approval.workspace_id },
         { $set: changed, $unset: { voted_at: '' } },
@@ -154,6 +167,20 @@ export function createApprovalStore(db: Db): ApprovalStore {
       await approvals.updateOne(
         { _id: approval._id, workspace_id: approval.workspace_id },
         { $set: { remind_at: null, reminded: approval.reminded + 1 } },
+      );
+    },
+
+    claimEscalation: (now, until) =>
+      approvals.findOneAndUpdate(
+        { status: 'pending', escalate_at: { $lte: now } },
+        { $set: { escalate_at: until } },
+        { sort: { escalate_at: 1 }, returnDocument: 'after' },
+      ),
+
+    async confirmEscalation(approval, step, escalation) {
+      await approvals.updateOne(
+        { ...pendingOf(approval), [`escalations.${step - 1}`]: { $exists: false } },
+        { $push: { escalations: escalation }, $set: { escalate_at: escalationDue(approval, step + 1) } },
       );
     },
 
@@ -200,6 +227,7 @@ function voteUpdate(approval: Approval, vote: Omit<Vote, 'appended'>): Document[
         decision: { $cond: [isLast, decision, '$decision'] },
         appended: { $cond: [isLast, false, '$appended'] },
         remind_at: { $cond: [isLast, null, '$remind_at'] },
+        escalate_at: { $cond: [isLast, null, { $ifNull: ['$escalate_at', null] }] },
         // The decision names all who approved.
         voted_at: { $cond: [isLast, '$$REMOVE', vote.at] },
       },

@@ -29,6 +29,7 @@ export interface Approval {
   tool_name: string;
   summary: string;
   detail: string;
+  why?: string;
   requested_by: Actor | null;
   policy: ApprovalPolicy;
   /** Where the log asked: what follows from it stands after this place. */
@@ -45,8 +46,17 @@ export interface Approval {
   reminded: number;
   /** When the next reminder is due; null when none is. */
   remind_at: Date | null;
+  /** Who was asked besides, in order; absent in records from before there were escalations. */
+  escalations?: Escalation[];
+  /** When the next one is due; null when none is. */
+  escalate_at?: Date | null;
   /** When it denies itself; null for never. */
   expires_at: Date | null;
+}
+
+export interface Escalation {
+  to: string;
+  at: Date;
 }
 
 export interface Decision {
@@ -65,6 +75,16 @@ export interface Vote {
   appended: boolean;
 }
 
+/** When a step of the policy's list is due, from 1; null when there is none. */
+export function escalationDue(
+  { policy, requested_at }: Pick<Approval, 'policy' | 'requested_at'>,
+  step: number,
+): Date | null {
+  const { escalate_after_ms, escalate_to = [] } = policy;
+  if (escalate_after_ms === undefined || step > escalate_to.length) return null;
+  return new Date(requested_at.getTime() + step * escalate_after_ms);
+}
+
 /** How many people have to approve. */
 export function quorumOf({ policy }: Pick<Approval, 'policy'>): number {
   return policy.quorum ?? 1;
@@ -78,6 +98,7 @@ export function approvalOf(
   const { event } = entry;
   const { remind_after_ms, expire_after_ms } = event.policy;
   const asked = Date.parse(event.processed_at);
+  const requested_at = new Date(asked);
   return {
     _id: event.approval_id,
     workspace_id: ref.workspace_id,
@@ -86,15 +107,18 @@ export function approvalOf(
     tool_name: event.tool_name,
     summary: event.summary,
     detail: event.detail,
+    ...(event.why === undefined ? {} : { why: event.why }),
     requested_by: event.requested_by,
     policy: event.policy,
     requested_seq: entry.seq,
-    requested_at: new Date(asked),
+    requested_at,
     status: 'pending',
     votes: [],
     decision: null,
     appended: true,
     reminded: 0,
+    escalations: [],
+    escalate_at: escalationDue({ policy: event.policy, requested_at }, 1),
     remind_at: remind_after_ms === null ? null : new Date(asked + remind_after_ms),
     expires_at: expire_after_ms === null ? null : new Date(asked + expire_after_ms),
   };

@@ -1,4 +1,4 @@
-import type { Actor, ApprovalPolicy } from '../session/event.ts';
+import type { Actor } from '../session/event.ts';
 import type { Approval } from './approval.ts';
 
 /** Whoever uses the API holds a key of the workspace, and could change the policy itself. */
@@ -12,24 +12,29 @@ function actorKey(actor: Actor): string {
   return `${actor.via}:${actor.id}`;
 }
 
+/** What says who may decide. */
+type Question = Pick<Approval, 'policy' | 'requested_by' | 'escalations'>;
+
 /** Somebody who would decide, and what is known of them. */
 export interface Decider {
   by: Actor;
   /** They decide from the conversation that the session belongs to. */
   in_conversation: boolean;
-  /** The policy's groups (`slack:group:S1`) that they are known to be in. */
-  groups?: readonly string[];
+  /** They are a guest there: where anyone may decide, guests may not. */
+  guest?: boolean;
+  /** Of the groups and channels that may decide, those that they are known to be in. */
+  belongs_to?: readonly string[];
 }
 
-/** The user groups that a policy names, of this connector. */
-export function groupsOf(policy: ApprovalPolicy, via: string): string[] {
-  return policy.approvers.filter((id) => id.startsWith(`${via}:group:`));
+/** Who may decide: what the policy names (nobody: anyone in the conversation), and who was asked besides. */
+export function decidersOf({ policy, escalations = [] }: Pick<Question, 'policy' | 'escalations'>): string[] {
+  return [...new Set([...policy.approvers, ...escalations.map(({ to }) => to)])];
 }
 
 /** Why this person may not decide, as a sentence for them; null when they may. */
 export function refusalFor(
-  approval: Pick<Approval, 'policy' | 'requested_by'>,
-  { by, in_conversation, groups = [] }: Decider,
+  approval: Question,
+  { by, in_conversation, guest = false, belongs_to = [] }: Decider,
   nameOf: (id: string) => string = idOf,
 ): string | null {
   const { policy, requested_by } = approval;
@@ -37,23 +42,23 @@ export function refusalFor(
     return 'You asked for this, so somebody else has to decide it.';
   }
   if (by.via === API) return null;
+  if (policy.approvers.length === 0 && in_conversation && !guest) return null;
+  const deciders = decidersOf(approval);
+  if ([actorKey(by), ...belongs_to].some((id) => deciders.includes(id))) return null;
   if (policy.approvers.length === 0) {
-    return in_conversation ? null : 'Only people in the conversation may decide this.';
+    return guest ? 'Guests may not decide this.' : 'Only people in the conversation may decide this.';
   }
-  if ([actorKey(by), ...groups].some((id) => policy.approvers.includes(id))) return null;
   return `You may not decide this. Who may: ${describeApprovers(approval, nameOf)}.`;
 }
 
 /** Who may decide, in words that fit `Who may decide: …`. */
-export function describeApprovers(
-  approval: Pick<Approval, 'policy' | 'requested_by'>,
-  nameOf: (id: string) => string = idOf,
-): string {
+export function describeApprovers(approval: Question, nameOf: (id: string) => string = idOf): string {
   const { approvers, four_eyes } = approval.policy;
   const except = four_eyes && approval.requested_by !== null ? ` except ${approval.requested_by.name}` : '';
   if (approvers.length === 0) return `anyone in this conversation${except}`;
-  const shown = approvers.slice(0, SHOWN_APPROVERS).map(nameOf);
-  const more = approvers.length - shown.length;
+  const deciders = decidersOf(approval);
+  const shown = deciders.slice(0, SHOWN_APPROVERS).map(nameOf);
+  const more = deciders.length - shown.length;
   return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}${except}`;
 }
 

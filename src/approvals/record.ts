@@ -20,6 +20,7 @@ export async function recordApprovals(
   for (const entry of entries) {
     if (isEntry(entry, 'deckhand.approval_requested')) await deps.store.insert(approvalOf(ref, entry));
     if (isEntry(entry, 'deckhand.approval_voted')) await recordVote(deps.store, ref, entry.event);
+    if (isEntry(entry, 'deckhand.approval_escalated')) await recordEscalation(deps.store, ref, entry.event);
     if (isEntry(entry, 'deckhand.approval_decided')) await recordDecided(deps.store, ref, entry.event);
   }
 }
@@ -31,7 +32,12 @@ export async function rebuildApprovals(
 ): Promise<void> {
   const entries = await deps.log.query({
     ...ref,
-    types: ['deckhand.approval_requested', 'deckhand.approval_voted', 'deckhand.approval_decided'],
+    types: [
+      'deckhand.approval_requested',
+      'deckhand.approval_voted',
+      'deckhand.approval_escalated',
+      'deckhand.approval_decided',
+    ],
     order: 'asc',
     limit: MOST_PER_SESSION,
   });
@@ -47,6 +53,16 @@ async function recordVote(
   if (approval === null) return;
   const { by, processed_at, for_session } = event;
   await store.confirmVote(approval, { by, at: new Date(processed_at), for_session });
+}
+
+async function recordEscalation(
+  store: ApprovalStore,
+  ref: SessionRef,
+  event: EventOf<'deckhand.approval_escalated'>,
+): Promise<void> {
+  const approval = await store.find(ref.workspace_id, event.approval_id);
+  if (approval === null) return;
+  await store.confirmEscalation(approval, event.step, { to: event.to, at: new Date(event.processed_at) });
 }
 
 async function recordDecided(

@@ -1,9 +1,6 @@
-import { NotFoundError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { appendOnce } from '../session/append-once.ts';
-import { newId } from '../session/id.ts';
 import { appendDecision, appendVote } from './append-decision.ts';
-import type { Approval } from './approval.ts';
+import { escalateDue, remindDue } from './ask-again.ts';
 import { type DecideDeps, expire, isDecided } from './decide.ts';
 
 /** Rows taken per round and kind. */
@@ -13,7 +10,7 @@ const REPAIR_EVERY_MS = 30_000;
 
 export interface TimerDeps extends DecideDeps {
   logger: Logger;
-  /** A decision that is not in the log after this, or a reminder claimed and not confirmed, is a dead process's. */
+  /** A decision that is not in the log after this, or a reminder or escalation claimed and not confirmed, is a dead process's. */
   lost_after_ms: number;
 }
 
@@ -23,8 +20,8 @@ export interface ApprovalTimers extends AsyncDisposable {
 }
 
 /**
- * Every `interval_ms`: finish what a dead process left undone, expire what is due, remind of what waits. Due times are
- * in MongoDB and each row is claimed atomically, so any number of replicas may run this.
+ * Every `interval_ms`: finish what a dead process left undone, expire what is due, ask others and remind of what waits. Due
+ * times are in MongoDB and each row is claimed atomically, so any number of replicas may run this.
  */
 export function startApprovalTimers(deps: TimerDeps, interval_ms: number): ApprovalTimers {
   let running: Promise<void> | null = null;
@@ -39,6 +36,7 @@ export function startApprovalTimers(deps: TimerDeps, interval_ms: number): Appro
       await attempt('repair', deps.repair.run);
     }
     await attempt('expiry', expireDue);
+    await attempt('escalations', escalateDue);
     await attempt('reminders', remindDue);
   }
 
@@ -87,40 +85,4 @@ async function finishVotes(deps: TimerDeps): Promise<void> {
 async function expireDue(deps: TimerDeps): Promise<void> {
   const now = new Date(deps.now());
   for (const approval of await deps.store.expired(now, BATCH)) await expire(deps, approval, now);
-}
-
-async function remindDue(deps: TimerDeps): Promise<void> {
-  for (let count = 0; count < BATCH; count++) {
-    const now = deps.now();
-    const approval = await deps.store.claimReminder(new Date(now), new Date(now + deps.lost_after_ms));
-    if (approval === null) return;
-    await remind(deps, approval, now);
-    await deps.store.confirmReminder(approval);
-  }
-}
-
-async function remind(deps: TimerDeps, approval: Approval, now: number): Promise<void> {
-  const { _id, tool_use_id, workspace_id, session_id } = approval;
-  const event = {
-    id: newId('sevt', now),
-    processed_at: new Date(now).toISOString(),
-    type: 'deckhand.approval_reminded' as const,
-    approval_id: _id,
-    tool_use_id,
-  };
-  try {
-    await appendOnce(
-      deps.log,
-      { workspace_id, session_id },
-      {
-        after_seq: approval.requested_seq,
-        entries: [{ event }],
-        isThere: (entry) =>
-          (entry.event.type === 'deckhand.approval_reminded' || entry.event.type === 'deckhand.approval_decided') &&
-          entry.event.approval_id === _id,
-      },
-    );
-  } catch (error) {
-    if (!(error instanceof NotFoundError)) throw error;
-  }
 }

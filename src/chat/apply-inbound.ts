@@ -16,12 +16,12 @@ const MAX_TEXT = 100_000;
 export interface ApplyDeps {
   inbound: InboundStore;
   log: SessionLog;
-  approvals: Pick<Approvals, 'find' | 'decide'>;
+  approvals: Pick<Approvals, 'find' | 'decide' | 'listPending'>;
   directory: SessionDirectory;
   conversations: ConversationStore;
   channels: Pick<ChannelSettingsStore, 'of'>;
   positions: LRUCache<string, number>;
-  connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'groups' | 'readable' | 'whisper'>>;
+  connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'isGuest' | 'groups' | 'readable' | 'whisper'>>;
   /** Something was put into this session's log: delivery may want to watch it. */
   received(session: LaneSession): void;
 }

@@ -79,6 +79,10 @@ export interface Receiver {
   message(message: InboundMessage): Promise<Kept>;
   decision(decision: InboundDecision): Promise<Kept>;
   stop(stop: InboundStop): Promise<Kept>;
+  /** Look, without any effect: all of what will be done, for whoever may see it. @throws when it cannot be read */
+  details(from: { conversation: ConversationKey; person: Person; approval_id: string }): Promise<ApprovalDetails>;
+  /** Look, without any effect: what waits for this person, oldest first. @throws when it cannot be read */
+  waiting(from: { conversation: ConversationKey; person: Person }): Promise<WaitingApprovals>;
 }
 
 /** What leaves. Everything carries the id of its delivery, which the platform must keep with the message. */
@@ -102,8 +106,12 @@ export interface ApprovalCard {
   tool_name: string;
   /** What will be done, in words. */
   summary: string;
-  /** The exact command or arguments. */
+  /** The exact command or arguments, at most 3,000 characters; empty when they are private. */
   detail: string;
+  /** They are not for the conversation: whoever may decide asks for them (`Receiver.details`). */
+  private_detail?: true;
+  /** What the agent said before it asked, shortened. */
+  why?: string;
   requested_by: Person | null;
   /** Names or a sentence: who may decide. */
   approvers: string;
@@ -113,6 +121,10 @@ export interface ApprovalCard {
   quorum?: number;
   /** Whoever approves may do so for the rest of the session: for all calls of this tool, or for these very arguments. */
   for_session?: 'tool' | 'arguments';
+  /** Who is asked besides when nobody decides, in order, and when (ISO); absent: nobody. */
+  escalations?: { to: string; at: string }[];
+  /** The card of the conversation that it is about, for one that stands elsewhere. Null: it has no address. */
+  about?: { link: string | null };
   /** ISO time when it denies itself, or null. */
   expires_at: string | null;
   state:
@@ -121,6 +133,8 @@ export interface ApprovalCard {
         reminded: number;
         /** Who has approved so far, where several have to. */
         approved_by?: Person[];
+        /** How many of the escalations have taken place. */
+        escalated?: number;
       }
     | {
         status: 'allowed' | 'denied';
@@ -136,8 +150,35 @@ export interface ApprovalCard {
     | { status: 'expired' | 'withdrawn'; at: string };
 }
 
+/** A call whole, or why this person may not see it. */
+export type ApprovalDetails =
+  | { refused: string }
+  | {
+      summary: string;
+      why: string | null;
+      /** Every argument as it is, of any length. */
+      detail: string;
+    };
+
+export interface WaitingApprovals {
+  /** At most ten. */
+  approvals: WaitingApproval[];
+  /** How many wait besides. */
+  more: number;
+}
+
+export interface WaitingApproval {
+  card: ApprovalCard;
+  agent_name: string;
+  /** Where it was asked: a decision counts as made there. Null: in no chat. */
+  conversation: ConversationKey | null;
+  /** ISO. */
+  asked_at: string;
+}
+
+/** Somebody or somewhere that the platform has a name for. */
 export interface Mention {
-  kind: 'person' | 'group';
+  kind: 'person' | 'group' | 'channel';
   /** The platform's own id. */
   id: string;
 }
@@ -209,6 +250,15 @@ export interface Connector {
   setStatus(conversation: ConversationKey, status: Status, signal: AbortSignal): Promise<void>;
   /** Say something to one person only, in the conversation. Best effort. */
   whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
+
+  /**
+   * The places in which these can be asked something: a person's own, a channel, each member's of a group. Absent: nobody
+   * can be reached who is not in a conversation. `tenant`: of the installation that asks, null when it is another platform's.
+   * Same errors as `post`.
+   */
+  reach?(target: Mention, tenant: string | null, signal: AbortSignal): Promise<ConversationKey[]>;
+  /** The address of a message, for people who may open it; null when it has none. Same errors as `post`. */
+  permalinkOf?(conversation: ConversationKey, ref: PostRef, signal: AbortSignal): Promise<string | null>;
 }
 
 /** Groups of people that somebody on the platform keeps. Nothing here rejects: a platform that does not answer knows nothing. */

@@ -26,17 +26,22 @@ export interface DeliveryStore {
   get(id: string): Promise<Delivery | null>;
   /** What came to it. One that is posted or failed does not become live again, whoever is late with saying so. */
   record(id: string, change: Partial<Pick<Delivery, 'state' | 'ref' | 'outgoing'>>): Promise<void>;
+  /** The cards of an approval, wherever they stand. */
+  cards(session_id: string, approval_id: string): Promise<Delivery[]>;
   /** Live posts of a session that never became final. */
   live(session_id: string): Promise<Delivery[]>;
 }
 
 export async function createDeliveryIndexes(db: Db): Promise<void> {
-  await db
-    .collection('deliveries')
-    .createIndexes([
-      { key: { session_id: 1 } },
-      { key: { session_id: 1, claimed_at: 1 }, name: 'growing', partialFilterExpression: { state: 'live' } },
-    ]);
+  await db.collection('deliveries').createIndexes([
+    { key: { session_id: 1 } },
+    {
+      key: { session_id: 1, 'outgoing.card.approval_id': 1 },
+      name: 'cards',
+      partialFilterExpression: { 'outgoing.kind': 'approval' },
+    },
+    { key: { session_id: 1, claimed_at: 1 }, name: 'growing', partialFilterExpression: { state: 'live' } },
+  ]);
 }
 
 /** A deleted session leaves nothing of what it said behind. Safe to call again. */
@@ -66,6 +71,8 @@ export function createDeliveryStore(db: Db): DeliveryStore {
       const open = change.state === 'live' ? { state: { $in: ['claimed', 'live'] as Delivery['state'][] } } : {};
       await deliveries.updateOne({ _id: id, ...open }, { $set: change });
     },
+    cards: (session_id, approval_id) =>
+      deliveries.find({ session_id, 'outgoing.kind': 'approval', 'outgoing.card.approval_id': approval_id }).toArray(),
     live: (session_id) => deliveries.find({ session_id, state: 'live' }).sort({ claimed_at: 1 }).toArray(),
   };
 }

@@ -2,7 +2,7 @@ import type { Connector, Mention } from './connector.ts';
 
 type Namer = Pick<Connector, 'nameOf' | 'groups'>;
 
-/** What people and groups of a policy are called, by the ids that it has them under (`slack:U1`, `slack:group:S1`). */
+/** What people, groups and channels of a policy are called, by the ids that it has them under (`slack:group:S1`). */
 export type NameOf = (id: string) => string;
 
 /** Ask the platforms, once for each id. Never rejects: what nobody knows is called by its id there. */
@@ -10,14 +10,24 @@ export async function namesOf(connectors: ReadonlyMap<string, Namer>, ids: reado
   const names = new Map<string, string>();
   await Promise.all(
     ids.map(async (key) => {
-      const { via, kind, id } = targetOf(key);
-      const connector = connectors.get(via);
-      const asked = kind === 'group' ? connector?.groups?.nameOf(id) : connector?.nameOf({ id, name: id });
-      const name = (await asked) ?? id;
-      names.set(key, kind === 'group' ? `@${name}` : name);
+      const target = targetOf(key);
+      names.set(key, await nameOf(connectors.get(target.via), target));
     }),
   );
   return (key) => names.get(key) ?? targetOf(key).id;
+}
+
+async function nameOf(connector: Namer | undefined, { kind, id }: Target): Promise<string> {
+  switch (kind) {
+    case 'person':
+      return (await connector?.nameOf({ id, name: id })) ?? id;
+    case 'group':
+      return `@${(await connector?.groups?.nameOf(id)) ?? id}`;
+    case 'channel':
+      return `#${id}`;
+    default:
+      return kind satisfies never;
+  }
 }
 
 /** Whom the platform itself can mention, of those that a policy names. */
@@ -28,8 +38,14 @@ export function mentionsOf(ids: readonly string[], via: string): Mention[] {
     .map(({ kind, id }) => ({ kind, id }));
 }
 
-function targetOf(key: string): { via: string; kind: 'person' | 'group'; id: string } {
+/** Somebody or somewhere that a policy names, on the platform `via`. */
+export interface Target extends Mention {
+  via: string;
+}
+
+/** `slack:U1`, `slack:group:S1`, `slack:channel:C1`. */
+export function targetOf(key: string): Target {
   const [via = '', ...rest] = key.split(':');
-  if (rest[0] === 'group') return { via, kind: 'group', id: rest.slice(1).join(':') };
-  return { via, kind: 'person', id: rest.join(':') };
+  const kind = rest[0] === 'group' || rest[0] === 'channel' ? rest[0] : 'person';
+  return { via, kind, id: (kind === 'person' ? rest : rest.slice(1)).join(':') };
 }

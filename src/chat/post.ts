@@ -112,7 +112,8 @@ export function find(deps: PostDeps, deliveryId: string): Promise<PostRef | null
   return deps.connector.find(deps.conversation, deliveryId, deps.calls);
 }
 
-const ANEW = '.anew';
+/** What stands for a delivery whose message could not be edited has its id with this behind it. */
+export const ANEW = '.anew';
 
 /** Let a standing message say this. One that cannot be edited (somebody deleted it) is posted anew. */
 async function restate(deps: PostDeps, ref: PostRef, outgoing: Outgoing): Promise<PostRef> {
@@ -175,7 +176,8 @@ function messageOfDelivery(id: string): string {
   return id.split('.', 1)[0] ?? id;
 }
 
-async function untilDone<T>(deps: PostDeps, work: () => Promise<T>): Promise<T> {
+/** Try until the platform has answered. @throws PostRefusedError, PlatformFailedError */
+export async function untilDone<T>(deps: PostDeps, work: () => Promise<T>): Promise<T> {
   for (let failures = 0; ; ) {
     refuseUnlessHeld(deps);
     deps.signal.throwIfAborted();

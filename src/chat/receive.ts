@@ -8,6 +8,7 @@ import type { Kept, Receipt, Receiver } from './connector.ts';
 import { createConversationStore } from './conversation-store.ts';
 import { createInboundStore, type Inbound, type KeptInbound } from './inbound-store.ts';
 import { createLines } from './lines.ts';
+import { detailsOf, waitingFor } from './look-at-approvals.ts';
 import { createRoom } from './room.ts';
 
 /**
@@ -209,6 +210,8 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     },
     decision: (decision) => receive({ kind: 'decision', decision }),
     stop: (stop) => receive({ kind: 'stop', stop }),
+    details: (from) => detailsOf(deps, from),
+    waiting: (from) => waitingFor(deps, from),
 
     startSweep(interval_ms) {
       timer ??= setInterval(() => {

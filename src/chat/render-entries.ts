@@ -1,9 +1,7 @@
-import { describeApprovers } from '../approvals/policy.ts';
-import type { Actor, EventOf, LogEntry, SessionEvent } from '../session/event.ts';
+import type { EventOf, LogEntry, SessionEvent } from '../session/event.ts';
 import { derivedId } from '../session/id.ts';
-import type { ApprovalCard, Outgoing, Person, ToolActivity } from './connector.ts';
+import type { Outgoing, ToolActivity } from './connector.ts';
 import { textOfBlocks } from './live.ts';
-import { mentionsOf, type NameOf } from './names.ts';
 import { splitMarkdown } from './split.ts';
 
 /** How a call is named to people; the tools know (`describe` in src/tools/tool.ts). */
@@ -55,70 +53,6 @@ export function messagePosts(event: EventOf<'agent.message'>, context: RenderCon
 
 export function notice(event_id: string, level: 'info' | 'error', markdown: string, context: RenderContext): Outgoing {
   return { kind: 'notice', delivery_id: deliveryId(event_id), level, markdown, agent_name: context.agent_name };
-}
-
-/** The card of a question, on the platform `via`. */
-export function approvalPost(
-  event: EventOf<'deckhand.approval_requested'>,
-  context: RenderContext,
-  { via, nameOf }: { via: string; nameOf: NameOf },
-): Outgoing {
-  const { requested_by, policy } = event;
-  const expires = policy.expire_after_ms;
-  const mentions = mentionsOf(policy.approvers, via);
-  const card: ApprovalCard = {
-    approval_id: event.approval_id,
-    tool_name: event.tool_name,
-    summary: event.summary,
-    detail: event.detail,
-    requested_by: requested_by === null ? null : personOf(requested_by),
-    approvers: describeApprovers(event, nameOf),
-    ...(mentions.length === 0 ? {} : { mentions }),
-    ...(policy.quorum === undefined ? {} : { quorum: policy.quorum }),
-    ...(policy.for_session === undefined ? {} : { for_session: policy.for_session }),
-    expires_at: expires === null ? null : new Date(Date.parse(event.processed_at) + expires).toISOString(),
-    state: { status: 'pending', reminded: 0 },
-  };
-  return { kind: 'approval', delivery_id: deliveryId(event.id), card, agent_name: context.agent_name };
-}
-
-/** What may become of a question. */
-export type ApprovalNews = EventOf<
-  'deckhand.approval_decided' | 'deckhand.approval_reminded' | 'deckhand.approval_voted'
->;
-
-function personOf({ id, name }: Actor): Person {
-  return { id, name };
-}
-
-/** The same card after something happened to its approval. */
-export function cardAfter(card: ApprovalCard, event: ApprovalNews): ApprovalCard {
-  const { state } = card;
-  if (event.type === 'deckhand.approval_reminded') {
-    return state.status === 'pending' ? { ...card, state: { ...state, reminded: state.reminded + 1 } } : card;
-  }
-  if (event.type === 'deckhand.approval_voted') {
-    if (state.status !== 'pending') return card;
-    const others = (state.approved_by ?? []).filter((person) => person.id !== event.by.id);
-    return { ...card, state: { ...state, approved_by: [...others, personOf(event.by)] } };
-  }
-  const at = event.processed_at;
-  if (event.outcome === 'expired' || event.outcome === 'withdrawn')
-    return { ...card, state: { status: event.outcome, at } };
-  const by = event.by ?? { via: 'deckhand', id: 'deckhand', name: 'Deckhand' };
-  const { outcome: status, reason, approved_by, for_session } = event;
-  return {
-    ...card,
-    state: {
-      status,
-      by: personOf(by),
-      at,
-      reason,
-      via: by.via,
-      ...(approved_by === undefined ? {} : { approved_by: approved_by.map(personOf) }),
-      ...(for_session === undefined ? {} : { for_session }),
-    },
-  };
 }
 
 export type ToolUse = EventOf<'agent.tool_use'> | EventOf<'agent.mcp_tool_use'> | EventOf<'agent.custom_tool_use'>;

@@ -115,6 +115,7 @@ export function createResourceDirectory(
         agent_name: session.agent.name,
         title: session.title,
         ended: session.archived_at !== null,
+        ...(session.approval_policy.private_detail === true ? { private_detail: true } : {}),
       };
     },
   };

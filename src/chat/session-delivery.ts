@@ -1,17 +1,14 @@
 import type { LRUCache } from 'lru-cache';
 import type { EventOf, LogEntry } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
+import { askOthers, question, redraw } from './approval-delivery.ts';
 import { type Connector, type Outgoing, PostRefusedError } from './connector.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import type { Live } from './live.ts';
-import { namesOf } from './names.ts';
 import { deliver, edit, find, type PostDeps } from './post.ts';
 import {
-  type ApprovalNews,
   activityAfter,
   activityPost,
-  approvalPost,
-  cardAfter,
   deliveryId,
   endingOf,
   messagePosts,
@@ -20,6 +17,7 @@ import {
   type RenderContext,
   type ToolUse,
 } from './render-entries.ts';
+import { send } from './send.ts';
 import { splitMarkdown } from './split.ts';
 import type { StatusLine } from './status-line.ts';
 
@@ -34,8 +32,6 @@ export interface ShowDeps extends PostDeps {
   status: StatusLine;
   /** What calls that were shown lately are called, by the id of their event. */
   titles: LRUCache<string, string>;
-  /** The events of questions that were shown lately, by the approval's id. */
-  questions: LRUCache<string, string>;
   context: RenderContext;
 }
 
@@ -67,11 +63,13 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
       for (const id of event.tool_use_ids) await beginActivity(deps, id);
       return;
     case 'deckhand.approval_requested':
-      deps.questions.set(event.approval_id, event.id);
-      return send(deps, await question(deps, event));
+      return send(deps, await question(deps, { ...entry, event }));
     case 'deckhand.approval_reminded':
       await redraw(deps, event);
       return send(deps, notice(event.id, 'info', 'A reminder: the approval above is still waiting.', context));
+    case 'deckhand.approval_escalated':
+      await redraw(deps, event);
+      return send(deps, notice(event.id, 'info', await askOthers(deps, event), context));
     case 'deckhand.approval_voted':
     case 'deckhand.approval_decided':
       return redraw(deps, event);
@@ -179,32 +177,6 @@ function isOpen(state: string): boolean {
   return state === 'running' || state === 'waiting';
 }
 
-async function question(deps: ShowDeps, event: EventOf<'deckhand.approval_requested'>): Promise<Outgoing> {
-  const nameOf = await namesOf(deps.connectors, event.policy.approvers);
-  return approvalPost(event, deps.context, { via: deps.connector.name, nameOf });
-}
-
-async function redraw(deps: ShowDeps, event: ApprovalNews): Promise<void> {
-  const question = deps.questions.get(event.approval_id) ?? (await loggedQuestion(deps, event.approval_id));
-  if (question === null) return;
-  const shown = await deps.store.get(deliveryId(question));
-  if (shown?.outgoing.kind !== 'approval') return;
-  await send(deps, { ...shown.outgoing, card: cardAfter(shown.outgoing.card, event) });
-}
-
-async function loggedQuestion(deps: ShowDeps, approval_id: string): Promise<string | null> {
-  const asked = await deps.log.query({
-    ...deps.ref,
-    types: ['deckhand.approval_requested'],
-    order: 'desc',
-    limit: LOOK_BACK,
-  });
-  const question = asked.find((entry) => {
-    return entry.event.type === 'deckhand.approval_requested' && entry.event.approval_id === approval_id;
-  });
-  return question?.event.id ?? null;
-}
-
 async function showEnding(deps: ShowDeps, entry: LogEntry, idle: EventOf<'session.status_idle'>): Promise<void> {
   const run = await runBefore(deps, entry);
   const ending = endingOf(idle, run);
@@ -244,26 +216,4 @@ function brokenOff(text: Extract<Outgoing, { kind: 'text' }>, limit: number): Ou
   const note = '\n\n*(broken off)*';
   const [said = ''] = splitMarkdown(text.markdown, limit - note.length);
   return { ...text, live: false, markdown: said + note };
-}
-
-/** Deliver; what the platform will never take is said in a short notice instead, and never holds up the rest. */
-async function send(deps: ShowDeps, outgoing: Outgoing): Promise<void> {
-  try {
-    await deliver(deps, outgoing);
-  } catch (error) {
-    if (!(error instanceof PostRefusedError)) throw error;
-    const facts = { session_id: deps.session_id, delivery_id: outgoing.delivery_id, reason: error.reason };
-    deps.logger.error(facts, 'the platform refused a message');
-    await deps.store.record(outgoing.delivery_id, { state: 'failed' });
-    if (outgoing.kind === 'activity') return;
-    const delivery_id = `${outgoing.delivery_id}.refused`;
-    const markdown = `I have something to show that this chat does not take (${error.reason}).`;
-    const { agent_name } = outgoing;
-    try {
-      await deliver(deps, { kind: 'notice', delivery_id, level: 'error', markdown, agent_name });
-    } catch (second) {
-      if (!(second instanceof PostRefusedError)) throw second;
-      await deps.store.record(delivery_id, { state: 'failed' });
-    }
-  }
 }

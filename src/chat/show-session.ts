@@ -19,7 +19,7 @@ import { createWaiter } from './waiter.ts';
 const LOOK_SWEEPS = 2;
 /** How often it is stored how far a session is shown: as much is shown again, to no effect, when its gateway dies. */
 const ADVANCE_MS = 5_000;
-/** Calls and questions of one session that are looked up in memory when something becomes of them. */
+/** Calls of one session that are looked up in memory when something becomes of them. */
 const REMEMBERED = 500;
 
 export interface ShowSessionDeps {
@@ -45,6 +45,8 @@ export interface ShowSessionDeps {
 export interface Target {
   conversation: ConversationKey;
   agent_name: string;
+  /** Commands and arguments are not for the conversation. */
+  private_detail?: boolean;
   title: string | null;
   /** It takes nothing more: it was archived. */
   ended: boolean;
@@ -106,13 +108,16 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     live,
     status,
     titles: new LRUCache({ max: REMEMBERED }),
-    questions: new LRUCache({ max: REMEMBERED }),
     logger,
     retry_ms: deps.timings.retry_ms,
     signal,
     calls,
     isHeld: held.isHeld,
-    context: { agent_name: target.agent_name, text_limit: connector.limits.text, describe: deps.describe },
+    context: {
+      agent_name: target.agent_name,
+      text_limit: connector.limits.text,
+      describe: describing(deps.describe, target),
+    },
   };
   // Not waited for: without Redis there are no live texts, and the log is looked at now and then.
   const subscribed = deps.hints
@@ -190,4 +195,9 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     // What was shown before a failure or a stop need not be shown again.
     await advance();
   }
+}
+
+/** Calls in words, without their arguments where those are private. */
+function describing(describe: DescribeCall, { private_detail }: Target): DescribeCall {
+  return private_detail === true ? (name, input) => ({ ...describe(name, input), detail: '' }) : describe;
 }

@@ -4,6 +4,7 @@ import type { ApprovalPolicy, EventOf, SessionEvent } from '../session/event.ts'
 import { derivedId, newId } from '../session/id.ts';
 import { sessionApprovalOf } from '../session/session-approval.ts';
 import type { SessionApproval, SessionState } from '../session/state.ts';
+import { tailOf } from '../session/text.ts';
 import { evaluatePermission, permissionOf } from '../tools/permission.ts';
 import { describeUnknownCall, type Tool } from '../tools/tool.ts';
 import { cents, listCost } from './budget.ts';
@@ -37,7 +38,9 @@ export function replyEvents(state: SessionState, answer: Reply, context: ReplyCo
   const reply = { ...answer, content: answer.content.map(withStorableInput) };
   const uses = reply.content.filter((block) => block.type === 'tool_use');
   const ids = Object.fromEntries(uses.map((use) => [use.id, newId('sevt', now())]));
-  const calls = uses.flatMap((use) => callEvents(state, use, ids[use.id] ?? '', context));
+  const calls = uses.flatMap((use) =>
+    callEvents(state, { use, why: wordsBefore(reply.content, use) }, ids[use.id] ?? '', context),
+  );
   const cost = reply.usage === null ? 0 : listCost(reply.model, reply.usage);
   return [
     {
@@ -120,7 +123,22 @@ function messageEvent(reply: Reply, now: () => number): SessionEvent[] {
   return [{ ...stamp(now), id: reply.message_id, type: 'agent.message', content }];
 }
 
-function callEvents(state: SessionState, use: BetaToolUseBlock, id: string, context: ReplyContext): SessionEvent[] {
+/** A call, and what Claude said before it. */
+interface Call {
+  use: BetaToolUseBlock;
+  why: string;
+}
+
+const WHY_CHARS = 300;
+
+function wordsBefore(content: readonly BetaContentBlock[], use: BetaToolUseBlock): string {
+  const said = content.slice(0, content.indexOf(use)).flatMap((block) => (block.type === 'text' ? [block.text] : []));
+  const words = said.join(' ').replace(/\s+/g, ' ').trim();
+  // The last words are nearest to what is asked.
+  return words.length <= WHY_CHARS ? words : `…${tailOf(words, WHY_CHARS - 1)}`;
+}
+
+function callEvents(state: SessionState, { use, why }: Call, id: string, context: ReplyContext): SessionEvent[] {
   const { now } = context;
   const input = isRecord(use.input) ? use.input : {};
   if (context.agent.tools.some((tool) => tool.type === 'custom' && tool.name === use.name)) {
@@ -143,7 +161,7 @@ function callEvents(state: SessionState, use: BetaToolUseBlock, id: string, cont
     case 'ask': {
       const reused = sessionApprovalOf(state, use.name, input, context.policy);
       if (reused !== null) return runApproved(call, id, reused, context);
-      return [call, askEvent(state, use.name, input, id, context)];
+      return [call, askEvent(state, { name: use.name, input, why }, id, context)];
     }
     default:
       return verdict.evaluated_permission satisfies never;
@@ -174,8 +192,7 @@ export function startedEvent(
 
 function askEvent(
   state: SessionState,
-  name: string,
-  input: Record<string, unknown>,
+  { name, input, why }: { name: string; input: Record<string, unknown>; why: string },
   id: string,
   context: ReplyContext,
 ): EventOf<'deckhand.approval_requested'> {
@@ -188,6 +205,7 @@ function askEvent(
     tool_name: name,
     summary: words.summary,
     detail: words.detail,
+    ...(why === '' ? {} : { why }),
     requested_by: state.requester,
     policy: context.policy,
   };

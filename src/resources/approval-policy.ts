@@ -14,6 +14,9 @@ import { durationSetting, type Metadata, numberSetting, refuseUnknownSettings } 
  * - `deckhand_approve_for_session`: `tool` or `arguments` when an approval may count for the rest of the session, for all
  *   calls of the tool or for those with the same arguments; `no` otherwise.
  * - `deckhand_remind_after`, `deckhand_expire_after`: `30m`, `4h`, `2d`; an expired approval is denied.
+ * - `deckhand_escalate_to`: whom to ask besides when nobody decides, tried in order: people, groups, channels
+ *   (`slack:channel:C123`). `deckhand_escalate_after`: after how long, and how long after each other.
+ * - `deckhand_private_detail`: `true` when commands and arguments are shown only to those who may decide.
  */
 const SETTINGS = [
   'deckhand_owners',
@@ -23,10 +26,14 @@ const SETTINGS = [
   'deckhand_approve_for_session',
   'deckhand_remind_after',
   'deckhand_expire_after',
+  'deckhand_escalate_after',
+  'deckhand_escalate_to',
+  'deckhand_private_detail',
 ];
 
 const ACTOR_ID = /^[a-z][a-z0-9_-]{0,31}:(?!group:|channel:)[^\s,]{1,200}$/;
 const GROUP_ID = /^[a-z][a-z0-9_-]{0,31}:group:[^\s,:]{1,200}$/;
+const CHANNEL_ID = /^[a-z][a-z0-9_-]{0,31}:channel:[^\s,:]{1,200}$/;
 const MOST_QUORUM = 10;
 
 /** The policy that an agent's approvals follow. @throws InvalidInputError for metadata that was not checked before */
@@ -43,10 +50,12 @@ export function approvalPolicyOf(agent: { metadata: Metadata }): ApprovalPolicy 
   return {
     approvers,
     ...quorumOf(metadata, approvers),
-    four_eyes: fourEyes(metadata),
+    four_eyes: flag(metadata, 'deckhand_four_eyes'),
     ...(for_session === null ? {} : { for_session }),
     remind_after_ms,
+    ...escalationOf(metadata, expire_after_ms),
     expire_after_ms,
+    ...(flag(metadata, 'deckhand_private_detail') ? { private_detail: true } : {}),
   };
 }
 
@@ -59,6 +68,11 @@ const isPerson = { test: (id: string) => ACTOR_ID.test(id), words: 'an actor id 
 const isPersonOrGroup = {
   test: (id: string) => ACTOR_ID.test(id) || GROUP_ID.test(id),
   words: 'an actor id such as slack:U123, or a group such as slack:group:S123',
+};
+
+const isTarget = {
+  test: (id: string) => isPersonOrGroup.test(id) || CHANNEL_ID.test(id),
+  words: 'an actor id such as slack:U123, a group such as slack:group:S123 or a channel such as slack:channel:C123',
 };
 
 function ids(metadata: Metadata, name: string, kind: { test(id: string): boolean; words: string }): string[] {
@@ -85,6 +99,22 @@ function quorumOf(metadata: Metadata, approvers: string[]): { quorum?: number } 
   return quorum === 1 ? {} : { quorum };
 }
 
+function escalationOf(
+  metadata: Metadata,
+  expire_after_ms: number | null,
+): Pick<ApprovalPolicy, 'escalate_after_ms' | 'escalate_to'> {
+  const escalate_after_ms = durationSetting(metadata, 'deckhand_escalate_after');
+  const escalate_to = ids(metadata, 'deckhand_escalate_to', isTarget);
+  if (escalate_after_ms === null && escalate_to.length === 0) return {};
+  if (escalate_to.length === 0) throw new InvalidInputError('must name somebody', 'metadata.deckhand_escalate_to');
+  const after = 'metadata.deckhand_escalate_after';
+  if (escalate_after_ms === null) throw new InvalidInputError('must say after how long, such as 30m', after);
+  if (expire_after_ms !== null && escalate_after_ms >= expire_after_ms) {
+    throw new InvalidInputError('must be shorter than deckhand_expire_after', after);
+  }
+  return { escalate_after_ms, escalate_to };
+}
+
 function sessionScope(metadata: Metadata): SessionScope | null {
   const text = metadata['deckhand_approve_for_session'];
   if (text === undefined || text === 'no') return null;
@@ -92,9 +122,9 @@ function sessionScope(metadata: Metadata): SessionScope | null {
   throw new InvalidInputError('must be tool, arguments or no', 'metadata.deckhand_approve_for_session');
 }
 
-function fourEyes(metadata: Metadata): boolean {
-  const text = metadata['deckhand_four_eyes'];
+function flag(metadata: Metadata, name: string): boolean {
+  const text = metadata[name];
   if (text === undefined || text === 'false') return false;
   if (text === 'true') return true;
-  throw new InvalidInputError('must be true or false', 'metadata.deckhand_four_eyes');
+  throw new InvalidInputError('must be true or false', `metadata.${name}`);
 }

@@ -34,6 +34,7 @@ export type DeckhandEvent =
   | ToolProgress
   | ApprovalRequested
   | ApprovalReminded
+  | ApprovalEscalated
   | ApprovalVoted
   | ApprovalDecided
   | ApprovalReused
@@ -88,7 +89,13 @@ export interface ApprovalPolicy {
    */
   for_session?: SessionScope;
   remind_after_ms: number | null;
+  /** Whom to ask besides when nobody decides, one after another, each so long after the one before; absent: nobody. */
+  escalate_after_ms?: number;
+  /** People (`slack:U1`), user groups (`slack:group:S1`) and channels (`slack:channel:C1`). They may decide from then on. */
+  escalate_to?: string[];
   expire_after_ms: number | null;
+  /** Commands and arguments are kept out of the conversation: only who may decide sees them. */
+  private_detail?: true;
 }
 
 export type SessionScope = 'tool' | 'arguments';
@@ -102,6 +109,8 @@ export interface ApprovalRequested extends Base {
   summary: string;
   /** The exact command or arguments; at most 3,000 characters. */
   detail: string;
+  /** What the agent said before it asked, at most 300 characters; absent: nothing. */
+  why?: string;
   requested_by: Actor | null;
   policy: ApprovalPolicy;
 }
@@ -110,6 +119,16 @@ export interface ApprovalReminded extends Base {
   type: 'deckhand.approval_reminded';
   approval_id: string;
   tool_use_id: string;
+}
+
+/** Nobody decided for a while, and somebody else is asked as well. */
+export interface ApprovalEscalated extends Base {
+  type: 'deckhand.approval_escalated';
+  approval_id: string;
+  tool_use_id: string;
+  /** The place in the policy's list, from 1. */
+  step: number;
+  to: string;
 }
 
 /** One of several people who have to approve has done so, and others still have to. */

@@ -293,6 +293,26 @@ export function connectorContract(name: string, createHarness: CreateHarness, ab
         expect(shown.buttons).toHaveLength(2);
       });
 
+      it('says who has approved and why it is asked, and offers the session where that is allowed', async () => {
+        await using scene = await openScene(createHarness);
+        const key = await begun(scene);
+        const state = { status: 'pending' as const, reminded: 0, approved_by: [{ id: 'U_CLEO', name: 'Cleo' }] };
+        const over = { quorum: 2, for_session: 'tool' as const, why: 'The disk is full.', state };
+        await scene.harness.connector.post(key, approvalOut('dlv_card', over), scene.signal);
+        const shown = await card(scene.harness, 'Ben', key);
+        for (const part of ['1 of 2', 'Cleo', 'The disk is full.']) expect(shown.text).toContain(part);
+        expect(shown.buttons).toHaveLength(3);
+        expect(shown.buttons).toContain('Approve for this session');
+      });
+
+      it('shows nothing of a call that is private, and a button that asks for it', async () => {
+        await using scene = await openScene(createHarness);
+        const key = await begun(scene);
+        const over = { summary: 'Use the tool bash.', detail: '', private_detail: true as const };
+        await scene.harness.connector.post(key, approvalOut('dlv_card', over), scene.signal);
+        expect((await card(scene.harness, 'Ben', key)).buttons).toHaveLength(3);
+      });
+
       it('turns a click into a decision and tells the person what became of it', async () => {
         await using scene = await openScene(createHarness);
         const key = await begun(scene);

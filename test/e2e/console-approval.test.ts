@@ -76,6 +76,46 @@ describe('an approval on the page', () => {
     expect(stage.crew.decisions).toMatchObject([{ decision: 'deny', reason: 'Too broad: only build/tmp' }]);
   });
 
+  it('is given by two where two have to, for the session if they say so', async () => {
+    const ana = await stage.enter('Ana');
+    await ana.say('Restart it');
+    const key = await stage.keyOf(ana);
+    const ben = await stage.enter('Ben');
+    await ben.goto(`/c/${key.thread}`);
+    const change = await stage.crew.approval(key, { quorum: 2, for_session: 'tool' });
+    await ben.approvals.getByText('0 of 2').waitFor();
+    stage.crew.onDecision = ({ person }) =>
+      void change({ state: { status: 'pending', reminded: 0, approved_by: [person] } });
+    await ana.approvals.getByRole('button', { name: 'Approve', exact: true }).click();
+    for (const person of [ana, ben]) await person.approvals.getByText('1 of 2: Ana').waitFor();
+    await ana.approvals.getByRole('button', { name: 'Approve', exact: true }).waitFor();
+
+    stage.crew.onDecision = ({ person }) => {
+      const approved_by = [{ id: 'ana', name: 'Ana' }, person];
+      const at = new Date().toISOString();
+      const state = { status: 'allowed' as const, by: person, at, reason: null, via: 'web', approved_by };
+      void change({ state: { ...state, for_session: 'tool' } });
+    };
+    await ben.approvals.getByRole('button', { name: 'Approve for this session' }).click();
+    for (const person of [ana, ben])
+      await person.approvals.getByText(/Approved by Ana, Ben for this session/).waitFor();
+    expect(stage.crew.decisions.map(({ for_session }) => for_session)).toEqual([undefined, true]);
+  });
+
+  it('shows a private call to those who may see it', async () => {
+    const ana = await stage.enter('Ana');
+    await ana.say('Go');
+    const key = await stage.keyOf(ana);
+    await stage.crew.approval(key, { summary: 'Use the tool bash.', detail: '', private_detail: true });
+    stage.crew.shown = { refused: 'Only those who may decide this see it.' };
+    stage.expectComplaints(/403/);
+    await ana.approvals.getByRole('button', { name: 'Show what exactly' }).click();
+    await ana.approvals.getByText('Only those who may decide this see it.').waitFor();
+    stage.crew.shown = { summary: 'Run: rm -rf build', why: null, detail: 'rm -rf build' };
+    await ana.approvals.getByRole('button', { name: 'Show what exactly' }).click();
+    await ana.approvals.getByText('rm -rf build', { exact: true }).waitFor();
+  });
+
   it('answers a stranger’s click in words, and leaves the card as it is', async () => {
     const ana = await stage.enter('Ana');
     await ana.say('Go');

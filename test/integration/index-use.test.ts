@@ -119,7 +119,12 @@ async function workOverTheApi(): Promise<{ session: string; environment: string 
     name: 'careful',
     model: 'claude-sonnet-5-5',
     tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: 'always_ask' } } }],
-    metadata: { deckhand_remind_after: '1h', deckhand_expire_after: '2h' },
+    metadata: {
+      deckhand_remind_after: '1h',
+      deckhand_expire_after: '4h',
+      deckhand_escalate_after: '2h',
+      deckhand_escalate_to: 'slack:U1',
+    },
   });
   const { sessions } = client.beta;
   const { id } = await sessions.create({ agent: agent.id, environment_id: environment.id, title: 'x' });
@@ -268,6 +273,8 @@ async function finishForTheDead(session_id: string): Promise<void> {
   // A reminder that is due, then a record that was never written, then a decision that never reached the log.
   await approvals.updateOne({ session_id }, { $set: { remind_at: past } });
   await eventually(async () => expect(await approvals.findOne({ session_id })).toMatchObject({ reminded: 1 }));
+  await approvals.updateOne({ session_id }, { $set: { escalate_at: past } });
+  await eventually(async () => expect(await approvals.findOne({ session_id })).toMatchObject({ escalations: [{}] }));
   // A vote that its process could not bring to the log.
   await approvals.updateOne({ session_id }, { $set: { 'policy.quorum': 2 } });
   const asked = await approvals.findOne({ session_id });

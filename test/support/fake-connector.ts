@@ -10,6 +10,7 @@ import {
 /** A message as it stands on the far side. */
 export interface Standing {
   ref: string;
+  at: ConversationKey;
   /** Its content after each post and edit, the last one being what people see. */
   versions: Outgoing[];
 }
@@ -36,7 +37,11 @@ export interface Platform {
   faults: Fault[];
   /** What people are called, by id; who is not here is called what they say. */
   names: Map<string, string>;
+  /** Ids of guests. */
+  guests: Set<string>;
   groups: Map<string, { name: string; people: string[] }>;
+  /** Where people, groups and channels are reached, by id; who is not here is refused. */
+  places: Map<string, ConversationKey[]>;
   /** Calls of `edit` that fail, as when the platform is away. */
   failEdits: number;
   /** The same for `setStatus`. */
@@ -54,7 +59,9 @@ export function createPlatform(name = 'test'): Platform {
     statuses: [],
     faults: [],
     names: new Map(),
+    guests: new Set(),
     groups: new Map(),
+    places: new Map(),
     failEdits: 0,
     failStatuses: 0,
     limits: { text: 1_000, edit_interval_ms: 1, post_interval_ms: 1 },
@@ -63,20 +70,20 @@ export function createPlatform(name = 'test'): Platform {
     connector,
   };
 
-  function stand(outgoing: Outgoing): string {
+  function stand(at: ConversationKey, outgoing: Outgoing): string {
     const ref = `m${platform.messages.length + 1}`;
-    platform.messages.push({ ref, versions: [outgoing] });
+    platform.messages.push({ ref, at, versions: [outgoing] });
     return ref;
   }
 
-  async function post(_key: ConversationKey, outgoing: Outgoing): Promise<string> {
+  async function post(key: ConversationKey, outgoing: Outgoing): Promise<string> {
     platform.calls.push(`post ${kindOf(outgoing)}`);
     const fault = platform.faults.shift();
     switch (fault?.kind) {
       case undefined:
-        return stand(outgoing);
+        return stand(key, outgoing);
       case 'lost':
-        stand(outgoing);
+        stand(key, outgoing);
         throw new Error('The connection was closed');
       case 'failed':
         throw new Error('The platform is away');
@@ -86,9 +93,9 @@ export function createPlatform(name = 'test'): Platform {
         throw new PostRefusedError(fault.reason);
       case 'slow':
         await fault.until;
-        return stand(outgoing);
+        return stand(key, outgoing);
       case 'died':
-        if (fault.after) stand(outgoing);
+        if (fault.after) stand(key, outgoing);
         return new Promise(() => undefined);
       default:
         return fault satisfies never;
@@ -129,12 +136,19 @@ export function createPlatform(name = 'test'): Platform {
         platform.statuses.push(status);
       },
       nameOf: async (person) => platform.names.get(person.id) ?? person.name,
+      isGuest: async (person) => platform.guests.has(person.id),
       groups: {
         nameOf: async (group) => platform.groups.get(group)?.name ?? group,
         includes: async (group, person) => platform.groups.get(group)?.people.includes(person.id) ?? false,
       },
       readable: async (text) => text,
       whisper: async () => undefined,
+      async reach({ id }) {
+        const places = platform.places.get(id);
+        if (places === undefined) throw new PostRefusedError('nobody_there');
+        return places;
+      },
+      permalinkOf: async (_key, ref) => `https://chat.test/${ref}`,
     };
   }
 

@@ -1,4 +1,5 @@
 import type {
+  ApprovalDetails,
   Connector,
   InboundDecision,
   InboundMessage,
@@ -7,6 +8,7 @@ import type {
   Person,
   Receipt,
   Receiver,
+  WaitingApprovals,
 } from '../../src/chat/connector.ts';
 import { deferred } from './deferred.ts';
 
@@ -17,6 +19,8 @@ export interface RecordingReceiver extends Receiver {
   readonly messages: InboundMessage[];
   readonly decisions: InboundDecision[];
   readonly stops: InboundStop[];
+  /** What `details` and `waiting` answer; null: they reject. */
+  shows: { details: ApprovalDetails | null; waiting: WaitingApprovals | null };
   /** What the next calls answer, until set again. */
   answer(receipt: Receipt): void;
   /** The next `times` calls are kept and then reject, as when the database is away. */
@@ -52,6 +56,7 @@ export function createRecordingReceiver(): RecordingReceiver {
 
   const recorder: RecordingReceiver = {
     connector: null,
+    shows: { details: null, waiting: null },
     messages,
     decisions,
     stops,
@@ -61,6 +66,8 @@ export function createRecordingReceiver(): RecordingReceiver {
     },
     decision: async (decision) => keep(decisions, { ...decision, person: await named(decision.person) }),
     stop: async (stop) => keep(stops, { ...stop, person: await named(stop.person) }),
+    details: async () => recorder.shows.details ?? Promise.reject(new Error('There are no details')),
+    waiting: async () => recorder.shows.waiting ?? Promise.reject(new Error('There is no list')),
     answer(next) {
       receipt = next;
     },

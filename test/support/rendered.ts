@@ -12,8 +12,9 @@ export interface RenderedMessage {
 
 /** A message as the page draws it, without a browser. */
 export function renderMessage(message: WebMessage): RenderedMessage {
-  const decide = () => Promise.reject(new Error('Nobody clicks here'));
-  const drawn = renderToStaticMarkup(createElement(MessageRow, { message, continues: false, decide }));
+  const unasked = () => Promise.reject(new Error('Nobody clicks here'));
+  const row = { message, continues: false, decide: unasked, details: unasked };
+  const drawn = renderToStaticMarkup(createElement(MessageRow, row));
   // What the clock shows is nobody's words.
   const html = drawn.replaceAll(/<time[^>]*>.*?<\/time>/g, '');
   const buttons = [...html.matchAll(/<button[^>]*>(.*?)<\/button>/gs)].map((match) => readable(match[1] ?? ''));

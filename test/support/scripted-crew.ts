@@ -1,5 +1,6 @@
 import type {
   ApprovalCard,
+  ApprovalDetails,
   Connector,
   ConversationKey,
   InboundDecision,
@@ -25,6 +26,8 @@ export interface Crew extends Receiver {
   connector: Connector | null;
   /** What `message`, `decision` and `stop` answer until set again. */
   answers: Receipt;
+  /** What `details` answers. */
+  shown: ApprovalDetails;
   /** Called with each message that is not a double. */
   onMessage: (message: InboundMessage) => void;
   onDecision: (decision: InboundDecision) => void;
@@ -69,6 +72,7 @@ export function createCrew(): Crew {
     stops: [],
     connector: null,
     answers: ACCEPTED,
+    shown: { refused: 'There are no details.' },
     onMessage: () => undefined,
     onDecision: () => undefined,
     onStop: () => undefined,
@@ -90,6 +94,8 @@ export function createCrew(): Crew {
       crew.onStop(stop);
       return kept(crew.answers);
     },
+    details: async () => crew.shown,
+    waiting: async () => ({ approvals: [], more: 0 }),
 
     say: (key, markdown, name = agent_name) =>
       post(key, { kind: 'text', delivery_id: nextDelivery(), markdown, live: false, agent_name: name }),

@@ -5,10 +5,11 @@ import { clockOf, fullOf } from '../time.ts';
 import { DenyForm } from './deny-form.tsx';
 import { Icon, Spinner } from './icon.tsx';
 
+type Details = (approvalId: string) => Promise<string>;
 type Decide = (approvalId: string, choice: Choice, reason: string) => Promise<ReceiptBody>;
 
 /** What an agent asks leave for, and what became of it. Always the true state; anybody may look, the server decides who may decide. */
-export function ApprovalCard({ card, decide }: { card: Card; decide: Decide }) {
+export function ApprovalCard({ card, decide, details }: { card: Card; decide: Decide; details: Details }) {
   const heading = useId();
   const { status } = card.state;
   return (
@@ -24,9 +25,12 @@ export function ApprovalCard({ card, decide }: { card: Card; decide: Decide }) {
         {EYEBROWS[status]}
       </p>
       <h3 id={heading}>{card.summary}</h3>
-      <pre className="approval-detail" tabIndex={0} role="group" aria-label="Exactly what will be done">
-        {card.detail}
-      </pre>
+      {card.why !== undefined && <p className="approval-why">{card.why}</p>}
+      {card.private_detail === true ? (
+        <PrivateDetail look={() => details(card.approval_id)} />
+      ) : (
+        <Detail text={card.detail} />
+      )}
       <dl className="approval-facts">
         <Fact name="Tool" value={card.tool_name} />
         {card.requested_by && <Fact name="Asked by" value={card.requested_by.name} />}
@@ -34,6 +38,7 @@ export function ApprovalCard({ card, decide }: { card: Card; decide: Decide }) {
         {card.state.status === 'pending' && card.quorum !== undefined && (
           <Fact name="Approved so far" value={approvedSoFar(card.quorum, card.state.approved_by ?? [])} />
         )}
+        {card.state.status === 'pending' && nextAsked(card, card.state.escalated ?? 0)}
         {status === 'pending' && card.expires_at !== null && (
           <Fact name="Denied by itself" value={clockOf(card.expires_at)} title={fullOf(card.expires_at)} />
         )}
@@ -43,6 +48,39 @@ export function ApprovalCard({ card, decide }: { card: Card; decide: Decide }) {
       ) : (
         <Decided state={card.state} />
       )}
+    </div>
+  );
+}
+
+function Detail({ text }: { text: string }) {
+  return (
+    <pre className="approval-detail" tabIndex={0} role="group" aria-label="Exactly what will be done">
+      {text}
+    </pre>
+  );
+}
+
+/** Kept out of the conversation: the server shows it to those who may decide. */
+function PrivateDetail({ look }: { look: () => Promise<string> }) {
+  const [shown, setShown] = useState<{ text: string } | { failure: string } | null>(null);
+
+  async function show() {
+    try {
+      setShown({ text: await look() });
+    } catch (error) {
+      setShown({ failure: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  if (shown !== null && 'text' in shown) return <Detail text={shown.text} />;
+  return (
+    <div className="approval-buttons">
+      <button type="button" className="quiet" onClick={() => void show()}>
+        Show what exactly
+      </button>
+      <span className="approval-failure" role="alert">
+        {shown?.failure}
+      </span>
     </div>
   );
 }
@@ -62,6 +100,13 @@ function Fact({ name, value, title }: { name: string; value: string; title?: str
       <dd>{value}</dd>
     </div>
   );
+}
+
+/** Who is asked besides when nobody decides. */
+function nextAsked({ escalations = [] }: Card, escalated: number) {
+  const next = escalations[escalated];
+  if (next === undefined) return null;
+  return <Fact name="Then asks" value={`${next.to}, ${clockOf(next.at)}`} title={fullOf(next.at)} />;
 }
 
 /** `1 of 2: Ana`. */

@@ -77,6 +77,8 @@ function OpenConversation({ detail, person, agents, events }: Common & { detail:
     [id, onSay],
   );
 
+  const details = useCallback(async (approvalId: string) => (await api.details(id, approvalId)).detail, [id]);
+
   async function stop() {
     try {
       const receipt = await api.stop(id);
@@ -105,7 +107,7 @@ function OpenConversation({ detail, person, agents, events }: Common & { detail:
   return (
     <>
       <Header onMenu={events.onMenu} title={conversation.title ?? 'New conversation'} people={conversation.people} />
-      <ThreadView thread={thread} person={person} working={working} decide={decide} />
+      <ThreadView thread={thread} person={person} working={working} decide={decide} details={details} />
       <Announcer state={thread.state} />
       <div className="composer-frame">
         <Composer

@@ -13,10 +13,12 @@ interface Props {
   /** Goes on what the row above says: no name, no picture. */
   continues: boolean;
   decide: (approvalId: string, choice: Choice, reason: string) => Promise<ReceiptBody>;
+  /** All of what a call would do, where the card keeps it private. */
+  details: (approvalId: string) => Promise<string>;
 }
 
 /** One entry of the thread. */
-export const MessageRow = memo(function MessageRow({ message, continues, decide }: Props) {
+export const MessageRow = memo(function MessageRow({ message, continues, decide, details }: Props) {
   const { author, body, created_at, refusal } = message;
   return (
     <li
@@ -34,7 +36,7 @@ export const MessageRow = memo(function MessageRow({ message, continues, decide 
             {clockOf(created_at)}
           </time>
         </p>
-        <Body body={body} decide={decide} />
+        <Body body={body} decide={decide} details={details} />
         {refusal !== null && (
           <p className="refusal">
             <Icon name="alert" /> {refusal}
@@ -45,7 +47,7 @@ export const MessageRow = memo(function MessageRow({ message, continues, decide 
   );
 });
 
-function Body({ body, decide }: { body: MessageBody; decide: Props['decide'] }) {
+function Body({ body, decide, details }: Pick<Props, 'decide' | 'details'> & { body: MessageBody }) {
   switch (body.kind) {
     case 'text':
       return (
@@ -70,7 +72,7 @@ function Body({ body, decide }: { body: MessageBody; decide: Props['decide'] }) 
     case 'activity':
       return <Activity activity={body.activity} />;
     case 'approval':
-      return <ApprovalCard card={body.card} decide={decide} />;
+      return <ApprovalCard card={body.card} decide={decide} details={details} />;
     default:
       return body satisfies never;
   }

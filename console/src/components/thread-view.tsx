@@ -14,10 +14,11 @@ interface Props {
   person: Person;
   working: boolean;
   decide: (approvalId: string, choice: Choice, reason: string) => Promise<ReceiptBody>;
+  details: (approvalId: string) => Promise<string>;
 }
 
 /** Everything said in a conversation, following the newest while the reader is at the bottom. */
-export function ThreadView({ thread, person, working, decide }: Props) {
+export function ThreadView({ thread, person, working, decide, details }: Props) {
   const { conversation, messages, pending, earlier } = thread.state;
   const { scroller, content, isAtBottom, toBottom, keepPlace } = useBottom();
 
@@ -45,7 +46,12 @@ export function ThreadView({ thread, person, working, decide }: Props) {
                     <span>{dayOf(message.created_at)}</span>
                   </li>
                 )}
-                <MessageRow message={message} continues={continues(messages[index - 1], message)} decide={decide} />
+                <MessageRow
+                  message={message}
+                  continues={continues(messages[index - 1], message)}
+                  decide={decide}
+                  details={details}
+                />
               </Fragment>
             ))}
             {pending.map((each) => (

@@ -101,6 +101,20 @@ describe('creating an agent', () => {
     ['metadata.deckhand_quorum', { metadata: { deckhand_quorum: '1.5' } }],
     ['metadata.deckhand_quorum', { metadata: { deckhand_quorum: '11' } }],
     ['metadata.deckhand_quorum', { metadata: { deckhand_quorum: '2', deckhand_approvers: 'slack:U1' } }],
+    ['metadata.deckhand_escalate_to', { metadata: { deckhand_escalate_to: 'Ben', deckhand_escalate_after: '1h' } }],
+    ['metadata.deckhand_escalate_to', { metadata: { deckhand_escalate_after: '1h' } }],
+    ['metadata.deckhand_escalate_after', { metadata: { deckhand_escalate_to: 'slack:channel:C1' } }],
+    [
+      'metadata.deckhand_escalate_after',
+      {
+        metadata: {
+          deckhand_escalate_to: 'slack:U1',
+          deckhand_escalate_after: '2h',
+          deckhand_expire_after: '1h',
+        },
+      },
+    ],
+    ['metadata.deckhand_private_detail', { metadata: { deckhand_private_detail: '1' } }],
     ['metadata.deckhand_approve_for_session', { metadata: { deckhand_approve_for_session: 'yes' } }],
     ['system', { system: 'x'.repeat(100_001) }],
   ])('refuses a bad %s and names it', async (path, params) => {

@@ -147,8 +147,8 @@ describe('a user group', () => {
     const question = await asked(policy);
     const stranger = await scene.process().decide(by(ana, question));
     expect(stranger).toMatchObject({ result: 'not_allowed', text: 'You may not decide this. Who may: group:S1.' });
-    const elsewhere = await scene.process().decide(by(ana, question, { groups: ['slack:group:S2'] }));
+    const elsewhere = await scene.process().decide(by(ana, question, { belongs_to: ['slack:group:S2'] }));
     expect(elsewhere.result).toBe('not_allowed');
-    expect((await scene.process().decide(by(ana, question, { groups: policy.approvers }))).result).toBe('decided');
+    expect((await scene.process().decide(by(ana, question, { belongs_to: policy.approvers }))).result).toBe('decided');
   });
 });

@@ -33,12 +33,15 @@ afterEach(async () => {
 });
 
 /** The turn asks, its worker records it, and a gateway shows it. Returns the approval's id. */
-async function asked(policy: Partial<ApprovalPolicy>): Promise<string> {
+async function asked(
+  policy: Partial<ApprovalPolicy>,
+  over: Parameters<ChatStage['deliverer']>[2] = {},
+): Promise<string> {
   const tool_use_id = newId('sevt');
   const approval_id = derivedId('appr', tool_use_id);
   await stage.append(ref, ...asks(approval_id, tool_use_id, policy));
   await stage.approvals.record(ref, await stage.log.read(ref));
-  running.push(stage.deliverer(platform));
+  running.push(stage.deliverer(platform, 'gateway_1', over));
   stage.wake(ref);
   await eventually(() => expect(card().approval_id).toBe(approval_id));
   return approval_id;
@@ -51,12 +54,12 @@ function card(): ApprovalCard {
   return shown.card;
 }
 
-function click(approval_id: string, name: string, over: { for_session?: boolean; decision?: 'deny' } = {}) {
+function click(approval_id: string, name: string, over: { for_session?: boolean; decision?: 'deny' } = {}, at = place) {
   clicks += 1;
   const person = { id: `U_${name.toUpperCase()}`, name };
   const decision = {
     event_id: `c${clicks}`,
-    conversation: place,
+    conversation: at,
     person,
     approval_id,
     decision: 'allow' as const,
@@ -94,6 +97,26 @@ describe('a card', () => {
     );
   });
 
+  it('shown once more from the beginning says the same', async () => {
+    const id = await asked({ quorum: 2 });
+    await click(id, 'Ana');
+    await stage.append(ref, { type: 'deckhand.approval_reminded', approval_id: id, tool_use_id: 'sevt_x' });
+    await eventually(async () => expect(await stage.log.undelivered(1)).toEqual([]));
+    const shown = () => platform.messages.map((message) => message.versions.at(-1));
+    const before = shown();
+    expect(card().state).toMatchObject({ reminded: 1, approved_by: [{ name: 'Ana' }] });
+
+    await Promise.all(running.map((deliverer) => deliverer.stop()));
+    await database.db.collection('delivery_cursors').updateMany({}, { $set: { seq: 0 } });
+    const edits = platform.calls.length;
+    running = [stage.deliverer(platform, 'gateway_2')];
+    stage.wake(ref);
+    await eventually(() =>
+      expect(platform.calls.slice(edits).filter((call) => call === 'edit notice')).toHaveLength(1),
+    );
+    expect(shown()).toEqual(before);
+  });
+
   it('keeps that it holds for the session', async () => {
     const id = await asked({ for_session: 'arguments' });
     const receipt = await click(id, 'Ben', { for_session: true });
@@ -101,6 +124,21 @@ describe('a card', () => {
       'Approved. Further calls with the same arguments run without asking for the rest of this session.',
     );
     await eventually(() => expect(card().state).toMatchObject({ status: 'allowed', for_session: 'arguments' }));
+  });
+});
+
+describe('private details', () => {
+  it('are in no post, whatever shows the call', async () => {
+    platform.shows_activity = true;
+    const { workspace_id } = stage.defaults;
+    await stage.db
+      .collection('sessions')
+      .updateOne({ workspace_id }, { $set: { 'approval_policy.private_detail': true } });
+    await asked({ private_detail: true }, { describe: (title, input) => ({ title, detail: JSON.stringify(input) }) });
+    await eventually(() => expect(platform.messages).toHaveLength(2));
+    expect(card()).toMatchObject({ summary: 'Use the tool bash.', detail: '', private_detail: true });
+    expect(JSON.stringify(platform.messages)).not.toContain('rm -rf');
+    expect(JSON.stringify(platform.messages)).not.toContain('Delete the build');
   });
 });
 
@@ -122,5 +160,88 @@ describe('a click of somebody in a group', () => {
       text: `You may not decide this. Who may: @${name}, Ben.`,
     });
     expect(await stage.entries('user.tool_confirmation')).toEqual([]);
+  });
+});
+
+describe('an escalated question', () => {
+  const there = { connector: 'test', tenant: 'T1', channel: 'D_BEN', thread: 'D_BEN' };
+  const HOUR = 3_600_000;
+
+  async function escalated(): Promise<string> {
+    const id = await asked({ escalate_after_ms: HOUR, escalate_to: ['test:U_BEN', 'test:group:S1'] });
+    stage.clock.now += HOUR;
+    await using timers = stage.approvals.startTimers(HOUR, 5_000);
+    await timers.runNow();
+    return id;
+  }
+
+  function cardsAt(channel: string): ApprovalCard[] {
+    const shown = platform.messages.filter((message) => message.at.channel === channel);
+    return shown.flatMap(({ versions }) => {
+      const last = versions.at(-1);
+      return last?.kind === 'approval' ? [last.card] : [];
+    });
+  }
+
+  it('is shown where the person is, with the way back, and said in the thread', async () => {
+    platform.places.set('U_BEN', [there]);
+    await escalated();
+    await eventually(() => expect(platform.texts()).toHaveLength(3));
+    expect(cardsAt('D_BEN')).toMatchObject([{ about: { link: 'https://chat.test/m1' }, state: { escalated: 1 } }]);
+    expect(card().state).toEqual({ status: 'pending', reminded: 0, escalated: 1 });
+    expect(platform.texts()[2]).toBe(
+      '(i) Nobody has decided about the approval above yet, so I have asked Ben as well.',
+    );
+  });
+
+  it('is decided there, and every card says so', async () => {
+    platform.places.set('U_BEN', [there]);
+    const id = await escalated();
+    await eventually(() => expect(cardsAt('D_BEN')).toHaveLength(1));
+    expect((await click(id, 'Eve', {}, there)).effect).toBe('refused');
+    expect(await click(id, 'Ben', {}, there)).toEqual({ effect: 'accepted', text: 'Approved.' });
+    const state = { status: 'allowed', by: { id: 'U_BEN', name: 'Ben' } };
+    await eventually(() => {
+      for (const channel of ['D_BEN', place.channel]) expect(cardsAt(channel)).toMatchObject([{ state }]);
+    });
+  });
+
+  it('is asked again of nobody by a gateway that goes on after another', async () => {
+    platform.places.set('U_BEN', [there]);
+    platform.faults.push({ kind: 'died', after: true });
+    platform.faults.unshift({ kind: 'slow', until: Promise.resolve() });
+    await escalated();
+    await eventually(() => expect(platform.messages).toHaveLength(2));
+    await Promise.all(running.map((deliverer) => deliverer.stop()));
+    running = [stage.deliverer(platform, 'gateway_2')];
+    stage.wake(ref);
+    await eventually(() => expect(platform.texts()).toHaveLength(3));
+    expect(cardsAt('D_BEN')).toHaveLength(1);
+  });
+
+  it('says in the thread that nobody could be reached', async () => {
+    await escalated();
+    await eventually(() =>
+      expect(platform.texts().at(-1)).toBe(
+        '(i) Nobody has decided about the approval above yet, and I could not ask Ben: nobody_there.',
+      ),
+    );
+  });
+});
+
+describe('a guest', () => {
+  beforeEach(() => {
+    platform.guests.add('U_GUS');
+  });
+
+  it('may not decide where anyone may', async () => {
+    const id = await asked({});
+    expect(await click(id, 'Gus')).toEqual({ effect: 'refused', text: 'Guests may not decide this.' });
+    expect((await click(id, 'Ana')).effect).toBe('accepted');
+  });
+
+  it('may when they are named', async () => {
+    const id = await asked({ approvers: ['test:U_GUS'] });
+    expect((await click(id, 'Gus')).effect).toBe('accepted');
   });
 });

@@ -427,7 +427,7 @@ describe('a platform that refuses', () => {
     const ref = await stage.session();
     await stage.append(ref, ...asks('appr_1', 'sevt_c1'));
     await shows(['[pending] Delete the build folder']);
-    platform.messages.splice(0, 1, { ref: 'gone', versions: [] });
+    platform.messages.splice(0, 1, { at: place, ref: 'gone', versions: [] });
     await stage.append(ref, decided('appr_1', 'sevt_c1', 'allowed', ana));
     await shows(['', '[allowed by Ana] Delete the build folder']);
   });

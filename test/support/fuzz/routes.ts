@@ -196,6 +196,7 @@ export const WEB_ROUTES: Record<string, ValidRequest[]> = {
   'POST /conversations/:conversation/messages': [
     { id: '{conversation}', body: { client_id: '{client}', text: '@deckhand: hello, **you**\n\n- a\n- b' } },
   ],
+  'GET /conversations/:conversation/approvals/:approval': [{ id: '{conversation}' }],
   'POST /conversations/:conversation/decisions': [
     {
       id: '{conversation}',

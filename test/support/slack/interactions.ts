@@ -116,12 +116,14 @@ export function createInteractions({ clock, workspace, outbox, origin }: Interac
     click(user, message, wanted) {
       const button = buttonsOf(message.blocks).find((b) => b.action_id === wanted || buttonLabel(b) === wanted);
       if (button === undefined) throw new Error(`There is no button "${wanted}" on message ${message.ts}`);
-      const block = message.blocks.find((b) => b.type === 'actions');
+      const isIt = (other: Record<string, unknown>) =>
+        other.action_id === button.action_id && other.value === button.value;
+      const block = message.blocks.find((b) => buttonsOf([b]).some(isIt));
       const container = {
         type: 'message',
         message_ts: message.ts,
         channel_id: message.channel,
-        is_ephemeral: false,
+        is_ephemeral: message.ephemeral_to !== undefined,
         ...(message.thread_ts !== undefined && { thread_ts: message.thread_ts }),
       };
       const payload = {

@@ -2,7 +2,7 @@ import { SlackApiError } from './api-error.ts';
 import { type Arguments, blocksOf, objectOf, optional, required } from './arguments.ts';
 import { checkBlocks } from './block-limits.ts';
 import type { Method, MethodScene } from './method.ts';
-import { messageAt } from './workspace.ts';
+import { directChannel, messageAt } from './workspace.ts';
 
 const authTest: Method = ({ workspace }) => ({
   url: 'https://deckhand.slack.test/',
@@ -42,6 +42,21 @@ const listGroupUsers: Method = ({ workspace }, args) => {
   const group = workspace.groups.get(required(args, 'usergroup'));
   if (group === undefined) throw new SlackApiError('no_such_subteam');
   return { users: [...group.users] };
+};
+
+/** One person opens their direct messages with the app; several people (an mpim) are not opened by anybody here. */
+const openConversation: Method = ({ workspace }, args) => {
+  const user = workspace.users.get(required(args, 'users'));
+  if (user === undefined) throw new SlackApiError('user_not_found');
+  return { channel: { id: directChannel(workspace, user.id).id } };
+};
+
+const permalink: Method = ({ workspace }, args) => {
+  const [channel, ts] = [required(args, 'channel'), required(args, 'message_ts')];
+  const message = messageAt(workspace, channel, ts);
+  if (message === undefined) throw new SlackApiError('message_not_found');
+  const thread = message.thread_ts === undefined ? '' : `?thread_ts=${message.thread_ts}&cid=${channel}`;
+  return { channel, permalink: `https://deckhand.slack.test/archives/${channel}/p${ts.replace('.', '')}${thread}` };
 };
 
 const openConnection: Method = (scene) => ({ url: scene.socketUrl() });
@@ -138,6 +153,8 @@ const threadStatus: Method = (scene, args) => {
 export const otherMethods: Record<string, Method> = {
   'auth.test': authTest,
   'users.info': userInfo,
+  'conversations.open': openConversation,
+  'chat.getPermalink': permalink,
   'usergroups.list': listGroups,
   'usergroups.users.list': listGroupUsers,
   'apps.connections.open': openConnection,

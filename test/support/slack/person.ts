@@ -119,7 +119,9 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
       });
     },
     async click(place, button) {
-      const message = messageAt(workspace, place.channel, place.ts);
+      const message =
+        messageAt(workspace, place.channel, place.ts) ??
+        workspace.messages.find((one) => one.ephemeral_to === user.id && one.ts === place.ts);
       if (message === undefined) throw new Error('There is no such message');
       channelOf(place.channel).members.add(user.id);
       return interactions.click(user, message, button);

@@ -11,7 +11,15 @@ import { createPerson, type MessagePlace, type SlackPerson } from './person.ts';
 import { createSocketMode, type SocketMode } from './socket-mode.ts';
 import { transcript } from './transcript.ts';
 import { bodyOf, createWebApi, type JournalEntry } from './web-api.ts';
-import { createWorkspace, type SlackMessage, type SlackTokens, type SlackWorkspace, userNamed } from './workspace.ts';
+import {
+  channelNamed,
+  createWorkspace,
+  type SlackChannel,
+  type SlackMessage,
+  type SlackTokens,
+  type SlackWorkspace,
+  userNamed,
+} from './workspace.ts';
 
 /**
  * A Slack of our own on 127.0.0.1: stateful, refusing what Slack refuses, with a clock and faults in the test's hands.
@@ -28,6 +36,8 @@ export interface SlackServer extends AsyncDisposable {
   readonly journal: JournalEntry[];
   readonly sockets: SocketMode;
   readonly outbox: Outbox;
+  /** A channel by name, with the bot in it. */
+  channel(name: string): SlackChannel;
   /** Somebody by display name; the same name is the same person. */
   user(name: string): SlackPerson;
   /** Deliver to this request url, signed, instead of over a socket. */
@@ -101,6 +111,7 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
     journal: api.journal,
     sockets,
     outbox,
+    channel: (name) => channelNamed(workspace, name),
     user: (name) => createPerson(userNamed(workspace, name), { workspace, outbox, interactions }),
     deliverTo(url) {
       outbox.target = { url, secret: workspace.tokens.signing_secret };

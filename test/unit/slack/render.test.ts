@@ -134,8 +134,9 @@ describe('an approval card', () => {
   });
 
   it('says how much of a long command is not shown', () => {
-    const shown = readableText(sent(approvalOut('dlv_1', { detail: 'y'.repeat(10_000) }))).join('\n');
-    expect(shown).toContain('1300 more characters are not shown');
+    const blocks = sent(approvalOut('dlv_1', { detail: 'y'.repeat(3_000) }));
+    expect(readableText(blocks).join('\n')).toContain('2000 more characters: press *Show details*');
+    expect(buttonsOf(blocks)).toHaveLength(3);
   });
 
   it('lets nobody’s name or reason be read as markup', () => {

@@ -1,0 +1,186 @@
+import type { App } from '@slack/bolt';
+import type { ConversationKey, Kept, Person, Receiver } from '../../src/chat/connector.ts';
+import { messageOf } from '../../src/errors.ts';
+import type { Logger } from '../../src/logger.ts';
+import { APPROVE_ACTION, APPROVE_SESSION_ACTION, DENY_ACTION, DETAILS_ACTION } from './approval-blocks.ts';
+import { waitingBlocks, waitingText } from './approvals-list.ts';
+import { withoutSecrets } from './bolt-logger.ts';
+import type { SlackClient } from './client.ts';
+import { SLACK } from './conversation-id.ts';
+import { DENY_VIEW, denyModal, REASON_BLOCK } from './deny-modal.ts';
+import { detailsModal } from './details-modal.ts';
+import type { InFlight } from './in-flight.ts';
+import { escapeWithin } from './mrkdwn.ts';
+import { type Click, decisionOf, type Identity, parseClick, parseCommand, parseSubmission } from './parse.ts';
+
+/** Within the three seconds a trigger id lives. */
+const MODAL_MS = 2_500;
+const ANSWER_MS = 5_000;
+/** A section takes 3,000 characters; a receipt has at most about a reason's 2,000. */
+const SAID = 2_900;
+const NOT_RECORDED = 'Your decision could not be recorded just now. Please press the button again.';
+const NOT_SHOWN = 'The details cannot be shown just now. Please press the button again.';
+const NOT_LISTED = 'What waits for you cannot be looked up just now. Please try again.';
+
+const APPROVALS_COMMAND = '/approvals';
+
+export interface ApprovalListenerParts {
+  logger: Logger;
+  client: SlackClient;
+  inFlight: InFlight;
+  /** Throws until the connector is started. */
+  connected: () => { identity: Identity; receiver: Receiver };
+  /** Say something to one person; `responseUrl` where Slack gave one. Never throws. */
+  tell: (conversation: ConversationKey, person: Person, text: string, responseUrl?: string) => Promise<void>;
+  /** Tell them what became of it, after the acknowledgement. */
+  feedback: (kept: Kept, conversation: ConversationKey, person: Person, responseUrl?: string) => void;
+}
+
+/** Cards, their modals, and the list of what waits for somebody. */
+export function listenForApprovals(app: App, parts: ApprovalListenerParts): void {
+  const { logger, client, inFlight, connected, tell, feedback } = parts;
+
+  /** Resolves when it is kept. @throws what the receiver threw, after telling the person */
+  async function decide(
+    from: Omit<Click, 'trigger_id'>,
+    decision: 'allow' | 'deny',
+    reason: string | null,
+    for_session = false,
+  ): Promise<void> {
+    const { identity, receiver } = connected();
+    const asked = decisionOf(from, decision, reason, identity);
+    const inbound = for_session ? { ...asked, for_session } : asked;
+    try {
+      const kept = await receiver.decision(inbound);
+      if (from.list === undefined) feedback(kept, inbound.conversation, inbound.person, from.response_url);
+      else afterwards(kept.receipt.then((receipt) => answerInList(from, receipt.text)));
+    } catch (error) {
+      const receipt = Promise.resolve({ effect: 'refused' as const, text: NOT_RECORDED });
+      feedback({ receipt }, inbound.conversation, inbound.person, from.response_url);
+      throw error;
+    }
+  }
+
+  /** Nobody's acknowledgement waits for it; a stop does. */
+  function afterwards(work: Promise<unknown>): void {
+    inFlight.follow(work, (error) => {
+      logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack feedback failed');
+    });
+  }
+
+  for (const [action, for_session] of [
+    [APPROVE_ACTION, false],
+    [APPROVE_SESSION_ACTION, true],
+  ] as const) {
+    app.action(action, async ({ body, ack }) => {
+      const click = parseClick(body);
+      if (click !== null) await decide(click, 'allow', null, for_session);
+      await ack();
+    });
+  }
+
+  app.action(DENY_ACTION, async ({ body, ack }) => {
+    const click = parseClick(body);
+    const opened = click === null || (await askWhy(click));
+    if (!opened) await decide(click, 'deny', null);
+    await ack();
+  });
+
+  /** False when no modal can be shown: the denial then goes without a reason, rather than not at all. */
+  async function askWhy(click: Click): Promise<boolean> {
+    const { channel, thread, approval_id, response_url, list } = click;
+    const memory = {
+      channel,
+      thread,
+      approval_id,
+      ...(response_url !== undefined && { response_url }),
+      ...(list !== undefined && { list }),
+    };
+    try {
+      const view = denyModal(memory);
+      await client.call((web) => web.views.open({ trigger_id: click.trigger_id, view }), AbortSignal.timeout(MODAL_MS));
+      return true;
+    } catch (error) {
+      logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack opened no modal, denying without a reason');
+      return false;
+    }
+  }
+
+  app.view(DENY_VIEW, async ({ body, ack }) => {
+    const submission = parseSubmission(body);
+    if (submission === null) {
+      await ack();
+      return;
+    }
+    try {
+      await decide({ ...submission, response_url: submission.response_url }, 'deny', submission.reason);
+      await ack();
+    } catch (error) {
+      // The modal stays open with what was typed; pressing Deny again is another attempt at the same decision.
+      logger.error({ reason: withoutSecrets(messageOf(error)), connector: SLACK }, 'slack denial not recorded');
+      await ack({ response_action: 'errors', errors: { [REASON_BLOCK]: NOT_RECORDED } });
+    }
+  });
+
+  app.action(DETAILS_ACTION, async ({ body, ack }) => {
+    await ack();
+    const click = parseClick(body);
+    if (click !== null) afterwards(showDetails(click));
+  });
+
+  async function showDetails(click: Click): Promise<void> {
+    const { identity, receiver } = connected();
+    const { conversation, person, approval_id } = decisionOf(click, 'allow', null, identity);
+    try {
+      const details = await receiver.details({ conversation, person, approval_id });
+      if ('refused' in details) return await tell(conversation, person, details.refused, click.response_url);
+      const view = detailsModal(details);
+      await client.call((web) => web.views.open({ trigger_id: click.trigger_id, view }), AbortSignal.timeout(MODAL_MS));
+    } catch (error) {
+      logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack shows no details');
+      await tell(conversation, person, NOT_SHOWN, click.response_url);
+    }
+  }
+
+  app.command(APPROVALS_COMMAND, async ({ body, ack }) => {
+    await ack();
+    const command = parseCommand(body);
+    if (command !== null) afterwards(answerList(command.user, command.channel, command.response_url, null));
+  });
+
+  /** The list as it is now takes the old one's place, and what became of the click stands above it. */
+  async function answerInList(from: Omit<Click, 'trigger_id'>, text: string | null): Promise<void> {
+    if (from.response_url === undefined || from.list === undefined) return;
+    await answerList(from.user, from.list, from.response_url, text ?? '');
+  }
+
+  /** @param said null for a new list; else it replaces the one that was clicked in */
+  async function answerList(user: string, channel: string, responseUrl: string, said: string | null): Promise<void> {
+    const { identity, receiver } = connected();
+    const conversation = { connector: SLACK, tenant: identity.tenant, channel, thread: channel };
+    const waiting = await receiver
+      .waiting({ conversation, person: { id: user, name: user } })
+      .catch((error: unknown) => {
+        logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack lists no approvals');
+        return null;
+      });
+    const words = [said ?? '', waiting === null ? NOT_LISTED : waitingText(waiting)].filter((line) => line !== '');
+    const text = escapeWithin(words.join(' '), SAID);
+    const body = {
+      response_type: 'ephemeral',
+      replace_original: said !== null,
+      text,
+      blocks: [
+        { type: 'section', text: { type: 'mrkdwn', text } },
+        ...(waiting === null || waiting.approvals.length === 0 ? [] : waitingBlocks(waiting)),
+      ],
+    };
+    const response = await fetch(responseUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    if (!response.ok) throw new Error(`The response url answered ${response.status}`);
+  }
+}

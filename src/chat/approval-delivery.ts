@@ -1,0 +1,118 @@
+import { approvalOf } from '../approvals/approval.ts';
+import type { EventOf, LogEntry } from '../session/event.ts';
+import { type ApprovalNews, cardAfter, cardOf, namedIn } from './approval-card.ts';
+import { type Connector, type ConversationKey, type Outgoing, PostRefusedError } from './connector.ts';
+import type { Delivery } from './delivery-store.ts';
+import { namesOf, type Target, targetOf } from './names.ts';
+import { ANEW, deliver, type PostDeps, untilDone } from './post.ts';
+import { deliveryId, type RenderContext } from './render-entries.ts';
+import { send } from './send.ts';
+
+export interface ApprovalShowDeps extends PostDeps {
+  /** All platforms: who may decide may be on another one. */
+  connectors: ReadonlyMap<string, Connector>;
+  context: RenderContext;
+}
+
+/** The card of a question, for the conversation that it is about. */
+export async function question(
+  deps: ApprovalShowDeps,
+  entry: LogEntry & { event: EventOf<'deckhand.approval_requested'> },
+): Promise<Outgoing> {
+  const approval = approvalOf(deps, entry);
+  const nameOf = await namesOf(deps.connectors, namedIn(approval));
+  const card = cardOf(approval, { via: deps.connector.name, nameOf });
+  return { kind: 'approval', delivery_id: deliveryId(entry.event.id), card, agent_name: deps.context.agent_name };
+}
+
+/** Let every card of the approval say what became of it, wherever it stands. */
+export async function redraw(deps: ApprovalShowDeps, event: ApprovalNews): Promise<void> {
+  for (const { conversation, outgoing } of await cardsOf(deps, event.approval_id)) {
+    const connector = deps.connectors.get(conversation.connector);
+    if (connector === undefined || outgoing.kind !== 'approval') continue;
+    await send({ ...deps, connector, conversation }, { ...outgoing, card: cardAfter(outgoing.card, event) });
+  }
+}
+
+/** Ask those whom the approval was escalated to where they are. Returns what there is to say about it here, in words. */
+export async function askOthers(
+  deps: ApprovalShowDeps,
+  event: EventOf<'deckhand.approval_escalated'>,
+): Promise<string> {
+  const name = (await namesOf(deps.connectors, [event.to]))(event.to);
+  const problem = await askAt(deps, event, targetOf(event.to));
+  return problem === null
+    ? `Nobody has decided about the approval above yet, so I have asked ${name} as well.`
+    : `Nobody has decided about the approval above yet, and I could not ask ${name}: ${problem}.`;
+}
+
+/** Null: they were asked, in one place at least. Else why not, in words. */
+async function askAt(
+  deps: ApprovalShowDeps,
+  event: EventOf<'deckhand.approval_escalated'>,
+  target: Target,
+): Promise<string | null> {
+  const connector = deps.connectors.get(target.via);
+  if (connector?.reach === undefined) return `${target.via} reaches nobody outside of a conversation`;
+  const shown = (await cardsOf(deps, event.approval_id)).find(isOriginal);
+  if (shown === undefined || shown.outgoing.kind !== 'approval') return 'the question is not shown here';
+  // Whom the first card mentions has heard of it.
+  const card = { ...shown.outgoing.card, mentions: [], about: { link: await linkTo(deps, shown) } };
+  let reached = 0;
+  let problem = 'there is nobody';
+  try {
+    for (const conversation of await placesOf(deps, connector, target)) {
+      const delivery_id = `${deliveryId(event.id)}.${conversation.channel}`;
+      const isPosted = await deliverOrNot(
+        { ...deps, connector, conversation },
+        { ...shown.outgoing, delivery_id, card },
+      );
+      if (isPosted === true) reached += 1;
+      else problem = isPosted;
+    }
+  } catch (error) {
+    if (!(error instanceof PostRefusedError)) throw error;
+    problem = error.reason;
+  }
+  if (reached > 0) return null;
+  deps.logger.error(
+    { session_id: deps.session_id, to: event.to, reason: problem },
+    'nobody was asked by an escalation',
+  );
+  return problem;
+}
+
+/** True, or why the platform will never take it. */
+async function deliverOrNot(deps: PostDeps, outgoing: Outgoing): Promise<true | string> {
+  try {
+    await deliver(deps, outgoing);
+    return true;
+  } catch (error) {
+    if (!(error instanceof PostRefusedError)) throw error;
+    await deps.store.record(outgoing.delivery_id, { state: 'failed' });
+    return error.reason;
+  }
+}
+
+/** It stands in the conversation that it is about. */
+function isOriginal({ outgoing }: Delivery): boolean {
+  return outgoing.kind === 'approval' && outgoing.card.about === undefined;
+}
+
+function placesOf(deps: ApprovalShowDeps, connector: Connector, target: Target): Promise<ConversationKey[]> {
+  const { connector: own, tenant } = deps.conversation;
+  return untilDone(deps, async () => {
+    return (await connector.reach?.(target, own === target.via ? tenant : null, deps.calls)) ?? [];
+  });
+}
+
+async function linkTo(deps: ApprovalShowDeps, { conversation, ref }: Delivery): Promise<string | null> {
+  if (ref === null) return null;
+  return untilDone(deps, async () => (await deps.connector.permalinkOf?.(conversation, ref, deps.calls)) ?? null);
+}
+
+async function cardsOf(deps: ApprovalShowDeps, approval_id: string): Promise<Delivery[]> {
+  const cards = await deps.store.cards(deps.session_id, approval_id);
+  // What was posted anew is known to the one that it stands for.
+  return cards.filter((card) => card.state !== 'failed' && !card._id.endsWith(ANEW));
+}

@@ -1,0 +1,65 @@
+import type { Approval } from '../approvals/approval.ts';
+import { type Decider, decidersOf } from '../approvals/policy.ts';
+import type { SessionRef } from '../session/log.ts';
+import type { Connector, ConversationKey, Person } from './connector.ts';
+import type { ConversationStore } from './conversation-store.ts';
+import { targetOf } from './names.ts';
+import type { SessionDirectory } from './session-directory.ts';
+
+export interface DeciderDeps {
+  conversations: Pick<ConversationStore, 'find'>;
+  directory: Pick<SessionDirectory, 'find'>;
+  connectors: ReadonlyMap<string, Pick<Connector, 'groups' | 'isGuest'>>;
+}
+
+/** Somebody on a platform, in some place there. */
+export interface PersonAt {
+  conversation: ConversationKey;
+  person: Person;
+}
+
+/** The person, and what the platform and the place say about them as to this approval, which was asked in `asked`. */
+export async function deciderOf(
+  deps: Pick<DeciderDeps, 'connectors'>,
+  approval: Approval,
+  from: PersonAt,
+  asked: ConversationKey | null,
+): Promise<Decider> {
+  const { conversation, person } = from;
+  const { connector, channel, thread } = conversation;
+  const platform = deps.connectors.get(connector);
+  const belongs = async (key: string): Promise<boolean> => {
+    const { via, kind, id } = targetOf(key);
+    if (via !== connector || kind === 'person') return false;
+    // Whoever presses a button in a channel can see it.
+    return kind === 'channel' ? id === channel : ((await platform?.groups?.includes(id, person)) ?? false);
+  };
+  // Whoever is named may decide, guest or not.
+  const isGuest = approval.policy.approvers.length === 0 && ((await platform?.isGuest?.(person)) ?? false);
+  const ids = decidersOf(approval);
+  const known = await Promise.all(ids.map(belongs));
+  return {
+    by: { via: connector, id: person.id, name: person.name },
+    // Not the tenant: Slack Connect and Enterprise Grid name another team at the click than at the post.
+    in_conversation: asked?.connector === connector && asked.channel === channel && asked.thread === thread,
+    guest: isGuest,
+    belongs_to: ids.filter((_id, index) => known[index]),
+  };
+}
+
+/** Where an approval was asked, and by which agent. */
+export interface Asked {
+  /** Null: in no chat, or its session is gone. */
+  conversation: ConversationKey | null;
+  agent_name: string;
+}
+
+export async function askedBy(deps: Omit<DeciderDeps, 'connectors'>, ref: SessionRef): Promise<Asked> {
+  const session = await deps.directory.find({ workspace_id: ref.workspace_id, session_id: ref.session_id });
+  const agent_name = session?.agent_name ?? 'An agent';
+  const id = session?.conversation_id ?? null;
+  const found = id === null ? null : await deps.conversations.find(id);
+  if (found === null) return { conversation: null, agent_name };
+  const { connector, tenant, channel, thread } = found;
+  return { conversation: { connector, tenant, channel, thread }, agent_name };
+}

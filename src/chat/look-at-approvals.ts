@@ -1,0 +1,89 @@
+import type { Approval } from '../approvals/approval.ts';
+import type { Approvals } from '../approvals/approvals.ts';
+import { refusalFor } from '../approvals/policy.ts';
+import type { SessionLog } from '../session/log.ts';
+import { cardOf, namedIn } from './approval-card.ts';
+import type { ApprovalDetails, Connector, WaitingApproval, WaitingApprovals } from './connector.ts';
+import type { ConversationStore } from './conversation-store.ts';
+import { type Asked, askedBy, deciderOf, type PersonAt } from './decider.ts';
+import { namesOf } from './names.ts';
+import type { SessionDirectory } from './session-directory.ts';
+
+export interface LookDeps {
+  approvals: Pick<Approvals, 'find' | 'listPending'>;
+  log: Pick<SessionLog, 'find'>;
+  directory: Pick<SessionDirectory, 'find' | 'workspaceOf'>;
+  conversations: Pick<ConversationStore, 'find'>;
+  connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'groups' | 'isGuest'>>;
+}
+
+/** Most of one list. */
+const SHOWN = 10;
+
+/** A call whole: for those who may decide it, and where nothing is private for all who are in its conversation. */
+export async function detailsOf(deps: LookDeps, from: PersonAt & { approval_id: string }): Promise<ApprovalDetails> {
+  const { connector, tenant } = from.conversation;
+  const workspace_id = await deps.directory.workspaceOf(connector, tenant);
+  const approval = await deps.approvals.find(workspace_id, from.approval_id);
+  if (approval === null) return { refused: 'This question is not known here any more.' };
+  const { conversation } = await askedBy(deps, approval);
+  const decider = await deciderOf(deps, approval, from, conversation);
+  const isOpen = approval.policy.private_detail !== true && decider.in_conversation;
+  if (!isOpen && refusalFor(approval, decider) !== null) return { refused: 'Only those who may decide this see it.' };
+  const { session_id, tool_use_id, summary, why = null } = approval;
+  const [call] = await deps.log.find({ workspace_id, session_id }, [tool_use_id]);
+  const whole = call !== undefined && 'input' in call.event ? argumentsOf(call.event.input) : approval.detail;
+  return { summary, why, detail: whole };
+}
+
+/** What this person may decide, oldest first. Where anyone in a conversation may: what was asked where they ask, or for them. */
+export async function waitingFor(deps: LookDeps, from: PersonAt): Promise<WaitingApprovals> {
+  const { connector, tenant } = from.conversation;
+  const workspace_id = await deps.directory.workspaceOf(connector, tenant);
+  const theirs: { approval: Approval; asked: Asked }[] = [];
+  for (const approval of await deps.approvals.listPending(workspace_id)) {
+    const asked = await decidable(deps, approval, from);
+    if (asked !== null) theirs.push({ approval, asked });
+  }
+  const approvals = await Promise.all(
+    theirs.slice(0, SHOWN).map(async ({ approval, asked }): Promise<WaitingApproval> => {
+      const nameOf = await namesOf(deps.connectors, namedIn(approval));
+      return {
+        ...asked,
+        card: cardOf(approval, { via: connector, nameOf }),
+        asked_at: approval.requested_at.toISOString(),
+      };
+    }),
+  );
+  return { approvals, more: theirs.length - approvals.length };
+}
+
+/** Where it was asked, when this person may decide it; else null. */
+async function decidable(deps: LookDeps, approval: Approval, from: PersonAt): Promise<Asked | null> {
+  const { conversation: at, person } = from;
+  const { policy, requested_by } = approval;
+  // Where people are named, the place matters to nobody: it is only looked up for what is shown.
+  if (policy.approvers.length > 0) {
+    const decider = await deciderOf(deps, approval, from, null);
+    return refusalFor(approval, decider) === null ? askedBy(deps, approval) : null;
+  }
+  const asked = await askedBy(deps, approval);
+  const there = asked.conversation;
+  const isHere = there !== null && there.connector === at.connector && there.channel === at.channel;
+  const isOwn = requested_by !== null && requested_by.via === at.connector && requested_by.id === person.id;
+  const seen = there !== null && (isHere || isOwn) ? there : at;
+  const decider = await deciderOf(deps, approval, { conversation: seen, person }, there);
+  return refusalFor(approval, decider) === null ? asked : null;
+}
+
+/** Every argument as it is: text unquoted, so that a command reads as a command. */
+function argumentsOf(input: unknown): string {
+  if (typeof input !== 'object' || input === null) return String(input);
+  const fields = Object.entries(input).map(([name, value]) => ({
+    name,
+    text: typeof value === 'string' ? value : JSON.stringify(value, null, 2),
+  }));
+  const [only, ...others] = fields;
+  if (only !== undefined && others.length === 0) return only.text;
+  return fields.map(({ name, text }) => (text.includes('\n') ? `${name}:\n${text}` : `${name}: ${text}`)).join('\n');
+}

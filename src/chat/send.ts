@@ -1,0 +1,24 @@
+import { type Outgoing, PostRefusedError } from './connector.ts';
+import { deliver, type PostDeps } from './post.ts';
+
+/** Deliver; what the platform will never take is said in a short notice instead, and never holds up the rest. */
+export async function send(deps: PostDeps, outgoing: Outgoing): Promise<void> {
+  try {
+    await deliver(deps, outgoing);
+  } catch (error) {
+    if (!(error instanceof PostRefusedError)) throw error;
+    const facts = { session_id: deps.session_id, delivery_id: outgoing.delivery_id, reason: error.reason };
+    deps.logger.error(facts, 'the platform refused a message');
+    await deps.store.record(outgoing.delivery_id, { state: 'failed' });
+    if (outgoing.kind === 'activity') return;
+    const delivery_id = `${outgoing.delivery_id}.refused`;
+    const markdown = `I have something to show that this chat does not take (${error.reason}).`;
+    const { agent_name } = outgoing;
+    try {
+      await deliver(deps, { kind: 'notice', delivery_id, level: 'error', markdown, agent_name });
+    } catch (second) {
+      if (!(second instanceof PostRefusedError)) throw second;
+      await deps.store.record(delivery_id, { state: 'failed' });
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ConversationKey } from '../../../src/chat/connector.ts';
+import type { Actor, ApprovalPolicy } from '../../../src/session/event.ts';
+import { derivedId, newId } from '../../../src/session/id.ts';
+import { asks } from '../../support/chat-events.ts';
+import { type ChatStage, chatStage, place } from '../../support/chat-stage.ts';
+import { createPlatform, type Platform } from '../../support/fake-connector.ts';
+import { type TestDatabase, testDatabase } from '../../support/services.ts';
+
+const ana: Actor = { via: 'test', id: 'U_ANA', name: 'Ana' };
+const elsewhere = { ...place, channel: 'C_OTHER', thread: '1.1' };
+
+let database: TestDatabase;
+let stage: ChatStage;
+let platform: Platform;
+
+beforeEach(async () => {
+  database = await testDatabase();
+  stage = await chatStage(database.db);
+  platform = createPlatform();
+  platform.groups.set('S1', { name: 'oncall', people: ['U_CARA'] });
+});
+
+afterEach(() => database[Symbol.asyncDispose]());
+
+/** In a thread of the channel `place`. */
+async function asked(
+  policy: Partial<ApprovalPolicy>,
+  {
+    requested_by = null,
+    input = { command: 'rm -rf build' },
+  }: { requested_by?: Actor | null; input?: Record<string, unknown> } = {},
+): Promise<string> {
+  const ref = await stage.session();
+  const tool_use_id = newId('sevt');
+  const approval_id = derivedId('appr', tool_use_id);
+  const events = asks(approval_id, tool_use_id, policy).map((event) => {
+    if (event.type === 'agent.tool_use') return { ...event, input };
+    return event.type === 'deckhand.approval_requested' ? { ...event, requested_by, why: 'It is in the way.' } : event;
+  });
+  await stage.append(ref, ...events);
+  await stage.approvals.record(ref, await stage.log.read(ref));
+  return approval_id;
+}
+
+function from(name: string, conversation: ConversationKey) {
+  return { conversation, person: { id: `U_${name.toUpperCase()}`, name } };
+}
+
+function look() {
+  return stage.receiver({ connectors: new Map([['test', platform.connector()]]) }).service;
+}
+
+async function waitFor(name: string, conversation: ConversationKey): Promise<string[]> {
+  const { approvals } = await look().waiting(from(name, conversation));
+  return approvals.map(({ card }) => card.approval_id);
+}
+
+describe('what waits for somebody', () => {
+  it('is what they are named for, alone or by a group, wherever they ask', async () => {
+    const named = await asked({ approvers: ['test:U_BEN'] });
+    const grouped = await asked({ approvers: ['test:group:S1'] });
+    expect(await waitFor('Ben', elsewhere)).toEqual([named]);
+    expect(await waitFor('Cara', elsewhere)).toEqual([grouped]);
+    expect(await waitFor('Eve', place)).toEqual([]);
+  });
+
+  it('is what anyone may decide, in the channel they ask in and of what they asked for', async () => {
+    const open = await asked({}, { requested_by: ana });
+    expect(await waitFor('Eve', { ...place, thread: 'another' })).toEqual([open]);
+    expect(await waitFor('Eve', elsewhere)).toEqual([]);
+    expect(await waitFor('Ana', elsewhere)).toEqual([open]);
+    const careful = await asked({ four_eyes: true }, { requested_by: ana });
+    expect(await waitFor('Ana', place)).toEqual([open]);
+    expect(await waitFor('Eve', place)).toEqual([open, careful]);
+  });
+
+  it('says where it was asked, and how many more there are', async () => {
+    for (let count = 0; count < 12; count++) await asked({ approvers: ['test:U_BEN'] });
+    const { approvals, more } = await look().waiting(from('Ben', elsewhere));
+    expect(approvals).toHaveLength(10);
+    expect(more).toBe(2);
+    expect(approvals[0]).toMatchObject({ conversation: place, asked_at: '2026-11-20T12:00:00.000Z' });
+  });
+
+  it('does not wait once it is decided', async () => {
+    const approval_id = await asked({ approvers: ['test:U_BEN'] });
+    const decision = { ...from('Ben', elsewhere), event_id: 'c1', approval_id, decision: 'allow' as const };
+    await (await look().decision(decision)).receipt;
+    expect(await waitFor('Ben', elsewhere)).toEqual([]);
+  });
+});
+
+describe('the details of a call', () => {
+  const detailsFor = async (name: string, conversation: ConversationKey, approval_id: string) =>
+    look().details({ ...from(name, conversation), approval_id });
+
+  it('are its arguments whole, text as it is', async () => {
+    const command = `echo ${'x'.repeat(10_000)}`;
+    const one = await asked({}, { input: { command } });
+    expect(await detailsFor('Eve', place, one)).toEqual({
+      summary: 'Delete the build folder',
+      why: 'It is in the way.',
+      detail: command,
+    });
+    const two = await asked({}, { input: { file_path: '/a', content: 'b\nc', mode: 7 } });
+    expect(await detailsFor('Eve', place, two)).toMatchObject({ detail: 'file_path: /a\ncontent:\nb\nc\nmode: 7' });
+  });
+
+  it('are for those in the conversation and those who may decide', async () => {
+    const id = await asked({ approvers: ['test:U_BEN'] });
+    expect(await detailsFor('Eve', place, id)).toMatchObject({ detail: 'rm -rf build' });
+    expect(await detailsFor('Ben', elsewhere, id)).toMatchObject({ detail: 'rm -rf build' });
+    expect(await detailsFor('Eve', elsewhere, id)).toEqual({ refused: 'Only those who may decide this see it.' });
+    expect(await detailsFor('Ben', place, 'appr_unknown')).toEqual({
+      refused: 'This question is not known here any more.',
+    });
+  });
+
+  it('that are private are only for those who may decide', async () => {
+    const id = await asked({ approvers: ['test:U_BEN'], private_detail: true });
+    expect(await detailsFor('Eve', place, id)).toEqual({ refused: 'Only those who may decide this see it.' });
+    expect(await detailsFor('Ben', place, id)).toMatchObject({ detail: 'rm -rf build' });
+  });
+});

@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createSlackConnector, type SlackConnector } from '../../connectors/slack/index.ts';
+import type { Deliverer } from '../../src/chat/deliver.ts';
+import { derivedId, newId } from '../../src/session/id.ts';
+import { asks } from '../support/chat-events.ts';
+import { type ChatStage, chatStage } from '../support/chat-stage.ts';
+import { eventually } from '../support/eventually.ts';
+import { createPlatform } from '../support/fake-connector.ts';
+import { type TestDatabase, testDatabase } from '../support/services.ts';
+import { slackOptions } from '../support/slack/harness.ts';
+import { buttonLabels, type MessagePlace } from '../support/slack/person.ts';
+import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
+import { readable } from '../support/slack/transcript.ts';
+import { directChannel, type SlackMessage } from '../support/slack/workspace.ts';
+import { STOP_MS } from '../support/stop.ts';
+
+const HOUR = 3_600_000;
+
+let database: TestDatabase;
+let stage: ChatStage;
+let slack: SlackServer;
+let connector: SlackConnector;
+let gateway: Deliverer;
+
+beforeEach(async () => {
+  database = await testDatabase();
+  stage = await chatStage(database.db);
+  slack = await startSlackServer();
+  connector = createSlackConnector(slackOptions(slack));
+  const connectors = new Map([['slack', connector]]);
+  gateway = stage.deliverer(createPlatform(), 'gateway_1', { connectors });
+  await connector.start(stage.receiver({ connectors }).service);
+});
+
+afterEach(async () => {
+  await connector.stop(STOP_MS);
+  await gateway.stop();
+  await slack[Symbol.asyncDispose]();
+  await database[Symbol.asyncDispose]();
+});
+
+/** Ana asks for something in `ops`, and the turn asks whether it may. Returns her thread. */
+async function asked(): Promise<MessagePlace> {
+  const thread = slack.user('Ana').mention('ops', 'clean up');
+  await eventually(async () => expect(await stage.refs()).toHaveLength(1));
+  const [ref] = await stage.refs();
+  if (ref === undefined) throw new Error('There is no session');
+  const tool_use_id = newId('sevt');
+  const [ana, ben] = [slack.user('Ana').user.id, slack.user('Ben').user.id];
+  const policy = {
+    approvers: [`slack:${ana}`],
+    escalate_after_ms: HOUR,
+    escalate_to: [`slack:${ben}`, `slack:channel:${slack.channel('oncall').id}`],
+  };
+  await stage.append(ref, ...asks(derivedId('appr', tool_use_id), tool_use_id, policy));
+  await stage.approvals.record(ref, await stage.log.read(ref));
+  await eventually(() => expect(cardIn(thread.channel)).toBeDefined());
+  return thread;
+}
+
+function cardIn(channel: string): SlackMessage | undefined {
+  return slack.workspace.messages.find(
+    (message) => message.channel === channel && readable(message).includes('Delete the build folder'),
+  );
+}
+
+function shownIn(channel: string): string {
+  const card = cardIn(channel);
+  if (card === undefined) throw new Error(`There is no card in ${channel}`);
+  return readable(card);
+}
+
+async function later(ms: number): Promise<void> {
+  stage.clock.now += ms;
+  await using timers = stage.approvals.startTimers(HOUR, 5_000);
+  await timers.runNow();
+}
+
+it('asks a person directly, then a channel; decided there, every card says by whom', async () => {
+  const thread = await asked();
+  const ben = slack.user('Ben');
+  const direct = directChannel(slack.workspace, ben.user.id).id;
+  const oncall = slack.channel('oncall').id;
+
+  await later(HOUR);
+  await eventually(() => expect(cardIn(direct)).toBeDefined());
+  expect(shownIn(direct)).toContain(`/archives/${thread.channel}/p`);
+  expect(cardIn(oncall)).toBeUndefined();
+  await eventually(() => expect(shownIn(thread.channel)).toContain('Also asked: *Ben*'));
+  await eventually(() => expect(slack.transcript(thread)).toContain('I have asked Ben as well'));
+
+  await later(HOUR);
+  await eventually(() => expect(cardIn(oncall)).toBeDefined());
+  const inChannel = cardIn(oncall);
+  const eve = slack.user('Eve');
+  // Whoever is in the channel that was asked may decide; whoever is only in the thread may not.
+  const first = cardIn(thread.channel);
+  if (inChannel === undefined || first === undefined) throw new Error('A card is missing');
+  await eve.click(first, 'Approve');
+  await eventually(() =>
+    expect(eve.sees(thread).at(-1)?.text).toMatch(/^You may not decide this. Who may: Ana, Ben, #C/),
+  );
+  await eve.click(inChannel, 'Approve');
+  await eventually(() => {
+    for (const channel of [thread.channel, direct, oncall]) expect(shownIn(channel)).toContain('Approved by *Eve*');
+  });
+  for (const channel of [thread.channel, direct, oncall]) {
+    const card = cardIn(channel);
+    expect(card === undefined ? null : buttonLabels(card)).toEqual([]);
+  }
+
+  await ben.click(inChannel, 'Approve').catch(() => undefined);
+  expect(await stage.entries('deckhand.approval_decided')).toHaveLength(1);
+  expect(slack.workspace.messages.filter((message) => readable(message).includes('Delete the build'))).toHaveLength(3);
+});
