@@ -26,10 +26,12 @@ export const TRAFFIC_ROWS = {
   'service-bytes-in': bytes,
 };
 
+export type CpuMeasurements = Record<keyof typeof CPU_ROWS, Measurement>;
+
 export interface CpuCosts {
   /** Run a round and remember what CPU time it took. */
   during(work: () => Promise<TurnsResult>): Promise<TurnsResult>;
-  rows(): Record<keyof typeof CPU_ROWS, Measurement>;
+  rows(): CpuMeasurements;
 }
 
 export function cpuCosts(stage: Stage, servers: { gateway: Server; worker: Server }): CpuCosts {

@@ -10,6 +10,8 @@ import { msBetween } from './v1-client.ts';
 export interface Timed {
   each_ms: number[];
   elapsed_ms: number;
+  /** All of them, with those that went before the measured ones. */
+  runs: number;
 }
 
 /** The stand-in, called directly through the SDK, streaming, as the harness calls it. */
@@ -66,6 +68,32 @@ export async function insertAndHop(request: {
   }
 }
 
+/** Writes of a turn: the message, the lease, the request, the answer. */
+const WRITES = 4;
+
+/** As many of the smallest journaled `findAndModify` as a turn needs, on documents with nothing else in them. */
+export async function writesOfATurn(request: {
+  mongodb_uri: string;
+  database: string;
+  count: number;
+  concurrency: number;
+}): Promise<Timed> {
+  const mongo = new MongoClient(request.mongodb_uri);
+  const logs = mongo.db(request.database).collection<{ _id: string; seq: number }>('floor_logs', {
+    writeConcern: { w: 'majority', journal: true },
+  });
+  try {
+    return await timed(request.count, request.concurrency, async () => {
+      const _id = randomUUID();
+      for (let write = 0; write < WRITES; write++) {
+        await logs.findOneAndUpdate({ _id }, { $inc: { seq: 1 } }, { upsert: true });
+      }
+    });
+  } finally {
+    await mongo.close();
+  }
+}
+
 /** Share of the runs that go before the measured ones. */
 const WARM_UP = 0.2;
 
@@ -85,8 +113,9 @@ export async function timed(count: number, concurrency: number, run: () => Promi
     );
     return each;
   };
-  await times(Math.ceil(count * WARM_UP));
+  const before = Math.ceil(count * WARM_UP);
+  await times(before);
   const started = performance.now();
   const each_ms = await times(count);
-  return { each_ms, elapsed_ms: performance.now() - started };
+  return { each_ms, elapsed_ms: performance.now() - started, runs: before + count };
 }

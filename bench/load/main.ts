@@ -1,5 +1,5 @@
 import { serve } from '../processes/serve.mjs';
-import { callModel, insertAndHop } from './floors.ts';
+import { callModel, insertAndHop, writesOfATurn } from './floors.ts';
 import { bareBwrap } from './sandbox-floor.ts';
 import { type PreparedTurns, prepareTurns, sendAll, type TurnsRequest } from './turns.ts';
 
@@ -20,6 +20,7 @@ const handlers = {
   sendAll,
   callModel,
   insertAndHop,
+  writesOfATurn,
   bareBwrap,
 };
 export type LoadHandlers = typeof handlers;

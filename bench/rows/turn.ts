@@ -1,6 +1,7 @@
 import type { Benchmark } from '../benchmark.ts';
-import { CPU_ROWS, cpuCosts, TRAFFIC_ROWS, traffic } from '../cost.ts';
+import { CPU_ROWS, type CpuMeasurements, cpuCosts, TRAFFIC_ROWS, traffic } from '../cost.ts';
 import type { TurnsResult } from '../load/turns.ts';
+import { cpuMeter } from '../processes/usage.ts';
 import { profiled } from '../profile.ts';
 import type { Measurement } from '../row.ts';
 import type { House, Stage } from '../stage.ts';
@@ -40,7 +41,7 @@ export const turn: Benchmark = {
     );
     say(`counting commands and bytes of ${COUNTED} turns`);
     const counted = await traffic([gateway, worker], await prepare(1, COUNTED));
-    say('floors: the stand-in called directly; a journaled insert and a hop through BullMQ');
+    say('floors: the stand-in called directly; a journaled insert and a hop through BullMQ; the writes of a turn');
     const floor = await floors(stage, house);
 
     return {
@@ -53,7 +54,7 @@ export const turn: Benchmark = {
           n: MANY * rounds,
           errors: many.flatMap((round) => round.errors),
         },
-        ...costs.rows(),
+        ...withFloor(costs.rows(), floor.mongodb_cpu),
         ...counted.rows,
       },
       notes: [...counted.notes, ...notes],
@@ -66,8 +67,16 @@ async function floors(stage: Stage, house: House) {
   const direct = await stage.load.call('callModel', { base_url, count: 300, concurrency: 1 });
   const many = await stage.load.call('callModel', { base_url, count: 2000, concurrency: AT_ONCE });
   const { database } = house;
+  const read = cpuMeter({ mongodb: stage.service_pids.mongodb });
+  const writes = await stage.load.call('writesOfATurn', { mongodb_uri, database, count: 2000, concurrency: AT_ONCE });
+  const mongodb_cpu = (read().mongodb ?? Number.NaN) / writes.runs;
   const hop = await stage.load.call('insertAndHop', { mongodb_uri, redis_url, database, count: 300 });
-  return { direct: direct.each_ms, hop: hop.each_ms, many: (many.each_ms.length / many.elapsed_ms) * 1000 };
+  const per_second = (many.each_ms.length / many.elapsed_ms) * 1000;
+  return { direct: direct.each_ms, hop: hop.each_ms, many: per_second, mongodb_cpu };
+}
+
+function withFloor(rows: CpuMeasurements, floor: number): CpuMeasurements {
+  return { ...rows, 'cpu-mongodb': { ...rows['cpu-mongodb'], floor } };
 }
 
 function latencyRows(alone: TurnsResult[], floor: { direct: number[]; hop: number[] }): Record<string, Measurement> {

@@ -47,6 +47,11 @@ beforeEach(async () => {
   log = {
     ...stage.log,
     read: (...request) => noted(stage.log.read(...request)),
+    async readPage(...request) {
+      const page = await stage.log.readPage(...request);
+      pages.push(page.entries);
+      return page;
+    },
     query: (request) => noted(stage.log.query(request)),
     find: (...request) => noted(stage.log.find(...request)),
   };
