@@ -11,8 +11,6 @@ const REMEMBERED_S = 7 * 24 * 60 * 60;
 const LAST_ATTEMPT_MS = 15 * 60_000;
 /** Events written at once. */
 const LOT = 100;
-/** How long a mark that nobody waits for waits for others. */
-const MARK_MS = 10;
 
 export type Inbound =
   | { kind: 'message'; message: InboundMessage }
@@ -126,7 +124,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
   });
 
   /** A crash that undoes it costs another look, and no more. */
-  const markApplied = createLots<ObjectId, void>({ most: LOT, gather_ms: MARK_MS }, async (ids) => {
+  const markApplied = createLots<ObjectId, void>({ most: LOT }, async (ids) => {
     await events.updateMany(
       { _id: { $in: ids } },
       { $set: { state: 'applied' }, $currentDate: { applied_at: true }, $unset: { inbound: '' } },
