@@ -7,7 +7,7 @@ import { startTestModel, type TestModel } from '../support/model.ts';
 import { buttonLabels, type MessagePlace } from '../support/slack/person.ts';
 import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
 import { readable } from '../support/slack/transcript.ts';
-import type { SlackMessage } from '../support/slack/workspace.ts';
+import { directChannel, type SlackMessage, userGroup } from '../support/slack/workspace.ts';
 
 const PATIENCE_MS = 20_000;
 const SLOW = { timeout: 60_000 };
@@ -184,13 +184,9 @@ async function card(scene: Scene, thread: MessagePlace): Promise<SlackMessage> {
 
 test('a stranger may not approve; of two approvers at once one does, and everybody is told', SLOW, () =>
   onSlack({}, async (scene) => {
-    const { model, slack, client, idle, heard } = scene;
+    const { model, slack, idle, heard } = scene;
     const [ben, cara, eve] = [slack.user('Ben'), slack.user('Cara'), slack.user('Eve')];
-    const [agent] = (await client.beta.agents.list()).data;
-    await client.beta.agents.update(agent?.id ?? '', {
-      version: agent?.version ?? 0,
-      metadata: { deckhand_approvers: `slack:${ben.user.id},slack:${cara.user.id}` },
-    });
+    await policy(scene, { deckhand_approvers: `slack:${ben.user.id},slack:${cara.user.id}` });
     model.reply({ tool_uses: [ONCE] }, { text: 'It ran.' });
     const thread = slack.user('Ana').mention('ops', 'run it');
     const asked = await card(scene, thread);
@@ -211,6 +207,75 @@ test('a stranger may not approve; of two approvers at once one does, and everybo
     }, PATIENCE_MS);
     const events = await idle('end_turn');
     expect(events.filter((event) => event.type === 'agent.tool_result')).toMatchObject([{ content: [{ text: '1' }] }]);
+  }),
+);
+
+/** The default agent's policy. */
+async function policy({ client }: Scene, metadata: Record<string, string>): Promise<void> {
+  const [agent] = (await client.beta.agents.list()).data;
+  await client.beta.agents.update(agent?.id ?? '', { version: agent?.version ?? 0, metadata });
+}
+
+test('two of a user group approve for the session, and the next call runs without asking', SLOW, () =>
+  onSlack({}, async (scene) => {
+    const { model, slack, heard, said, idle } = scene;
+    const [ana, ben, cara] = [slack.user('Ana'), slack.user('Ben'), slack.user('Cara')];
+    const group = userGroup(slack.workspace, 'oncall', ben.user, cara.user);
+    await policy(scene, {
+      deckhand_approvers: `slack:group:${group}`,
+      deckhand_quorum: '2',
+      deckhand_approve_for_session: 'tool',
+    });
+    model.reply({ text: 'I will count.', tool_uses: [ONCE] }, { text: 'It ran.' });
+    const thread = ana.mention('ops', 'run it');
+    const asked = await card(scene, thread);
+    expect(readable(asked)).toContain('I will count.');
+    await ana.click(asked, 'Approve');
+    await eventually(
+      () => expect(whispers(slack, 'Ana', thread)).toEqual(['You may not decide this. Who may: @oncall.']),
+      PATIENCE_MS,
+    );
+    await ben.click(asked, 'Approve for this session');
+    await eventually(() => expect(readable(asked)).toContain('1 of 2 have approved: *Ben*'), PATIENCE_MS);
+    await cara.click(asked, 'Approve for this session');
+    await heard(thread, 'It ran.');
+
+    model.reply({ tool_uses: [ONCE] }, { text: 'And again.' });
+    ana.reply(thread, 'once more', { mention: true });
+    await heard(thread, 'And again.');
+    await eventually(() => expect(readable(asked)).toContain('Approved by *Ben*, *Cara*'), PATIENCE_MS);
+    expect(said(thread, 'Approval needed')).toEqual([]);
+    const results = (await idle('end_turn')).filter((event) => event.type === 'agent.tool_result');
+    expect(results).toMatchObject([{ content: [{ text: '1' }] }, { content: [{ text: '2' }] }]);
+  }),
+);
+
+test('whoever an approval was escalated to decides it where they are', SLOW, () =>
+  onSlack({}, async (scene) => {
+    const { model, slack, heard } = scene;
+    const [ben, dora] = [slack.user('Ben'), slack.user('Dora')];
+    await policy(scene, {
+      deckhand_approvers: `slack:${ben.user.id}`,
+      deckhand_escalate_after: '1s',
+      deckhand_escalate_to: `slack:${dora.user.id}`,
+    });
+    model.reply({ tool_uses: [ONCE] }, { text: 'It ran.' });
+    const thread = slack.user('Ana').mention('ops', 'run it');
+    const asked = await card(scene, thread);
+    const direct = directChannel(slack.workspace, dora.user.id).id;
+    const theirs = await eventually(() => {
+      const found = slack.workspace.messages.find(
+        (message) => message.channel === direct && buttonLabels(message).includes('Approve'),
+      );
+      if (found === undefined) throw new Error(`Nobody asked Dora:\n${slack.transcript(thread)}`);
+      return found;
+    }, PATIENCE_MS);
+    await dora.click(theirs, 'Approve');
+    await heard(thread, 'It ran.');
+    for (const one of [asked, theirs]) {
+      await eventually(() => expect(readable(one)).toContain('Approved by *Dora*'), PATIENCE_MS);
+      expect(buttonLabels(one)).toEqual([]);
+    }
   }),
 );
 
