@@ -22,6 +22,8 @@ export interface PostDeps {
   logger: Logger;
   /** First wait after a failed call; doubled each time. */
   retry_ms: number;
+  /** How long a request may still be on its way to the platform after whoever made it lost the session. */
+  settle_ms: number;
   /** Fires when this gateway must stop or has lost the session to another: nothing new is begun. */
   signal: AbortSignal;
   /** Fires later, or never: ends the call that is under way. Its outcome is then unknown. */
@@ -61,7 +63,7 @@ export async function deliver(deps: PostDeps, outgoing: Outgoing): Promise<PostR
     return restate(deps, delivery.ref, outgoing);
   }
 
-  const found = first ? null : await untilDone(deps, () => find(deps, outgoing.delivery_id));
+  const found = first ? null : await findSettled(deps, outgoing.delivery_id);
   if (found !== null) return restate(deps, found, outgoing);
   const left = await leftOver(deps, delivery);
   if (left !== null) {
@@ -110,6 +112,17 @@ function refuseUnlessHeld(deps: PostDeps): void {
 
 export function find(deps: PostDeps, deliveryId: string): Promise<PostRef | null> {
   return deps.connector.find(deps.conversation, deliveryId, deps.calls);
+}
+
+/**
+ * A message that was claimed before and not confirmed. The request of a gateway that lost the session while it posted may
+ * still be on its way, so one that is not there yet is looked for once more.
+ */
+async function findSettled(deps: PostDeps, deliveryId: string): Promise<PostRef | null> {
+  const found = await untilDone(deps, () => find(deps, deliveryId));
+  if (found !== null) return found;
+  await sleep(deps.settle_ms, undefined, { signal: deps.signal });
+  return untilDone(deps, () => find(deps, deliveryId));
 }
 
 /** What stands for a delivery whose message could not be edited has its id with this behind it. */

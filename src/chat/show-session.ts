@@ -17,6 +17,7 @@ import { createWaiter } from './waiter.ts';
 
 /** How often the log is looked at although no hint came, in sweeps: a lost hint costs at most this. */
 const LOOK_SWEEPS = 2;
+const SETTLE_MS = 1_500;
 /** How often it is stored how far a session is shown: as much is shown again, to no effect, when its gateway dies. */
 const ADVANCE_MS = 5_000;
 /** Calls of one session that are looked up in memory when something becomes of them. */
@@ -36,6 +37,8 @@ export interface ShowSessionDeps {
     lease_ms: number;
     sweep_ms: number;
     retry_ms: number;
+    /** How long a request may still be on its way to the platform; default a second and a half. */
+    settle_ms?: number;
     /** How often a status that still holds is set again; default a minute. */
     status_ms?: number;
   };
@@ -110,6 +113,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     titles: new LRUCache({ max: REMEMBERED }),
     logger,
     retry_ms: deps.timings.retry_ms,
+    settle_ms: deps.timings.settle_ms ?? SETTLE_MS,
     signal,
     calls,
     isHeld: held.isHeld,

@@ -149,7 +149,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
         describe: (call) => ({ title: `Use ${call}`, detail: call }),
         logger: silentLogger,
         holder: name,
-        timings: { lease_ms: 60_000, sweep_ms: 60_000, retry_ms: 1, drain_ms: 10 },
+        timings: { lease_ms: 60_000, sweep_ms: 60_000, retry_ms: 1, settle_ms: 1, drain_ms: 10 },
         ...over,
       });
       woken.add(deliverer);
