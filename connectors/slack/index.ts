@@ -23,6 +23,7 @@ import { findDelivery } from './lookup.ts';
 import { cut, readableText } from './mrkdwn.ts';
 import { createNames } from './names.ts';
 import type { Identity } from './parse.ts';
+import { PLAN_SIZE } from './plan-blocks.ts';
 import { permalinkOf, reach } from './reach.ts';
 import { fallbackText, markdownOf, render, TEXT_LIMIT } from './render.ts';
 import { createSocketLink, type SocketLink } from './socket-link.ts';
@@ -40,6 +41,8 @@ export interface SlackOptions {
   logger: Logger;
   /** Milliseconds since the epoch; a test's clock. */
   now?: () => number;
+  /** Run it after `ms`, unless cancelled; a test's clock. */
+  after?: (ms: number, run: () => void) => () => void;
 }
 
 export interface SlackConnector extends Connector {
@@ -62,6 +65,11 @@ function needed(value: string | null, variable: string, mode: string): string {
   throw new DeckhandError('slack_configuration', `Slack in ${mode} mode needs ${variable}.`, {
     remedy: `Set ${variable}; docs/slack.md says where to find it.`,
   });
+}
+
+function later(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms).unref();
+  return () => clearTimeout(timer);
 }
 
 function behindGate(http: ExpressReceiver, logger: Logger): BoltReceiver {
@@ -91,6 +99,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     client,
     teamId: () => connected().identity.team_id,
     now: options.now ?? Date.now,
+    after: options.after ?? later,
     logger,
   });
   const status = createStatus(client, logger);
@@ -186,7 +195,12 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
   return {
     name: SLACK,
-    limits: { text: TEXT_LIMIT, edit_interval_ms: EDIT_INTERVAL_MS, post_interval_ms: POST_INTERVAL_MS },
+    limits: {
+      text: TEXT_LIMIT,
+      edit_interval_ms: EDIT_INTERVAL_MS,
+      post_interval_ms: POST_INTERVAL_MS,
+      plan_size: PLAN_SIZE,
+    },
     shows_activity: false,
     router: http?.router ?? null,
 
@@ -210,6 +224,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     async stop(patience_ms) {
       const left = await inFlight.drain(patience_ms);
       if (left > 0) logger.warn({ left }, 'slack events are left behind; what was not acknowledged is delivered again');
+      live.close();
       await link?.stop();
     },
 
@@ -218,7 +233,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     readable: (text) => readableText(text, connected().identity.bot_user_id, names),
 
     async post(conversation, outgoing, signal) {
-      if (outgoing.kind === 'text' && outgoing.live) {
+      if ((outgoing.kind === 'text' || outgoing.kind === 'plan') && outgoing.live) {
         const ref = await live.start(conversation, outgoing, signal);
         if (ref !== null) return ref;
       }

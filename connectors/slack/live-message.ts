@@ -1,3 +1,4 @@
+import type { AnyChunk } from '@slack/types';
 import { LRUCache } from 'lru-cache';
 import {
   type ConversationKey,
@@ -10,42 +11,51 @@ import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { SlackClient } from './client.ts';
 import { isDirect, messageOfRef, placeOf, refOf } from './conversation-id.ts';
+import { NOTHING_SENT, type PlanOut, planChunks, type SentPlan } from './plan-blocks.ts';
 import { markdownOf, metadataOf, streamHeader } from './render.ts';
 
 /*
- * A live message streams natively where that is good for everybody who reads it, which is in direct messages: in a
- * channel only the one recipient sees a stream grow, everybody else sees its first words until it ends. There a live
- * message is posted and edited like any other.
+ * A live message streams natively where that is good for everybody who reads it, which is in direct messages (docs/slack.md
+ * says why). In a channel it is posted and edited like any other.
  *
- *   streaming  chat.startStream took it. Edits that extend the text go out as chat.appendStream.
+ *   streaming  chat.startStream took it. Edits that extend it go out as chat.appendStream.
  *   doubtful   an append's answer was lost, so what Slack has is not known. The next edit stops and rewrites.
  *   stopped    chat.stopStream took it, Slack ended it (about 5 minutes), or it is not known here (another process
  *              began it): it is edited with chat.update from now on.
  *
- * A message leaves `streaming` at the last edit, at four minutes, at an edit that does not extend its text, and at any
- * refusal. chat.startStream takes no metadata: the delivery id is the id of the first block until chat.stopStream sets
- * the metadata (whether Slack keeps a streamed block's id is not in its reference; the answer of a start that is lost
- * depends on it, nothing else does).
+ * A message leaves `streaming` at the last edit, at four minutes (by itself, for a run that is silent for that long), at an
+ * edit that does not extend it, and at any refusal. chat.startStream takes no metadata: the delivery id is the id of the
+ * first block until chat.stopStream sets the metadata (whether Slack keeps a streamed block's id is not in its reference;
+ * the answer of a start that is lost depends on it, nothing else does).
  */
 const ROLL_MS = 240_000;
+const ROLL_TIMEOUT_MS = 15_000;
 
-type TextOut = Extract<Outgoing, { kind: 'text' }>;
+type LiveOut = Extract<Outgoing, { kind: 'text' }> | PlanOut;
+
+/** What Slack has of a message. */
+type Sent = { kind: 'text'; text: string } | { kind: 'plan'; plan: SentPlan };
 
 interface Stream {
   state: 'streaming' | 'doubtful';
-  sent: string;
+  sent: Sent;
   started_at: number;
+  cancelRoll: () => void;
+  /** Ends when it was stopped because of its age. */
+  rolled: Promise<void>;
 }
 
 export interface LiveMessages {
   /** Begin a stream, or null when this conversation or this Slack takes none: post it instead. Errors as `post`. */
-  start(conversation: ConversationKey, outgoing: TextOut, signal: AbortSignal): Promise<PostRef | null>;
+  start(conversation: ConversationKey, outgoing: LiveOut, signal: AbortSignal): Promise<PostRef | null>;
   /** True when the stream took the edit; false when it must be made with chat.update. Errors as `edit`. */
   edit(ref: PostRef, outgoing: Outgoing, signal: AbortSignal): Promise<boolean>;
   /** End a stream that somebody else began, so that it can be edited. */
   stop(ref: PostRef, deliveryId: string, signal: AbortSignal): Promise<void>;
   /** Somebody wrote here: a stream needs one reader to go to. */
   heard(channel: string, userId: string): void;
+  /** Leave the streams that go on to another process. */
+  close(): void;
 }
 
 export interface LiveMessageParts {
@@ -53,6 +63,8 @@ export interface LiveMessageParts {
   /** The installation's team; known once connected. */
   teamId: () => string;
   now: () => number;
+  /** Run it after `ms`, unless cancelled. */
+  after: (ms: number, run: () => void) => () => void;
   logger: Logger;
 }
 
@@ -73,13 +85,37 @@ export function nextPiece(sent: string, text: string): string {
   return half ? rest.slice(0, -1) : rest;
 }
 
-export function createLiveMessages({ client, teamId, now, logger }: LiveMessageParts): LiveMessages {
-  const streams = new LRUCache<PostRef, Stream>({ max: 10_000 });
+/** What to send beyond what was sent; null when a stream cannot say it: other words, another kind of message. */
+function extension(sent: Sent, outgoing: Outgoing): { chunks: AnyChunk[]; sent: Sent } | null {
+  if (sent.kind === 'plan') {
+    if (outgoing.kind !== 'plan') return null;
+    const next = planChunks(sent.plan, outgoing);
+    return { chunks: next.chunks, sent: { kind: 'plan', plan: next.sent } };
+  }
+  if (outgoing.kind !== 'text') return null;
+  const text = markdownOf(outgoing.markdown);
+  if (!text.startsWith(sent.text)) return null;
+  const piece = outgoing.live ? nextPiece(sent.text, text) : text.slice(sent.text.length);
+  const chunks = piece === '' ? [] : [{ type: 'markdown_text' as const, text: piece }];
+  return { chunks, sent: { kind: 'text', text: sent.text + piece } };
+}
+
+function nothingSent(outgoing: LiveOut): Sent {
+  return outgoing.kind === 'plan' ? { kind: 'plan', plan: NOTHING_SENT } : { kind: 'text', text: '' };
+}
+
+export function createLiveMessages({ client, teamId, now, after, logger }: LiveMessageParts): LiveMessages {
+  const streams = new LRUCache<PostRef, Stream>({ max: 10_000, dispose: (stream) => stream.cancelRoll() });
   const readers = new LRUCache<string, string>({ max: 10_000 });
 
-  async function stop(ref: PostRef, deliveryId: string, signal: AbortSignal, text = ''): Promise<boolean> {
+  async function stop(
+    ref: PostRef,
+    deliveryId: string,
+    signal: AbortSignal,
+    last: readonly AnyChunk[] = [],
+  ): Promise<boolean> {
     const metadata = metadataOf(deliveryId);
-    const chunks = text === '' ? {} : { chunks: [{ type: 'markdown_text' as const, text }] };
+    const chunks = last.length === 0 ? {} : { chunks: [...last] };
     try {
       await client.call((web) => web.chat.stopStream({ ...messageOfRef(ref), metadata, ...chunks }), signal);
       streams.delete(ref);
@@ -89,7 +125,7 @@ export function createLiveMessages({ client, teamId, now, logger }: LiveMessageP
         markDoubtful(ref, error);
         throw error;
       }
-      // Over already, or its text too long: whatever the reason, the rewrite that follows puts it right.
+      // Over already, or too long: whatever the reason, the rewrite that follows puts it right.
       streams.delete(ref);
       return false;
     }
@@ -101,13 +137,10 @@ export function createLiveMessages({ client, teamId, now, logger }: LiveMessageP
   }
 
   /** True when taken. */
-  async function append(ref: PostRef, stream: Stream, text: string, signal: AbortSignal): Promise<boolean> {
-    const piece = nextPiece(stream.sent, text);
-    if (piece === '') return true;
+  async function append(ref: PostRef, chunks: AnyChunk[], signal: AbortSignal): Promise<boolean> {
+    if (chunks.length === 0) return true;
     try {
-      const chunks = [{ type: 'markdown_text' as const, text: piece }];
       await client.call((web) => web.chat.appendStream({ ...messageOfRef(ref), chunks }), signal);
-      stream.sent += piece;
       return true;
     } catch (error) {
       if (error instanceof PostRefusedError) return false;
@@ -116,24 +149,45 @@ export function createLiveMessages({ client, teamId, now, logger }: LiveMessageP
     }
   }
 
+  /** Nobody may say anything for minutes, and Slack would show an error in its place. */
+  function roll(ref: PostRef, deliveryId: string): void {
+    const stream = streams.get(ref);
+    if (stream === undefined) return;
+    stream.rolled = stop(ref, deliveryId, AbortSignal.timeout(ROLL_TIMEOUT_MS)).then(
+      () => undefined,
+      (error: unknown) => logger.info({ reason: messageOf(error) }, 'slack stream not ended, the next edit does it'),
+    );
+  }
+
   return {
     async start(conversation, outgoing, signal) {
       const { channel, thread_ts: threadTs } = placeOf(conversation);
       const reader = readers.get(channel);
       if (!isDirect(channel) || threadTs === undefined || reader === undefined) return null;
-      const text = nextPiece('', markdownOf(outgoing.markdown));
-      const blocks = [streamHeader(outgoing.delivery_id, outgoing.agent_name)];
-      const words = text === '' ? [] : [{ type: 'markdown_text' as const, text }];
-      const chunks = [{ type: 'blocks' as const, blocks }, ...words];
-      const recipient = { recipient_team_id: teamId(), recipient_user_id: reader };
+      const first = extension(nothingSent(outgoing), outgoing);
+      if (first === null) return null;
+      const { delivery_id, agent_name } = outgoing;
+      const header = { type: 'blocks' as const, blocks: [streamHeader(delivery_id, agent_name)] };
+      const args = {
+        channel,
+        thread_ts: threadTs,
+        recipient_team_id: teamId(),
+        recipient_user_id: reader,
+        ...(outgoing.kind === 'plan' && { task_display_mode: 'plan' }),
+        chunks: [header, ...first.chunks],
+      };
       try {
-        const { ts } = await client.call(
-          (web) => web.chat.startStream({ channel, thread_ts: threadTs, ...recipient, chunks }),
-          signal,
-        );
+        const { ts } = await client.call((web) => web.chat.startStream(args), signal);
         if (ts === undefined) throw new Error('chat.startStream returned no ts');
         const ref = refOf(channel, ts);
-        streams.set(ref, { state: 'streaming', sent: text, started_at: now() });
+        const cancelRoll = after(ROLL_MS, () => roll(ref, delivery_id));
+        streams.set(ref, {
+          state: 'streaming',
+          sent: first.sent,
+          started_at: now(),
+          cancelRoll,
+          rolled: Promise.resolve(),
+        });
         return ref;
       } catch (error) {
         if (!(error instanceof PostRefusedError)) throw error;
@@ -143,13 +197,17 @@ export function createLiveMessages({ client, teamId, now, logger }: LiveMessageP
     },
 
     async edit(ref, outgoing, signal) {
+      await streams.get(ref)?.rolled;
       const stream = streams.get(ref);
       if (stream === undefined) return false;
-      const text = outgoing.kind === 'text' ? markdownOf(outgoing.markdown) : null;
-      const extendable = stream.state === 'streaming' && text?.startsWith(stream.sent) === true;
-      if (extendable && outgoing.kind === 'text' && text !== null) {
-        if (!outgoing.live) return stop(ref, outgoing.delivery_id, signal, text.slice(stream.sent.length));
-        if (now() - stream.started_at < ROLL_MS && (await append(ref, stream, text, signal))) return true;
+      const next = stream.state === 'streaming' ? extension(stream.sent, outgoing) : null;
+      if (next !== null) {
+        const isLast = !('live' in outgoing) || !outgoing.live;
+        if (isLast) return stop(ref, outgoing.delivery_id, signal, next.chunks);
+        if (now() - stream.started_at < ROLL_MS && (await append(ref, next.chunks, signal))) {
+          stream.sent = next.sent;
+          return true;
+        }
       }
       await stop(ref, outgoing.delivery_id, signal);
       return false;
@@ -162,5 +220,7 @@ export function createLiveMessages({ client, teamId, now, logger }: LiveMessageP
     heard(channel, userId) {
       if (isDirect(channel)) readers.set(channel, userId);
     },
+
+    close: () => streams.clear(),
   };
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Outgoing, PostRefusedError } from '../../src/chat/connector.ts';
 import { approvalBlocks, approvalText } from './approval-blocks.ts';
 import { escapeWithin } from './mrkdwn.ts';
+import { planBlock, planText } from './plan-blocks.ts';
 
 /**
  * Characters of markdown in one message. Markdown blocks take 12,000 and all blocks of a message about 13,200
@@ -92,8 +93,10 @@ export function render(outgoing: Outgoing, thread: string): Rendered {
         blocks: approvalBlocks(outgoing.card, thread),
         metadata,
       };
+    case 'plan':
+      return { text: fallbackText(planText(outgoing)), blocks: [planBlock(outgoing)], metadata };
     case 'activity':
-      // `shows_activity` is false: tool calls would drown a thread, the status line says what goes on.
+      // `shows_activity` is false: calls one by one would drown a thread, so they go together in a plan.
       throw new PostRefusedError('activity_not_shown');
     default:
       return outgoing satisfies never;

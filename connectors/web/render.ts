@@ -1,4 +1,4 @@
-import type { Outgoing } from '../../src/chat/connector.ts';
+import { type Outgoing, PostRefusedError } from '../../src/chat/connector.ts';
 import type { MessageBody } from './wire.ts';
 
 /** What leaves, as the page stores and draws it. */
@@ -10,6 +10,9 @@ export function renderBody(outgoing: Outgoing): MessageBody {
       return { kind: 'notice', level: outgoing.level, markdown: outgoing.markdown };
     case 'approval':
       return { kind: 'approval', card: outgoing.card };
+    case 'plan':
+      // It shows each call by itself, and says so with `shows_activity`.
+      throw new PostRefusedError('plan_not_shown');
     case 'activity':
       return { kind: 'activity', activity: outgoing.activity };
     default:

@@ -98,7 +98,18 @@ export type Outgoing =
     }
   | { kind: 'notice'; delivery_id: string; level: 'info' | 'error'; markdown: string; agent_name: string }
   | { kind: 'approval'; delivery_id: string; card: ApprovalCard; agent_name: string }
-  | { kind: 'activity'; delivery_id: string; activity: ToolActivity; agent_name: string };
+  | { kind: 'activity'; delivery_id: string; activity: ToolActivity; agent_name: string }
+  | {
+      kind: 'plan';
+      delivery_id: string;
+      /** At most `limits.plan_size`. */
+      calls: PlannedCall[];
+      /** More of this is coming soon: stream it where the platform can. */
+      live: boolean;
+      /** Their run is over. */
+      over: boolean;
+      agent_name: string;
+    };
 
 /** The true state of an approval, enough to draw its card without asking anybody. */
 export interface ApprovalCard {
@@ -195,6 +206,19 @@ export interface ToolActivity {
   output: string;
 }
 
+/** A call as one line of a plan. */
+export interface PlannedCall {
+  /** The event that called. */
+  id: string;
+  /** A human title: `Run a command`. */
+  title: string;
+  /** One line of at most 300 characters, or nothing: the command or arguments. */
+  detail: string;
+  status: ToolActivity['status'];
+  /** One line of at most 300 characters: why it failed or was denied. */
+  output: string;
+}
+
 /** A posted message: what `edit` needs to change it. Opaque, stored with the delivery. */
 export type PostRef = string;
 
@@ -215,8 +239,10 @@ export interface Connector {
     edit_interval_ms: number;
     /** Least time between two posts in one channel once the platform says that they are too many. */
     post_interval_ms: number;
+    /** Calls that one message of kind `plan` shows; a platform without it shows none so. */
+    plan_size?: number;
   };
-  /** Outgoing kinds this platform shows; others are not sent. `text`, `notice` and `approval` are always shown. */
+  /** It shows each call of a tool as a message of its own (`activity`). `text`, `notice` and `approval` are always shown. */
   readonly shows_activity: boolean;
 
   /** Begin receiving. Resolves when the connection stands. */

@@ -147,11 +147,12 @@ async function restate(deps: PostDeps, ref: PostRef, outgoing: Outgoing): Promis
 }
 
 function isWorthRepeating(outgoing: Outgoing): boolean {
-  if (outgoing.delivery_id.endsWith(ANEW) || outgoing.kind === 'activity') return false;
+  if (outgoing.delivery_id.endsWith(ANEW) || outgoing.kind === 'activity' || outgoing.kind === 'plan') return false;
   return stateOf(outgoing) === 'posted';
 }
 
 function stateOf(outgoing: Outgoing): 'live' | 'posted' {
+  if (outgoing.kind === 'plan') return outgoing.over ? 'posted' : 'live';
   return outgoing.kind === 'text' && outgoing.live ? 'live' : 'posted';
 }
 
@@ -179,8 +180,10 @@ async function leftOver(deps: PostDeps, delivery: Delivery): Promise<PostRef | n
   if (delivery.outgoing.kind !== 'text') return null;
   const left = await deps.store.live(deps.session_id);
   return (
-    left.find((other) => messageOfDelivery(other._id) !== messageOfDelivery(delivery._id) && other.ref !== null)?.ref ??
-    null
+    left.find((other) => {
+      const isOther = messageOfDelivery(other._id) !== messageOfDelivery(delivery._id);
+      return isOther && other.outgoing.kind === 'text' && other.ref !== null;
+    })?.ref ?? null
   );
 }
 

@@ -5,6 +5,7 @@ import { askOthers, question, redraw } from './approval-delivery.ts';
 import { type Connector, type Outgoing, PostRefusedError } from './connector.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import type { Live } from './live.ts';
+import type { Plans } from './plans.ts';
 import { deliver, edit, find, type PostDeps } from './post.ts';
 import {
   activityAfter,
@@ -30,6 +31,7 @@ export interface ShowDeps extends PostDeps {
   connectors: ReadonlyMap<string, Connector>;
   live: Live;
   status: StatusLine;
+  plans: Plans;
   /** What calls that were shown lately are called, by the id of their event. */
   titles: LRUCache<string, string>;
   context: RenderContext;
@@ -42,6 +44,7 @@ const LOOK_BACK = 200;
 export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> {
   const { event } = entry;
   const { context } = deps;
+  await deps.plans.take(entry);
   switch (event.type) {
     case 'agent.message':
       deps.live.settle(event.id);
@@ -50,6 +53,8 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
     case 'agent.tool_use':
     case 'agent.mcp_tool_use':
     case 'agent.custom_tool_use':
+      // First, because a new message ends what the status says.
+      await deps.plans.show('unposted');
       await deps.status.set({ state: 'working', text: titleOf(deps, event) });
       if (deps.connector.shows_activity) await send(deps, activityPost(event, context));
       return;
@@ -83,6 +88,7 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
     case 'session.status_idle':
       return showEnding(deps, entry, event);
     case 'session.status_terminated':
+      await deps.plans.show('all');
       await deps.status.set({ state: 'ended' });
       return send(
         deps,
@@ -180,6 +186,7 @@ function isOpen(state: string): boolean {
 async function showEnding(deps: ShowDeps, entry: LogEntry, idle: EventOf<'session.status_idle'>): Promise<void> {
   const run = await runBefore(deps, entry);
   const ending = endingOf(idle, run);
+  await deps.plans.show('all');
   await finishLeftovers(deps);
   if (ending !== null) await send(deps, notice(idle.id, ending.level, ending.text, deps.context));
   const waits = idle.stop_reason.type === 'requires_action';

@@ -10,6 +10,7 @@ import type { DeliveryStore } from './delivery-store.ts';
 import { createLive } from './live.ts';
 import { createNews } from './news.ts';
 import type { Pace } from './pace.ts';
+import { createPlans } from './plans.ts';
 import type { DescribeCall } from './render-entries.ts';
 import { type ShowDeps, showEntry, showLive } from './session-delivery.ts';
 import { createStatusLine } from './status-line.ts';
@@ -99,7 +100,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     retry_ms: deps.timings.retry_ms,
     ...refresh,
   });
-  const parts: ShowDeps = {
+  const posting = {
     ...ref,
     ref,
     log: deps.log,
@@ -108,9 +109,6 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     connectors: deps.connectors,
     pace: deps.pace,
     conversation,
-    live,
-    status,
-    titles: new LRUCache({ max: REMEMBERED }),
     logger,
     retry_ms: deps.timings.retry_ms,
     settle_ms: deps.timings.settle_ms ?? SETTLE_MS,
@@ -122,6 +120,14 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       text_limit: connector.limits.text,
       describe: describing(deps.describe, target),
     },
+  };
+  const plans = createPlans(posting);
+  const parts: ShowDeps = {
+    ...posting,
+    live,
+    status,
+    plans,
+    titles: new LRUCache({ max: REMEMBERED }),
   };
   // Not waited for: without Redis there are no live texts, and the log is looked at now and then.
   const subscribed = deps.hints
@@ -146,11 +152,14 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
   let seq = lease.seq;
   let advanced = seq;
   let advanced_at = performance.now();
+  /** How far everything is shown: what a plan has yet to show is read again by whoever goes on from here. */
+  const shown = () => (plans.unshown_from === null ? seq : Math.max(advanced, plans.unshown_from - 1));
   /** False: another gateway shows the session. */
   const advance = async (): Promise<boolean> => {
-    if (seq === advanced) return true;
-    if (!(await deps.cursors.advance(lease, seq))) return false;
-    advanced = seq;
+    const far = shown();
+    if (far === advanced) return true;
+    if (!(await deps.cursors.advance(lease, far))) return false;
+    advanced = far;
     advanced_at = performance.now();
     return true;
   };
@@ -168,6 +177,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
         await showEntry(parts, entry);
         seq = entry.seq;
       }
+      await plans.show('due');
       if (entries.length > 0) {
         if (performance.now() - advanced_at >= ADVANCE_MS && !(await advance())) return;
         continue;
@@ -188,6 +198,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
         if (rests) continue;
       }
       await status.refresh();
+      if (plans.due_in_ms !== null) bell.ringIn(plans.due_in_ms);
       await bell.wait(deps.timings.sweep_ms);
     }
   } finally {

@@ -1,4 +1,4 @@
-import type { ApprovalCard, Outgoing } from '../../src/chat/connector.ts';
+import type { ApprovalCard, Outgoing, PlannedCall } from '../../src/chat/connector.ts';
 
 /** A card that waits for a decision; say only what the test is about. */
 function approvalCard(over: Partial<ApprovalCard> = {}): ApprovalCard {
@@ -17,6 +17,20 @@ function approvalCard(over: Partial<ApprovalCard> = {}): ApprovalCard {
 
 export function textOut(deliveryId: string, markdown: string, live = false): Outgoing {
   return { kind: 'text', delivery_id: deliveryId, markdown, live, agent_name: 'Deckhand' };
+}
+
+/** A call of a plan; say only what the test is about. */
+export function plannedCall(over: Partial<PlannedCall> = {}): PlannedCall {
+  return { id: 'sevt_1', title: 'Run a command', detail: 'ls', status: 'running', output: '', ...over };
+}
+
+export function planOut(
+  deliveryId: string,
+  calls: PlannedCall[],
+  over: { live?: boolean; over?: boolean } = {},
+): Outgoing {
+  const { live = true, over: isOver = false } = over;
+  return { kind: 'plan', delivery_id: deliveryId, calls, live, over: isOver, agent_name: 'Deckhand' };
 }
 
 export function approvalOut(deliveryId: string, over: Partial<ApprovalCard> = {}): Outgoing {

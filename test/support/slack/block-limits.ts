@@ -27,6 +27,8 @@ const KNOWN = new Set([
   'rich_text',
   'input',
   'context_actions',
+  'plan',
+  'task_card',
 ]);
 
 type Fields = Record<string, unknown>;
@@ -94,16 +96,58 @@ function checkBlock(block: SlackBlock, pointer: string): void {
       elements.forEach((element, index) => checkButton(element, `${pointer}/elements/${index}`));
       break;
     }
+    case 'plan':
+      if (typeof block.title !== 'string' || block.title === '') refuse(`${pointer}/title`, 'must be a string');
+      listOf(block.tasks).forEach((task, index) => checkTask(task, `${pointer}/tasks/${index}`));
+      break;
+    case 'task_card':
+      checkTask(block, pointer);
+      break;
     default:
   }
 }
 
-/** Every string under a `text` field, which is what counts and what a person reads. */
+const TASK_STATUSES = ['pending', 'in_progress', 'complete', 'error'];
+
+/** Task card block reference; `task_id` and `title` are required there, `details` and `output` are rich text. */
+function checkTask(task: Fields, pointer: string): void {
+  for (const field of ['task_id', 'title']) {
+    if (typeof task[field] !== 'string' || task[field] === '') refuse(`${pointer}/${field}`, 'must be a string');
+  }
+  if (!TASK_STATUSES.includes(String(task.status))) refuse(`${pointer}/status`, 'unknown');
+  for (const field of ['details', 'output']) {
+    if (task[field] !== undefined && fieldsOf(task[field]).type !== 'rich_text')
+      refuse(`${pointer}/${field}`, 'must be a rich_text');
+  }
+}
+
+/**
+ * What Slack makes of a message with tasks: bytes of UTF-8, details and output twice. Measured by others
+ * (openclaw/openclaw#143882): refused from 10,600 on where there is text too, and somewhere above 22,900 without any.
+ */
+const MAX_TASK_BYTES = 10_600;
+const MAX_TASK_BYTES_WITHOUT_TEXT = 22_900;
+
+/** @throws SlackApiError `msg_too_long` */
+export function checkTaskBytes(blocks: SlackBlock[]): void {
+  const tasks = blocks.filter((block) => block.type === 'plan').flatMap((plan) => listOf(plan.tasks));
+  if (tasks.length === 0) return;
+  const bytes = (texts: string[]) => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  const text = bytes(blocks.filter((block) => block.type !== 'plan').flatMap(readableText));
+  const titles = bytes(
+    blocks.flatMap((block) => [block, ...listOf(block.tasks)]).map(({ title }) => (typeof title === 'string' ? title : '')),
+  );
+  const lines = bytes(tasks.flatMap((task) => readableText([task.details, task.output])));
+  const most = text > 0 ? MAX_TASK_BYTES : MAX_TASK_BYTES_WITHOUT_TEXT;
+  if (text + titles + 2 * lines > most) throw new SlackApiError('msg_too_long');
+}
+
+/** Every string under a `text` field, and the titles of plans, which is what counts and what a person reads. */
 export function readableText(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap(readableText);
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, field]) => {
-    if (typeof field === 'string') return key === 'text' ? [field] : [];
+    if (typeof field === 'string') return key === 'text' || key === 'title' ? [field] : [];
     return readableText(field);
   });
 }

@@ -34,6 +34,7 @@ export function slackOptions(slack: SlackServer, over: Partial<SlackOptions> = {
     mode: 'socket',
     logger: silentLogger,
     now: () => slack.clock.now(),
+    after: (ms, run) => slack.clock.after(ms, run),
     ...over,
   };
 }

@@ -1,6 +1,6 @@
 import { SlackApiError } from './api-error.ts';
 import { type Arguments, blocksOf, listOf, metadataOf, optional, required } from './arguments.ts';
-import { checkBlocks } from './block-limits.ts';
+import { checkBlocks, checkTaskBytes } from './block-limits.ts';
 import { shown, threadOf, withBlockIds, writableChannel } from './chat-methods.ts';
 import type { Method, MethodScene } from './method.ts';
 import { messageAt, type SlackBlock, type SlackMessage } from './workspace.ts';
@@ -27,6 +27,36 @@ function addMarkdown(scene: MethodScene, blocks: SlackBlock[], text: string): vo
   else blocks.push({ type: 'markdown', text, block_id: scene.workspace.nextId('b') });
 }
 
+/** All tasks of a message stand in one plan, as with `task_display_mode` plan. */
+function planOf(scene: MethodScene, blocks: SlackBlock[]): SlackBlock {
+  const known = blocks.find((block) => block.type === 'plan');
+  if (known !== undefined) return known;
+  const plan: SlackBlock = { type: 'plan', title: 'Plan', tasks: [], block_id: scene.workspace.nextId('b') };
+  blocks.push(plan);
+  return plan;
+}
+
+interface Task {
+  task_id: string;
+  [field: string]: unknown;
+}
+
+/** Guess: what is said again under `details` or `output` is added to what was said before, as markdown is. */
+function updateTask(plan: SlackBlock, chunk: Arguments): void {
+  const tasks = plan.tasks as Task[];
+  const task_id = required(chunk, 'id');
+  const known = tasks.find((task) => task.task_id === task_id) ?? { task_id };
+  if (!tasks.includes(known)) tasks.push(known);
+  Object.assign(known, { type: 'task_card', title: required(chunk, 'title'), status: required(chunk, 'status') });
+  for (const field of ['details', 'output']) {
+    const text = optional(chunk, field);
+    if (text === undefined) continue;
+    const elements = [...((known[field] as { elements: unknown[] } | undefined)?.elements ?? [])];
+    elements.push({ type: 'rich_text_section', elements: [{ type: 'text', text }] });
+    known[field] = { type: 'rich_text', elements };
+  }
+}
+
 function append(scene: MethodScene, message: SlackMessage, args: Arguments): void {
   const markdown = optional(args, 'markdown_text');
   const chunks = listOf(args, 'chunks') ?? [];
@@ -40,12 +70,17 @@ function append(scene: MethodScene, message: SlackMessage, args: Arguments): voi
     } else if (chunk.type === 'blocks') {
       // Guess: a blocks chunk keeps the block ids it came with, as chat.postMessage does.
       blocks.push(...withBlockIds(scene, blocksOf(chunk) ?? []));
-    } else if (chunk.type !== 'task_update' && chunk.type !== 'plan_update') {
+    } else if (chunk.type === 'plan_update') {
+      planOf(scene, blocks).title = required(chunk, 'title');
+    } else if (chunk.type === 'task_update') {
+      updateTask(planOf(scene, blocks), chunk);
+    } else {
       throw new SlackApiError('invalid_chunks');
     }
   }
   // Guess: the whole message is held to the same limits as a posted one.
   checkBlocks(blocks);
+  checkTaskBytes(blocks);
   message.blocks = blocks;
   message.text = blocks.map((block) => (block.type === 'markdown' ? String(block.text) : '')).join('');
 }
