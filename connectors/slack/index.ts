@@ -1,31 +1,31 @@
 import { type Receiver as BoltReceiver, ExpressReceiver } from '@slack/bolt';
-import {
-  type Connector,
-  type ConversationKey,
-  type Outgoing,
-  type Person,
-  type PostRef,
-  PostRefusedError,
-  type Receipt,
-  type Receiver,
+import type {
+  Connector,
+  ConversationKey,
+  InboundMessage,
+  Person,
+  Receipt,
+  Receiver,
 } from '../../src/chat/connector.ts';
 import { DeckhandError, messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { createBoltLogger, withoutSecrets } from './bolt-logger.ts';
 import { createSlackClient } from './client.ts';
-import { messageOfRef, placeOf, refOf, SLACK } from './conversation-id.ts';
+import { placeOf, SLACK } from './conversation-id.ts';
 import { guarded } from './envelope.ts';
 import { createGroups } from './groups.ts';
 import { createInFlight } from './in-flight.ts';
 import { createListeners } from './listeners.ts';
 import { createLiveMessages } from './live-message.ts';
 import { findDelivery } from './lookup.ts';
+import { createMentions } from './mentions.ts';
 import { cut, readableText } from './mrkdwn.ts';
 import { createNames } from './names.ts';
 import type { Identity } from './parse.ts';
 import { PLAN_SIZE } from './plan-blocks.ts';
+import { createPosting } from './posting.ts';
 import { permalinkOf, reach } from './reach.ts';
-import { fallbackText, markdownOf, render, TEXT_LIMIT } from './render.ts';
+import { fallbackText, markdownOf, TEXT_LIMIT } from './render.ts';
 import { createSocketLink, type SocketLink } from './socket-link.ts';
 import { createStatus } from './status.ts';
 
@@ -102,6 +102,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     after: options.after ?? later,
     logger,
   });
+  const mentions = createMentions(client, names, logger);
+  const posting = createPosting({ client, live, mentions });
   const status = createStatus(client, logger);
 
   async function whisper(
@@ -171,7 +173,10 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       : null;
   const bolt = link ?? (http && behindGate(http, logger));
   if (bolt === null) throw new DeckhandError('slack_configuration', `Slack knows no mode ${mode}.`);
-  const heard = (channel: string, userId: string) => live.heard(channel, userId);
+  const heard = (message: InboundMessage) => {
+    live.heard(message.conversation.channel, message.sender.id);
+    mentions.heard(message);
+  };
   createListeners({ bolt, boltLogger, logger, client, inFlight, bot_token, connected, heard, stopped, tell });
 
   /** Slack leaves the session's status to the app: what turns out not to run is put at rest here, the rest by its run's end. */
@@ -186,11 +191,6 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     if (!me.team_id || !me.user_id) throw new Error('auth.test returned no team or user');
     const tenant = me.is_enterprise_install && me.enterprise_id ? me.enterprise_id : me.team_id;
     return { tenant, team_id: me.team_id, bot_user_id: me.user_id, bot_id: me.bot_id };
-  }
-
-  async function update(ref: PostRef, outgoing: Outgoing, thread: string, signal: AbortSignal): Promise<void> {
-    const content = render(outgoing, thread);
-    await client.call((web) => web.chat.update({ ...messageOfRef(ref), ...content }), signal);
   }
 
   return {
@@ -232,33 +232,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     groups,
     readable: (text) => readableText(text, connected().identity.bot_user_id, names),
 
-    async post(conversation, outgoing, signal) {
-      if ((outgoing.kind === 'text' || outgoing.kind === 'plan') && outgoing.live) {
-        const ref = await live.start(conversation, outgoing, signal);
-        if (ref !== null) return ref;
-      }
-      const { channel, thread_ts } = placeOf(conversation);
-      const content = { channel, ...render(outgoing, conversation.thread), unfurl_links: false, unfurl_media: false };
-      const posted = await client.call(
-        (web) => web.chat.postMessage(thread_ts === undefined ? content : { ...content, thread_ts }),
-        signal,
-      );
-      if (posted.ts === undefined) throw new Error('chat.postMessage returned no ts');
-      return refOf(channel, posted.ts);
-    },
-
-    async edit(conversation, ref, outgoing, signal) {
-      if (await live.edit(ref, outgoing, signal)) return;
-      try {
-        await update(ref, outgoing, conversation.thread, signal);
-      } catch (error) {
-        // A stream that another process began, or whose start was found again: end it, then say it.
-        if (!(error instanceof PostRefusedError) || error.reason !== 'streaming_state_conflict') throw error;
-        await live.stop(ref, outgoing.delivery_id, signal);
-        await update(ref, outgoing, conversation.thread, signal);
-      }
-    },
-
+    ...posting,
     find: (conversation, deliveryId, signal) => findDelivery(client, conversation, deliveryId, signal),
 
     setStatus: status.set,

@@ -1,5 +1,5 @@
 import { App, type AuthorizeResult, type Logger as BoltLogger, type Receiver as BoltReceiver } from '@slack/bolt';
-import type { ConversationKey, Kept, Person, Receipt, Receiver } from '../../src/chat/connector.ts';
+import type { ConversationKey, InboundMessage, Kept, Person, Receipt, Receiver } from '../../src/chat/connector.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { listenForApprovals } from './approval-listeners.ts';
@@ -17,7 +17,7 @@ export interface ListenerParts {
   bot_token: string;
   /** Throws until the connector is started. */
   connected: () => { identity: Identity; receiver: Receiver };
-  heard: (channel: string, userId: string) => void;
+  heard: (message: InboundMessage) => void;
   /** Somebody pressed Stop, and this came of it. */
   stopped: (conversation: ConversationKey, receipt: Receipt) => Promise<void>;
   /** Say something to one person; `responseUrl` where Slack gave one. Never throws. */
@@ -72,7 +72,7 @@ export function createListeners(parts: ListenerParts): App {
     const { identity, receiver } = connected();
     const message = parseMessage(body, identity);
     if (message === null) return;
-    parts.heard(message.conversation.channel, message.sender.id);
+    parts.heard(message);
     feedback(await receiver.message(message), message.conversation, message.sender);
   }
 

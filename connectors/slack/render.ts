@@ -4,6 +4,7 @@ import { type Outgoing, PostRefusedError } from '../../src/chat/connector.ts';
 import { approvalBlocks, approvalText } from './approval-blocks.ts';
 import { escapeWithin } from './mrkdwn.ts';
 import { planBlock, planText } from './plan-blocks.ts';
+import { aroundTable } from './table-block.ts';
 
 /**
  * Characters of markdown in one message. Markdown blocks take 12,000 and all blocks of a message about 13,200
@@ -61,29 +62,51 @@ export function markdownOf(text: string): string {
   return text.replace(/<!(?=channel|here|everyone|subteam\^)/gi, '‹!');
 }
 
-function textBlocks(markdown: string, before = ''): KnownBlock[] {
-  return [{ type: 'markdown', text: `${before}${markdownOf(markdown)}` }];
+/** Lists, code, links and all else are the markdown block's; a table has a block of its own. */
+function textBlocks(markdown: string): KnownBlock[] {
+  const text = markdownOf(markdown);
+  const around = aroundTable(text);
+  if (around === null) return [{ type: 'markdown', text }];
+  const [before, after] = [around.before, around.after].map(paragraphs);
+  return [...(before ?? []), around.table, ...(after ?? [])];
+}
+
+function paragraphs(text: string): KnownBlock[] {
+  return text.trim() === '' ? [] : [{ type: 'markdown', text }];
 }
 
 export function fallbackText(text: string): string {
   return escapeWithin(text.trim() || '…', FALLBACK);
 }
 
+/** The same without what an older Slack may not know; null when there is nothing of that kind in it. */
+export function renderPlainly(outgoing: Outgoing, linked?: string): Rendered | null {
+  if (outgoing.kind !== 'text') return null;
+  const markdown = linked ?? outgoing.markdown;
+  if (aroundTable(markdownOf(markdown)) === null) return null;
+  return {
+    text: fallbackText(outgoing.markdown),
+    blocks: [{ type: 'markdown', text: markdownOf(markdown) }],
+    metadata: metadataOf(outgoing.delivery_id),
+  };
+}
+
 /**
  * One outgoing thing as a message.
  * @param thread of the conversation, so that a button finds its way back
+ * @param linked the text with Slack's own mentions in it; notifications and screen readers get the one without
  * @throws PostRefusedError when it can never be shown: longer than TEXT_LIMIT, or an activity
  */
-export function render(outgoing: Outgoing, thread: string): Rendered {
+export function render(outgoing: Outgoing, thread: string, linked?: string): Rendered {
   const metadata = metadataOf(outgoing.delivery_id);
   switch (outgoing.kind) {
     case 'text':
-      return { text: fallbackText(outgoing.markdown), blocks: textBlocks(outgoing.markdown), metadata };
+      return { text: fallbackText(outgoing.markdown), blocks: textBlocks(linked ?? outgoing.markdown), metadata };
     case 'notice': {
       const sign = outgoing.level === 'error' ? '⚠️ ' : 'ℹ️ ';
       return {
         text: fallbackText(`${sign}${outgoing.markdown}`),
-        blocks: textBlocks(outgoing.markdown, sign),
+        blocks: [{ type: 'markdown', text: `${sign}${markdownOf(outgoing.markdown)}` }],
         metadata,
       };
     }

@@ -1,0 +1,85 @@
+import { type Connector, type ConversationKey, type Outgoing, PostRefusedError } from '../../src/chat/connector.ts';
+import type { SlackClient } from './client.ts';
+import { messageOfRef, placeOf, refOf } from './conversation-id.ts';
+import type { LiveMessages } from './live-message.ts';
+import type { Mentions } from './mentions.ts';
+import { type Rendered, render, renderPlainly, TEXT_LIMIT } from './render.ts';
+
+export interface PostingParts {
+  client: SlackClient;
+  live: LiveMessages;
+  mentions: Mentions;
+}
+
+/** Slack's words for blocks that it does not take (docs.slack.dev/reference/methods/chat.postMessage). */
+const ABOUT_BLOCKS = ['invalid_blocks', 'invalid_blocks_format', 'msg_blocks_too_long', 'only_one_table_allowed'];
+
+/** What leaves for Slack: streamed, posted or edited. */
+export function createPosting({ client, live, mentions }: PostingParts): Pick<Connector, 'post' | 'edit'> {
+  /** A whole text with its mentions as Slack's own; what still grows gets them with its last edit. */
+  async function withMentions(
+    conversation: ConversationKey,
+    outgoing: Outgoing,
+    signal: AbortSignal,
+  ): Promise<{ linked?: string }> {
+    if (outgoing.kind !== 'text' || outgoing.live) return {};
+    const linked = await mentions.linked(conversation, outgoing.markdown, signal);
+    return linked.length > TEXT_LIMIT ? {} : { linked };
+  }
+
+  /** Say it; where Slack does not take a block of it, say it without. */
+  async function say<T>(
+    outgoing: Outgoing,
+    thread: string,
+    linked: string | undefined,
+    call: (content: Rendered) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await call(render(outgoing, thread, linked));
+    } catch (error) {
+      if (!(error instanceof PostRefusedError) || !ABOUT_BLOCKS.includes(error.reason)) throw error;
+      const plain = renderPlainly(outgoing, linked);
+      if (plain === null) throw error;
+      return call(plain);
+    }
+  }
+
+  return {
+    async post(conversation, outgoing, signal) {
+      if ((outgoing.kind === 'text' || outgoing.kind === 'plan') && outgoing.live) {
+        const ref = await live.start(conversation, outgoing, signal);
+        if (ref !== null) return ref;
+      }
+      const { channel, thread_ts } = placeOf(conversation);
+      const { linked } = await withMentions(conversation, outgoing, signal);
+      const place = { channel, unfurl_links: false, unfurl_media: false };
+      const posted = await say(outgoing, conversation.thread, linked, (content) => {
+        const message = { ...place, ...content };
+        return client.call(
+          (web) => web.chat.postMessage(thread_ts === undefined ? message : { ...message, thread_ts }),
+          signal,
+        );
+      });
+      if (posted.ts === undefined) throw new Error('chat.postMessage returned no ts');
+      return refOf(channel, posted.ts);
+    },
+
+    async edit(conversation, ref, outgoing, signal) {
+      const { linked } = await withMentions(conversation, outgoing, signal);
+      const said = outgoing.kind === 'text' && linked !== undefined ? { ...outgoing, markdown: linked } : outgoing;
+      if (await live.edit(ref, said, signal)) return;
+      const update = () =>
+        say(outgoing, conversation.thread, linked, (content) =>
+          client.call((web) => web.chat.update({ ...messageOfRef(ref), ...content }), signal),
+        );
+      try {
+        await update();
+      } catch (error) {
+        // A stream that another process began, or whose start was found again: end it, then say it.
+        if (!(error instanceof PostRefusedError) || error.reason !== 'streaming_state_conflict') throw error;
+        await live.stop(ref, outgoing.delivery_id, signal);
+        await update();
+      }
+    },
+  };
+}
