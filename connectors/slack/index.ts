@@ -11,7 +11,7 @@ import { DeckhandError, messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { createBoltLogger, withoutSecrets } from './bolt-logger.ts';
 import { createSlackClient } from './client.ts';
-import { placeOf, SLACK } from './conversation-id.ts';
+import { messageOfRef, placeOf, SLACK } from './conversation-id.ts';
 import { guarded } from './envelope.ts';
 import { createGroups } from './groups.ts';
 import { createInFlight } from './in-flight.ts';

@@ -5,6 +5,7 @@ import type { Logger } from '../../src/logger.ts';
 import { listenForApprovals } from './approval-listeners.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import type { SlackClient } from './client.ts';
+import { FEEDBACK_ACTION, parseFeedback } from './feedback.ts';
 import { type InFlight, StoppingError } from './in-flight.ts';
 import { type Identity, parseMessage, parseStop } from './parse.ts';
 
@@ -89,6 +90,16 @@ export function createListeners(parts: ListenerParts): App {
       kept.receipt.then((receipt) => parts.stopped(stop.conversation, receipt)),
       (error) => logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack status failed after a stop'),
     );
+  });
+
+  app.action(FEEDBACK_ACTION, async ({ body, ack }) => {
+    const { identity, receiver } = connected();
+    const given = parseFeedback(body, identity);
+    if (given !== null) {
+      const { conversation, person } = given.feedback;
+      feedback(await receiver.feedback(given.feedback), conversation, person, given.response_url);
+    }
+    await ack();
   });
 
   listenForApprovals(app, { ...parts, feedback });

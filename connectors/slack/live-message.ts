@@ -1,4 +1,4 @@
-import type { AnyChunk } from '@slack/types';
+import type { AnyChunk, KnownBlock } from '@slack/types';
 import { LRUCache } from 'lru-cache';
 import {
   type ConversationKey,
@@ -48,8 +48,11 @@ interface Stream {
 export interface LiveMessages {
   /** Begin a stream, or null when this conversation or this Slack takes none: post it instead. Errors as `post`. */
   start(conversation: ConversationKey, outgoing: LiveOut, signal: AbortSignal): Promise<PostRef | null>;
-  /** True when the stream took the edit; false when it must be made with chat.update. Errors as `edit`. */
-  edit(ref: PostRef, outgoing: Outgoing, signal: AbortSignal): Promise<boolean>;
+  /**
+   * True when the stream took the edit; false when it must be made with chat.update. Errors as `edit`.
+   * @param below what stands below the message once it is whole
+   */
+  edit(ref: PostRef, outgoing: Outgoing, signal: AbortSignal, below?: readonly KnownBlock[]): Promise<boolean>;
   /** End a stream that somebody else began, so that it can be edited. */
   stop(ref: PostRef, deliveryId: string, signal: AbortSignal): Promise<void>;
   /** Somebody wrote here: a stream needs one reader to go to. */
@@ -112,12 +115,15 @@ export function createLiveMessages({ client, teamId, now, after, logger }: LiveM
     ref: PostRef,
     deliveryId: string,
     signal: AbortSignal,
-    last: readonly AnyChunk[] = [],
+    last: { chunks: readonly AnyChunk[]; below: readonly KnownBlock[] } = { chunks: [], below: [] },
   ): Promise<boolean> {
     const metadata = metadataOf(deliveryId);
-    const chunks = last.length === 0 ? {} : { chunks: [...last] };
+    const rest = {
+      ...(last.chunks.length > 0 && { chunks: [...last.chunks] }),
+      ...(last.below.length > 0 && { blocks: [...last.below] }),
+    };
     try {
-      await client.call((web) => web.chat.stopStream({ ...messageOfRef(ref), metadata, ...chunks }), signal);
+      await client.call((web) => web.chat.stopStream({ ...messageOfRef(ref), metadata, ...rest }), signal);
       streams.delete(ref);
       return true;
     } catch (error) {
@@ -196,14 +202,14 @@ export function createLiveMessages({ client, teamId, now, after, logger }: LiveM
       }
     },
 
-    async edit(ref, outgoing, signal) {
+    async edit(ref, outgoing, signal, below = []) {
       await streams.get(ref)?.rolled;
       const stream = streams.get(ref);
       if (stream === undefined) return false;
       const next = stream.state === 'streaming' ? extension(stream.sent, outgoing) : null;
       if (next !== null) {
         const isLast = !('live' in outgoing) || !outgoing.live;
-        if (isLast) return stop(ref, outgoing.delivery_id, signal, next.chunks);
+        if (isLast) return stop(ref, outgoing.delivery_id, signal, { chunks: next.chunks, below });
         if (now() - stream.started_at < ROLL_MS && (await append(ref, next.chunks, signal))) {
           stream.sent = next.sent;
           return true;

@@ -1,6 +1,7 @@
 import { type Connector, type ConversationKey, type Outgoing, PostRefusedError } from '../../src/chat/connector.ts';
 import type { SlackClient } from './client.ts';
 import { messageOfRef, placeOf, refOf } from './conversation-id.ts';
+import { feedbackBlocks } from './feedback.ts';
 import type { LiveMessages } from './live-message.ts';
 import type { Mentions } from './mentions.ts';
 import { type Rendered, render, renderPlainly, TEXT_LIMIT } from './render.ts';
@@ -67,7 +68,7 @@ export function createPosting({ client, live, mentions }: PostingParts): Pick<Co
     async edit(conversation, ref, outgoing, signal) {
       const { linked } = await withMentions(conversation, outgoing, signal);
       const said = outgoing.kind === 'text' && linked !== undefined ? { ...outgoing, markdown: linked } : outgoing;
-      if (await live.edit(ref, said, signal)) return;
+      if (await live.edit(ref, said, signal, feedbackBlocks(outgoing, conversation.thread))) return;
       const update = () =>
         say(outgoing, conversation.thread, linked, (content) =>
           client.call((web) => web.chat.update({ ...messageOfRef(ref), ...content }), signal),

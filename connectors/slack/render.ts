@@ -2,6 +2,7 @@ import type { KnownBlock, MessageMetadata } from '@slack/types';
 import { z } from 'zod';
 import { type Outgoing, PostRefusedError } from '../../src/chat/connector.ts';
 import { approvalBlocks, approvalText } from './approval-blocks.ts';
+import { answerBlocks } from './feedback.ts';
 import { escapeWithin } from './mrkdwn.ts';
 import { planBlock, planText } from './plan-blocks.ts';
 import { aroundTable } from './table-block.ts';
@@ -83,7 +84,7 @@ export function fallbackText(text: string): string {
 export function renderPlainly(outgoing: Outgoing, linked?: string): Rendered | null {
   if (outgoing.kind !== 'text') return null;
   const markdown = linked ?? outgoing.markdown;
-  if (aroundTable(markdownOf(markdown)) === null) return null;
+  if (outgoing.answer === undefined && aroundTable(markdownOf(markdown)) === null) return null;
   return {
     text: fallbackText(outgoing.markdown),
     blocks: [{ type: 'markdown', text: markdownOf(markdown) }],
@@ -101,7 +102,11 @@ export function render(outgoing: Outgoing, thread: string, linked?: string): Ren
   const metadata = metadataOf(outgoing.delivery_id);
   switch (outgoing.kind) {
     case 'text':
-      return { text: fallbackText(outgoing.markdown), blocks: textBlocks(linked ?? outgoing.markdown), metadata };
+      return {
+        text: fallbackText(outgoing.markdown),
+        blocks: [...textBlocks(linked ?? outgoing.markdown), ...answerBlocks(outgoing, thread)],
+        metadata,
+      };
     case 'notice': {
       const sign = outgoing.level === 'error' ? '⚠️ ' : 'ℹ️ ';
       return {

@@ -54,6 +54,7 @@ const EVENT_TYPES: Record<EventType, true> = {
   'deckhand.approval_decided': true,
   'deckhand.approval_reused': true,
   'deckhand.tool_progress': true,
+  'deckhand.feedback': true,
   'deckhand.note': true,
 };
 

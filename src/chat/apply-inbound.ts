@@ -6,6 +6,7 @@ import type { Connector, ConversationKey, InboundMessage, Person, Receipt } from
 import type { ConversationStore } from './conversation-store.ts';
 import type { Inbound, InboundStore, KeptInbound } from './inbound-store.ts';
 import { receiveDecision } from './receive-decision.ts';
+import { receiveFeedback } from './receive-feedback.ts';
 import { receiveMessage } from './receive-message.ts';
 import { receiveStop } from './receive-stop.ts';
 import type { SessionDirectory } from './session-directory.ts';
@@ -44,6 +45,8 @@ async function effectOf(deps: ApplyDeps, kept: KeptInbound, named: Inbound): Pro
       return receiveDecision(deps, named.decision);
     case 'stop':
       return receiveStop(deps, kept, named.stop);
+    case 'feedback':
+      return receiveFeedback(deps, kept, named.feedback);
     default:
       return named satisfies never;
   }
@@ -65,6 +68,8 @@ export async function withNames(deps: Pick<ApplyDeps, 'connectors'>, inbound: In
       return { kind: 'decision', decision: { ...inbound.decision, person: named } };
     case 'stop':
       return { kind: 'stop', stop: { ...inbound.stop, person: named } };
+    case 'feedback':
+      return { kind: 'feedback', feedback: { ...inbound.feedback, person: named } };
     default:
       return inbound satisfies never;
   }
@@ -79,6 +84,8 @@ export function originOf(inbound: Inbound): { conversation: ConversationKey; per
       return inbound.decision;
     case 'stop':
       return inbound.stop;
+    case 'feedback':
+      return inbound.feedback;
     default:
       return inbound satisfies never;
   }

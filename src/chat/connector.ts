@@ -1,5 +1,5 @@
 /**
- * A connector is one chat platform: it parses what arrives into the three inbound kinds below and renders what leaves.
+ * A connector is one chat platform: it parses what arrives into the inbound kinds below and renders what leaves.
  * It knows nothing of sessions, queues or agents; chat/receive.ts and chat/deliver.ts know nothing of any platform.
  */
 
@@ -56,6 +56,21 @@ export interface InboundStop {
   person: Person;
 }
 
+/** An answer of a session: its event. */
+export interface Answer {
+  session_id: string;
+  event_id: string;
+}
+
+/** What somebody thinks of an answer. The latest of each person counts. */
+export interface InboundFeedback {
+  event_id: string;
+  conversation: ConversationKey;
+  person: Person;
+  answer: Answer;
+  rating: 'good' | 'bad';
+}
+
 /**
  * What became of something inbound. `text` is a sentence for that person alone (an ephemeral message, a toast); null when
  * nothing need be said.
@@ -83,6 +98,7 @@ export interface Receiver {
   details(from: { conversation: ConversationKey; person: Person; approval_id: string }): Promise<ApprovalDetails>;
   /** Look, without any effect: what waits for this person, oldest first. @throws when it cannot be read */
   waiting(from: { conversation: ConversationKey; person: Person }): Promise<WaitingApprovals>;
+  feedback(feedback: InboundFeedback): Promise<Kept>;
 }
 
 /** What leaves. Everything carries the id of its delivery, which the platform must keep with the message. */
@@ -94,6 +110,8 @@ export type Outgoing =
       markdown: string;
       /** More of this same message is coming: stream it where the platform can. The last edit has `live: false`. */
       live: boolean;
+      /** It is the answer of a run, or the end of it: ask what people think of it, where the platform can. */
+      answer?: Answer;
       agent_name: string;
     }
   | { kind: 'notice'; delivery_id: string; level: 'info' | 'error'; markdown: string; agent_name: string }

@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { type BulkWriteResult, type Collection, type Db, type Document, MongoBulkWriteError, ObjectId } from 'mongodb';
 import { DUPLICATE_KEY } from '../session/duplicate.ts';
 import { derivedId } from '../session/id.ts';
-import type { ConversationKey, InboundDecision, InboundMessage, InboundStop } from './connector.ts';
+import type {
+  ConversationKey,
+  InboundDecision,
+  InboundFeedback,
+  InboundMessage,
+  InboundStop,
+} from './connector.ts';
 import { createLots } from './lots.ts';
 
 const INBOUND = 'inbound';
@@ -15,7 +21,8 @@ const LOT = 100;
 export type Inbound =
   | { kind: 'message'; message: InboundMessage }
   | { kind: 'decision'; decision: InboundDecision }
-  | { kind: 'stop'; stop: InboundStop };
+  | { kind: 'stop'; stop: InboundStop }
+  | { kind: 'feedback'; feedback: InboundFeedback };
 
 /**
  * One chat event, from its arrival to its effect.
@@ -220,6 +227,8 @@ function keysOf(inbound: Inbound): { event_key: string; message_key?: string } {
       return { event_key: eventKey(inbound.decision.conversation, inbound.decision.event_id) };
     case 'stop':
       return { event_key: eventKey(inbound.stop.conversation, inbound.stop.event_id) };
+    case 'feedback':
+      return { event_key: eventKey(inbound.feedback.conversation, inbound.feedback.event_id) };
     default:
       return inbound satisfies never;
   }

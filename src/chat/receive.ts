@@ -212,6 +212,7 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     stop: (stop) => receive({ kind: 'stop', stop }),
     details: (from) => detailsOf(deps, from),
     waiting: (from) => waitingFor(deps, from),
+    feedback: (feedback) => receive({ kind: 'feedback', feedback }),
 
     startSweep(interval_ms) {
       timer ??= setInterval(() => {

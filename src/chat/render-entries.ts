@@ -36,14 +36,23 @@ export function partsOf(text: string, limit: number): { parts: string[]; left_ou
   return { parts, left_out: text.length - parts.reduce((sum, part) => sum + part.length, 0) };
 }
 
-/** A message of the agent's, in as many posts as it needs; of one that is too long for a chat, the beginning. */
-export function messagePosts(event: EventOf<'agent.message'>, context: RenderContext): Outgoing[] {
+/**
+ * A message of the agent's, in as many posts as it needs; of one that is too long for a chat, the beginning.
+ * @param answers the session whose run it ends, if it does
+ */
+export function messagePosts(
+  event: EventOf<'agent.message'>,
+  context: RenderContext,
+  answers: string | null = null,
+): Outgoing[] {
   const text = textOfBlocks(event.content.map((block) => (block.type === 'text' ? block.text : '*(withheld)*')));
   if (text === '') return [];
   const { agent_name } = context;
   const { parts, left_out } = partsOf(text, context.text_limit);
   const posts = parts.map((markdown, part): Outgoing => {
-    return { kind: 'text', delivery_id: deliveryId(event.id, part), markdown, live: false, agent_name };
+    const isEnd = answers !== null && part === parts.length - 1;
+    const answer = isEnd ? { answer: { session_id: answers, event_id: event.id } } : {};
+    return { kind: 'text', delivery_id: deliveryId(event.id, part), markdown, live: false, ...answer, agent_name };
   });
   if (left_out === 0) return posts;
   const markdown = `This is not all: about ${left_out} more characters are too long for a chat. The session's log has them.`;

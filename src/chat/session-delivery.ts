@@ -32,6 +32,8 @@ export interface ShowDeps extends PostDeps {
   live: Live;
   status: StatusLine;
   plans: Plans;
+  /** The reply whose message comes next: whether the run ends with it. */
+  reply: { ends: boolean };
   /** What calls that were shown lately are called, by the id of their event. */
   titles: LRUCache<string, string>;
   context: RenderContext;
@@ -48,7 +50,10 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
   switch (event.type) {
     case 'agent.message':
       deps.live.settle(event.id);
-      for (const post of messagePosts(event, context)) await send(deps, post);
+      for (const post of messagePosts(event, context, deps.reply.ends ? deps.session_id : null)) await send(deps, post);
+      return;
+    case 'deckhand.model_reply':
+      deps.reply.ends = event.stop_reason === 'end_turn';
       return;
     case 'agent.tool_use':
     case 'agent.mcp_tool_use':

@@ -127,6 +127,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     live,
     status,
     plans,
+    reply: { ends: false },
     titles: new LRUCache({ max: REMEMBERED }),
   };
   // Not waited for: without Redis there are no live texts, and the log is looked at now and then.

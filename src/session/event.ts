@@ -38,6 +38,7 @@ export type DeckhandEvent =
   | ApprovalVoted
   | ApprovalDecided
   | ApprovalReused
+  | Feedback
   | Note;
 
 /** These queued inputs are now part of what Claude sees (or were consumed by an interrupt). */
@@ -164,6 +165,13 @@ export interface ApprovalReused extends Base {
   approval_id: string;
   approved_by: Actor[];
   approved_at: string;
+}
+
+/** What a person thinks of an answer (an `agent.message`). Of each person, the latest counts. */
+export interface Feedback extends Base {
+  type: 'deckhand.feedback';
+  event_id: string;
+  rating: 'good' | 'bad';
 }
 
 /** Something worth a line in the log that nobody acts on. */

@@ -19,6 +19,12 @@ export function textOut(deliveryId: string, markdown: string, live = false): Out
   return { kind: 'text', delivery_id: deliveryId, markdown, live, agent_name: 'Deckhand' };
 }
 
+/** The end of an answer, which people may rate. */
+export function answerOut(deliveryId: string, markdown: string): Outgoing {
+  const answer = { session_id: 'sesn_1', event_id: 'sevt_answer' };
+  return { kind: 'text', delivery_id: deliveryId, markdown, live: false, answer, agent_name: 'Deckhand' };
+}
+
 /** A call of a plan; say only what the test is about. */
 export function plannedCall(over: Partial<PlannedCall> = {}): PlannedCall {
   return { id: 'sevt_1', title: 'Run a command', detail: 'ls', status: 'running', output: '', ...over };

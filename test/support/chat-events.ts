@@ -6,8 +6,24 @@ export function says(text: string, id?: string): NewEvent {
   return { type: 'agent.message', content: [{ type: 'text', text }], ...(id === undefined ? {} : { id }) };
 }
 
+/** What stands before each message: how Claude's reply ended. */
+export function replied(stop_reason: 'end_turn' | 'tool_use'): NewEvent {
+  return {
+    type: 'deckhand.model_reply',
+    model: 'claude-sonnet-5-5',
+    content: [],
+    stop_reason,
+    tool_use_events: {},
+    cost_micro_usd: 0,
+  };
+}
+
 export function uses(id: string): NewEvent {
   return { id, type: 'agent.tool_use', name: 'bash', input: { command: 'ls' }, evaluated_permission: 'allow' };
+}
+
+export function returns(tool_use_id: string, text = 'fine', is_error = false): NewEvent {
+  return { type: 'agent.tool_result', tool_use_id, content: [{ type: 'text', text }], is_error };
 }
 
 export function ends(stop_reason: StopReason = { type: 'end_turn' }): NewEvent {

@@ -9,6 +9,7 @@ import {
 import type {
   ConversationKey,
   InboundDecision,
+  InboundFeedback,
   InboundMessage,
   InboundStop,
   Receipt,
@@ -76,6 +77,7 @@ export interface PatientReceiver {
   message(message: InboundMessage): Promise<Receipt>;
   decision(decision: InboundDecision): Promise<Receipt>;
   stop(stop: InboundStop): Promise<Receipt>;
+  feedback(feedback: InboundFeedback): Promise<Receipt>;
   sweepNow(): Promise<number>;
   /** As a connector sees it. */
   readonly service: ReceiverService;
@@ -199,6 +201,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
         message: async (message) => (await service.message(message)).receipt,
         decision: async (decision) => (await service.decision(decision)).receipt,
         stop: async (stop) => (await service.stop(stop)).receipt,
+        feedback: async (feedback) => (await service.feedback(feedback)).receipt,
         sweepNow: () => service.sweepNow(),
         service,
       };

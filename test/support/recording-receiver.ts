@@ -2,6 +2,7 @@ import type {
   ApprovalDetails,
   Connector,
   InboundDecision,
+  InboundFeedback,
   InboundMessage,
   InboundStop,
   Kept,
@@ -21,6 +22,7 @@ export interface RecordingReceiver extends Receiver {
   readonly stops: InboundStop[];
   /** What `details` and `waiting` answer; null: they reject. */
   shows: { details: ApprovalDetails | null; waiting: WaitingApprovals | null };
+  readonly feedbacks: InboundFeedback[];
   /** What the next calls answer, until set again. */
   answer(receipt: Receipt): void;
   /** The next `times` calls are kept and then reject, as when the database is away. */
@@ -35,6 +37,7 @@ export function createRecordingReceiver(): RecordingReceiver {
   const messages: InboundMessage[] = [];
   const decisions: InboundDecision[] = [];
   const stops: InboundStop[] = [];
+  const feedbacks: InboundFeedback[] = [];
   let receipt: Receipt = { effect: 'accepted', text: null };
   let failures = 0;
   let gate: Promise<void> = Promise.resolve();
@@ -60,6 +63,7 @@ export function createRecordingReceiver(): RecordingReceiver {
     messages,
     decisions,
     stops,
+    feedbacks,
     async message(message) {
       const [sender, text] = await Promise.all([named(message.sender), recorder.connector?.readable(message.text)]);
       return keep(messages, { ...message, sender, text: text ?? message.text });
@@ -68,6 +72,7 @@ export function createRecordingReceiver(): RecordingReceiver {
     stop: async (stop) => keep(stops, { ...stop, person: await named(stop.person) }),
     details: async () => recorder.shows.details ?? Promise.reject(new Error('There are no details')),
     waiting: async () => recorder.shows.waiting ?? Promise.reject(new Error('There is no list')),
+    feedback: async (feedback) => keep(feedbacks, { ...feedback, person: await named(feedback.person) }),
     answer(next) {
       receipt = next;
     },

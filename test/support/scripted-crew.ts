@@ -96,6 +96,7 @@ export function createCrew(): Crew {
     },
     details: async () => crew.shown,
     waiting: async () => ({ approvals: [], more: 0 }),
+    feedback: async () => kept(crew.answers),
 
     say: (key, markdown, name = agent_name) =>
       post(key, { kind: 'text', delivery_id: nextDelivery(), markdown, live: false, agent_name: name }),

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Deliverer } from '../../../src/chat/deliver.ts';
-import { asks, decided, ends, says, uses } from '../../support/chat-events.ts';
-import { type ChatStage, chatStage, type NewEvent } from '../../support/chat-stage.ts';
+import { asks, decided, ends, returns, says, uses } from '../../support/chat-events.ts';
+import { type ChatStage, chatStage } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
@@ -38,10 +38,6 @@ async function shows(texts: unknown[]): Promise<void> {
 
 async function atRest(): Promise<void> {
   await eventually(async () => expect(await stage.log.undelivered(10)).toEqual([]));
-}
-
-function returns(tool_use_id: string, text = 'fine', is_error = false): NewEvent {
-  return { type: 'agent.tool_result', tool_use_id, content: [{ type: 'text', text }], is_error };
 }
 
 describe('the calls of a run, where a platform shows them together', () => {

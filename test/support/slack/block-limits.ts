@@ -107,6 +107,9 @@ function checkBlock(block: SlackBlock, pointer: string): void {
     case 'table':
       checkTable(block, pointer);
       break;
+    case 'context_actions':
+      checkContextActions(block, pointer);
+      break;
     default:
   }
 }
@@ -126,6 +129,21 @@ function checkTable(block: SlackBlock, pointer: string): void {
   if (listOf(block.column_settings).length > 20) refuse(`${pointer}/column_settings`, 'must have at most 20 items');
   const characters = readableText(rows).reduce((sum, text) => sum + text.length, 0);
   if (characters > 10_000) refuse(`${pointer}/rows`, 'over 10000 characters');
+}
+
+/** Context actions block reference: 1 to 5 elements. Feedback buttons reference: two labels of 75 and values of 2,000 characters. */
+function checkContextActions(block: SlackBlock, pointer: string): void {
+  const elements = listOf(block.elements);
+  if (elements.length === 0 || elements.length > 5) refuse(`${pointer}/elements`, 'must have 1 to 5 items');
+  elements.forEach((element, at) => {
+    if (element.type === 'icon_button') return;
+    if (element.type !== 'feedback_buttons') refuse(`${pointer}/elements/${at}/type`, 'unsupported type');
+    for (const side of ['positive_button', 'negative_button']) {
+      const button = { ...fieldsOf(element[side]), type: 'button' };
+      checkButton(button, `${pointer}/elements/${at}/${side}`);
+      if (!('value' in button)) refuse(`${pointer}/elements/${at}/${side}/value`, 'is required');
+    }
+  });
 }
 
 const TASK_STATUSES = ['pending', 'in_progress', 'complete', 'error'];
@@ -178,6 +196,15 @@ export function buttonsOf(blocks: SlackBlock[]): Fields[] {
     .filter((block) => block.type === 'actions')
     .flatMap((block) => listOf(block.elements))
     .filter((e) => e.type === 'button');
+}
+
+/** The buttons that ask what one thinks of a message, as `good` and `bad`. */
+export function feedbackButtonsOf(blocks: SlackBlock[]): { action_id: unknown; good: Fields; bad: Fields } | undefined {
+  const elements = blocks.filter((block) => block.type === 'context_actions').flatMap((block) => listOf(block.elements));
+  const found = elements.find((element) => element.type === 'feedback_buttons');
+  if (found === undefined) return undefined;
+  const { action_id, positive_button, negative_button } = found;
+  return { action_id, good: fieldsOf(positive_button), bad: fieldsOf(negative_button) };
 }
 
 export function buttonLabel(button: Fields): string {

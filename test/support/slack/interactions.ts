@@ -1,6 +1,6 @@
 import { SlackApiError } from './api-error.ts';
 import { type Arguments, blocksOf, optional } from './arguments.ts';
-import { buttonLabel, buttonsOf, checkBlocks } from './block-limits.ts';
+import { buttonLabel, buttonsOf, checkBlocks, feedbackButtonsOf } from './block-limits.ts';
 import { shown, withBlockIds } from './chat-methods.ts';
 import type { SlackClock } from './clock.ts';
 import type { MethodScene } from './method.ts';
@@ -28,6 +28,8 @@ export interface Interactions {
   respond(id: string, args: Arguments, scene: MethodScene): void;
   /** Press the button with this action id or label. @throws when the message shows no such button. */
   click(user: SlackUser, message: SlackMessage, button: string): Promise<Acknowledgement>;
+  /** Press one of the feedback buttons. @throws when the message shows none. */
+  rate(user: SlackUser, message: SlackMessage, rating: 'good' | 'bad'): Promise<Acknowledgement>;
   /** Send a modal with what the person typed, by action id. */
   submit(user: SlackUser, view: SlackView, typed: Record<string, string>): Promise<Acknowledgement>;
   command(user: SlackUser, channel: string, command: string, text: string): Promise<Acknowledgement>;
@@ -83,6 +85,34 @@ export function createInteractions({ clock, workspace, outbox, origin }: Interac
     is_enterprise_install: false,
   });
 
+  function press(
+    user: SlackUser,
+    message: SlackMessage,
+    block: SlackBlock | undefined,
+    action: Record<string, unknown>,
+  ): Promise<Acknowledgement> {
+    const container = {
+      type: 'message',
+      message_ts: message.ts,
+      channel_id: message.channel,
+      is_ephemeral: message.ephemeral_to !== undefined,
+      ...(message.thread_ts !== undefined && { thread_ts: message.thread_ts }),
+    };
+    const payload = {
+      type: 'block_actions',
+      ...common(),
+      user: person(user),
+      container,
+      trigger_id: trigger(user),
+      channel: { id: message.channel, name: workspace.channels.get(message.channel)?.name ?? '' },
+      message: shown(message, workspace),
+      state: { values: {} },
+      response_url: responseUrl(user, message.channel, message),
+      actions: [{ ...action, block_id: block?.block_id, action_ts: workspace.nextTs() }],
+    };
+    return outbox.interaction({ type: 'interactive', payload });
+  }
+
   return {
     triggeredBy(triggerId) {
       const found = triggers.get(triggerId);
@@ -119,26 +149,16 @@ export function createInteractions({ clock, workspace, outbox, origin }: Interac
       const isIt = (other: Record<string, unknown>) =>
         other.action_id === button.action_id && other.value === button.value;
       const block = message.blocks.find((b) => buttonsOf([b]).some(isIt));
-      const container = {
-        type: 'message',
-        message_ts: message.ts,
-        channel_id: message.channel,
-        is_ephemeral: message.ephemeral_to !== undefined,
-        ...(message.thread_ts !== undefined && { thread_ts: message.thread_ts }),
-      };
-      const payload = {
-        type: 'block_actions',
-        ...common(),
-        user: person(user),
-        container,
-        trigger_id: trigger(user),
-        channel: { id: message.channel, name: workspace.channels.get(message.channel)?.name ?? '' },
-        message: shown(message, workspace),
-        state: { values: {} },
-        response_url: responseUrl(user, message.channel, message),
-        actions: [{ ...button, block_id: block?.block_id, action_ts: workspace.nextTs() }],
-      };
-      return outbox.interaction({ type: 'interactive', payload });
+      return press(user, message, block, button);
+    },
+
+    rate(user, message, rating) {
+      const buttons = feedbackButtonsOf(message.blocks);
+      if (buttons === undefined) throw new Error(`Message ${message.ts} asks for no feedback`);
+      const { value, text } = buttons[rating];
+      const action = { type: 'feedback_buttons', action_id: buttons.action_id, value, text };
+      const block = message.blocks.find((b) => b.type === 'context_actions');
+      return press(user, message, block, action);
     },
 
     async submit(user, view, typed) {

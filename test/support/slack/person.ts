@@ -35,6 +35,8 @@ export interface SlackPerson {
   edit(place: MessagePlace, text: string): void;
   /** Press a button, by action id or label. */
   click(message: MessagePlace, button: string): Promise<Acknowledgement>;
+  /** Say what one thinks of an answer with the buttons below it. */
+  rate(message: MessagePlace, rating: 'good' | 'bad'): Promise<Acknowledgement>;
   /** The modal that is open for this person. */
   view(): SlackView | undefined;
   /** Send the open modal with what was typed, by action id. */
@@ -125,6 +127,11 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
       if (message === undefined) throw new Error('There is no such message');
       channelOf(place.channel).members.add(user.id);
       return interactions.click(user, message, button);
+    },
+    async rate(place, rating) {
+      const message = messageAt(workspace, place.channel, place.ts);
+      if (message === undefined) throw new Error('There is no such message');
+      return interactions.rate(user, message, rating);
     },
     view,
     async submit(typed = {}) {

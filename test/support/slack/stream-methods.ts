@@ -132,7 +132,10 @@ const stopStream: Method = (scene, args) => {
   const message = streaming(scene, args);
   append(scene, message, args);
   const blocks = blocksOf(args);
-  if (blocks !== undefined) message.blocks.push(...withBlockIds(scene, blocks));
+  if (blocks !== undefined) {
+    checkBlocks([...message.blocks, ...blocks]);
+    message.blocks.push(...withBlockIds(scene, blocks));
+  }
   const metadata = metadataOf(args);
   if (metadata !== undefined) message.metadata = metadata;
   if (message.stream !== undefined) message.stream.state = 'completed';
