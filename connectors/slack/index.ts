@@ -57,6 +57,8 @@ export interface SlackConnector extends Connector {
 const EDIT_INTERVAL_MS = 1_200;
 /** chat.postMessage takes about one message a second in one channel, and short bursts (docs.slack.dev/apis/web-api/rate-limits). */
 const POST_INTERVAL_MS = 1_000;
+/** 55,000 characters: more than anybody reads in a thread. */
+const POSTS_BEFORE_FILE = 5;
 const START_MS = 15_000;
 const WHISPER_MS = 5_000;
 
@@ -199,6 +201,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       text: TEXT_LIMIT,
       edit_interval_ms: EDIT_INTERVAL_MS,
       post_interval_ms: POST_INTERVAL_MS,
+      posts_before_file: POSTS_BEFORE_FILE,
       plan_size: PLAN_SIZE,
     },
     shows_activity: false,

@@ -1,6 +1,7 @@
 import { type ConversationKey, type PostRef, PostRefusedError } from '../../src/chat/connector.ts';
 import type { SlackClient } from './client.ts';
 import { placeOf, refOf } from './conversation-id.ts';
+import { isFileOf } from './files.ts';
 import { deliveryIdOf, streamBlockId } from './render.ts';
 
 /** Messages a page and pages: a thread of 4,000 messages is still searched whole. */
@@ -12,6 +13,7 @@ interface FoundMessage {
   bot_id?: string;
   metadata?: unknown;
   blocks?: { block_id?: string }[];
+  files?: { name?: string }[];
 }
 
 interface FoundPage {
@@ -23,7 +25,9 @@ function carries(message: FoundMessage, deliveryId: string): boolean {
   if (message.bot_id === undefined) return false;
   const marker = streamBlockId(deliveryId);
   return (
-    deliveryIdOf(message.metadata) === deliveryId || (message.blocks ?? []).some((block) => block.block_id === marker)
+    deliveryIdOf(message.metadata) === deliveryId ||
+    (message.blocks ?? []).some((block) => block.block_id === marker) ||
+    (message.files ?? []).some((file) => isFileOf(file.name ?? '', deliveryId))
   );
 }
 

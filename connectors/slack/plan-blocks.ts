@@ -70,7 +70,7 @@ export function planChunks(sent: SentPlan, plan: PlanOut): { chunks: AnyChunk[];
   return { chunks, sent: { title, statuses } };
 }
 
-export function planTitle({ calls, over }: PlanOut): string {
+function planTitle({ calls, over }: PlanOut): string {
   const bad = calls.filter(({ status }) => status === 'failed' || status === 'denied').length;
   const steps = `${calls.length} step${calls.length === 1 ? '' : 's'}`;
   if (over) return bad === 0 ? `Done: ${steps}` : `Done: ${steps}, ${bad} without success`;

@@ -2,6 +2,7 @@ import { type Connector, type ConversationKey, type Outgoing, PostRefusedError }
 import type { SlackClient } from './client.ts';
 import { messageOfRef, placeOf, refOf } from './conversation-id.ts';
 import { feedbackBlocks } from './feedback.ts';
+import { postFile } from './files.ts';
 import type { LiveMessages } from './live-message.ts';
 import type { Mentions } from './mentions.ts';
 import { type Rendered, render, renderPlainly, TEXT_LIMIT } from './render.ts';
@@ -47,6 +48,7 @@ export function createPosting({ client, live, mentions }: PostingParts): Pick<Co
 
   return {
     async post(conversation, outgoing, signal) {
+      if (outgoing.kind === 'file') return postFile(client, conversation, outgoing, signal);
       if ((outgoing.kind === 'text' || outgoing.kind === 'plan') && outgoing.live) {
         const ref = await live.start(conversation, outgoing, signal);
         if (ref !== null) return ref;
@@ -66,6 +68,8 @@ export function createPosting({ client, live, mentions }: PostingParts): Pick<Co
     },
 
     async edit(conversation, ref, outgoing, signal) {
+      // It stands there as it was written.
+      if (outgoing.kind === 'file') return;
       const { linked } = await withMentions(conversation, outgoing, signal);
       const said = outgoing.kind === 'text' && linked !== undefined ? { ...outgoing, markdown: linked } : outgoing;
       if (await live.edit(ref, said, signal, feedbackBlocks(outgoing, conversation.thread))) return;

@@ -123,6 +123,8 @@ export function render(outgoing: Outgoing, thread: string, linked?: string): Ren
       };
     case 'plan':
       return { text: fallbackText(planText(outgoing)), blocks: [planBlock(outgoing)], metadata };
+    case 'file':
+      throw new PostRefusedError('file_not_shown_as_a_message');
     case 'activity':
       // `shows_activity` is false: calls one by one would drown a thread, so they go together in a plan.
       throw new PostRefusedError('activity_not_shown');

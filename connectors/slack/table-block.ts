@@ -85,7 +85,10 @@ function alignOf(rule: string): 'left' | 'center' | 'right' {
 
 /** GFM: cells are parted by every bar that is not escaped, also in code. */
 function cellsOf(line: string): string[] {
-  const inner = line.trim().replace(/^\|/, '').replace(/(?<!\\)\|$/, '');
+  const inner = line
+    .trim()
+    .replace(/^\|/, '')
+    .replace(/(?<!\\)\|$/, '');
   return inner.split(/(?<!\\)\|/).map((text) => text.trim().replaceAll('\\|', '|'));
 }
 

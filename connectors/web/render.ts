@@ -11,8 +11,9 @@ export function renderBody(outgoing: Outgoing): MessageBody {
     case 'approval':
       return { kind: 'approval', card: outgoing.card };
     case 'plan':
-      // It shows each call by itself, and says so with `shows_activity`.
-      throw new PostRefusedError('plan_not_shown');
+    case 'file':
+      // Its limits say that it takes neither.
+      throw new PostRefusedError(`${outgoing.kind}_not_shown`);
     case 'activity':
       return { kind: 'activity', activity: outgoing.activity };
     default:

@@ -118,6 +118,17 @@ export type Outgoing =
   | { kind: 'approval'; delivery_id: string; card: ApprovalCard; agent_name: string }
   | { kind: 'activity'; delivery_id: string; activity: ToolActivity; agent_name: string }
   | {
+      kind: 'file';
+      delivery_id: string;
+      /** `answer.md`. */
+      name: string;
+      /** Text, to be encoded as UTF-8. */
+      content: string;
+      /** What it is, in a sentence. */
+      markdown: string;
+      agent_name: string;
+    }
+  | {
       kind: 'plan';
       delivery_id: string;
       /** At most `limits.plan_size`. */
@@ -257,6 +268,8 @@ export interface Connector {
     edit_interval_ms: number;
     /** Least time between two posts in one channel once the platform says that they are too many. */
     post_interval_ms: number;
+    /** Of a text that needs more posts than this, so many are made, and a `file` has the whole; absent: it takes no files. */
+    posts_before_file?: number;
     /** Calls that one message of kind `plan` shows; a platform without it shows none so. */
     plan_size?: number;
   };

@@ -2,13 +2,7 @@ import { createHash } from 'node:crypto';
 import { type BulkWriteResult, type Collection, type Db, type Document, MongoBulkWriteError, ObjectId } from 'mongodb';
 import { DUPLICATE_KEY } from '../session/duplicate.ts';
 import { derivedId } from '../session/id.ts';
-import type {
-  ConversationKey,
-  InboundDecision,
-  InboundFeedback,
-  InboundMessage,
-  InboundStop,
-} from './connector.ts';
+import type { ConversationKey, InboundDecision, InboundFeedback, InboundMessage, InboundStop } from './connector.ts';
 import { createLots } from './lots.ts';
 
 const INBOUND = 'inbound';

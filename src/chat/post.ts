@@ -152,7 +152,6 @@ function isWorthRepeating(outgoing: Outgoing): boolean {
 }
 
 function stateOf(outgoing: Outgoing): 'live' | 'posted' {
-  if (outgoing.kind === 'plan') return outgoing.over ? 'posted' : 'live';
   return outgoing.kind === 'text' && outgoing.live ? 'live' : 'posted';
 }
 

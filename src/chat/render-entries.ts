@@ -11,6 +11,8 @@ export interface RenderContext {
   agent_name: string;
   /** Characters of one message. */
   text_limit: number;
+  /** Posts of a text after which a file has the whole; absent: the platform takes no files. */
+  posts_before_file?: number;
   describe: DescribeCall;
 }
 
@@ -27,11 +29,14 @@ export function deliveryId(event_id: string, part = 0): string {
 const MOST_POSTS = 20;
 
 /** A message's text as it is posted, and how many characters of it are not, about. */
-export function partsOf(text: string, limit: number): { parts: string[]; left_out: number } {
-  const most = MOST_POSTS * limit;
+export function partsOf(
+  text: string,
+  { text_limit: limit, posts_before_file: posts = MOST_POSTS }: Pick<RenderContext, 'text_limit' | 'posts_before_file'>,
+): { parts: string[]; left_out: number } {
+  const most = posts * limit;
   // One character more, a pair perhaps, leaves the last cut to who knows where to cut.
   const all = splitMarkdown(text.slice(0, most + 2), limit);
-  const parts = all.slice(0, MOST_POSTS);
+  const parts = all.slice(0, posts);
   if (parts.length === all.length && text.length <= most + 2) return { parts, left_out: 0 };
   return { parts, left_out: text.length - parts.reduce((sum, part) => sum + part.length, 0) };
 }
@@ -48,16 +53,23 @@ export function messagePosts(
   const text = textOfBlocks(event.content.map((block) => (block.type === 'text' ? block.text : '*(withheld)*')));
   if (text === '') return [];
   const { agent_name } = context;
-  const { parts, left_out } = partsOf(text, context.text_limit);
+  const { parts, left_out } = partsOf(text, context);
   const posts = parts.map((markdown, part): Outgoing => {
     const isEnd = answers !== null && part === parts.length - 1;
     const answer = isEnd ? { answer: { session_id: answers, event_id: event.id } } : {};
     return { kind: 'text', delivery_id: deliveryId(event.id, part), markdown, live: false, ...answer, agent_name };
   });
   if (left_out === 0) return posts;
+  if (context.posts_before_file !== undefined) return [...posts, wholeFile(event.id, text, agent_name)];
   const markdown = `This is not all: about ${left_out} more characters are too long for a chat. The session's log has them.`;
   const delivery_id = deliveryId(event.id, MOST_POSTS);
   return [...posts, { kind: 'notice', delivery_id, level: 'info', markdown, agent_name }];
+}
+
+function wholeFile(event_id: string, content: string, agent_name: string): Outgoing {
+  const markdown = `The whole of it, ${content.length.toLocaleString('en')} characters.`;
+  const delivery_id = deliveryId(event_id, MOST_POSTS);
+  return { kind: 'file', delivery_id, name: 'answer.md', content, markdown, agent_name };
 }
 
 export function notice(event_id: string, level: 'info' | 'error', markdown: string, context: RenderContext): Outgoing {

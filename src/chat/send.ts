@@ -12,7 +12,7 @@ export async function send(deps: PostDeps, outgoing: Outgoing): Promise<void> {
     await deps.store.record(outgoing.delivery_id, { state: 'failed' });
     if (outgoing.kind === 'activity') return;
     const delivery_id = `${outgoing.delivery_id}.refused`;
-    const markdown = `I have something to show that this chat does not take (${error.reason}).`;
+    const markdown = refusalOf(outgoing, error.reason);
     const { agent_name } = outgoing;
     try {
       await deliver(deps, { kind: 'notice', delivery_id, level: 'error', markdown, agent_name });
@@ -21,4 +21,9 @@ export async function send(deps: PostDeps, outgoing: Outgoing): Promise<void> {
       await deps.store.record(delivery_id, { state: 'failed' });
     }
   }
+}
+
+function refusalOf(outgoing: Outgoing, reason: string): string {
+  if (outgoing.kind !== 'file') return `I have something to show that this chat does not take (${reason}).`;
+  return `This is not all, and this chat takes no file (${reason}). The session's log has the whole.`;
 }

@@ -109,7 +109,7 @@ export async function showLive(deps: ShowDeps): Promise<void> {
   const { context } = deps;
   const text = deps.live.takeText();
   if (text !== null && text.text.trim() !== '') {
-    const { parts } = partsOf(text.text, context.text_limit);
+    const { parts } = partsOf(text.text, context);
     for (const [part, markdown] of parts.entries()) {
       const delivery_id = deliveryId(text.message_id, part);
       const live = part === parts.length - 1;

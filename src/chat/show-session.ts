@@ -100,6 +100,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     retry_ms: deps.timings.retry_ms,
     ...refresh,
   });
+  const { posts_before_file: postsBeforeFile } = connector.limits;
   const posting = {
     ...ref,
     ref,
@@ -118,6 +119,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     context: {
       agent_name: target.agent_name,
       text_limit: connector.limits.text,
+      ...(postsBeforeFile !== undefined && { posts_before_file: postsBeforeFile }),
       describe: describing(deps.describe, target),
     },
   };

@@ -300,12 +300,12 @@ test('a decision made over the API edits the card', SLOW, () =>
   }),
 );
 
-test('an answer of 50,000 characters arrives whole, in messages that each stand alone', SLOW, () =>
+test('an answer of 40,000 characters arrives whole, in messages that each stand alone', SLOW, () =>
   onSlack({}, async ({ model, slack, heard, said, sentinel }) => {
-    const lines = Array.from({ length: 1_000 }, (_, n) => `line ${String(n).padStart(4, '0')} ${'x'.repeat(39)}`);
-    const fenced = (from: number) => `\`\`\`sh\n${lines.slice(from, from + 500).join('\n')}\n\`\`\``;
-    const text = `First.\n\n${fenced(0)}\n\nSecond.\n\n${fenced(500)}\n\nThe end.`;
-    expect(text.length).toBeGreaterThan(50_000);
+    const lines = Array.from({ length: 800 }, (_, n) => `line ${String(n).padStart(4, '0')} ${'x'.repeat(39)}`);
+    const fenced = (from: number) => `\`\`\`sh\n${lines.slice(from, from + 400).join('\n')}\n\`\`\``;
+    const text = `First.\n\n${fenced(0)}\n\nSecond.\n\n${fenced(400)}\n\nThe end.`;
+    expect(text.length).toBeGreaterThan(40_000);
     model.reply({ text });
     const thread = slack.user('Ana').mention('ops', 'everything, please');
     await heard(thread, 'The end.');
@@ -314,5 +314,27 @@ test('an answer of 50,000 characters arrives whole, in messages that each stand 
     expect(parts.length).toBeGreaterThan(3);
     expect(parts.join('\n').match(/line \d{4} x{39}/g)).toEqual(lines);
     for (const part of parts) expect((part.match(/^```/gm) ?? []).length % 2).toBe(0);
+  }),
+);
+
+test('a run shows its steps and its state, and what somebody thinks of its answer stands in the log', SLOW, () =>
+  onSlack({}, async ({ house, model, slack, gateway, client, heard, idle }) => {
+    model.reply({ tool_uses: [{ name: 'glob', input: { pattern: '*' } }] }, { text: 'There is nothing here.' });
+    const thread = slack.user('Ana').mention('ops', 'look around');
+    const answer = await heard(thread, 'There is nothing here.');
+    await heard(thread, 'Done: 1 step');
+    const state = () => slack.workspace.agent_sessions.get(`${thread.channel}:${thread.ts}`);
+    await eventually(() => expect(state()).toEqual({ status: 'active', title: 'look around' }), PATIENCE_MS);
+
+    const ack = await eventually(() => slack.user('Ben').rate(answer, 'good'), PATIENCE_MS);
+    expect(ack.acked).toBe(true);
+    await eventually(() => expect(whispers(slack, 'Ben', thread)).toHaveLength(1), PATIENCE_MS);
+    const said = (await idle('end_turn')).find((event) => event.type === 'agent.message');
+    const [session] = (await client.beta.sessions.list()).data;
+    const url = `${gateway.url}/v1/sessions/${session?.id}/events?types[]=deckhand.feedback`;
+    const listed = await fetch(url, { headers: { 'x-api-key': house.api_key } });
+    expect(await listed.json()).toMatchObject({
+      data: [{ type: 'deckhand.feedback', rating: 'good', event_id: said?.id }],
+    });
   }),
 );

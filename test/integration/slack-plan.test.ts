@@ -5,7 +5,7 @@ import { type ConversationKey, type Outgoing, type PlannedCall, RateLimitedError
 import { plannedCall, planOut, textOut } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
-import { checkTaskBytes } from '../support/slack/block-limits.ts';
+import { checkTaskBytes, withoutIds } from '../support/slack/block-limits.ts';
 import { type SlackHarness, slackOptions, startSlackHarness } from '../support/slack/harness.ts';
 import type { SlackMessage } from '../support/slack/workspace.ts';
 import { STOP_MS } from '../support/stop.ts';
@@ -75,7 +75,7 @@ describe('the calls of a run in Slack', () => {
     expect(scene.calls()).toEqual(calls);
     expect(scene.plan()).toEqual(['Done: 2 steps, 1 without success', 'Run a command: complete', 'Read a file: error']);
     expect(await scene.connector.find(scene.key, 'dlv_p', signal)).toBe(ref);
-    const blocks = scene.message()?.blocks.map(({ block_id: _, ...block }) => block);
+    const blocks = withoutIds(scene.message()?.blocks ?? []);
     const file = `../snapshots/slack/plan-${place}.json`;
     await expect(`${JSON.stringify(blocks, null, 2)}\n`).toMatchFileSnapshot(file);
   });

@@ -3,6 +3,7 @@ import { createSlackConnector } from '../../connectors/slack/index.ts';
 import type { ConversationKey } from '../../src/chat/connector.ts';
 import { textOut } from '../support/cards.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
+import { withoutIds } from '../support/slack/block-limits.ts';
 import { type SlackHarness, slackOptions, startSlackHarness } from '../support/slack/harness.ts';
 import type { SlackBlock, SlackMessage } from '../support/slack/workspace.ts';
 import { STOP_MS } from '../support/stop.ts';
@@ -38,7 +39,7 @@ async function begun(place: 'channel' | 'dm' = 'channel'): Promise<Scene> {
     ana: ana.user.id,
     ben: ben.user.id,
     said,
-    blocks: () => said().flatMap((message) => message.blocks.map(({ block_id: _, ...block }) => ({ ...block }))),
+    blocks: () => said().flatMap((message) => withoutIds(message.blocks)),
     calls: (method) => slack.journal.filter((call) => call.method === method),
     [Symbol.asyncDispose]: () => harness[Symbol.asyncDispose](),
   };
@@ -112,17 +113,20 @@ describe('what an answer says in Slack', () => {
     expect(scene.said()[0]?.stream?.state).toBe('completed');
   });
 
-  it.each(['channel', 'dm'] as const)('rings nobody’s bell in a %s, whatever it writes and however it comes', async (place) => {
-    await using scene = await begun(place);
-    const bells = ['<!channel>', '<!here|here>', '<!EVERYONE>', '<!subteam^S1|@team>'];
-    const long = `${'x'.repeat(50)}<!chan`;
-    const ref = await scene.connector.post(scene.key, textOut('dlv_1', `${bells.join(' ')} ${long}`, true), signal);
-    const all = `${bells.join(' ')} ${long}nel> @channel @here @everyone\n\n| a |\n|---|\n| <!here> |`;
-    await scene.connector.edit(scene.key, ref, textOut('dlv_1', all, true), signal);
-    await scene.connector.edit(scene.key, ref, textOut('dlv_1', all), signal);
-    await scene.connector.post(scene.key, textOut('dlv_2', all), signal);
-    expect(JSON.stringify(scene.said())).not.toMatch(/<!(?:channel|here|everyone|subteam)/i);
-  });
+  it.each(['channel', 'dm'] as const)(
+    'rings nobody’s bell in a %s, whatever it writes and however it comes',
+    async (place) => {
+      await using scene = await begun(place);
+      const bells = ['<!channel>', '<!here|here>', '<!EVERYONE>', '<!subteam^S1|@team>'];
+      const long = `${'x'.repeat(50)}<!chan`;
+      const ref = await scene.connector.post(scene.key, textOut('dlv_1', `${bells.join(' ')} ${long}`, true), signal);
+      const all = `${bells.join(' ')} ${long}nel> @channel @here @everyone\n\n| a |\n|---|\n| <!here> |`;
+      await scene.connector.edit(scene.key, ref, textOut('dlv_1', all, true), signal);
+      await scene.connector.edit(scene.key, ref, textOut('dlv_1', all), signal);
+      await scene.connector.post(scene.key, textOut('dlv_2', all), signal);
+      expect(JSON.stringify(scene.said())).not.toMatch(/<!(?:channel|here|everyone|subteam)/i);
+    },
+  );
 
   it('keeps within the limit when its mentions are longer than its names', async () => {
     await using scene = await begun();

@@ -48,7 +48,13 @@ export interface Platform {
   failStatuses: number;
   /** What people see now, as text. */
   texts(): string[];
-  limits: { text: number; edit_interval_ms: number; post_interval_ms: number; plan_size?: number };
+  limits: {
+    text: number;
+    edit_interval_ms: number;
+    post_interval_ms: number;
+    posts_before_file?: number;
+    plan_size?: number;
+  };
   shows_activity: boolean;
 }
 
@@ -187,6 +193,8 @@ function textOf(outgoing: Outgoing | undefined): string {
     }
     case 'activity':
       return `<${outgoing.activity.status}> ${outgoing.activity.title} ${outgoing.activity.output}`.trim();
+    case 'file':
+      return `[${outgoing.name}: ${outgoing.content.length}] ${outgoing.markdown}`;
     case 'plan':
       return outgoing.calls.map((call) => `<${call.status}> ${call.title} ${call.output}`.trim()).join(', ');
     default:

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Deliverer } from '../../../src/chat/deliver.ts';
 import type { InboundFeedback } from '../../../src/chat/connector.ts';
+import type { Deliverer } from '../../../src/chat/deliver.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
 import { ends, replied, says, uses } from '../../support/chat-events.ts';
 import { type ChatStage, chatStage, place } from '../../support/chat-stage.ts';
@@ -51,7 +51,9 @@ async function answered(): Promise<InboundFeedback> {
 
 async function kept(): Promise<unknown[]> {
   const found = await stage.log.query({ ...ref, types: ['deckhand.feedback'], order: 'asc', limit: 10 });
-  return found.map(({ event, by }) => (event.type === 'deckhand.feedback' ? [by?.name, event.rating, event.event_id] : []));
+  return found.map(({ event, by }) =>
+    event.type === 'deckhand.feedback' ? [by?.name, event.rating, event.event_id] : [],
+  );
 }
 
 describe('the answer of a run', () => {

@@ -174,11 +174,20 @@ export function checkTaskBytes(blocks: SlackBlock[]): void {
   const bytes = (texts: string[]) => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   const text = bytes(blocks.filter((block) => block.type !== 'plan').flatMap(readableText));
   const titles = bytes(
-    blocks.flatMap((block) => [block, ...listOf(block.tasks)]).map(({ title }) => (typeof title === 'string' ? title : '')),
+    blocks
+      .flatMap((block) => [block, ...listOf(block.tasks)])
+      .map(({ title }) => (typeof title === 'string' ? title : '')),
   );
   const lines = bytes(tasks.flatMap((task) => readableText([task.details, task.output])));
   const most = text > 0 ? MAX_TASK_BYTES : MAX_TASK_BYTES_WITHOUT_TEXT;
   if (text + titles + 2 * lines > most) throw new SlackApiError('msg_too_long');
+}
+
+/** Blocks as the app sent them: without the ids that Slack gives. */
+export function withoutIds(blocks: readonly SlackBlock[]): SlackBlock[] {
+  return blocks.map(
+    (block) => Object.fromEntries(Object.entries(block).filter(([key]) => key !== 'block_id')) as SlackBlock,
+  );
 }
 
 /** Every string under a `text` field, and the titles of plans, which is what counts and what a person reads. */
@@ -200,7 +209,9 @@ export function buttonsOf(blocks: SlackBlock[]): Fields[] {
 
 /** The buttons that ask what one thinks of a message, as `good` and `bad`. */
 export function feedbackButtonsOf(blocks: SlackBlock[]): { action_id: unknown; good: Fields; bad: Fields } | undefined {
-  const elements = blocks.filter((block) => block.type === 'context_actions').flatMap((block) => listOf(block.elements));
+  const elements = blocks
+    .filter((block) => block.type === 'context_actions')
+    .flatMap((block) => listOf(block.elements));
   const found = elements.find((element) => element.type === 'feedback_buttons');
   if (found === undefined) return undefined;
   const { action_id, positive_button, negative_button } = found;

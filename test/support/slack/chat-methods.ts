@@ -64,6 +64,7 @@ export function shown(
     ...(message.blocks.length > 0 && { blocks: message.blocks }),
     ...(message.thread_ts !== undefined && { thread_ts: message.thread_ts }),
     ...(message.bot_id !== undefined && { bot_id: message.bot_id, app_id: workspace.app_id }),
+    ...(message.files !== undefined && { files: message.files }),
     ...(message.edited !== undefined && { edited: message.edited }),
     ...(message.stream !== undefined && { streaming_state: message.stream.state }),
     ...(withMetadata && message.metadata !== undefined && { metadata: message.metadata }),

@@ -10,6 +10,8 @@ export interface MethodScene {
   posted(message: SlackMessage): void;
   /** Where a Socket Mode client connects next. */
   socketUrl(): string;
+  /** Where the bytes of a file go. */
+  uploadUrl(id: string): string;
   /** The user whose click this trigger id came from; undefined once it has expired. */
   triggeredBy(triggerId: string): string | undefined;
 }

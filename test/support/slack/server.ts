@@ -67,6 +67,7 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
     clock,
     posted,
     socketUrl: () => sockets.issueUrl(host),
+    uploadUrl: (id) => `http://${host}/upload/${id}`,
     triggeredBy: (id) => interactions.triggeredBy(id),
   };
   const api = createWebApi(scene, faults);
@@ -82,10 +83,21 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
     }
   }
 
+  /** Takes the bytes it was told of, and no others. */
+  async function upload(id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const bytes = Buffer.from(await bodyOf(request));
+    const fault = faults.take('upload', {});
+    const place = workspace.uploads.get(id);
+    const isTaken = fault === undefined && place !== undefined && place.length === bytes.length;
+    if (isTaken) place.bytes = bytes;
+    response.writeHead(isTaken ? 200 : 500).end(isTaken ? 'OK' : 'upstream trouble');
+  }
+
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [, area, rest = ''] = (request.url ?? '').split('/');
     if (area === 'api') await api.handle(rest, request, response);
     else if (area === 'response') await respond(rest, request, response);
+    else if (area === 'upload') await upload(rest, request, response);
     else response.writeHead(404).end();
   }
 

@@ -2,11 +2,18 @@ import { readableText } from './block-limits.ts';
 import { buttonLabels, type MessagePlace, threadRoot } from './person.ts';
 import type { SlackMessage, SlackWorkspace } from './workspace.ts';
 
-/** What a person reads in a message: its blocks where it has some, else its text. */
-export function readable(message: SlackMessage): string {
-  return message.blocks.length > 0
-    ? readableText(message.blocks.filter((b) => b.type !== 'actions')).join('\n')
-    : message.text;
+/**
+ * What a person reads in a message: its blocks where it has some, else its text. Without the buttons, and the line that
+ * stands above those below an answer.
+ */
+export function readable({ blocks, text }: SlackMessage): string {
+  if (blocks.length === 0) return text;
+  const rating = blocks.findIndex((block) => block.type === 'context_actions');
+  const said = blocks.filter((block, at) => {
+    if (block.type === 'actions' || at === rating) return false;
+    return !(rating > 0 && at === rating - 1 && block.type === 'context');
+  });
+  return readableText(said).join('\n');
 }
 
 /**

@@ -7,8 +7,15 @@ import type { FaultPlan } from './faults.ts';
 import type { Method, MethodScene } from './method.ts';
 import { otherMethods } from './other-methods.ts';
 import { streamMethods } from './stream-methods.ts';
+import { uploadMethods } from './upload-methods.ts';
 
-const METHODS: Record<string, Method> = { ...chatMethods, ...streamMethods, ...conversationMethods, ...otherMethods };
+const METHODS: Record<string, Method> = {
+  ...chatMethods,
+  ...streamMethods,
+  ...conversationMethods,
+  ...uploadMethods,
+  ...otherMethods,
+};
 
 /** One call as it was asked and answered. Tokens are left out. */
 export interface JournalEntry {

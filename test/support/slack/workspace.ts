@@ -38,8 +38,18 @@ export interface SlackMessage {
   edited?: { user: string; ts: string };
   /** Present from chat.startStream on. */
   stream?: { state: 'in_progress' | 'completed' | 'errored'; started_at: number; recipient: string | null };
+  files?: { id: string; name: string; title: string }[];
   /** Only this user sees it; it is in no history. */
   ephemeral_to?: string;
+}
+
+/** A file on its way in: bytes come after the place, the message after the bytes. */
+export interface SlackUpload {
+  id: string;
+  name: string;
+  length: number;
+  bytes: Buffer | null;
+  is_shared: boolean;
 }
 
 export interface SlackView {
@@ -74,6 +84,7 @@ export interface SlackWorkspace {
   /** Everything ever posted and not deleted, in order of ts, ephemeral messages included. */
   messages: SlackMessage[];
   views: SlackView[];
+  uploads: Map<string, SlackUpload>;
   /** User groups by id. */
   groups: Map<string, { handle: string; users: Set<string> }>;
   /** By `channel:thread`. */
@@ -107,6 +118,7 @@ export function createWorkspace(clock: SlackClock): SlackWorkspace {
     channels: new Map(),
     messages: [],
     views: [],
+    uploads: new Map(),
     groups: new Map(),
     agent_sessions: new Map(),
     thread_status: new Map(),

@@ -67,14 +67,26 @@ describe('a table in markdown', () => {
     ['its columns do not match', '| a | b |\n|---|\n| 1 | 2 |'],
     ['there are two', [...TABLE, '', ...TABLE].join('\n')],
     ['it is too long', ['| a |', '|---|', ...Array.from({ length: 100 }, (_row, n) => `| ${n} |`)].join('\n')],
-    ['it is too wide', ['|', '|'].map((_bar, n) => `|${Array(21).fill(n === 0 ? 'a' : '-').join('|')}|`).join('\n')],
+    [
+      'it is too wide',
+      ['|', '|']
+        .map(
+          (_bar, n) =>
+            `|${Array(21)
+              .fill(n === 0 ? 'a' : '-')
+              .join('|')}|`,
+        )
+        .join('\n'),
+    ],
     ['it is too heavy', `| a |\n|---|\n| ${'x'.repeat(10_000)} |`],
   ])('is left as it is when %s', (_why, markdown) => {
     expect(aroundTable(markdown)).toBeNull();
   });
 
   it('is never one that Slack refuses, whatever is in it', () => {
-    const cell = fc.string({ unit: fc.constantFrom('a', '|', '\\', '`', '*', '_', '~', '[', ']', '(', ' ', '<', '@', '🛠') });
+    const cell = fc.string({
+      unit: fc.constantFrom('a', '|', '\\', '`', '*', '_', '~', '[', ']', '(', ' ', '<', '@', '🛠'),
+    });
     const row = fc.array(cell, { minLength: 1, maxLength: 25 }).map((texts) => `| ${texts.join(' | ')} |`);
     const table = fc.tuple(row, fc.integer({ min: 1, max: 25 }), fc.array(row, { maxLength: 120 }));
     fc.assert(

@@ -1,0 +1,68 @@
+import { WebAPIPlatformError } from '@slack/web-api';
+import { type ConversationKey, type Outgoing, type PostRef, PostRefusedError } from '../../src/chat/connector.ts';
+import type { SlackClient } from './client.ts';
+import { placeOf, refOf } from './conversation-id.ts';
+import { fallbackText } from './render.ts';
+
+export type FileOut = Extract<Outgoing, { kind: 'file' }>;
+
+/** A file's message carries no metadata: the delivery it belongs to is in the file's name. */
+function fileNameOf({ name, delivery_id }: Pick<FileOut, 'name' | 'delivery_id'>): string {
+  const dot = name.lastIndexOf('.');
+  const [stem, ending] = dot <= 0 ? [name, ''] : [name.slice(0, dot), name.slice(dot)];
+  return `${stem}-${delivery_id}${ending}`;
+}
+
+export function isFileOf(name: string, deliveryId: string): boolean {
+  const dot = name.lastIndexOf('.');
+  const stem = dot <= 0 ? name : name.slice(0, dot);
+  return stem.endsWith(`-${deliveryId}`);
+}
+
+/**
+ * Put a file into the thread: a place for its bytes, the bytes, and its message, which everybody sees from the last step
+ * on and not before. @throws as `Connector.post`
+ */
+export async function postFile(
+  client: SlackClient,
+  conversation: ConversationKey,
+  file: FileOut,
+  signal: AbortSignal,
+): Promise<PostRef> {
+  const { channel, thread_ts } = placeOf(conversation);
+  const bytes = Buffer.from(file.content);
+  const filename = fileNameOf(file);
+  const { upload_url, file_id } = await allowed(() =>
+    client.call((web) => web.files.getUploadURLExternal({ filename, length: bytes.length }), signal),
+  );
+  if (upload_url === undefined || file_id === undefined)
+    throw new Error('files.getUploadURLExternal returned no place');
+  const response = await fetch(upload_url, { method: 'POST', body: bytes, signal });
+  await response.body?.cancel();
+  if (!response.ok) throw new Error(`Slack answered ${response.status} to a file's bytes`);
+  const files: [{ id: string; title: string }] = [{ id: file_id, title: file.name }];
+  const content = { files, initial_comment: fallbackText(file.markdown) };
+  await allowed(() =>
+    client.call(
+      (web) =>
+        thread_ts === undefined
+          ? web.files.completeUploadExternal({ ...content, channel_id: channel })
+          : web.files.completeUploadExternal({ ...content, channel_id: channel, thread_ts }),
+      signal,
+    ),
+  );
+  // Its message's own ts comes later, and is never needed: a file is not edited.
+  return refOf(channel, file_id);
+}
+
+/** An installation from before files went out lacks the scope; that must not hold up what else there is to say. */
+async function allowed<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof WebAPIPlatformError && error.data.error === 'missing_scope') {
+      throw new PostRefusedError('missing_scope', { cause: error });
+    }
+    throw error;
+  }
+}
