@@ -9,6 +9,8 @@ export interface Config {
   port: number;
   data_dir: string;
   log_level: string;
+  /** Actor ids (`slack:U123`) of the first people who may change everything in chat. */
+  admins: string[];
   /** The first API key; null: one is made and kept in the data directory. */
   api_key: string | null;
   /** Null: the embedded engine. */
@@ -57,6 +59,8 @@ export class ConfigError extends DeckhandError {
 const count = (fallback: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
+const ADMIN = 'name people by connector and id, with commas between, such as slack:U0123ABCD,web:ana';
+
 const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: count(3000, 0, 65_535),
@@ -64,6 +68,11 @@ const environment = z.object({
   DECKHAND_API_KEY: credential()
     .min(16, 'use at least 16 characters, for example from `openssl rand -hex 24`')
     .optional(),
+  DECKHAND_ADMINS: z
+    .string()
+    .transform((list) => list.split(',').map((id) => id.trim()))
+    .pipe(z.array(z.string().regex(/^[a-z][a-z0-9_-]{0,31}:[^\s,]{1,200}$/, ADMIN)))
+    .default([]),
   DECKHAND_LEASE_MS: count(3000, 200, 600_000),
   DECKHAND_SWEEP_MS: count(1000, 50, 600_000),
   DECKHAND_RETRY_MS: count(1000, 1, 60_000),
@@ -104,6 +113,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     port: value.PORT,
     data_dir: resolve(value.DECKHAND_DATA_DIR),
     log_level: value.LOG_LEVEL,
+    admins: value.DECKHAND_ADMINS,
     api_key: value.DECKHAND_API_KEY ?? null,
     mongodb_uri: value.MONGODB_URI ?? null,
     mongodb_database: value.MONGODB_DATABASE,

@@ -15,12 +15,15 @@ import { createCursorStore } from './chat/delivery-cursor.ts';
 import { createDeliveryStore } from './chat/delivery-store.ts';
 import { createReceiver } from './chat/receive.ts';
 import { createResourceDirectory } from './chat/resource-directory.ts';
+import { createRoles } from './chat/roles.ts';
 import type { Context } from './context.ts';
 import { STAND_IN_EXAMPLES } from './embedded/model.ts';
 import { DeckhandError, messageOf } from './errors.ts';
+import { hasListPrice } from './harness/budget.ts';
 import { createHealth } from './health.ts';
 import { createHttpServer } from './http-server.ts';
 import { toAgent } from './resources/agents.ts';
+import { createCosts } from './resources/costs.ts';
 import { createSessionFeeds } from './session/feed.ts';
 import { APPENDED_CHANNEL } from './session/hints.ts';
 import type { LaneSession } from './session/log.ts';
@@ -75,6 +78,13 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
     approvals,
     directory,
     channels: createChannelSettings(context.db),
+    roles: createRoles(context.db, config.admins),
+    costs: createCosts(context.db),
+    agents: context.agents,
+    sessions: context.sessions,
+    environments: context.environments,
+    defaults: context.defaults,
+    hasListPrice,
     connectors,
     received: (session) => deliverer.wake(session),
     logger,

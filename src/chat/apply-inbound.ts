@@ -1,36 +1,26 @@
-import type { LRUCache } from 'lru-cache';
 import type { Approvals } from '../approvals/approvals.ts';
-import type { LaneSession, SessionLog } from '../session/log.ts';
-import type { ChannelSettingsStore } from './channel-settings.ts';
+import type { CommandConnector, CommandDeps } from './commands/command.ts';
+import { runCommand } from './commands/commands.ts';
 import type { Connector, ConversationKey, InboundMessage, Person, Receipt } from './connector.ts';
-import type { ConversationStore } from './conversation-store.ts';
-import type { Inbound, InboundStore, KeptInbound } from './inbound-store.ts';
+import type { Inbound, KeptInbound } from './inbound-store.ts';
 import { receiveDecision } from './receive-decision.ts';
 import { receiveFeedback } from './receive-feedback.ts';
 import { receiveMessage } from './receive-message.ts';
 import { receiveStop } from './receive-stop.ts';
-import type { SessionDirectory } from './session-directory.ts';
 
 /** Longest message, in characters. */
 const MAX_TEXT = 100_000;
 
-export interface ApplyDeps {
-  inbound: InboundStore;
-  log: SessionLog;
+export interface ApplyDeps extends Omit<CommandDeps, 'connectors'> {
   approvals: Pick<Approvals, 'find' | 'decide' | 'listPending'>;
-  directory: SessionDirectory;
-  conversations: ConversationStore;
-  channels: Pick<ChannelSettingsStore, 'of'>;
-  positions: LRUCache<string, number>;
-  connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'isGuest' | 'groups' | 'readable' | 'whisper'>>;
-  /** Something was put into this session's log: delivery may want to watch it. */
-  received(session: LaneSession): void;
+  connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'isGuest' | 'groups' | 'readable' | 'whisper'> & CommandConnector>;
 }
 
 /** Give a kept event its effect, once, however often this is called. @throws when it may not have happened */
 export async function applyInbound(deps: ApplyDeps, kept: KeptInbound, named: Inbound): Promise<Receipt> {
   const receipt = await effectOf(deps, kept, named);
-  await deps.inbound.applied(kept);
+  if (receipt.errors === undefined) await deps.inbound.applied(kept);
+  else await deps.inbound.forget(kept);
   return receipt;
 }
 
@@ -47,6 +37,8 @@ async function effectOf(deps: ApplyDeps, kept: KeptInbound, named: Inbound): Pro
       return receiveStop(deps, kept, named.stop);
     case 'feedback':
       return receiveFeedback(deps, kept, named.feedback);
+    case 'command':
+      return runCommand(deps, kept, named.command);
     default:
       return named satisfies never;
   }
@@ -70,6 +62,10 @@ export async function withNames(deps: Pick<ApplyDeps, 'connectors'>, inbound: In
       return { kind: 'stop', stop: { ...inbound.stop, person: named } };
     case 'feedback':
       return { kind: 'feedback', feedback: { ...inbound.feedback, person: named } };
+    case 'command': {
+      const guest = (await connector.isGuest?.(person)) ?? false;
+      return { kind: 'command', command: { ...inbound.command, person: { ...named, guest } } };
+    }
     default:
       return inbound satisfies never;
   }
@@ -86,6 +82,8 @@ export function originOf(inbound: Inbound): { conversation: ConversationKey; per
       return inbound.stop;
     case 'feedback':
       return inbound.feedback;
+    case 'command':
+      return inbound.command;
     default:
       return inbound satisfies never;
   }

@@ -71,6 +71,50 @@ export interface InboundFeedback {
   rating: 'good' | 'bad';
 }
 
+/** What somebody asks for with a command (`/agents list`), or sends with the form that one was answered with. */
+export interface InboundCommand {
+  event_id: string;
+  /** Where they are; outside of any thread, the thread is the channel. */
+  conversation: ConversationKey;
+  person: Person;
+  /** Without its slash. `ask` is no typed one: a platform's way to ask an agent about a message, or about anything. */
+  name: 'agents' | 'sessions' | 'ask';
+  /** What stands behind the name; people as actor ids (`slack:U123`), channels by the platform's ids. */
+  text: string;
+  /** What the form was sent with: each field that was shown, lists with commas. */
+  fields?: Record<string, string>;
+  /** The message that it is about. */
+  about?: { author: string; text: string };
+}
+
+/** A form for one person. A platform may draw it (a modal), and its submission comes back as `command text` with fields. */
+export interface Form {
+  command: InboundCommand['name'];
+  text: string;
+  /** At most 24 characters, as Slack's modals take. */
+  title: string;
+  /** The button that sends it. */
+  submit: string;
+  fields: FormField[];
+}
+
+export type FormField = {
+  name: string;
+  label: string;
+  hint?: string;
+  /** What stands in it at first; people and channels with commas between. */
+  value: string;
+  optional: boolean;
+} & (
+  | { kind: 'text'; max_length: number; multiline: boolean }
+  | { kind: 'choice'; options: { value: string; label: string }[] }
+  /** Actor ids. What the platform cannot show of them comes back as it was. */
+  | { kind: 'people' }
+  | { kind: 'channels' }
+  /** One channel or direct conversation in which the bot can speak. */
+  | { kind: 'place' }
+);
+
 /**
  * What became of something inbound. `text` is a sentence for that person alone (an ephemeral message, a toast); null when
  * nothing need be said.
@@ -78,6 +122,10 @@ export interface InboundFeedback {
 export interface Receipt {
   effect: 'accepted' | 'duplicate' | 'ignored' | 'refused';
   text: string | null;
+  /** A form to draw, for a command; `text` says how to do without it. */
+  form?: Form;
+  /** What is wrong with the fields of the form that was sent, by name: it stays open. */
+  errors?: Record<string, string>;
 }
 
 /** Something inbound that is durable, or has no effect: the platform may be acknowledged now. */
@@ -99,6 +147,7 @@ export interface Receiver {
   /** Look, without any effect: what waits for this person, oldest first. @throws when it cannot be read */
   waiting(from: { conversation: ConversationKey; person: Person }): Promise<WaitingApprovals>;
   feedback(feedback: InboundFeedback): Promise<Kept>;
+  command(command: InboundCommand): Promise<Kept>;
 }
 
 /** What leaves. Everything carries the id of its delivery, which the platform must keep with the message. */
@@ -305,6 +354,18 @@ export interface Connector {
   find(conversation: ConversationKey, deliveryId: string, signal: AbortSignal): Promise<PostRef | null>;
   /** Same errors as `post`, for what would be wrong until the next one; a repeat is harmless. */
   setStatus(conversation: ConversationKey, status: Status, signal: AbortSignal): Promise<void>;
+  /**
+   * Show that somebody asks an agent something, once however often it is repeated, and return the conversation that the
+   * answer belongs to. Absent: people ask by writing. Same errors as `post`.
+   */
+  ask?(
+    conversation: ConversationKey,
+    deliveryId: string,
+    markdown: string,
+    signal: AbortSignal,
+  ): Promise<ConversationKey>;
+  /** An address that opens this conversation; null where there is none. */
+  linkTo?(conversation: ConversationKey): string | null;
   /** Say something to one person only, in the conversation. Best effort. */
   whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
 

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { type BulkWriteResult, type Collection, type Db, type Document, MongoBulkWriteError, ObjectId } from 'mongodb';
 import { DUPLICATE_KEY } from '../session/duplicate.ts';
 import { derivedId } from '../session/id.ts';
-import type { ConversationKey, InboundDecision, InboundFeedback, InboundMessage, InboundStop } from './connector.ts';
+import type {
+  ConversationKey,
+  InboundCommand,
+  InboundDecision,
+  InboundFeedback,
+  InboundMessage,
+  InboundStop,
+} from './connector.ts';
 import { createLots } from './lots.ts';
 
 const INBOUND = 'inbound';
@@ -16,7 +23,8 @@ export type Inbound =
   | { kind: 'message'; message: InboundMessage }
   | { kind: 'decision'; decision: InboundDecision }
   | { kind: 'stop'; stop: InboundStop }
-  | { kind: 'feedback'; feedback: InboundFeedback };
+  | { kind: 'feedback'; feedback: InboundFeedback }
+  | { kind: 'command'; command: InboundCommand };
 
 /**
  * One chat event, from its arrival to its effect.
@@ -63,6 +71,8 @@ export interface InboundStore {
   /** Fix where it goes instead of where `kept` says; returns where it does, which a faster one may have fixed. */
   target(kept: KeptInbound, targets: Target[]): Promise<Target[]>;
   applied(kept: KeptInbound): Promise<void>;
+  /** It had no effect and may come again, as a form does whose fields were wrong. */
+  forget(kept: KeptInbound): Promise<void>;
   /** As it stands now; null when it is applied. */
   reread(kept: KeptInbound): Promise<KeptInbound | null>;
   /** These are still being applied. */
@@ -166,6 +176,10 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
       await markApplied(kept.id);
     },
 
+    async forget(kept) {
+      await events.deleteOne({ _id: kept.id });
+    },
+
     async reread({ id }) {
       const known = await events.findOne({ _id: id });
       return known === null ? null : unapplied(known);
@@ -223,6 +237,8 @@ function keysOf(inbound: Inbound): { event_key: string; message_key?: string } {
       return { event_key: eventKey(inbound.stop.conversation, inbound.stop.event_id) };
     case 'feedback':
       return { event_key: eventKey(inbound.feedback.conversation, inbound.feedback.event_id) };
+    case 'command':
+      return { event_key: eventKey(inbound.command.conversation, inbound.command.event_id) };
     default:
       return inbound satisfies never;
   }

@@ -39,7 +39,9 @@ export async function receiveMessage(
     const target = await targetOf(deps, current, conversation, message);
     if ('receipt' in target) return target.receipt;
     try {
-      return await say(deps, current, message, target, laneOf(conversation));
+      const said = { text: message.text, by: actorOf(message), lane: laneOf(conversation) };
+      const isNew = await sayOnce(deps, current, target, said);
+      return { effect: isNew ? 'accepted' : 'duplicate', text: null };
     } catch (error) {
       const closed = error instanceof SessionClosedError || error instanceof NotFoundError;
       if (!closed || attempt === MAX_CLOSED) throw error;
@@ -49,14 +51,16 @@ export async function receiveMessage(
   }
 }
 
-/** @throws SessionClosedError, NotFoundError when the session ended since it was chosen */
-async function say(
-  deps: ReceiveMessageDeps,
+/**
+ * Put what somebody said into a session's log, once however often this is repeated; false when it was there.
+ * @throws SessionClosedError, NotFoundError when the session ended since it was chosen
+ */
+export async function sayOnce(
+  deps: Pick<ReceiveMessageDeps, 'log' | 'positions' | 'received'>,
   kept: KeptInbound,
-  message: InboundMessage,
   target: Target,
-  lane: string,
-): Promise<Receipt> {
+  { text, by, lane }: { text: string; by: Actor; lane: string },
+): Promise<boolean> {
   const { after_seq, ...ref } = target;
   const id = loggedEventId(kept.inbound, target.session_id);
   const there = await appendOnce(watched(deps), ref, {
@@ -66,10 +70,10 @@ async function say(
         event: {
           id,
           type: 'user.message',
-          content: [{ type: 'text', text: message.text }],
+          content: [{ type: 'text', text }],
           processed_at: null,
         },
-        by: actorOf(message),
+        by,
       },
     ],
     isThere: (entry) => entry.event.id === id,
@@ -77,11 +81,14 @@ async function say(
     open: true,
   });
   deps.received({ ...ref, lane });
-  return { effect: there === null ? 'accepted' : 'duplicate', text: null };
+  return there === null;
 }
 
 /** The log, with an eye on where it stands. */
-function watched({ log, positions }: ReceiveMessageDeps): Pick<SessionLog, 'append' | 'readPage'> {
+function watched({
+  log,
+  positions,
+}: Pick<ReceiveMessageDeps, 'log' | 'positions'>): Pick<SessionLog, 'append' | 'readPage'> {
   return {
     readPage: (ref, after, limit) => log.readPage(ref, after, limit),
     async append(request) {

@@ -1,5 +1,6 @@
 import { NotFoundError } from '../errors.ts';
 import { appendOnce } from '../session/append-once.ts';
+import type { Actor } from '../session/event.ts';
 import type { LaneSession, LogHead, SessionLog, SessionRef } from '../session/log.ts';
 import type { InboundStop, Receipt } from './connector.ts';
 import { type ConversationStore, laneOf } from './conversation-store.ts';
@@ -14,8 +15,32 @@ export interface ReceiveStopDeps {
 
 /** Stop whatever runs or waits in this conversation. */
 export async function receiveStop(deps: ReceiveStopDeps, kept: KeptInbound, stop: InboundStop): Promise<Receipt> {
-  const targets = kept.targets ?? (await deps.inbound.target(kept, await activeSessions(deps, stop)));
-  if (targets.length === 0) return { effect: 'refused', text: 'Nothing is running here.' };
+  const lane = laneOf(stop.conversation);
+  const found = kept.targets ?? (await activeSessions(deps, stop));
+  if (found.length === 0) return { effect: 'refused', text: 'Nothing is running here.' };
+  const by = { via: stop.conversation.connector, id: stop.person.id, name: stop.person.name };
+  const stopped = await stopSessions(
+    deps,
+    kept,
+    found.map((target) => ({ target, lane })),
+    by,
+  );
+  return stopped === 0 ? { effect: 'refused', text: 'It is stopping already.' } : { effect: 'accepted', text: null };
+}
+
+/** Interrupt these sessions, each once however often this is repeated; returns how many were not stopping already. */
+export async function stopSessions(
+  deps: Omit<ReceiveStopDeps, 'conversations'>,
+  kept: KeptInbound,
+  found: ReadonlyArray<{ target: Target; lane: string }>,
+  by: Actor,
+): Promise<number> {
+  const targets =
+    kept.targets ??
+    (await deps.inbound.target(
+      kept,
+      found.map(({ target }) => target),
+    ));
   let stopped = 0;
   for (const { after_seq, ...ref } of targets) {
     const id = loggedEventId(kept.inbound, ref.session_id);
@@ -25,16 +50,17 @@ export async function receiveStop(deps: ReceiveStopDeps, kept: KeptInbound, stop
       entries: [
         {
           event: { id, type: 'user.interrupt', processed_at: null },
-          by: { via: stop.conversation.connector, id: stop.person.id, name: stop.person.name },
+          by,
         },
       ],
       isThere: (entry) => entry.event.id === id,
       owed: true,
     });
-    deps.received({ ...ref, lane: laneOf(stop.conversation) });
+    const lane = found.find(({ target }) => target.session_id === ref.session_id)?.lane ?? '';
+    deps.received({ ...ref, lane });
     stopped += 1;
   }
-  return stopped === 0 ? { effect: 'refused', text: 'It is stopping already.' } : { effect: 'accepted', text: null };
+  return stopped;
 }
 
 async function activeSessions(deps: ReceiveStopDeps, stop: InboundStop): Promise<Target[]> {
@@ -61,7 +87,7 @@ function isActive(head: LogHead): boolean {
 }
 
 /** An earlier Stop has not been answered yet. */
-async function isStopping(deps: ReceiveStopDeps, ref: SessionRef): Promise<boolean> {
+async function isStopping(deps: Pick<ReceiveStopDeps, 'log'>, ref: SessionRef): Promise<boolean> {
   const [last] = await deps.log.query({ ...ref, types: ['user.interrupt'], order: 'desc', limit: 1 });
   return last?.event.type === 'user.interrupt' && (last.event.processed_at ?? null) === null;
 }

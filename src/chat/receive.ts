@@ -213,6 +213,7 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     details: (from) => detailsOf(deps, from),
     waiting: (from) => waitingFor(deps, from),
     feedback: (feedback) => receive({ kind: 'feedback', feedback }),
+    command: (command) => receive({ kind: 'command', command }),
 
     startSweep(interval_ms) {
       timer ??= setInterval(() => {

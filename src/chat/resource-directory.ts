@@ -61,6 +61,21 @@ export function createResourceDirectory(
     return asked.map((workspace_id) => lists[workspaces.indexOf(workspace_id)] ?? []);
   });
 
+  async function findTarget(ref: SessionRef): Promise<Target | null> {
+    const session = await load(ref);
+    if (session?.conversation_id === undefined) return null;
+    const conversation = await deps.conversations.find(session.conversation_id);
+    if (conversation === null) return null;
+    const { connector, tenant, channel, thread } = conversation;
+    return {
+      conversation: { connector, tenant, channel, thread },
+      agent_name: session.agent.name,
+      title: session.title,
+      ended: session.archived_at !== null,
+      ...(session.approval_policy.private_detail === true ? { private_detail: true } : {}),
+    };
+  }
+
   return {
     // Installations of their own for each workspace come later; until then everybody is in the one there is.
     workspaceOf: async () => defaults.workspace_id,
@@ -104,19 +119,8 @@ export function createResourceDirectory(
       };
     },
 
-    async findTarget(ref) {
-      const session = await load(ref);
-      if (session?.conversation_id === undefined) return null;
-      const conversation = await deps.conversations.find(session.conversation_id);
-      if (conversation === null) return null;
-      const { connector, tenant, channel, thread } = conversation;
-      return {
-        conversation: { connector, tenant, channel, thread },
-        agent_name: session.agent.name,
-        title: session.title,
-        ended: session.archived_at !== null,
-        ...(session.approval_policy.private_detail === true ? { private_detail: true } : {}),
-      };
-    },
+    placeOf: async (ref) => (await findTarget(ref))?.conversation ?? null,
+
+    findTarget,
   };
 }

@@ -1,5 +1,6 @@
 import type { Actor } from '../session/event.ts';
 import type { SessionRef } from '../session/log.ts';
+import type { ConversationKey } from './connector.ts';
 
 /** What chat needs to know of agents and sessions; the resources know it. */
 export interface SessionDirectory {
@@ -13,6 +14,8 @@ export interface SessionDirectory {
    */
   create(session: NewSession): Promise<string | null>;
   find(ref: SessionRef): Promise<ChatSession | null>;
+  /** Where a session is shown; null: nowhere, or there is none. */
+  placeOf(ref: SessionRef): Promise<ConversationKey | null>;
 }
 
 export interface AgentName {

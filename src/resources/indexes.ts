@@ -19,6 +19,8 @@ export async function createResourceIndexes(db: Db): Promise<void> {
       { key: newestOfAgent },
       { key: newestOfAgent, name: 'open_of_agent', ...OPEN },
       { key: { workspace_id: 1, environment_id: 1 } },
+      { key: { workspace_id: 1, started_by: 1, created_at: -1, _id: -1 }, name: 'open_of_person', ...OPEN },
+      { key: { workspace_id: 1, 'log.lane': 1, created_at: -1, _id: -1 }, name: 'open_of_lane', ...OPEN },
       // Nearly all sessions are idle: only who asks for the others would look through all of them.
       {
         key: { workspace_id: 1, 'log.status': 1, created_at: -1, _id: -1 },

@@ -21,6 +21,8 @@ export interface SessionDocument {
   budget: BetaManagedAgentsBudgetLimit | null;
   metadata: Metadata;
   title: string | null;
+  /** Actor id of whoever began it in chat. */
+  started_by?: string;
   /** The conversation that the session answers in; absent for one made through the API. */
   conversation_id?: string;
   created_at: Date;

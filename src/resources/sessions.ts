@@ -44,6 +44,10 @@ export interface SessionList extends PageRequest {
   agent_id?: string;
   /** Only with `agent_id`. */
   agent_version?: number;
+  /** Actor id. */
+  started_by?: string;
+  /** What it shares with fairly: a channel. */
+  lane?: string;
   created?: { gt?: Date; gte?: Date; lt?: Date; lte?: Date };
   include_archived?: boolean;
   statuses?: readonly SessionStatus[];
@@ -142,6 +146,7 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
         budget: params.budget ?? null,
         metadata: params.metadata ?? {},
         title: params.title ?? null,
+        ...(origin.by === undefined ? {} : { started_by: `${origin.by.via}:${origin.by.id}` }),
         ...(origin.conversation_id === undefined ? {} : { conversation_id: origin.conversation_id }),
         created_at: now,
         updated_at: now,
@@ -169,6 +174,8 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
         ...(request.agent_id === undefined || request.agent_version === undefined
           ? {}
           : { 'agent.version': request.agent_version }),
+        ...(request.started_by === undefined ? {} : { started_by: request.started_by }),
+        ...(request.lane === undefined ? {} : { 'log.lane': request.lane }),
         ...(request.statuses === undefined ? {} : { 'log.status': { $in: [...request.statuses] } }),
         ...(Object.keys(created).length === 0 ? {} : { created_at: created }),
       };

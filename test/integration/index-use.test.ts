@@ -7,12 +7,15 @@ import { createMessageStore } from '../../connectors/web/message-store.ts';
 import type { Approval } from '../../src/approvals/approval.ts';
 import { createApprovalStore } from '../../src/approvals/approval-store.ts';
 import { createChannelSettings } from '../../src/chat/channel-settings.ts';
+import { laneOf } from '../../src/chat/conversation-store.ts';
 import { createCursorStore } from '../../src/chat/delivery-cursor.ts';
 import { createInboundStore } from '../../src/chat/inbound-store.ts';
+import { createRoles } from '../../src/chat/roles.ts';
 import { loadConfig } from '../../src/config.ts';
 import { type Deckhand, startDeckhand } from '../../src/deckhand.ts';
 import { CHECKPOINT_EVENTS } from '../../src/harness/state-cache.ts';
 import { silentLogger } from '../../src/logger.ts';
+import { createCosts } from '../../src/resources/costs.ts';
 import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
 import { said } from '../support/chat-stage.ts';
 import { crowd } from '../support/crowd.ts';
@@ -303,6 +306,15 @@ async function finishForTheDead(session_id: string): Promise<void> {
   const channel = { connector: 'slack', tenant: 'T', channel: 'C' };
   await channels.change(DEFAULT_WORKSPACE, channel, { agent_id: house.context.defaults.agent_id });
   await channels.withAgent(DEFAULT_WORKSPACE, house.context.defaults.agent_id);
+  const roles = createRoles(house.context.db, []);
+  await roles.give(DEFAULT_WORKSPACE, 'slack:U1', 'admin');
+  await roles.roleOf(DEFAULT_WORKSPACE, { actor_id: 'slack:U1' });
+  await createCosts(house.context.db).ofMonth(DEFAULT_WORKSPACE, new Date());
+  const started_by = `slack:${slack.user('Ana').user.id}`;
+  const lane = laneOf({ ...channel, tenant: 'T0DECKHAND', channel: 'C000000002', thread: '1' });
+  for (const mine of [{ started_by }, { lane }]) {
+    await walk((page) => house.context.sessions.list(DEFAULT_WORKSPACE, { limit: 1, ...mine, ...page }));
+  }
 
   const inbound = createInboundStore(house.context.db, 30_000);
   const message = said('lost', { conversation: { connector: 'test', tenant: 'T', channel: 'C', thread: '1' } });
@@ -325,6 +337,7 @@ async function loseRaces(): Promise<void> {
   await inbound.target(claimed, [target]);
   await inbound.target(claimed, [{ ...target, session_id: 'sesn_2' }]);
   await inbound.applied(claimed);
+  await inbound.forget(claimed);
   const messages = createMessageStore(db, DEFAULT_WORKSPACE);
   const post = { author: { kind: 'agent', name: 'x' }, body: { kind: 'text', markdown: 'x', live: false } } as const;
   for (const delivery_id of ['dlv_1', 'dlv_1']) await messages.add('conv_1', { ...post, delivery_id });
@@ -362,6 +375,8 @@ async function endThings(made: { session: string; environment: string }): Promis
 const WIDE = [
   // Words that somebody searches for, in the titles of their own conversations and in at most 1,000 of these.
   { part: '"title":"RegExp"' },
+  // What a month has cost: a sum over its sessions, remembered for a minute.
+  { part: '"aggregate":"sessions"' },
   { part: '"body.markdown":"RegExp"' },
 ];
 

@@ -8,6 +8,7 @@ import {
 } from '../../src/chat/channel-settings.ts';
 import type {
   ConversationKey,
+  InboundCommand,
   InboundDecision,
   InboundFeedback,
   InboundMessage,
@@ -21,8 +22,11 @@ import { createDeliveryIndexes, createDeliveryStore } from '../../src/chat/deliv
 import { createInboundIndexes } from '../../src/chat/inbound-store.ts';
 import { createReceiver, type ReceiverDeps, type ReceiverService } from '../../src/chat/receive.ts';
 import { createResourceDirectory } from '../../src/chat/resource-directory.ts';
+import { createRoles } from '../../src/chat/roles.ts';
+import { hasListPrice } from '../../src/harness/budget.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { type Agents, createAgents } from '../../src/resources/agents.ts';
+import { createCosts } from '../../src/resources/costs.ts';
 import { type Defaults, ensureDefaults } from '../../src/resources/defaults.ts';
 import { createEnvironments } from '../../src/resources/environments.ts';
 import { createSessions, type Sessions } from '../../src/resources/sessions.ts';
@@ -78,6 +82,7 @@ export interface PatientReceiver {
   decision(decision: InboundDecision): Promise<Receipt>;
   stop(stop: InboundStop): Promise<Receipt>;
   feedback(feedback: InboundFeedback): Promise<Receipt>;
+  command(command: InboundCommand): Promise<Receipt>;
   sweepNow(): Promise<number>;
   /** As a connector sees it. */
   readonly service: ReceiverService;
@@ -190,6 +195,13 @@ export async function chatStage(db: Db): Promise<ChatStage> {
         approvals,
         directory,
         channels,
+        roles: createRoles(db, ['test:U_ADA']),
+        costs: createCosts(db),
+        agents,
+        sessions,
+        environments,
+        defaults,
+        hasListPrice,
         received: () => undefined,
         logger: silentLogger,
         lost_after_ms: 30_000,
@@ -202,6 +214,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
         decision: async (decision) => (await service.decision(decision)).receipt,
         stop: async (stop) => (await service.stop(stop)).receipt,
         feedback: async (feedback) => (await service.feedback(feedback)).receipt,
+        command: async (command) => (await service.command(command)).receipt,
         sweepNow: () => service.sweepNow(),
         service,
       };

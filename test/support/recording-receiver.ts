@@ -1,6 +1,7 @@
 import type {
   ApprovalDetails,
   Connector,
+  InboundCommand,
   InboundDecision,
   InboundFeedback,
   InboundMessage,
@@ -23,6 +24,7 @@ export interface RecordingReceiver extends Receiver {
   /** What `details` and `waiting` answer; null: they reject. */
   shows: { details: ApprovalDetails | null; waiting: WaitingApprovals | null };
   readonly feedbacks: InboundFeedback[];
+  readonly commands: InboundCommand[];
   /** What the next calls answer, until set again. */
   answer(receipt: Receipt): void;
   /** The next `times` calls are kept and then reject, as when the database is away. */
@@ -38,6 +40,7 @@ export function createRecordingReceiver(): RecordingReceiver {
   const decisions: InboundDecision[] = [];
   const stops: InboundStop[] = [];
   const feedbacks: InboundFeedback[] = [];
+  const commands: InboundCommand[] = [];
   let receipt: Receipt = { effect: 'accepted', text: null };
   let failures = 0;
   let gate: Promise<void> = Promise.resolve();
@@ -64,6 +67,7 @@ export function createRecordingReceiver(): RecordingReceiver {
     decisions,
     stops,
     feedbacks,
+    commands,
     async message(message) {
       const [sender, text] = await Promise.all([named(message.sender), recorder.connector?.readable(message.text)]);
       return keep(messages, { ...message, sender, text: text ?? message.text });
@@ -73,6 +77,7 @@ export function createRecordingReceiver(): RecordingReceiver {
     details: async () => recorder.shows.details ?? Promise.reject(new Error('There are no details')),
     waiting: async () => recorder.shows.waiting ?? Promise.reject(new Error('There is no list')),
     feedback: async (feedback) => keep(feedbacks, { ...feedback, person: await named(feedback.person) }),
+    command: async (command) => keep(commands, { ...command, person: await named(command.person) }),
     answer(next) {
       receipt = next;
     },

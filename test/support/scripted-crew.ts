@@ -89,6 +89,7 @@ export function createCrew(): Crew {
       crew.onDecision(decision);
       return kept(crew.answers);
     },
+    command: async () => kept(crew.answers),
     async stop(stop) {
       crew.stops.push(stop);
       crew.onStop(stop);

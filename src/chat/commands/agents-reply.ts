@@ -1,0 +1,26 @@
+import { REPLY_MODES, type ReplyMode } from '../channel-settings.ts';
+import { may } from '../roles.ts';
+import { answer, type Command, plain, refuse } from './command.ts';
+import { forbidden } from './find-agent.ts';
+
+const MEANINGS: Readonly<Record<ReplyMode, string>> = {
+  mention_only: 'it answers who mentions it',
+  thread: 'in a thread that it is in, it answers without another mention',
+  automatic: 'it answers whatever is said in the channel',
+};
+
+export const setReplyMode: Command = {
+  name: 'reply',
+  args: `<${REPLY_MODES.join(' | ')}>`,
+  summary: 'to what the agents answer in this channel',
+  async run(deps, { workspace_id, conversation, role, args }) {
+    const choices = REPLY_MODES.map((mode) => `- \`${mode}\`: ${MEANINGS[mode]}`).join('\n');
+    const mode = REPLY_MODES.find((one) => one === args.toLowerCase());
+    const { reply_mode } = await deps.channels.of(workspace_id, conversation);
+    if (args === '') return answer(`Here it is \`${reply_mode}\` now.\n${choices}`);
+    if (mode === undefined) return refuse(`There is no mode ${plain(args)}. Pick one:\n${choices}`);
+    if (!may('set up a channel', role)) return refuse(forbidden('set up a channel'));
+    await deps.channels.change(workspace_id, conversation, { reply_mode: mode });
+    return answer(`In this channel: ${MEANINGS[mode]}.`);
+  },
+};

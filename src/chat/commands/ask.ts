@@ -1,0 +1,113 @@
+import { derivedId } from '../../session/id.ts';
+import { type Connector, type ConversationKey, type Form, type FormField, PostRefusedError } from '../connector.ts';
+import { receiveMessage } from '../receive-message.ts';
+import { FORM_TEXT } from './agent-form.ts';
+import {
+  answer,
+  type Command,
+  type CommandDeps,
+  type CommandReply,
+  type CommandRequest,
+  plain,
+  refuse,
+} from './command.ts';
+import { fieldProblems } from './field-problems.ts';
+
+const POST_MS = 5_000;
+
+/** Ask an agent about a message, or about anything in a channel: which agent, and what. */
+export const askAgent: Command = {
+  name: 'ask',
+  args: '',
+  summary: 'ask an agent about a message',
+  run: (deps, request) => (request.fields === null ? form(deps, request) : ask(deps, request, request.fields)),
+};
+
+async function form(deps: CommandDeps, { workspace_id, conversation, about }: CommandRequest): Promise<CommandReply> {
+  const agents = (await deps.directory.agents(workspace_id)).filter(({ paused }) => !paused);
+  const { agent_id } = await deps.channels.of(workspace_id, conversation);
+  const first = agents.find(({ id }) => id === agent_id) ?? agents[0];
+  if (first === undefined) return refuse('There is no agent that takes work. `/agents new` makes one.');
+  const what: FormField = {
+    kind: 'text',
+    name: 'what',
+    label: 'What would you like to know or have done?',
+    value: '',
+    max_length: FORM_TEXT,
+    multiline: true,
+    optional: false,
+  };
+  const fields: FormField[] = [
+    {
+      kind: 'choice',
+      name: 'agent',
+      label: 'Agent',
+      value: first.id,
+      options: agents.map(({ id, name }) => ({ value: id, label: name })),
+      optional: false,
+    },
+    what,
+    ...(about === undefined
+      ? [{ kind: 'place', name: 'where', label: 'Where', value: '', optional: false } satisfies FormField]
+      : []),
+  ];
+  return { ...answer('Mention an agent and say what you want.'), form: askForm(fields) };
+}
+
+function askForm(fields: FormField[]): Form {
+  return { command: 'ask', text: '', title: 'Ask an agent', submit: 'Ask', fields };
+}
+
+async function ask(
+  deps: CommandDeps,
+  request: CommandRequest,
+  fields: NonNullable<CommandRequest['fields']>,
+): Promise<CommandReply> {
+  const { kept, workspace_id, person, about } = request;
+  const what = fields.what?.trim() ?? '';
+  if (what === '') return fieldProblems({ what: 'Say what you would like.' });
+  const agent = (await deps.directory.agents(workspace_id)).find(({ id }) => id === fields.agent);
+  if (agent === undefined) return fieldProblems({ agent: 'This agent is not there any more. Pick another.' });
+  const channel = fields.where ?? request.conversation.channel;
+  const where: ConversationKey =
+    about === undefined ? { ...request.conversation, channel, thread: channel } : request.conversation;
+  const connector = deps.connectors.get(where.connector);
+  if (connector?.ask === undefined) return refuse('Mention an agent and say what you want.');
+  const shown = `**${plain(person.name)}** asks **${plain(agent.name)}**:\n${quoted(what)}`;
+  const place = await posted({ ask: connector.ask }, where, derivedId('dlv', kept.id.toHexString()), shown);
+  if (place === null) {
+    return fieldProblems({
+      what: 'I am not in that channel, so nobody would see the answer. Invite me there first: /invite @deckhand',
+    });
+  }
+  const text = about === undefined ? what : `${what}\n\nAbout this message of ${about.author}:\n${quoted(about.text)}`;
+  const message = {
+    event_id: kept.id.toHexString(),
+    message_id: kept.id.toHexString(),
+    sender: person,
+    addressed: true,
+  };
+  const receipt = await receiveMessage(deps, kept, { ...message, conversation: place, text, agent: agent.id });
+  return receipt.effect === 'refused'
+    ? fieldProblems({ agent: receipt.text ?? '' })
+    : answer(`${plain(agent.name)} is asked.`);
+}
+
+/** Null: the platform lets nothing be said there. */
+async function posted(
+  connector: Required<Pick<Connector, 'ask'>>,
+  where: ConversationKey,
+  delivery_id: string,
+  markdown: string,
+): Promise<ConversationKey | null> {
+  try {
+    return await connector.ask(where, delivery_id, markdown, AbortSignal.timeout(POST_MS));
+  } catch (error) {
+    if (error instanceof PostRefusedError) return null;
+    throw error;
+  }
+}
+
+function quoted(text: string): string {
+  return text.replace(/^/gm, '> ');
+}

@@ -1,0 +1,107 @@
+import type { InboundCommand, Receipt } from '../connector.ts';
+import type { KeptInbound } from '../inbound-store.ts';
+import { actorIdOf } from '../roles.ts';
+import { AGENT_FIELDS } from './agent-form.ts';
+import { archiveAgent } from './agents-archive.ts';
+import { showCost } from './agents-cost.ts';
+import { editAgent } from './agents-edit.ts';
+import { listAgents } from './agents-list.ts';
+import { newAgent } from './agents-new.ts';
+import { setOwner } from './agents-owner.ts';
+import { pauseAgent, resumeAgent } from './agents-pause.ts';
+import { setReplyMode } from './agents-reply.ts';
+import { giveRole } from './agents-role.ts';
+import { listRuns } from './agents-runs.ts';
+import { showAgent } from './agents-show.ts';
+import { useAgent } from './agents-use.ts';
+import { listVersions, rollBack } from './agents-versions.ts';
+import { askAgent } from './ask.ts';
+import { answer, type Command, type CommandDeps, type CommandReply, plain, refuse } from './command.ts';
+import { nearest, parseCommand } from './parse-command.ts';
+import { mySessions, sessionsHere } from './sessions-list.ts';
+import { openSession } from './sessions-open.ts';
+import { resumeSession } from './sessions-resume.ts';
+import { stopSession } from './sessions-stop.ts';
+
+/** A family of commands: what is typed after one slash. */
+interface Family {
+  about: string;
+  commands: readonly Command[];
+  /** What is meant when nothing follows the slash and the name; null: the help. */
+  first: Command | null;
+}
+
+const FAMILIES: Readonly<Record<InboundCommand['name'], Family>> = {
+  agents: {
+    about: 'The agents of this workspace: who they are, how they are made, who answers where.',
+    commands: [
+      listAgents,
+      showAgent,
+      newAgent,
+      editAgent,
+      useAgent,
+      setReplyMode,
+      pauseAgent,
+      resumeAgent,
+      setOwner,
+      listVersions,
+      rollBack,
+      archiveAgent,
+      listRuns,
+      showCost,
+      giveRole,
+    ],
+    first: null,
+  },
+  sessions: {
+    about: 'Sessions: what agents were asked to do, each in its thread.',
+    commands: [mySessions, sessionsHere, stopSession, resumeSession, openSession],
+    first: mySessions,
+  },
+  // No typed command: what a shortcut of the platform asks for.
+  ask: { about: '', commands: [askAgent], first: askAgent },
+};
+
+/** Do what somebody asked for with a command. Repeating it changes nothing more. */
+export async function runCommand(deps: CommandDeps, kept: KeptInbound, inbound: InboundCommand): Promise<Receipt> {
+  const { conversation, person, name, about } = inbound;
+  const family = FAMILIES[name];
+  const { subcommand, args, fields, stray } = parseCommand(inbound.text, AGENT_FIELDS);
+  const command = subcommand === '' ? family.first : family.commands.find((one) => one.name === subcommand);
+  if (command === undefined || command === null) return unknown(name, family, subcommand);
+  if (stray !== null) {
+    return refuse(
+      `I do not understand the line "${plain(stray)}". Below a command each line is \`field: what it shall be\`.`,
+    );
+  }
+  const workspace_id = await deps.directory.workspaceOf(conversation.connector, conversation.tenant);
+  const actor_id = actorIdOf(conversation.connector, person);
+  const role = await deps.roles.roleOf(workspace_id, { actor_id, guest: person.guest === true });
+  return command.run(deps, {
+    kept,
+    workspace_id,
+    person,
+    actor_id,
+    role,
+    conversation,
+    args,
+    fields: inbound.fields ?? fields,
+    about,
+  });
+}
+
+function unknown(name: string, family: Family, subcommand: string): CommandReply {
+  const help = helpOf(name, family);
+  if (subcommand === '' || subcommand === 'help') return answer(help);
+  const near = nearest(subcommand, [...family.commands.map((one) => one.name), 'help']);
+  const meant = near === null ? '' : ` Did you mean \`/${name} ${near}\`?`;
+  return refuse(`There is no \`/${name} ${subcommand.replaceAll('`', '')}\`.${meant}\n\n${help}`);
+}
+
+function helpOf(name: string, { about, commands, first }: Family): string {
+  const lines = commands.map((one) => {
+    const typed = `/${name} ${one.name} ${one.args}`.trim();
+    return `- \`${typed}\`: ${one.summary}${one === first ? ` (also \`/${name}\` alone)` : ''}`;
+  });
+  return `${about}\n\n${lines.join('\n')}\n\nWhat you see here only you see.`;
+}

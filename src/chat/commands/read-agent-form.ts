@@ -1,0 +1,115 @@
+import { InvalidInputError } from '../../errors.ts';
+import { type AgentConfig, type AgentUpdate, agentUpdateSchema, configAfter } from '../../resources/agent-config.ts';
+import { parse } from '../../resources/parse.ts';
+import { FORM_TEXT, MODELS } from './agent-form.ts';
+import type { CommandDeps, Fields } from './command.ts';
+import { isToolSetting, TOOL_SETTINGS, TOOLS, type ToolSetting, withToolSettings } from './tool-settings.ts';
+
+/** What a form says about an agent, or what is wrong with it, by field. */
+export type FormReading = { update: AgentUpdate; config: AgentConfig } | { errors: Record<string, string> };
+
+/** Fields that metadata keeps, and those that an error of the agent's own rules is about. */
+const FIELD_OF: Readonly<Record<string, string>> = {
+  name: 'name',
+  model: 'model',
+  system: 'instructions',
+  'metadata.deckhand_approvers': 'approvers',
+  'metadata.deckhand_owners': 'owners',
+  'metadata.deckhand_budget': 'budget',
+  'metadata.deckhand_environment': 'environment',
+};
+
+/** The changes that these fields mean for an agent; fields that are not there change nothing. */
+export async function readAgentForm(
+  deps: CommandDeps,
+  workspace_id: string,
+  before: AgentConfig,
+  fields: Fields,
+): Promise<FormReading> {
+  const errors: Record<string, string> = {};
+  const metadata: Record<string, string | null> = {};
+  const update: AgentUpdate = { metadata };
+
+  if (fields.name !== undefined) {
+    update.name = fields.name.trim();
+    const taken = (await deps.directory.agents(workspace_id)).some(
+      ({ name }) => name.toLowerCase() === update.name?.toLowerCase() && name !== before.name,
+    );
+    if (update.name === '' || update.name.includes('\n')) errors.name = 'Give it a name, on one line.';
+    else if (taken) errors.name = 'There is an agent of this name already.';
+  }
+  if (fields.model !== undefined && fields.model !== before.model.id) {
+    if ((MODELS as readonly string[]).includes(fields.model)) update.model = fields.model;
+    else errors.model = `Pick one of ${MODELS.join(', ')}.`;
+  }
+  if (fields.instructions !== undefined) {
+    update.system = fields.instructions;
+    if (fields.instructions.length > FORM_TEXT) {
+      errors.instructions = `At most ${FORM_TEXT.toLocaleString('en')} characters fit here; the API takes more.`;
+    }
+  }
+  const tools = readTools(fields, errors);
+  if (Object.keys(tools).length > 0)
+    update.tools = withToolSettings(before.tools, tools) as NonNullable<AgentUpdate['tools']>;
+  for (const name of ['approvers', 'owners'] as const) {
+    if (fields[name] === undefined) continue;
+    const people = listOf(fields[name]);
+    metadata[`deckhand_${name}`] = people.length === 0 ? null : people.join(',');
+    if (name === 'owners' && people.length === 0) errors.owners = 'Somebody has to own it: name one person at least.';
+  }
+  if (fields.environment !== undefined) {
+    const problem = await environmentProblem(deps, workspace_id, fields.environment);
+    if (problem !== null) errors.environment = problem;
+    metadata['deckhand_environment'] = fields.environment === 'default' ? null : fields.environment;
+  }
+  const model = update.model === undefined ? before.model.id : fields.model;
+  if (fields.budget !== undefined) {
+    const dollars = fields.budget.replace(/^\$\s*/, '').trim();
+    metadata['deckhand_budget'] = dollars === '' ? null : dollars;
+  }
+  const budget =
+    metadata['deckhand_budget'] === undefined ? before.metadata['deckhand_budget'] : metadata['deckhand_budget'];
+  if (typeof budget === 'string' && model !== undefined && !deps.hasListPrice(model)) {
+    errors.budget = `${model} has no list price, so a budget cannot be kept.`;
+  }
+  if (Object.keys(errors).length > 0) return { errors };
+  try {
+    // The tools are our own; everything else is what somebody typed.
+    const { tools: ours, ...typed } = update;
+    const checked: AgentUpdate = { ...parse(agentUpdateSchema, typed), ...(ours === undefined ? {} : { tools: ours }) };
+    return { update: checked, config: configAfter(before, checked) };
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    const field = FIELD_OF[error.path ?? ''] ?? 'name';
+    return { errors: { [field]: error.message.replace(`${error.path}: `, '') } };
+  }
+}
+
+function readTools(
+  fields: Fields,
+  errors: Record<string, string>,
+): Partial<Record<(typeof TOOLS)[number], ToolSetting>> {
+  const settings: Partial<Record<(typeof TOOLS)[number], ToolSetting>> = {};
+  for (const tool of TOOLS) {
+    const word = fields[tool];
+    if (word === undefined) continue;
+    if (isToolSetting(word)) settings[tool] = word;
+    else errors[tool] = `Pick one of ${Object.keys(TOOL_SETTINGS).join(', ')}.`;
+  }
+  return settings;
+}
+
+async function environmentProblem(deps: CommandDeps, workspace_id: string, id: string): Promise<string | null> {
+  if (id === 'default') return null;
+  const { items } = await deps.environments.list(workspace_id, { limit: 100 });
+  if (items.some((one) => one._id === id)) return null;
+  return `There is no such environment. There is: ${['default', ...items.map((one) => one._id)].join(', ')}.`;
+}
+
+/** Ids with commas between them. */
+export function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
+}

@@ -1,0 +1,31 @@
+import { sayOnce } from '../receive-message.ts';
+import { answer, type Command, refuse } from './command.ts';
+import { onSession } from './find-session.ts';
+import { stateOf } from './words.ts';
+
+const GO_ON = 'Please go on where you stopped.';
+
+export const resumeSession: Command = {
+  name: 'resume',
+  args: '<id>',
+  summary: 'let it go on where it stopped',
+  run: onSession('stop or resume a session', async (deps, { kept, workspace_id, person, conversation }, session) => {
+    const state = stateOf(session);
+    if (kept.targets === null && state !== 'at rest') {
+      return refuse(
+        {
+          running: 'It is running.',
+          'waits for approval': 'It waits for somebody’s decision: press Approve or Deny on its card.',
+          'over budget': 'It has used up its budget. Raise that in the API, or begin a new session.',
+          ended: 'It has ended. Begin a new one with a new message.',
+        }[state],
+      );
+    }
+    const ref = { workspace_id, session_id: session._id };
+    const [target] = kept.targets ?? (await deps.inbound.target(kept, [{ ...ref, after_seq: session.log.seq }]));
+    if (target === undefined) throw new Error('A resumed session has no target after one was fixed');
+    const by = { via: conversation.connector, id: person.id, name: person.name };
+    await sayOnce(deps, kept, target, { text: GO_ON, by, lane: session.log.lane });
+    return answer('It goes on.');
+  }),
+};

@@ -1,0 +1,32 @@
+import type { SessionDocument } from '../../resources/session-document.ts';
+
+/** `$12.30`. */
+export function usd(cents: number): string {
+  return `$${(cents / 100).toFixed(2)}`;
+}
+
+/** `3 runs`, `1 run`. */
+export function counted(count: number, one: string): string {
+  return `${count.toLocaleString('en')} ${one}${count === 1 ? '' : 's'}`;
+}
+
+/** A moment of the past by the clock of the reader's expectations: `21 Nov, 16:05 UTC`. */
+export function moment(at: Date): string {
+  const day = at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
+  return `${day}, ${at.toISOString().slice(11, 16)} UTC`;
+}
+
+type SessionState = 'running' | 'waits for approval' | 'at rest' | 'over budget' | 'ended';
+
+export function stateOf({ log, archived_at }: Pick<SessionDocument, 'log' | 'archived_at'>): SessionState {
+  if (log.status === 'terminated' || archived_at !== null) return 'ended';
+  if (log.owed || log.status !== 'idle') return 'running';
+  if (log.stop_reason?.type === 'requires_action') return 'waits for approval';
+  return log.stop_reason?.type === 'budget_reached' ? 'over budget' : 'at rest';
+}
+
+/** It runs or waits for people in the middle of a run. */
+export function isActive(session: Pick<SessionDocument, 'log' | 'archived_at'>): boolean {
+  const state = stateOf(session);
+  return state === 'running' || state === 'waits for approval';
+}

@@ -1,0 +1,80 @@
+import type { Collection, Db } from 'mongodb';
+import type { Person } from './connector.ts';
+
+/** What somebody is in a workspace. Owners are of one agent each: they stand in its metadata. */
+export const ROLES = ['admin', 'member', 'guest'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** What somebody is towards one thing that they want to do something with. */
+export type Standing = Role | 'owner' | 'starter';
+
+/**
+ * Who may do what; docs/slack.md shows the same table. An owner is one of the agent's owners, a starter began the session
+ * in question. A guest is never an owner: guests speak to agents and change nothing but their own runs.
+ */
+export const MAY = {
+  'see agents': ['admin', 'owner', 'member', 'guest'],
+  'see how an agent is made': ['admin', 'owner', 'member'],
+  'create an agent': ['admin', 'member'],
+  'change an agent': ['admin', 'owner'],
+  'set up a channel': ['admin', 'member'],
+  'see runs and costs': ['admin', 'owner', 'member'],
+  'stop or resume a session': ['admin', 'owner', 'starter'],
+  'give roles': ['admin'],
+} as const satisfies Record<string, readonly Standing[]>;
+
+export type Action = keyof typeof MAY;
+
+/** The person as they are known in all the house: `slack:U123`. */
+export interface RoledPerson extends Pick<Person, 'guest'> {
+  actor_id: string;
+}
+
+export interface Roles {
+  roleOf(workspace_id: string, person: RoledPerson): Promise<Role>;
+  /** For good, until it is given again. The first admins stay what they are. */
+  give(workspace_id: string, actor_id: string, role: Role): Promise<void>;
+  /** Set by configuration, and so not to be changed in chat. */
+  isFirstAdmin(actor_id: string): boolean;
+}
+
+interface StoredPerson {
+  _id: string;
+  workspace_id: string;
+  actor_id: string;
+  role: Role;
+}
+
+/** @param admins actor ids of the first admins, whatever else is said of them */
+export function createRoles(db: Db, admins: readonly string[]): Roles {
+  const people: Collection<StoredPerson> = db.collection('people', { writeConcern: { w: 'majority', journal: true } });
+  const first = new Set(admins);
+  const idOf = (workspace_id: string, actor_id: string) => JSON.stringify([workspace_id, actor_id]);
+
+  return {
+    async roleOf(workspace_id, { actor_id, guest }) {
+      if (first.has(actor_id)) return 'admin';
+      const known = await people.findOne({ _id: idOf(workspace_id, actor_id) });
+      // What an admin said of somebody counts for more than what the platform says.
+      return known?.role ?? (guest === true ? 'guest' : 'member');
+    },
+    async give(workspace_id, actor_id, role) {
+      const _id = idOf(workspace_id, actor_id);
+      await people.updateOne({ _id }, { $set: { workspace_id, actor_id, role } }, { upsert: true });
+    },
+    isFirstAdmin: (actor_id) => first.has(actor_id),
+  };
+}
+
+/** Whether somebody with this role, who owns the agent or started the session in question, may do this. */
+export function may(action: Action, role: Role, also: { owner?: boolean; starter?: boolean } = {}): boolean {
+  const allowed: readonly Standing[] = MAY[action];
+  if (allowed.includes(role)) return true;
+  if (also.starter === true && allowed.includes('starter')) return true;
+  return also.owner === true && role !== 'guest' && allowed.includes('owner');
+}
+
+/** `slack:U123`: how metadata and configuration name a person. */
+export function actorIdOf(connector: string, person: Pick<Person, 'id'>): string {
+  return `${connector}:${person.id}`;
+}

@@ -1,0 +1,312 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type ChatStage, chatStage, place, said } from '../../../support/chat-stage.ts';
+import { agentOf, commanded, typing } from '../../../support/commands.ts';
+import { type TestDatabase, testDatabase } from '../../../support/services.ts';
+
+let database: TestDatabase;
+let stage: ChatStage;
+let type: ReturnType<typeof typing>;
+
+beforeEach(async () => {
+  database = await testDatabase();
+  stage = await chatStage(database.db);
+  type = typing(stage);
+});
+
+afterEach(() => database[Symbol.asyncDispose]());
+
+async function configOf(id: string) {
+  return (await stage.agents.get(stage.defaults.workspace_id, id)).config;
+}
+
+async function agentNamed(name: string) {
+  const { items } = await stage.agents.list(stage.defaults.workspace_id, { include_archived: true });
+  return items.find((agent) => agent.config.name === name);
+}
+
+describe('the help', () => {
+  it.each(['/agents', '/agents help'])('of %s names every command', async (text) => {
+    const { effect, text: help } = await type.ana(text);
+    expect(effect).toBe('accepted');
+    for (const name of ['list', 'show <name>', 'new', 'edit', 'use', 'reply', 'pause', 'resume', 'owner', 'versions']) {
+      expect(help).toContain(`/agents ${name}`);
+    }
+    for (const name of ['rollback <name> <version>', 'archive', 'runs', 'cost', 'role']) {
+      expect(help).toContain(`/agents ${name}`);
+    }
+  });
+
+  it('comes with the nearest name to one that is not there', async () => {
+    const receipt = await type.ana('/agents lits');
+    expect(receipt).toMatchObject({ effect: 'refused', text: expect.stringContaining('Did you mean `/agents list`?') });
+    expect(receipt.text).toContain('/agents show <name>');
+  });
+});
+
+describe('/agents list and show', () => {
+  it('say who there is, who answers here and who is paused', async () => {
+    await agentOf(stage, 'Code Reviewer', { deckhand_paused: 'true' });
+    const { text } = await type.ana('/agents list');
+    expect(text).toContain('- **deckhand** (answers here)');
+    expect(text).toContain('- **Code Reviewer** (paused)');
+  });
+
+  it('say how one is made', async () => {
+    await agentOf(stage, 'Code Reviewer', { deckhand_budget: '2.5', deckhand_approvers: 'test:U_BEN' });
+    const { text } = await type.ana('/agents show code reviewer');
+    expect(text).toContain('**Code Reviewer** · version 1');
+    expect(text).toContain('Owners: test:U_ANA');
+    expect(text).toContain('Approvers: test:U_ANA, test:U_BEN');
+    expect(text).toContain('$2.50');
+  });
+
+  it.each([
+    ['/agents show', 'Say which agent.'],
+    ['/agents show decckhand', 'Did you mean **deckhand**?'],
+    ['/agents show nobody at all', 'There is no agent named nobody at all.'],
+  ])('%s is answered with what to do', async (text, words) => {
+    expect(await type.ana(text)).toMatchObject({ effect: 'refused', text: expect.stringContaining(words) });
+  });
+
+  it('take a name for no markup', async () => {
+    await agentOf(stage, '*<!channel>* `x`');
+    expect((await type.ana('/agents list')).text).toContain('\\*\\<!channel\\>\\* \\`x\\`');
+  });
+});
+
+describe('/agents new', () => {
+  it('makes an agent that its maker owns', async () => {
+    const receipt = await type.fills('Ana', '/agents new', {
+      name: 'Deployer',
+      model: 'claude-opus-5-5',
+      instructions: 'Deploy with care.',
+      bash: 'ask',
+      write: 'off',
+      approvers: 'test:U_BEN',
+      channels: 'C1,C2',
+      budget: '$5',
+    });
+    expect(receipt).toMatchObject({ effect: 'accepted', text: expect.stringContaining('**Deployer** is there') });
+    const agent = await agentNamed('Deployer');
+    expect(agent?.config).toMatchObject({
+      model: { id: 'claude-opus-5-5' },
+      system: 'Deploy with care.',
+      metadata: { deckhand_owners: 'test:U_ANA', deckhand_approvers: 'test:U_BEN', deckhand_budget: '5' },
+    });
+    const [toolset] = agent?.config.tools ?? [];
+    expect(toolset).toMatchObject({
+      configs: expect.arrayContaining([
+        expect.objectContaining({ name: 'bash', enabled: true, permission_policy: { type: 'always_ask' } }),
+        expect.objectContaining({ name: 'write', enabled: false }),
+        expect.objectContaining({ name: 'read', enabled: true, permission_policy: { type: 'always_allow' } }),
+      ]),
+    });
+    for (const channel of ['C1', 'C2']) {
+      const settings = await stage.channels.of(stage.defaults.workspace_id, { ...place, channel });
+      expect(settings.agent_id).toBe(agent?._id);
+    }
+  });
+
+  it('is done without a form too, and says how', async () => {
+    const { text } = await type.ana('/agents new');
+    expect(text).toContain('/agents new\nname:\nmodel: claude-sonnet-5-5');
+    const receipt = await type.ana('/agents new\nname: Scout\ninstructions: Look.\nDo not touch.\nbash: auto');
+    expect(receipt.effect).toBe('accepted');
+    expect((await agentNamed('Scout'))?.config.system).toBe('Look.\nDo not touch.');
+  });
+
+  it('says beside each field what is wrong with it, and makes nothing', async () => {
+    const receipt = await type.fills('Ana', '/agents new', {
+      name: 'Deckhand',
+      model: 'gpt',
+      bash: 'maybe',
+      approvers: 'ben',
+      environment: 'env_gone',
+      instructions: 'x'.repeat(3_001),
+    });
+    expect(receipt.effect).toBe('refused');
+    expect(Object.keys(receipt.errors ?? {}).toSorted()).toEqual([
+      'bash',
+      'environment',
+      'instructions',
+      'model',
+      'name',
+    ]);
+    expect((await type.fills('Ana', '/agents new', { name: 'x', approvers: 'ben' })).errors).toMatchObject({
+      approvers: expect.stringContaining('not an actor id'),
+    });
+    expect((await type.fills('Ana', '/agents new', { name: 'x', budget: 'lots' })).errors).toMatchObject({
+      budget: expect.stringContaining('must be a number'),
+    });
+    expect(await agentNamed('x')).toBeUndefined();
+  });
+
+  it('makes one agent of a form that is sent twice, also by way of another gateway', async () => {
+    const { form } = await type.ana('/agents new');
+    const fields = Object.fromEntries((form?.fields ?? []).map(({ name, value }) => [name, value]));
+    const sent = commanded('/agents new', { fields: { ...fields, name: 'Twin' } });
+    const receipts = await Promise.all([stage.receiver().command(sent), stage.receiver().command(sent)]);
+    expect(receipts.map(({ effect }) => effect).toSorted()).toEqual(['accepted', 'duplicate']);
+    const { items } = await stage.agents.list(stage.defaults.workspace_id, {});
+    expect(items.filter(({ config }) => config.name === 'Twin')).toHaveLength(1);
+  });
+
+  it('takes the same form again after what was wrong elsewhere is mended', async () => {
+    const other = await agentOf(stage, 'Taken');
+    const sent = commanded('/agents new', { fields: { name: 'Taken' } });
+    expect((await stage.receiver().command(sent)).errors).toMatchObject({ name: expect.stringContaining('already') });
+    await stage.agents.archive(stage.defaults.workspace_id, other._id);
+    expect((await stage.receiver().command(sent)).effect).toBe('accepted');
+  });
+});
+
+describe('/agents edit', () => {
+  it('changes what is different and nothing else', async () => {
+    const agent = await agentOf(stage, 'Reviewer', { team: 'blue' });
+    await type.ana('/agents use Reviewer');
+    expect((await type.fills('Ana', '/agents edit reviewer', { name: 'Critic', budget: '1' })).effect).toBe('accepted');
+    const config = await configOf(agent._id);
+    expect(config).toMatchObject({ name: 'Critic', metadata: { team: 'blue', deckhand_budget: '1' } });
+    expect(config.model).toEqual(agent.config.model);
+    expect((await stage.channels.of(stage.defaults.workspace_id, place)).agent_id).toBe(agent._id);
+    expect((await type.fills('Ana', '/agents edit critic', { budget: '', channels: '' })).effect).toBe('accepted');
+    expect((await configOf(agent._id)).metadata).not.toHaveProperty('deckhand_budget');
+    expect((await stage.channels.of(stage.defaults.workspace_id, place)).agent_id).toBeNull();
+  });
+
+  it('does not undo what somebody else changed while the form stood open', async () => {
+    const agent = await agentOf(stage, 'Reviewer');
+    const { form } = await type.ana('/agents edit Reviewer');
+    await stage.agents.update(stage.defaults.workspace_id, agent._id, { system: 'New words.' });
+    const receipt = await type.ana(`/agents ${form?.text}`, { fields: { instructions: 'Old words.' } });
+    expect(receipt.errors).toMatchObject({ name: expect.stringContaining('Somebody else changed') });
+    expect((await configOf(agent._id)).system).toBe('New words.');
+  });
+
+  it('leaves instructions alone that no form can hold', async () => {
+    const agent = await agentOf(stage, 'Novelist');
+    const system = 'x'.repeat(3_001);
+    await stage.agents.update(stage.defaults.workspace_id, agent._id, { system });
+    const { form } = await type.ana('/agents edit Novelist');
+    expect(form?.fields.map(({ name }) => name)).not.toContain('instructions');
+    await type.fills('Ana', '/agents edit Novelist', { bash: 'ask' });
+    expect((await configOf(agent._id)).system).toBe(system);
+  });
+
+  it('keeps no budget for a model without a price', async () => {
+    const agent = await agentOf(stage, 'Odd');
+    await stage.agents.update(stage.defaults.workspace_id, agent._id, { model: 'other-model' });
+    const receipt = await type.fills('Ana', '/agents edit Odd', { budget: '3' });
+    expect(receipt.errors).toMatchObject({ budget: expect.stringContaining('no list price') });
+  });
+});
+
+describe('what a channel does', () => {
+  it('is set with /agents use and /agents reply, by name and mode', async () => {
+    const agent = await agentOf(stage, 'Reviewer');
+    expect((await type.ben('/agents use reviewer')).text).toContain('**Reviewer** answers here');
+    expect((await type.ben('/agents reply THREAD')).effect).toBe('accepted');
+    const settings = await stage.channels.of(stage.defaults.workspace_id, place);
+    expect(settings).toMatchObject({ agent_id: agent._id, reply_mode: 'thread' });
+    await stage.receiver().message(said('hello'));
+    expect((await stage.sessions.list(stage.defaults.workspace_id, {})).items[0]?.agent.name).toBe('Reviewer');
+  });
+
+  it('is told when no mode is named, or one that is none', async () => {
+    expect((await type.ben('/agents reply')).text).toContain('`mention_only` now');
+    const receipt = await type.ben('/agents reply sometimes');
+    expect(receipt).toMatchObject({ effect: 'refused', text: expect.stringContaining('- `automatic`:') });
+  });
+});
+
+describe('pause and resume', () => {
+  it('stop new work and let it go on', async () => {
+    await agentOf(stage, 'Reviewer');
+    await type.ana('/agents pause Reviewer');
+    expect((await stage.receiver().message(said('x', { agent: 'Reviewer' }))).effect).toBe('refused');
+    await type.ana('/agents resume Reviewer');
+    expect((await stage.receiver().message(said('x', { agent: 'Reviewer' }))).effect).toBe('accepted');
+  });
+});
+
+describe('/agents owner', () => {
+  it('names who owns it, in a form or in the command', async () => {
+    const agent = await agentOf(stage, 'Reviewer');
+    expect((await type.fills('Ana', '/agents owner Reviewer', { owners: 'test:U_BEN,test:U_ANA' })).effect).toBe(
+      'accepted',
+    );
+    expect((await configOf(agent._id)).metadata.deckhand_owners).toBe('test:U_BEN,test:U_ANA');
+    await type.ben('/agents owner Reviewer test:U_BEN');
+    expect((await configOf(agent._id)).metadata.deckhand_owners).toBe('test:U_BEN');
+    expect((await type.ana('/agents pause Reviewer')).effect).toBe('refused');
+  });
+
+  it('leaves none without one', async () => {
+    await agentOf(stage, 'Reviewer');
+    const receipt = await type.fills('Ana', '/agents owner Reviewer', { owners: '' });
+    expect(receipt.errors).toMatchObject({ owners: expect.stringContaining('Somebody has to own it') });
+  });
+});
+
+describe('versions and rollback', () => {
+  it('go back to what it was, with the owners and the pause of now', async () => {
+    const agent = await agentOf(stage, 'Reviewer');
+    const { workspace_id } = stage.defaults;
+    await stage.agents.update(workspace_id, agent._id, { system: 'Be strict.', model: 'claude-opus-5-5' });
+    await type.ana('/agents owner Reviewer test:U_BEN');
+    await type.ben('/agents pause Reviewer');
+    expect((await type.ben('/agents versions Reviewer')).text).toMatch(/- 2 · .*: model, instructions/);
+    const receipt = await type.ben('/agents rollback Reviewer 1');
+    expect(receipt.text).toContain('as it was in version 1; that is version 5 now');
+    expect(await configOf(agent._id)).toMatchObject({
+      system: null,
+      model: { id: 'claude-sonnet-5-5' },
+      metadata: { deckhand_owners: 'test:U_BEN', deckhand_paused: 'true' },
+    });
+  });
+
+  it.each([
+    ['/agents rollback Reviewer', 'Say which version'],
+    ['/agents rollback Reviewer nine', 'Say which version'],
+    ['/agents rollback Reviewer 9', 'has the versions 1 to 1'],
+  ])('%s is answered with what to do', async (text, words) => {
+    await agentOf(stage, 'Reviewer');
+    expect(await type.ana(text)).toMatchObject({ effect: 'refused', text: expect.stringContaining(words) });
+  });
+});
+
+describe('/agents archive', () => {
+  it('asks once more, and then does it', async () => {
+    const agent = await agentOf(stage, 'Reviewer');
+    expect((await type.ana('/agents archive Reviewer')).text).toContain('/agents archive Reviewer for good');
+    expect((await type.ana('/agents archive Reviewer for good')).effect).toBe('accepted');
+    expect((await stage.agents.get(stage.defaults.workspace_id, agent._id)).archived_at).not.toBeNull();
+  });
+});
+
+describe('runs and cost', () => {
+  it('show what an agent was asked, with words only to those who could hear them', async () => {
+    await agentOf(stage, 'Reviewer');
+    await stage
+      .receiver()
+      .message(said('the secret of C2', { agent: 'Reviewer', conversation: { ...place, channel: 'C2' } }));
+    expect((await type.ben('/agents runs Reviewer')).text).toContain('(said elsewhere)');
+    expect((await type.ana('/agents runs Reviewer')).text).toContain('the secret of C2');
+  });
+
+  it('add up what the sessions of this month have cost', async () => {
+    await agentOf(stage, 'Reviewer');
+    await stage.receiver().message(said('one', { agent: 'Reviewer' }));
+    await stage
+      .receiver()
+      .message(said('two', { conversation: { ...place, thread: '2.2' }, sender: { id: 'U_BEN', name: 'Ben' } }));
+    const cost = (amount: string) => ({ $set: { 'log.usage': { list_cost: { amount, currency: 'USD' } } } });
+    const sessions = database.db.collection('sessions');
+    await sessions.updateOne({ 'agent.name': 'Reviewer' }, cost('250'));
+    await sessions.updateOne({ 'agent.name': 'deckhand' }, cost('7'));
+    const { text } = await type.ana('/agents cost');
+    expect(text).toContain('$2.57, 2 sessions');
+    expect(text).toContain('- **Reviewer**: $2.50, 1 session');
+    expect(text).toContain('Yours: $2.50, 1 session.');
+  });
+});

@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Action, MAY } from '../../../../src/chat/roles.ts';
+import { type ChatStage, chatStage, said } from '../../../support/chat-stage.ts';
+import { agentOf, commanded, give, typing } from '../../../support/commands.ts';
+import { type TestDatabase, testDatabase } from '../../../support/services.ts';
+
+let database: TestDatabase;
+let stage: ChatStage;
+
+beforeEach(async () => {
+  database = await testDatabase();
+  stage = await chatStage(database.db);
+});
+
+afterEach(() => database[Symbol.asyncDispose]());
+
+/** Ada is admin, Ana owns the agent, Sam began the session, Ben is a member, Gil a guest. */
+const PEOPLE = { admin: 'Ada', owner: 'Ana', starter: 'Sam', member: 'Ben', guest: 'Gil' } as const;
+
+/** A command for each action; `id` is the session's. */
+const COMMANDS: Record<Action, (id: string) => string> = {
+  'see agents': () => '/agents list',
+  'see how an agent is made': () => '/agents show Reviewer',
+  'create an agent': () => '/agents new',
+  'change an agent': () => '/agents edit Reviewer',
+  'set up a channel': () => '/agents reply thread',
+  'see runs and costs': () => '/agents runs Reviewer',
+  'stop or resume a session': (id) => `/sessions stop ${id}`,
+  'give roles': () => '/agents role test:U_X member',
+};
+
+const actions = Object.keys(MAY) as Action[];
+const rows = actions.flatMap((action) =>
+  Object.entries(PEOPLE).map(([standing, name]) => ({ action, standing, name })),
+);
+
+describe('who may what', () => {
+  it.each(rows)('$standing: $action', async ({ action, standing, name }) => {
+    await agentOf(stage, 'Reviewer');
+    await give(stage, 'Gil', 'guest');
+    const sender = { id: 'U_SAM', name: 'Sam' };
+    await stage.receiver().message(said('hello', { agent: 'Reviewer', sender }));
+    const [ref] = await stage.refs();
+    const receipt = await typing(stage).as(name)(COMMANDS[action](ref?.session_id ?? ''));
+    // An owner and a starter are members as well.
+    const standings: string[] = [...MAY[action]];
+    const allowed =
+      standings.includes(standing) || (['owner', 'starter'].includes(standing) && standings.includes('member'));
+    expect(receipt.effect).toBe(allowed ? 'accepted' : 'refused');
+    if (!allowed) expect(receipt.text).toMatch(/^(You may not|There is no session)/);
+  });
+
+  it('is what docs/slack.md says', () => {
+    const docs = readFileSync(new URL('../../../../docs/slack.md', import.meta.url), 'utf8');
+    for (const action of actions) {
+      const cells = ['admin', 'owner', 'member', 'guest', 'starter'].map((who) =>
+        (MAY[action] as readonly string[]).includes(who) ? 'yes' : '',
+      );
+      const row = new RegExp(`^\\| ${action} \\|(.*)\\|$`, 'm')
+        .exec(docs)?.[1]
+        ?.split('|')
+        .map((cell) => cell.trim());
+      expect([action, row]).toEqual([action, cells]);
+    }
+  });
+});
+
+describe('roles', () => {
+  it('are given by admins, and the first ones stay what configuration says', async () => {
+    const type = typing(stage);
+    expect((await type.ben('/agents role')).text).toContain('are a member here');
+    await type.ada('/agents role test:U_BEN admin');
+    expect((await type.ben('/agents role test:U_ANA guest')).text).toBe('test:U_ANA is a guest now.');
+    expect((await type.ben('/agents role test:U_ADA member')).text).toContain('DECKHAND_ADMINS');
+    expect((await type.ben('/agents role Ana')).text).toContain('as in `/agents role slack:U123 member`');
+  });
+
+  it('of somebody whom the platform calls a guest are a guest’s, until an admin says otherwise', async () => {
+    const guests = {
+      nameOf: async () => 'Gil',
+      isGuest: async () => true,
+      readable: async (x: string) => x,
+      whisper: async () => undefined,
+    };
+    const receiver = stage.receiver({ connectors: new Map([['test', guests]]) });
+    const make = () => receiver.command(commanded('/agents new', {}, 'Gil'));
+    expect((await make()).effect).toBe('refused');
+    expect((await receiver.message(said('hello', { sender: { id: 'U_GIL', name: 'Gil' } }))).effect).toBe('accepted');
+    await give(stage, 'Gil', 'member');
+    expect((await make()).effect).toBe('accepted');
+  });
+
+  it('of a guest count for more than that they own something', async () => {
+    await agentOf(stage, 'Theirs', { deckhand_owners: 'test:U_GIL' });
+    await give(stage, 'Gil', 'guest');
+    expect((await typing(stage).as('Gil')('/agents pause Theirs')).effect).toBe('refused');
+  });
+});

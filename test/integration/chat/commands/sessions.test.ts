@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SessionRef } from '../../../../src/session/log.ts';
+import { ends } from '../../../support/chat-events.ts';
+import { type ChatStage, chatStage, place, said } from '../../../support/chat-stage.ts';
+import { commanded, give, typing } from '../../../support/commands.ts';
+import { type TestDatabase, testDatabase } from '../../../support/services.ts';
+
+let database: TestDatabase;
+let stage: ChatStage;
+let type: ReturnType<typeof typing>;
+let ref: SessionRef;
+let id: string;
+
+beforeEach(async () => {
+  database = await testDatabase();
+  stage = await chatStage(database.db);
+  type = typing(stage);
+  await stage.receiver().message(said('count to a million'));
+  [ref] = (await stage.refs()) as [SessionRef];
+  id = ref.session_id;
+});
+
+afterEach(() => database[Symbol.asyncDispose]());
+
+describe('/sessions', () => {
+  it.each(['/sessions', '/sessions mine'])('%s lists one’s own', async (text) => {
+    expect((await type.ana(text)).text).toMatch(new RegExp(`\`${id}\` count to a million · deckhand · running`));
+    expect((await type.ben(text)).text).toContain('You have not begun one yet');
+  });
+
+  it('lists those of this channel for everybody in it', async () => {
+    expect((await type.ben('/sessions here')).text).toContain(id);
+    const elsewhere = { ...place, channel: 'C2', thread: 'C2' };
+    expect((await type.ben('/sessions here', { conversation: elsewhere })).text).toContain('Nobody has begun one here');
+  });
+
+  it('has a help of its own', async () => {
+    expect((await type.ana('/sessions halp')).text).toContain('Did you mean `/sessions help`?');
+  });
+});
+
+describe('/sessions stop', () => {
+  it('interrupts what runs, once, however often the command comes', async () => {
+    const stop = commanded(`/sessions stop ${id}`);
+    const receipts = [await stage.receiver().command(stop), await stage.receiver().command(stop)];
+    expect(receipts.map(({ effect }) => effect)).toEqual(['accepted', 'duplicate']);
+    expect(await stage.entries('user.interrupt')).toMatchObject([{ by: { via: 'test', id: 'U_ANA', name: 'Ana' } }]);
+    expect((await type.ana(`/sessions stop ${id}`)).text).toBe('It is stopping already.');
+  });
+
+  it('says when nothing runs', async () => {
+    await stage.append(ref, ends());
+    expect(await type.ana(`/sessions stop ${id}`)).toEqual({ effect: 'refused', text: 'Nothing is running there.' });
+  });
+
+  it.each([
+    ['/sessions stop', 'Say which session'],
+    ['/sessions stop sesn_unknown', 'There is no session'],
+  ])('%s is answered with what to do', async (text, words) => {
+    expect(await type.ana(text)).toMatchObject({ effect: 'refused', text: expect.stringContaining(words) });
+  });
+});
+
+describe('/sessions resume', () => {
+  it('lets one go on that rests', async () => {
+    expect((await type.ana(`/sessions resume ${id}`)).text).toBe('It is running.');
+    await stage.append(ref, ends());
+    expect(await type.ana(`/sessions resume ${id}`)).toEqual({ effect: 'accepted', text: 'It goes on.' });
+    const asked = await stage.entries('user.message');
+    expect(asked.at(-1)).toMatchObject({ by: { id: 'U_ANA' } });
+    expect((await stage.log.head(ref)).owed).toBe(true);
+  });
+});
+
+describe('/sessions open', () => {
+  it('says where it is, where the platform has links', async () => {
+    const linkTo = (key: { thread: string }) => `https://chat.test/${key.thread}`;
+    const connectors = new Map([
+      ['test', { nameOf: async () => 'Ana', readable: async (x: string) => x, whisper: async () => undefined, linkTo }],
+    ]);
+    const receipt = await stage.receiver({ connectors }).command(commanded(`/sessions open ${id}`));
+    expect(receipt.text).toContain(`(https://chat.test/${place.thread})`);
+  });
+
+  it('tells a guest nothing of what is not theirs', async () => {
+    await give(stage, 'Gil', 'guest');
+    expect((await type.as('Gil')(`/sessions open ${id}`)).text).toContain('There is no session');
+  });
+});
