@@ -30,6 +30,15 @@ export function placeOf(conversation: ConversationKey): SlackPlace {
   return { channel, thread_ts: thread === channel ? undefined : thread };
 }
 
+/**
+ * The address of a conversation's root, in Slack's own form; it opens the app or the browser.
+ * @param url of the workspace, as auth.test gives it, with a slash at its end
+ */
+export function linkTo(url: string, { channel, thread }: ConversationKey): string {
+  const place = `${url}archives/${channel}`;
+  return thread === channel ? place : `${place}/p${thread.replace('.', '')}`;
+}
+
 /** Slack's ids say what a channel is: direct messages start with D. */
 export function isDirect(channel: string): boolean {
   return channel.startsWith('D');

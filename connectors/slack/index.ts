@@ -1,33 +1,30 @@
 import { type Receiver as BoltReceiver, ExpressReceiver } from '@slack/bolt';
-import type {
-  Connector,
-  ConversationKey,
-  InboundMessage,
-  Person,
-  Receipt,
-  Receiver,
-} from '../../src/chat/connector.ts';
+import type { Connector, ConversationKey, InboundMessage, Receipt, Receiver } from '../../src/chat/connector.ts';
 import { DeckhandError, messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
+import { showQuestion } from './ask.ts';
 import { createBoltLogger, withoutSecrets } from './bolt-logger.ts';
 import { createSlackClient } from './client.ts';
-import { messageOfRef, placeOf, SLACK } from './conversation-id.ts';
+import { createCommandListeners } from './command-listeners.ts';
+import { linkTo, messageOfRef, SLACK } from './conversation-id.ts';
 import { guarded } from './envelope.ts';
 import { createGroups } from './groups.ts';
+import { createHome, createHomeListeners } from './home-listeners.ts';
 import { createInFlight } from './in-flight.ts';
 import { createListeners } from './listeners.ts';
 import { createLiveMessages } from './live-message.ts';
 import { findDelivery } from './lookup.ts';
 import { createMentions } from './mentions.ts';
-import { cut, readableText } from './mrkdwn.ts';
-import { createNames } from './names.ts';
+import { readableText } from './mrkdwn.ts';
+import { createPeople } from './names.ts';
 import type { Identity } from './parse.ts';
 import { PLAN_SIZE } from './plan-blocks.ts';
 import { createPosting } from './posting.ts';
 import { permalinkOf, reach } from './reach.ts';
-import { fallbackText, markdownOf, TEXT_LIMIT } from './render.ts';
+import { TEXT_LIMIT } from './render.ts';
 import { createSocketLink, type SocketLink } from './socket-link.ts';
 import { createStatus } from './status.ts';
+import { createWhispers } from './whisper.ts';
 
 export interface SlackOptions {
   bot_token: string;
@@ -60,7 +57,7 @@ const POST_INTERVAL_MS = 1_000;
 /** 55,000 characters: more than anybody reads in a thread. */
 const POSTS_BEFORE_FILE = 5;
 const START_MS = 15_000;
-const WHISPER_MS = 5_000;
+const STATUS_MS = 5_000;
 
 function needed(value: string | null, variable: string, mode: string): string {
   if (value !== null) return value;
@@ -87,7 +84,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const { bot_token, api_url, logger, mode } = options;
   const boltLogger = createBoltLogger(logger);
   const client = createSlackClient({ token: bot_token, api_url, logger: boltLogger });
-  const names = createNames(client, logger);
+  const people = createPeople(client, () => connected().identity, logger);
   const groups = createGroups(client, logger);
   const inFlight = createInFlight();
   let standing: { identity: Identity; receiver: Receiver } | null = null;
@@ -104,51 +101,10 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     after: options.after ?? later,
     logger,
   });
-  const mentions = createMentions(client, names, logger);
+  const mentions = createMentions(client, people, logger);
   const posting = createPosting({ client, live, mentions });
   const status = createStatus(client, logger);
-
-  async function whisper(
-    conversation: ConversationKey,
-    person: Person,
-    markdown: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { channel, thread_ts } = placeOf(conversation);
-    const content = {
-      channel,
-      user: person.id,
-      text: fallbackText(markdown),
-      blocks: [{ type: 'markdown' as const, text: markdownOf(cut(markdown, TEXT_LIMIT)) }],
-    };
-    await client.call(
-      (web) => web.chat.postEphemeral(thread_ts === undefined ? content : { ...content, thread_ts }),
-      signal,
-    );
-  }
-
-  /** An ephemeral message where the click was; where Slack takes none, the click's own response url. */
-  async function tell(
-    conversation: ConversationKey,
-    person: Person,
-    text: string,
-    responseUrl?: string,
-  ): Promise<void> {
-    try {
-      await whisper(conversation, person, text, AbortSignal.timeout(WHISPER_MS));
-    } catch (error) {
-      if (responseUrl === undefined) throw error;
-      const { thread_ts } = placeOf(conversation);
-      const body = { response_type: 'ephemeral', replace_original: false, text: fallbackText(text), thread_ts };
-      const response = await fetch(responseUrl, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(WHISPER_MS),
-      });
-      if (!response.ok) throw new Error(`The response url answered ${response.status}`, { cause: error });
-    }
-  }
+  const { whisper, tell, answer } = createWhispers(client);
 
   const link: SocketLink | null =
     mode === 'socket'
@@ -179,20 +135,47 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     live.heard(message.conversation.channel, message.sender.id);
     mentions.heard(message);
   };
-  createListeners({ bolt, boltLogger, logger, client, inFlight, bot_token, connected, heard, stopped, tell });
+  const app = createListeners({
+    bolt,
+    boltLogger,
+    logger,
+    client,
+    inFlight,
+    bot_token,
+    connected,
+    heard,
+    stopped,
+    tell,
+  });
+  const home = { logger, client, inFlight, connected };
+  const refreshHome = createHome(home);
+  const commands = createCommandListeners(app, {
+    ...home,
+    refreshHome,
+    answer: ({ command: { conversation, person }, response_url }, text) =>
+      answer(conversation, person, text, response_url),
+  });
+  createHomeListeners(app, home, { commands, refresh: refreshHome });
 
   /** Slack leaves the session's status to the app: what turns out not to run is put at rest here, the rest by its run's end. */
   async function stopped(conversation: ConversationKey, receipt: Receipt): Promise<void> {
     status.forget(conversation);
     if (receipt.effect !== 'refused') return;
-    await status.set(conversation, { state: 'resting' }, AbortSignal.timeout(WHISPER_MS));
+    await status.set(conversation, { state: 'resting' }, AbortSignal.timeout(STATUS_MS));
   }
 
   async function whoAmI(): Promise<Identity> {
     const me = await client.call((web) => web.auth.test(), AbortSignal.timeout(START_MS));
     if (!me.team_id || !me.user_id) throw new Error('auth.test returned no team or user');
     const tenant = me.is_enterprise_install && me.enterprise_id ? me.enterprise_id : me.team_id;
-    return { tenant, team_id: me.team_id, bot_user_id: me.user_id, bot_id: me.bot_id };
+    return {
+      tenant,
+      team_id: me.team_id,
+      enterprise_id: me.enterprise_id,
+      url: me.url ?? 'https://slack.com/',
+      bot_user_id: me.user_id,
+      bot_id: me.bot_id,
+    };
   }
 
   return {
@@ -231,14 +214,20 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       await link?.stop();
     },
 
-    nameOf: (person) => names.user(person.id),
+    nameOf: (person) => people.user(person.id),
+    isGuest: (person) => people.isGuest(person.id),
     groups,
-    readable: (text) => readableText(text, connected().identity.bot_user_id, names),
+    readable: (text) => readableText(text, connected().identity.bot_user_id, people),
 
     ...posting,
     find: (conversation, deliveryId, signal) => findDelivery(client, conversation, deliveryId, signal),
 
     setStatus: status.set,
+
+    ask: (conversation, delivery_id, markdown, signal) =>
+      showQuestion(client, conversation, { delivery_id, markdown }, signal),
+
+    linkTo: (conversation) => linkTo(connected().identity.url, conversation),
 
     whisper,
 

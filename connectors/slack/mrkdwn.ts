@@ -11,7 +11,7 @@ export interface Names {
 const REFERENCE = /<([@#!]?)([^>|]+)(?:\|([^>]*))?>/g;
 const ENTITIES: Record<string, string> = { '&amp;': '&', '&lt;': '<', '&gt;': '>' };
 
-function unescape(text: string): string {
+export function unescape(text: string): string {
   return text.replace(/&(?:amp|lt|gt);/g, (entity) => ENTITIES[entity] ?? entity);
 }
 

@@ -1,40 +1,73 @@
+import type { UsersInfoResponse } from '@slack/web-api';
 import { LRUCache } from 'lru-cache';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { SlackClient } from './client.ts';
 import type { Names } from './mrkdwn.ts';
+import type { Identity } from './parse.ts';
 
 const HOUR_MS = 3_600_000;
 /** What a person said waits for their name no longer. */
 const LOOKUP_MS = 1_000;
 
-/** Display names by users.info, kept for an hour. A failed lookup answers with the id and is asked again next time. */
-export function createNames(client: SlackClient, logger: Logger): Names {
-  const known = new LRUCache<string, string>({ max: 10_000, ttl: HOUR_MS });
-  const asked = new Map<string, Promise<string>>();
+/** What users.info says of somebody. */
+interface Known {
+  name: string;
+  guest: boolean;
+}
 
-  async function lookup(id: string): Promise<string> {
+export interface People extends Names {
+  /** Whether they are no full member of the installation's workspace or organisation; true when Slack does not say. */
+  isGuest(id: string): Promise<boolean>;
+}
+
+/**
+ * People by users.info, kept for an hour. A failed lookup answers with the id, and with a guest, and is asked again next
+ * time.
+ */
+export function createPeople(client: SlackClient, identity: () => Identity, logger: Logger): People {
+  const known = new LRUCache<string, Known>({ max: 10_000, ttl: HOUR_MS });
+  const asked = new Map<string, Promise<Known>>();
+
+  async function lookup(id: string): Promise<Known> {
+    const unknown = { name: id, guest: true };
     try {
       const { user } = await client.call((web) => web.users.info({ user: id }), AbortSignal.timeout(LOOKUP_MS));
       const name = user?.profile?.display_name || user?.profile?.real_name || user?.real_name || user?.name;
-      if (!name) return id;
-      known.set(id, name);
-      return name;
+      if (!user || !name) return unknown;
+      const found = { name, guest: isGuest(user, identity()) };
+      known.set(id, found);
+      return found;
     } catch (error) {
-      logger.warn({ user: id, reason: messageOf(error) }, 'user name not found, showing the id');
-      return id;
+      logger.warn({ user: id, reason: messageOf(error) }, 'slack user not found, showing the id');
+      return unknown;
     } finally {
       asked.delete(id);
     }
   }
 
+  async function find(id: string): Promise<Known> {
+    const person = known.get(id);
+    if (person !== undefined) return person;
+    const pending = asked.get(id) ?? lookup(id);
+    asked.set(id, pending);
+    return pending;
+  }
+
   return {
-    async user(id) {
-      const name = known.get(id);
-      if (name !== undefined) return name;
-      const pending = asked.get(id) ?? lookup(id);
-      asked.set(id, pending);
-      return pending;
-    },
+    user: async (id) => (await find(id)).name,
+    isGuest: async (id) => (await find(id)).guest,
   };
+}
+
+/**
+ * `is_stranger` is said only of people who share no channel with the app (docs.slack.dev/reference/objects/user-object):
+ * somebody of another company in a shared channel is known by their team. In Enterprise Grid the teams of one organisation
+ * differ, and its id is the same.
+ */
+function isGuest(user: NonNullable<UsersInfoResponse['user']>, identity: Identity): boolean {
+  if (user.is_restricted === true || user.is_ultra_restricted === true || user.is_stranger === true) return true;
+  if (user.team_id === undefined || user.team_id === identity.team_id) return false;
+  const organisation = user.enterprise_user?.enterprise_id;
+  return organisation === undefined || organisation !== identity.enterprise_id;
 }

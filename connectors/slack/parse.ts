@@ -8,6 +8,9 @@ import { escape, mentions } from './mrkdwn.ts';
 export interface Identity {
   tenant: string;
   team_id: string;
+  enterprise_id: string | undefined;
+  /** Of the workspace, for links. */
+  url: string;
   bot_user_id: string;
   bot_id: string | undefined;
 }
@@ -90,7 +93,7 @@ export function parseMessage(body: unknown, identity: Identity): InboundMessage 
 }
 
 /** Slack names people by their ids alone. */
-function personOf(id: string): Person {
+export function personOf(id: string): Person {
   return { id, name: id };
 }
 

@@ -112,6 +112,7 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
     name: 'web',
     limits: { text: TEXT_LIMIT, edit_interval_ms: EDIT_INTERVAL_MS, post_interval_ms: 0 },
     shows_activity: true,
+    closed_conversations: true,
     router: createRouter(deps, options.page_dir, options.open_sign_in, streams, track),
 
     async start(to) {
@@ -176,6 +177,8 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
       );
       if (summary) bell.announce(summary);
     },
+
+    linkTo: (conversation) => `/c/${conversationIdOf(conversation)}`,
 
     async whisper(conversation, person, markdown, signal) {
       signal.throwIfAborted();

@@ -1,9 +1,18 @@
 import { type Response, Router } from 'express';
-import type { Person, Receipt } from '../../src/chat/connector.ts';
+import type { InboundCommand, Person, Receipt } from '../../src/chat/connector.ts';
 import { keyOf } from './conversation-id.ts';
 import { conversationOf, refuseUnknown } from './conversation-routes.ts';
 import { type MessageDocument, wireMessage } from './message-document.ts';
-import { decisionBody, newMessageBody, parseDecision, parseMessage, parseStop, stopBody } from './parse.ts';
+import {
+  decisionBody,
+  isCommand,
+  newMessageBody,
+  parseCommand,
+  parseDecision,
+  parseMessage,
+  parseStop,
+  stopBody,
+} from './parse.ts';
 import { parseInput, Refusal } from './refusal.ts';
 import { titleOf } from './render.ts';
 import { personOf } from './session-routes.ts';
@@ -22,10 +31,11 @@ export function createMessageRouter(deps: WebDeps): Router {
     const stored = await deps.messages.add(id, {
       client_id,
       author: { kind: 'person', id: person_id, name },
+      audience: isCommand(text) ? person_id : null,
       body: { kind: 'text', markdown: text, live: false },
     });
     deps.bell.ring(id, { type: 'changed', revision: stored.revision });
-    const summary = await deps.conversations.touch(id, titleOf(text));
+    const summary = isCommand(text) ? null : await deps.conversations.touch(id, titleOf(text));
     if (summary) deps.bell.announce(summary);
     const { receipt, message } = await handOn(deps, stored);
     const posted: PostedMessage = { message: wireMessage(message), receipt };
@@ -84,6 +94,8 @@ export async function handOn(
   const conversation = await deps.conversations.get(stored.conversation_id);
   const picked = conversation?.agent?.id ?? null;
   const text = stored.body.kind === 'text' ? stored.body.markdown : '';
+  const command = parseCommand(stored, authorOf(stored), text);
+  if (command !== null) return handOnCommand(deps, stored, command);
   const inbound = parseMessage(stored, authorOf(stored), text, picked, await deps.agents());
   const receipt = await (await deps.receiver().message(inbound)).receipt;
   // What became of it the first time stands.
@@ -93,6 +105,26 @@ export async function handOn(
   if (message === null) return { message: stored, receipt };
   if (refusal !== null) deps.bell.ring(stored.conversation_id, { type: 'changed', revision: message.revision });
   return { message, receipt };
+}
+
+/** The answer becomes a message that only this person sees; a repeat finds it there. */
+async function handOnCommand(
+  deps: Pick<WebDeps, 'bell' | 'messages' | 'receiver'>,
+  stored: MessageDocument,
+  command: InboundCommand,
+): Promise<{ message: MessageDocument; receipt: Receipt }> {
+  const { effect, text } = await (await deps.receiver().command(command)).receipt;
+  if (text !== null) {
+    const answer = await deps.messages.add(stored.conversation_id, {
+      delivery_id: `answer:${stored._id}`,
+      author: { kind: 'agent', name: 'Deckhand' },
+      audience: command.person.id,
+      body: { kind: 'whisper', markdown: text },
+    });
+    deps.bell.ring(stored.conversation_id, { type: 'changed', revision: answer.revision });
+  }
+  const message = await deps.messages.setReceived(stored.conversation_id, stored._id, null);
+  return { message: message ?? stored, receipt: { effect, text: null } };
 }
 
 function authorOf(message: MessageDocument): Person {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { InboundDecision, InboundMessage, InboundStop, Person } from '../../src/chat/connector.ts';
+import type { InboundCommand, InboundDecision, InboundMessage, InboundStop, Person } from '../../src/chat/connector.ts';
 import { keyOf } from './conversation-id.ts';
 import type { MessageDocument } from './message-document.ts';
 import type { AgentChoice } from './wire.ts';
@@ -79,6 +79,30 @@ export function parseMessage(
     text: mention?.rest ?? text,
     addressed: true,
     ...(agent !== null && { agent }),
+  };
+}
+
+const COMMAND = /^\s*\/(agents|sessions)(?:\s+([^]*))?$/;
+
+/** Whether this text is a command: `/agents list`. Only who typed it sees it and its answer. */
+export function isCommand(text: string): boolean {
+  return COMMAND.test(text);
+}
+
+/** A stored message that is a command; null when it is a message. */
+export function parseCommand(
+  message: Pick<MessageDocument, '_id' | 'conversation_id' | 'client_id'>,
+  person: Person,
+  text: string,
+): InboundCommand | null {
+  const [, name, rest = ''] = COMMAND.exec(text) ?? [];
+  if (name !== 'agents' && name !== 'sessions') return null;
+  return {
+    event_id: eventId(person, message.client_id ?? message._id),
+    conversation: keyOf(message.conversation_id),
+    person,
+    name,
+    text: rest,
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Approvals } from '../approvals/approvals.ts';
 import type { CommandConnector, CommandDeps } from './commands/command.ts';
 import { runCommand } from './commands/commands.ts';
-import type { Connector, ConversationKey, InboundMessage, Person, Receipt } from './connector.ts';
+import type { Connector, ConversationKey, InboundCommand, InboundMessage, Person, Receipt } from './connector.ts';
 import type { Inbound, KeptInbound } from './inbound-store.ts';
 import { receiveDecision } from './receive-decision.ts';
 import { receiveFeedback } from './receive-feedback.ts';
@@ -13,7 +13,10 @@ const MAX_TEXT = 100_000;
 
 export interface ApplyDeps extends Omit<CommandDeps, 'connectors'> {
   approvals: Pick<Approvals, 'find' | 'decide' | 'listPending'>;
-  connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'isGuest' | 'groups' | 'readable' | 'whisper'> & CommandConnector>;
+  connectors: ReadonlyMap<
+    string,
+    Pick<Connector, 'nameOf' | 'isGuest' | 'groups' | 'readable' | 'whisper'> & CommandConnector
+  >;
 }
 
 /** Give a kept event its effect, once, however often this is called. @throws when it may not have happened */
@@ -64,11 +67,20 @@ export async function withNames(deps: Pick<ApplyDeps, 'connectors'>, inbound: In
       return { kind: 'feedback', feedback: { ...inbound.feedback, person: named } };
     case 'command': {
       const guest = (await connector.isGuest?.(person)) ?? false;
-      return { kind: 'command', command: { ...inbound.command, person: { ...named, guest } } };
+      const { about } = inbound.command;
+      const known = about === undefined ? {} : { about: await readableAbout(connector, about) };
+      return { kind: 'command', command: { ...inbound.command, ...known, person: { ...named, guest } } };
     }
     default:
       return inbound satisfies never;
   }
+}
+
+async function readableAbout(
+  connector: Pick<Connector, 'nameOf' | 'readable'>,
+  { author, text }: NonNullable<InboundCommand['about']>,
+): Promise<NonNullable<InboundCommand['about']>> {
+  return { author: await connector.nameOf({ id: author, name: author }), text: await connector.readable(text) };
 }
 
 /** Who it came from, and where they said it. */

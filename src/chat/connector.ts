@@ -83,7 +83,7 @@ export interface InboundCommand {
   text: string;
   /** What the form was sent with: each field that was shown, lists with commas. */
   fields?: Record<string, string>;
-  /** The message that it is about. */
+  /** The message that it is about: its author's id and its text, as the platform has them. */
   about?: { author: string; text: string };
 }
 
@@ -148,6 +148,35 @@ export interface Receiver {
   waiting(from: { conversation: ConversationKey; person: Person }): Promise<WaitingApprovals>;
   feedback(feedback: InboundFeedback): Promise<Kept>;
   command(command: InboundCommand): Promise<Kept>;
+  /** What one person has to do with here, for a platform that has a page for that. Changes nothing. */
+  overview(place: Pick<ConversationKey, 'connector' | 'tenant'>, person: Person): Promise<Overview>;
+}
+
+/** What concerns one person: at most ten of each kind. Links are null where there is none. */
+export interface Overview {
+  /** Those they own. */
+  agents: { agent_id: string; name: string; description: string | null; paused: boolean }[];
+  /** Theirs, running or waiting for somebody. */
+  sessions: { session_id: string; title: string; agent_name: string; state: string; link: string | null }[];
+  /** Questions that they may decide. */
+  approvals: OverviewApproval[];
+  /** This month's sessions, in cents; `all` only for those who may see it. */
+  month: { mine: Spent; all: Spent | null };
+  may_create: boolean;
+}
+
+export interface OverviewApproval {
+  approval_id: string;
+  tool_name: string;
+  summary: string;
+  /** Where it was asked; null: in no chat. */
+  conversation: ConversationKey | null;
+  link: string | null;
+}
+
+interface Spent {
+  cents: number;
+  sessions: number;
 }
 
 /** What leaves. Everything carries the id of its delivery, which the platform must keep with the message. */
@@ -324,6 +353,11 @@ export interface Connector {
   };
   /** It shows each call of a tool as a message of its own (`activity`). `text`, `notice` and `approval` are always shown. */
   readonly shows_activity: boolean;
+  /**
+   * Each conversation is its people's alone, and its address opens it. Absent: what is said in a channel is for everybody
+   * in that channel, and the platform decides who may open it.
+   */
+  readonly closed_conversations?: true;
 
   /** Begin receiving. Resolves when the connection stands. */
   start(receiver: Receiver): Promise<void>;

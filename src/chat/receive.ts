@@ -9,6 +9,7 @@ import { createConversationStore } from './conversation-store.ts';
 import { createInboundStore, type Inbound, type KeptInbound } from './inbound-store.ts';
 import { createLines } from './lines.ts';
 import { detailsOf, waitingFor } from './look-at-approvals.ts';
+import { overviewOf } from './overview.ts';
 import { createRoom } from './room.ts';
 
 /**
@@ -214,6 +215,7 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     waiting: (from) => waitingFor(deps, from),
     feedback: (feedback) => receive({ kind: 'feedback', feedback }),
     command: (command) => receive({ kind: 'command', command }),
+    overview: (place, person) => overviewOf(deps, place, person),
 
     startSweep(interval_ms) {
       timer ??= setInterval(() => {

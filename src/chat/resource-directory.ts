@@ -1,6 +1,7 @@
 import { ConflictError, InvalidInputError, messageOf, NotFoundError } from '../errors.ts';
 import { agentSettingsOf } from '../resources/agent-settings.ts';
 import type { Agents } from '../resources/agents.ts';
+import { ownersOf } from '../resources/approval-policy.ts';
 import type { Defaults } from '../resources/defaults.ts';
 import type { SessionDocument } from '../resources/session-document.ts';
 import type { Sessions } from '../resources/sessions.ts';
@@ -47,6 +48,8 @@ export function createResourceDirectory(
           id: _id,
           name: config.name,
           paused: agentSettingsOf(config).paused,
+          description: config.description,
+          owners: ownersOf(config),
         })),
       );
       page = next.next_page;

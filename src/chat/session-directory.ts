@@ -23,6 +23,9 @@ export interface AgentName {
   name: string;
   /** It takes no new work. */
   paused: boolean;
+  description: string | null;
+  /** Actor ids. */
+  owners: string[];
 }
 
 export interface NewSession extends SessionRef {

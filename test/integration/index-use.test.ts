@@ -217,6 +217,12 @@ async function chatInSlack(): Promise<void> {
   const thread = ana.mention('ops', 'hello');
   await heard(thread, 'Hello Ana.');
   await slack.outbox.redeliverLast();
+  await ana.command('ops', '/agents', 'list');
+  ana.opensHome();
+  await eventually(() => {
+    expect(ana.told('ops').join()).toContain('answers here');
+    expect(JSON.stringify(ana.home())).toContain('My agents');
+  }, PATIENCE_MS);
 
   model.reply({ tool_uses: [{ name: 'bash', input: { command: 'rm x' } }] }, { text: 'Done.' });
   ana.reply(thread, 'remove x', { mention: true });

@@ -7,6 +7,7 @@ import type {
   InboundMessage,
   InboundStop,
   Kept,
+  Overview,
   Person,
   Receipt,
   Receiver,
@@ -21,8 +22,8 @@ export interface RecordingReceiver extends Receiver {
   readonly messages: InboundMessage[];
   readonly decisions: InboundDecision[];
   readonly stops: InboundStop[];
-  /** What `details` and `waiting` answer; null: they reject. */
-  shows: { details: ApprovalDetails | null; waiting: WaitingApprovals | null };
+  /** What `details`, `waiting` and `overview` answer; null: they reject. */
+  shows: { details: ApprovalDetails | null; waiting: WaitingApprovals | null; overview: Overview | null };
   readonly feedbacks: InboundFeedback[];
   readonly commands: InboundCommand[];
   /** What the next calls answer, until set again. */
@@ -62,7 +63,7 @@ export function createRecordingReceiver(): RecordingReceiver {
 
   const recorder: RecordingReceiver = {
     connector: null,
-    shows: { details: null, waiting: null },
+    shows: { details: null, waiting: null, overview: null },
     messages,
     decisions,
     stops,
@@ -78,6 +79,7 @@ export function createRecordingReceiver(): RecordingReceiver {
     waiting: async () => recorder.shows.waiting ?? Promise.reject(new Error('There is no list')),
     feedback: async (feedback) => keep(feedbacks, { ...feedback, person: await named(feedback.person) }),
     command: async (command) => keep(commands, { ...command, person: await named(command.person) }),
+    overview: async () => recorder.shows.overview ?? Promise.reject(new Error('There is no overview')),
     answer(next) {
       receipt = next;
     },

@@ -90,6 +90,7 @@ export function createCrew(): Crew {
       return kept(crew.answers);
     },
     command: async () => kept(crew.answers),
+    overview: () => Promise.reject(new Error('This crew has no overview')),
     async stop(stop) {
       crew.stops.push(stop);
       crew.onStop(stop);

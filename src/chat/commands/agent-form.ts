@@ -70,7 +70,7 @@ export function agentFields(
       name: 'name',
       label: 'Name',
       value: config.name,
-      max_length: NAME,
+      max_length: Math.max(NAME, config.name.length),
       multiline: false,
       optional: false,
     },

@@ -13,7 +13,8 @@ export const listRuns: Command = {
     const { items } = await deps.sessions.list(request.workspace_id, { agent_id: agent._id, limit: SHOWN });
     const { name } = agent.config;
     if (items.length === 0) return answer(`**${plain(name)}** has not been asked anything yet.`);
-    const lane = laneOf(request.conversation);
+    const closed = deps.connectors.get(request.conversation.connector)?.closed_conversations === true;
+    const lane = closed ? null : laneOf(request.conversation);
     // What was said elsewhere may be none of this person's business.
     const lines = items.map((one) =>
       sessionLine(one, { title: one.started_by === request.actor_id || one.log.lane === lane }),

@@ -24,7 +24,7 @@ export interface CommandDeps extends Omit<ReceiveMessageDeps, 'channels'> {
 }
 
 /** What commands ask of the place that they were given in. */
-export type CommandConnector = Pick<Connector, 'ask' | 'linkTo'>;
+export type CommandConnector = Pick<Connector, 'ask' | 'closed_conversations' | 'linkTo'>;
 
 /** A command as somebody gave it; who they are is known, and what they wrote is taken apart. */
 export interface CommandRequest {

@@ -14,6 +14,7 @@ const FIELD_OF: Readonly<Record<string, string>> = {
   model: 'model',
   system: 'instructions',
   'metadata.deckhand_approvers': 'approvers',
+  'metadata.deckhand_quorum': 'approvers',
   'metadata.deckhand_owners': 'owners',
   'metadata.deckhand_budget': 'budget',
   'metadata.deckhand_environment': 'environment',

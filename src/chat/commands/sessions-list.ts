@@ -23,6 +23,9 @@ export const sessionsHere: Command = {
   summary: 'what was asked for in this channel',
   async run(deps, { workspace_id, conversation, role }) {
     if (!may('see runs and costs', role)) return refuse(forbidden('see runs and costs'));
+    if (deps.connectors.get(conversation.connector)?.closed_conversations === true) {
+      return refuse('Here every conversation is its people’s own: `/sessions` lists yours.');
+    }
     const { items } = await deps.sessions.list(workspace_id, { lane: laneOf(conversation), limit: SHOWN });
     return answer(listed('Sessions of this channel', items, 'Nobody has begun one here yet.'));
   },

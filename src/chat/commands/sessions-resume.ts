@@ -1,8 +1,10 @@
+import { NotFoundError, SessionClosedError } from '../../errors.ts';
 import { sayOnce } from '../receive-message.ts';
 import { answer, type Command, refuse } from './command.ts';
 import { onSession } from './find-session.ts';
 import { stateOf } from './words.ts';
 
+const ENDED = 'It has ended. Begin a new one with a new message.';
 const GO_ON = 'Please go on where you stopped.';
 
 export const resumeSession: Command = {
@@ -17,7 +19,7 @@ export const resumeSession: Command = {
           running: 'It is running.',
           'waits for approval': 'It waits for somebody’s decision: press Approve or Deny on its card.',
           'over budget': 'It has used up its budget. Raise that in the API, or begin a new session.',
-          ended: 'It has ended. Begin a new one with a new message.',
+          ended: ENDED,
         }[state],
       );
     }
@@ -25,7 +27,12 @@ export const resumeSession: Command = {
     const [target] = kept.targets ?? (await deps.inbound.target(kept, [{ ...ref, after_seq: session.log.seq }]));
     if (target === undefined) throw new Error('A resumed session has no target after one was fixed');
     const by = { via: conversation.connector, id: person.id, name: person.name };
-    await sayOnce(deps, kept, target, { text: GO_ON, by, lane: session.log.lane });
+    try {
+      await sayOnce(deps, kept, target, { text: GO_ON, by, lane: session.log.lane });
+    } catch (error) {
+      if (error instanceof SessionClosedError || error instanceof NotFoundError) return refuse(ENDED);
+      throw error;
+    }
     return answer('It goes on.');
   }),
 };

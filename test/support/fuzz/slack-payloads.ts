@@ -1,5 +1,7 @@
 import { APPROVE_ACTION, DENY_ACTION } from '../../../connectors/slack/approval-blocks.ts';
 import { DENY_VIEW } from '../../../connectors/slack/deny-modal.ts';
+import { FORM_VIEW } from '../../../connectors/slack/form-modal.ts';
+import { HOME } from '../../../connectors/slack/home-view.ts';
 
 /** How Slack carries a payload: an event as JSON, an interaction as one field of a form, a command as a form. */
 export interface SlackPayload {
@@ -111,11 +113,23 @@ export const SLACK_PAYLOADS: Record<string, SlackPayload> = {
   'an approval': click(APPROVE_ACTION),
   'a denial': click(DENY_ACTION),
   'a click on something else': click('something_else'),
+  'a sent form': interaction({
+    type: 'view_submission',
+    view: {
+      id: 'V0FORM',
+      callback_id: FORM_VIEW,
+      private_metadata: '{"command":"agents","text":"new","channel":"C0OPS","thread":"C0OPS"}',
+      state: { values: { name: { value: { type: 'plain_text_input', value: 'Deployer {nonce}' } } } },
+      blocks: [{ type: 'input', block_id: 'name' }],
+    },
+    response_urls: [],
+  }),
+  'a press on the home tab': click(HOME.stop),
   'a sent modal': interaction({ type: 'view_submission', view, response_urls: [] }),
   'a closed modal': interaction({ type: 'view_closed', view, is_cleared: false }),
   'another modal': interaction({ type: 'view_submission', view: { ...view, callback_id: 'another' } }),
-  'a global shortcut': interaction({ type: 'shortcut', callback_id: 'ask', action_ts: '{nonce}' }),
-  'a message shortcut': interaction({ type: 'message_action', callback_id: 'ask', channel, message }),
+  'a global shortcut': interaction({ type: 'shortcut', callback_id: 'deckhand_ask', action_ts: '{nonce}' }),
+  'a message shortcut': interaction({ type: 'message_action', callback_id: 'deckhand_ask_about', channel, message }),
   'a search in a menu': interaction({ type: 'block_suggestion', action_id: 'x', block_id: 'y', value: 'z' }),
   'a command': {
     type: 'slash_commands',

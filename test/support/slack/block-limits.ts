@@ -65,7 +65,8 @@ function checkButton(button: Fields, pointer: string): void {
     refuse(`${pointer}/style`, 'unknown');
 }
 
-function checkBlock(block: SlackBlock, pointer: string): void {
+/** One block, wherever it stands. */
+export function checkBlock(block: SlackBlock, pointer: string): void {
   if (!KNOWN.has(block.type)) refuse(`${pointer}/type`, 'unsupported type');
   if (block.block_id !== undefined && block.block_id.length > LIMITS.id) refuse(`${pointer}/block_id`, 'too long');
   switch (block.type) {
@@ -73,6 +74,7 @@ function checkBlock(block: SlackBlock, pointer: string): void {
       const text = textOf(block.text);
       if (block.fields === undefined && (text === '' || text.length > LIMITS.section))
         refuse(`${pointer}/text`, 'must be 1 to 3000 characters');
+      checkButton(fieldsOf(block.accessory), `${pointer}/accessory`);
       break;
     }
     case 'header': {

@@ -6,6 +6,7 @@ import type { SlackClock } from './clock.ts';
 import type { MethodScene } from './method.ts';
 import type { Outbox } from './outbox.ts';
 import type { Acknowledgement } from './socket-mode.ts';
+import { stateOf, type Typed } from './view-state.ts';
 import type { SlackBlock, SlackMessage, SlackUser, SlackView, SlackWorkspace } from './workspace.ts';
 
 /** docs.slack.dev/interactivity/handling-user-interaction: trigger ids last 3 s, response urls 30 min and five uses. */
@@ -31,8 +32,12 @@ export interface Interactions {
   /** Press one of the feedback buttons. @throws when the message shows none. */
   rate(user: SlackUser, message: SlackMessage, rating: 'good' | 'bad'): Promise<Acknowledgement>;
   /** Send a modal with what the person typed, by action id. */
-  submit(user: SlackUser, view: SlackView, typed: Record<string, string>): Promise<Acknowledgement>;
+  submit(user: SlackUser, view: SlackView, typed: Typed): Promise<Acknowledgement>;
   command(user: SlackUser, channel: string, command: string, text: string): Promise<Acknowledgement>;
+  /** Press a button of the Home tab, by its label or action id, and by its block's id where several look alike. */
+  pressHome(user: SlackUser, button: string, block?: string): Promise<Acknowledgement>;
+  /** Choose a shortcut: of a message, or a global one. */
+  shortcut(user: SlackUser, callbackId: string, message?: SlackMessage): Promise<Acknowledgement>;
 }
 
 interface InteractionParts {
@@ -43,17 +48,19 @@ interface InteractionParts {
   origin: () => string;
 }
 
-/** What each input block of the view holds, as a view_submission carries it. */
-function stateOf(blocks: SlackBlock[], typed: Record<string, string>): Record<string, unknown> {
-  const inputs = blocks.filter((block) => block.type === 'input');
-  return Object.fromEntries(
-    inputs.map((block) => {
-      const element: { action_id?: string } =
-        typeof block.element === 'object' && block.element !== null ? { ...block.element } : {};
-      const id = element.action_id ?? '';
-      return [block.block_id ?? id, { [id]: { type: 'plain_text_input', value: typed[id] ?? null } }];
-    }),
-  );
+/** The errors of an acknowledgement. @throws when one is for a block that the view does not have: Slack shows trouble then */
+function checkErrors(ack: Acknowledgement, view: SlackView): void {
+  const { payload } = ack;
+  if (typeof payload !== 'object' || payload === null || !('errors' in payload)) return;
+  const inputs = view.blocks.filter(({ type }) => type === 'input').map(({ block_id }) => block_id);
+  const names = Object.keys(typeof payload.errors === 'object' ? (payload.errors ?? {}) : {});
+  const strange = names.find((name) => !inputs.includes(name));
+  if (names.length === 0 || strange !== undefined) throw new Error(`The view has no input "${strange ?? ''}"`);
+}
+
+function accessoryOf(block: SlackBlock): Record<string, unknown>[] {
+  const { accessory } = block;
+  return typeof accessory === 'object' && accessory !== null ? [{ ...accessory }] : [];
 }
 
 export function createInteractions({ clock, workspace, outbox, origin }: InteractionParts): Interactions {
@@ -171,6 +178,7 @@ export function createInteractions({ clock, workspace, outbox, origin }: Interac
         response_urls: [],
       };
       const ack = await outbox.interaction({ type: 'interactive', payload });
+      checkErrors(ack, view);
       const keepsOpen =
         typeof ack.payload === 'object' &&
         ack.payload !== null &&
@@ -178,6 +186,49 @@ export function createInteractions({ clock, workspace, outbox, origin }: Interac
         ack.payload.response_action !== 'clear';
       if (ack.acked && !keepsOpen) workspace.views.splice(workspace.views.indexOf(view), 1);
       return ack;
+    },
+
+    pressHome(user, wanted, block) {
+      const blocks = (workspace.homes.get(user.id) ?? []).filter(
+        ({ block_id }) => block === undefined || block_id === block,
+      );
+      const buttons = blocks.flatMap((one) =>
+        [...buttonsOf([one]), ...accessoryOf(one)].map((button) => ({ button, one })),
+      );
+      const found = buttons.find(({ button }) => button.action_id === wanted || buttonLabel(button) === wanted);
+      if (found === undefined) throw new Error(`The Home tab of ${user.name} has no button "${wanted}"`);
+      const payload = {
+        type: 'block_actions',
+        ...common(),
+        user: person(user),
+        container: { type: 'view', view_id: `VHOME${user.id}` },
+        trigger_id: trigger(user),
+        view: { id: `VHOME${user.id}`, type: 'home', callback_id: '', private_metadata: '', blocks: [] },
+        actions: [{ ...found.button, block_id: found.one.block_id, action_ts: workspace.nextTs() }],
+      };
+      return outbox.interaction({ type: 'interactive', payload });
+    },
+
+    shortcut(user, callback_id, message) {
+      const about =
+        message === undefined
+          ? {}
+          : {
+              channel: { id: message.channel, name: workspace.channels.get(message.channel)?.name ?? '' },
+              message: shown(message, workspace),
+              message_ts: message.ts,
+              response_url: responseUrl(user, message.channel, null),
+            };
+      const payload = {
+        type: message === undefined ? 'shortcut' : 'message_action',
+        callback_id,
+        ...common(),
+        user: person(user),
+        trigger_id: trigger(user),
+        action_ts: workspace.nextTs(),
+        ...about,
+      };
+      return outbox.interaction({ type: 'interactive', payload });
     },
 
     command(user, channel, command, text) {

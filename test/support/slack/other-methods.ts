@@ -1,7 +1,7 @@
 import { SlackApiError } from './api-error.ts';
-import { type Arguments, blocksOf, objectOf, optional, required } from './arguments.ts';
-import { checkBlocks } from './block-limits.ts';
+import { type Arguments, objectOf, optional, required } from './arguments.ts';
 import type { Method, MethodScene } from './method.ts';
+import { checkView } from './view-limits.ts';
 import { directChannel, messageAt } from './workspace.ts';
 
 const authTest: Method = ({ workspace }) => ({
@@ -20,10 +20,14 @@ const userInfo: Method = ({ workspace }, args) => {
   return {
     user: {
       id: user.id,
-      team_id: workspace.team_id,
+      team_id: user.team_id ?? workspace.team_id,
       name: user.name.toLowerCase(),
       real_name: user.name,
       is_bot: user.is_bot,
+      is_restricted: user.is_restricted ?? false,
+      is_ultra_restricted: user.is_ultra_restricted ?? false,
+      ...(user.is_stranger !== undefined && { is_stranger: user.is_stranger }),
+      ...(user.enterprise_user !== undefined && { enterprise_user: user.enterprise_user }),
       profile: { display_name: user.name, real_name: user.name },
     },
   };
@@ -73,13 +77,8 @@ const openView: Method = (scene, args) => {
   const user = scene.triggeredBy(required(args, 'trigger_id'));
   if (user === undefined) throw new SlackApiError('expired_trigger_id');
   const view = objectOf(args, 'view') ?? {};
-  const title = objectOf(view, 'title');
-  // View reference: title at most 24 characters, private_metadata at most 3,000.
-  if (typeof title?.text !== 'string' || title.text.length > 24) throw new SlackApiError('invalid_arguments');
   const metadata = optional(view, 'private_metadata') ?? '';
-  if (metadata.length > 3_000) throw new SlackApiError('invalid_arguments');
-  const blocks = blocksOf(view) ?? [];
-  checkBlocks(blocks);
+  const blocks = checkView(workspace, view, 'modal');
   const opened = {
     ...view,
     id: workspace.nextId('V'),
@@ -92,9 +91,10 @@ const openView: Method = (scene, args) => {
   return { view: { id: opened.id, callback_id: opened.callback_id, private_metadata: metadata } };
 };
 
-/** The Home tab is kept by nobody here; only its blocks are checked. */
-const publishView: Method = (_scene, args) => {
-  checkBlocks(blocksOf(objectOf(args, 'view') ?? {}) ?? []);
+const publishView: Method = ({ workspace }, args) => {
+  const user = required(args, 'user_id');
+  if (!workspace.users.has(user)) throw new SlackApiError('user_not_found');
+  workspace.homes.set(user, checkView(workspace, objectOf(args, 'view') ?? {}, 'home'));
   return {};
 };
 

@@ -1,11 +1,13 @@
-import { buttonsOf } from './block-limits.ts';
+import { buttonsOf, readableText } from './block-limits.ts';
 import type { Interactions } from './interactions.ts';
 import type { Outbox } from './outbox.ts';
 import type { Acknowledgement } from './socket-mode.ts';
+import type { Typed } from './view-state.ts';
 import {
   channelNamed,
   directChannel,
   messageAt,
+  type SlackBlock,
   type SlackChannel,
   type SlackMessage,
   type SlackUser,
@@ -40,10 +42,20 @@ export interface SlackPerson {
   /** The modal that is open for this person. */
   view(): SlackView | undefined;
   /** Send the open modal with what was typed, by action id. */
-  submit(typed?: Record<string, string>): Promise<Acknowledgement>;
+  submit(typed?: Typed): Promise<Acknowledgement>;
   /** The native Stop button of an agent session. */
   stop(thread: MessagePlace): void;
   command(channel: string, command: string, text: string): Promise<Acknowledgement>;
+  /** Open the app's Home tab. */
+  opensHome(): void;
+  /** The Home tab as it stands there now. */
+  home(): SlackBlock[];
+  /** Press a button of the Home tab; `block` is the id of its block where several look alike. */
+  presses(button: string, block?: string): Promise<Acknowledgement>;
+  /** Choose a shortcut, of a message or a global one. */
+  shortcut(callbackId: string, message?: MessagePlace): Promise<Acknowledgement>;
+  /** What the bot said to this person alone in a channel, by name. */
+  told(channel: string): string[];
   /** All this person can see in a thread, oldest first, ephemeral messages to them included. */
   sees(thread: MessagePlace): SlackMessage[];
 }
@@ -150,6 +162,27 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
       });
     },
     command: (channel, command, text) => interactions.command(user, channelNamed(workspace, channel).id, command, text),
+    opensHome() {
+      outbox.event({
+        type: 'app_home_opened',
+        user: user.id,
+        channel: directChannel(workspace, user.id).id,
+        tab: 'home',
+        event_ts: workspace.nextTs(),
+      });
+    },
+    home: () => workspace.homes.get(user.id) ?? [],
+    presses: (button, block) => interactions.pressHome(user, button, block),
+    async shortcut(callbackId, place) {
+      const message = place === undefined ? undefined : messageAt(workspace, place.channel, place.ts);
+      return interactions.shortcut(user, callbackId, message);
+    },
+    told(channel) {
+      const { id } = channelNamed(workspace, channel);
+      return workspace.messages
+        .filter((m) => m.channel === id && m.ephemeral_to === user.id)
+        .map((m) => (m.blocks.length > 0 ? readableText(m.blocks).join('\n') : m.text));
+    },
     sees(thread) {
       const root = threadRoot(thread);
       const here = (m: SlackMessage) => m.channel === thread.channel && (m.ts === root || m.thread_ts === root);

@@ -5,6 +5,12 @@ export interface SlackUser {
   id: string;
   name: string;
   is_bot: boolean;
+  /** Guests of the workspace; people of other teams and organisations. */
+  is_restricted?: boolean;
+  is_ultra_restricted?: boolean;
+  is_stranger?: boolean;
+  team_id?: string;
+  enterprise_user?: { enterprise_id: string };
 }
 
 export interface SlackChannel {
@@ -85,6 +91,8 @@ export interface SlackWorkspace {
   messages: SlackMessage[];
   views: SlackView[];
   uploads: Map<string, SlackUpload>;
+  /** The Home tab of each user, as it was published last. */
+  homes: Map<string, SlackBlock[]>;
   /** User groups by id. */
   groups: Map<string, { handle: string; users: Set<string> }>;
   /** By `channel:thread`. */
@@ -119,6 +127,7 @@ export function createWorkspace(clock: SlackClock): SlackWorkspace {
     messages: [],
     views: [],
     uploads: new Map(),
+    homes: new Map(),
     groups: new Map(),
     agent_sessions: new Map(),
     thread_status: new Map(),

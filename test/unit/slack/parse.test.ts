@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { parseClick, parseMessage, parseStop, parseSubmission } from '../../../connectors/slack/parse.ts';
 
-const identity = { tenant: 'T1', team_id: 'T1', bot_user_id: 'U0BOT', bot_id: 'B0BOT' };
+const identity = {
+  tenant: 'T1',
+  team_id: 'T1',
+  enterprise_id: undefined,
+  url: 'https://x.slack.test/',
+  bot_user_id: 'U0BOT',
+  bot_id: 'B0BOT',
+};
 const said = (event: Record<string, unknown>) => ({
   type: 'event_callback',
   event_id: 'Ev1',

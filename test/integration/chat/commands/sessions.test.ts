@@ -82,6 +82,18 @@ describe('/sessions open', () => {
     expect(receipt.text).toContain(`(https://chat.test/${place.thread})`);
   });
 
+  it('is closed where conversations are their people’s own', async () => {
+    const page = { nameOf: async () => 'x', readable: async (x: string) => x, whisper: async () => undefined };
+    const linkTo = () => '/c/conv_1';
+    const connectors = new Map([['test', { ...page, linkTo, closed_conversations: true as const }]]);
+    const receiver = stage.receiver({ connectors });
+    expect((await receiver.command(commanded(`/sessions open ${id}`, {}, 'Ben'))).text).toContain('somebody else’s');
+    expect((await receiver.command(commanded(`/sessions open ${id}`))).text).toContain('(/c/conv_1)');
+    expect((await receiver.command(commanded('/sessions here'))).effect).toBe('refused');
+    const runs = await receiver.command(commanded('/agents runs deckhand', {}, 'Ben'));
+    expect(runs.text).not.toContain('count to a million');
+  });
+
   it('tells a guest nothing of what is not theirs', async () => {
     await give(stage, 'Gil', 'guest');
     expect((await type.as('Gil')(`/sessions open ${id}`)).text).toContain('There is no session');

@@ -1,0 +1,35 @@
+import type { ConversationKey } from '../../src/chat/connector.ts';
+import type { SlackClient } from './client.ts';
+import { messageOfRef, placeOf } from './conversation-id.ts';
+import { findDelivery } from './lookup.ts';
+import { fallbackText, markdownOf, metadataOf } from './render.ts';
+
+/** Show what somebody asks, as a post of its own or in a thread; a repeat finds it. Errors as `Connector.post`. */
+export async function showQuestion(
+  client: SlackClient,
+  conversation: ConversationKey,
+  { delivery_id, markdown }: { delivery_id: string; markdown: string },
+  signal: AbortSignal,
+): Promise<ConversationKey> {
+  const { channel, thread_ts } = placeOf(conversation);
+  const found = await findDelivery(client, conversation, delivery_id, signal);
+  const ts = found === null ? await post() : messageOfRef(found).ts;
+  return { ...conversation, thread: thread_ts ?? ts };
+
+  async function post(): Promise<string> {
+    const content = {
+      channel,
+      text: fallbackText(markdown),
+      blocks: [{ type: 'markdown' as const, text: markdownOf(markdown) }],
+      metadata: metadataOf(delivery_id),
+      unfurl_links: false,
+      unfurl_media: false,
+    };
+    const posted = await client.call(
+      (web) => web.chat.postMessage(thread_ts === undefined ? content : { ...content, thread_ts }),
+      signal,
+    );
+    if (posted.ts === undefined) throw new Error('chat.postMessage returned no ts');
+    return posted.ts;
+  }
+}

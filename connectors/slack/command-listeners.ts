@@ -1,0 +1,168 @@
+import type { App } from '@slack/bolt';
+import type { Kept, Receipt, Receiver } from '../../src/chat/connector.ts';
+import { messageOf } from '../../src/errors.ts';
+import type { Logger } from '../../src/logger.ts';
+import { withoutSecrets } from './bolt-logger.ts';
+import type { SlackClient } from './client.ts';
+import { SLACK } from './conversation-id.ts';
+import { FORM_VIEW, type FormMemory, formModal } from './form-modal.ts';
+import type { InFlight } from './in-flight.ts';
+import { shorten } from './mrkdwn.ts';
+import type { Identity } from './parse.ts';
+import { type Asked, parseForm, parseShortcut, parseSlash, type SentForm } from './parse-command.ts';
+
+/** Within the three seconds that a trigger id lives and an acknowledgement may take. */
+const TRIGGER_MS = 2_500;
+/** Of what is wrong with a field; Slack shows it below it. */
+const FIELD_ERROR = 300;
+const NOT_TAKEN = 'That could not be taken just now. Please try again.';
+
+export const ASK_ABOUT_SHORTCUT = 'deckhand_ask_about';
+export const ASK_SHORTCUT = 'deckhand_ask';
+
+export interface CommandParts {
+  logger: Logger;
+  client: SlackClient;
+  inFlight: InFlight;
+  /** Throws until the connector is started. */
+  connected: () => { identity: Identity; receiver: Receiver };
+  /** Answer one person where they typed or pressed something. */
+  answer: (asked: Pick<Asked, 'command' | 'response_url'>, markdown: string) => Promise<void>;
+  /** Draw the Home tab of this person again, with a notice on it. */
+  refreshHome: (userId: string, notice?: string) => Promise<void>;
+}
+
+/** How commands are asked for from elsewhere in this connector. */
+export interface CommandListeners {
+  /** Hand a command over. Its answer goes to the person, its form is drawn. @throws what the receiver threw */
+  ask(asked: Asked, home: boolean): Promise<void>;
+}
+
+/** Slash commands, shortcuts and forms. A form's answer has to be in its acknowledgement, so that one waits for its effect. */
+export function createCommandListeners(app: App, parts: CommandParts): CommandListeners {
+  const { logger, client, inFlight, connected } = parts;
+
+  function failed(error: unknown): void {
+    logger.warn({ reason: withoutSecrets(messageOf(error)), connector: SLACK }, 'slack command was not answered');
+  }
+
+  async function tell(
+    asked: Pick<Asked, 'command' | 'response_url'>,
+    home: boolean,
+    text: string | null,
+  ): Promise<void> {
+    if (home) await parts.refreshHome(asked.command.person.id, text ?? undefined);
+    else if (text !== null) await parts.answer(asked, text);
+  }
+
+  async function draw(asked: Asked, receipt: Receipt, home: boolean): Promise<void> {
+    const { form, text } = receipt;
+    if (form === undefined) return tell(asked, home, text);
+    const { conversation, about } = asked.command;
+    const from: Omit<FormMemory, 'command' | 'text' | 'hidden'> = {
+      channel: conversation.channel,
+      thread: conversation.thread,
+      ...(asked.response_url !== undefined && { response_url: asked.response_url }),
+      ...(about !== undefined && { about }),
+      ...(home && { home }),
+    };
+    try {
+      const view = formModal(form, from);
+      await client.call(
+        (web) => web.views.open({ trigger_id: asked.trigger_id, view }),
+        AbortSignal.timeout(TRIGGER_MS),
+      );
+    } catch (error) {
+      // Too late, or somebody in it whom Slack does not know: the text says how to do without.
+      failed(error);
+      await tell(asked, home, text);
+    }
+  }
+
+  async function ask(asked: Asked, home: boolean): Promise<void> {
+    const kept = await connected().receiver.command(asked.command);
+    inFlight.follow(
+      kept.receipt.then((receipt) => draw(asked, receipt, home)),
+      failed,
+    );
+  }
+
+  for (const name of ['/agents', '/sessions']) {
+    app.command(name, async ({ body, ack }) => {
+      const asked = parseSlash(body, connected().identity);
+      try {
+        if (asked !== null) await ask(asked, false);
+        await ack();
+      } catch (error) {
+        // Slack does not send a command again: the person has to.
+        failed(error);
+        await ack({ response_type: 'ephemeral', text: NOT_TAKEN });
+      }
+    });
+  }
+
+  for (const id of [ASK_ABOUT_SHORTCUT, ASK_SHORTCUT]) {
+    app.shortcut(id, async ({ body, ack }) => {
+      const asked = parseShortcut(body, connected().identity);
+      if (asked !== null) await ask(asked, false);
+      await ack();
+    });
+  }
+
+  /** What became of a form, if that is known soon; it is told later otherwise. */
+  async function soon({ receipt }: Kept, sent: SentForm): Promise<Receipt | null> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), TRIGGER_MS);
+    });
+    const first = await Promise.race([receipt, late]).finally(() => clearTimeout(timer));
+    if (first === null) {
+      inFlight.follow(
+        receipt.then(({ text }) => tell(sent, sent.memory.home === true, text)),
+        failed,
+      );
+    }
+    return first;
+  }
+
+  app.view(FORM_VIEW, async ({ body, ack }) => {
+    const sent = parseForm(body, connected().identity);
+    if (sent === null) {
+      await ack();
+      return;
+    }
+    try {
+      const receipt = await soon(await connected().receiver.command(sent.command), sent);
+      if (receipt?.errors !== undefined) {
+        await ack({ response_action: 'errors', errors: shownErrors(receipt.errors, sent.shown) });
+        return;
+      }
+      await ack();
+      if (receipt !== null) inFlight.follow(tell(sent, sent.memory.home === true, receipt.text), failed);
+    } catch (error) {
+      // The modal stays open with what was typed.
+      failed(error);
+      await ack({ response_action: 'errors', errors: shownErrors({}, sent.shown, NOT_TAKEN) });
+    }
+  });
+
+  return { ask };
+}
+
+/** Slack takes errors for the fields of the view only: what is wrong with another one stands below the first. */
+function shownErrors(
+  errors: Readonly<Record<string, string>>,
+  shown: readonly string[],
+  other?: string,
+): Record<string, string> {
+  const [first = ''] = shown;
+  const elsewhere = Object.entries(errors).flatMap(([name, text]) =>
+    shown.includes(name) ? [] : [`${name}: ${text}`],
+  );
+  const all = other === undefined ? elsewhere : [other, ...elsewhere];
+  const here = Object.entries(errors).filter(([name]) => shown.includes(name));
+  const below = Object.fromEntries(here.map(([name, text]) => [name, shorten(text, FIELD_ERROR)]));
+  if (all.length === 0) return below;
+  const [own] = below[first] === undefined ? [] : [below[first]];
+  return { ...below, [first]: shorten([own, ...all].filter((one) => one !== undefined).join(' '), FIELD_ERROR) };
+}

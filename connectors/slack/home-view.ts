@@ -1,0 +1,142 @@
+import type { ActionsBlock, HomeView, KnownBlock } from '@slack/types';
+import { z } from 'zod';
+import type { Overview } from '../../src/chat/connector.ts';
+import { SLACK } from './conversation-id.ts';
+import { escapeWithin } from './mrkdwn.ts';
+
+export const HOME = {
+  create: 'deckhand_home_create',
+  edit: 'deckhand_home_edit',
+  stop: 'deckhand_home_stop',
+  approve: 'deckhand_home_approve',
+  deny: 'deckhand_home_deny',
+} as const;
+
+/** Characters of a name, a title, a summary or a notice. With ten of each kind a view stays far below its limits. */
+const SHORT = 150;
+const LONG = 500;
+
+const approvalValue = z.object({ approval_id: z.string(), channel: z.string(), thread: z.string() });
+
+/** Which question a button on the Home tab is about; null when it is none of ours. */
+export function parseHomeApproval(value: string): z.infer<typeof approvalValue> | null {
+  try {
+    return approvalValue.parse(JSON.parse(value));
+  } catch {
+    return null;
+  }
+}
+
+/** The Home tab of one person. `notice` is what became of what they did there last. */
+export function homeView(overview: Overview, notice?: string): HomeView {
+  return {
+    type: 'home',
+    blocks: [
+      ...(notice === undefined ? [] : [text(`:speech_balloon: ${escapeWithin(notice, LONG)}`)]),
+      ...approvals(overview),
+      ...sessions(overview),
+      ...agents(overview),
+      header('This month'),
+      text(costs(overview)),
+      { type: 'context', elements: [{ type: 'mrkdwn', text: 'Agents are AI and make mistakes: check what matters.' }] },
+    ],
+  };
+}
+
+/** What stands there while nothing can be read. */
+export function homeTrouble(): HomeView {
+  return {
+    type: 'home',
+    blocks: [text('Your agents cannot be read just now. Open this tab again in a moment.')],
+  };
+}
+
+function approvals({ approvals: list }: Overview): KnownBlock[] {
+  if (list.length === 0) return [];
+  const rows = list.flatMap(({ approval_id, tool_name, summary, conversation, link }): KnownBlock[] => {
+    // Where it was asked elsewhere, only those whom the policy names may decide: the buttons name no place.
+    const { channel, thread } = conversation?.connector === SLACK ? conversation : { channel: '-', thread: '-' };
+    const value = JSON.stringify({ approval_id, channel, thread });
+    const where = link === null ? '' : `  ·  <${link}|Open the thread>`;
+    return [
+      text(`*${escapeWithin(tool_name, SHORT)}*: ${escapeWithin(summary, LONG)}${where}`),
+      actions(`approval:${approval_id}`, [
+        { ...button('Approve', HOME.approve, value), style: 'primary' },
+        {
+          ...button('Deny', HOME.deny, value),
+          style: 'danger',
+          confirm: {
+            title: { type: 'plain_text', text: 'Deny this?' },
+            text: { type: 'plain_text', text: 'The agent is told no. To say why, press Deny in the thread.' },
+            confirm: { type: 'plain_text', text: 'Deny' },
+            deny: { type: 'plain_text', text: 'Back' },
+          },
+        },
+      ]),
+    ];
+  });
+  return [header('Waiting for you'), ...rows, { type: 'divider' }];
+}
+
+function sessions({ sessions: list }: Overview): KnownBlock[] {
+  const rows = list.map(({ session_id, title, agent_name, state, link }): KnownBlock => {
+    const name = escapeWithin(title, SHORT);
+    const words = `${link === null ? name : `<${link}|${name.replaceAll('|', '¦')}>`}  ·  ${escapeWithin(agent_name, SHORT)}  ·  ${state}`;
+    return {
+      type: 'section',
+      block_id: `session:${session_id}`,
+      text: { type: 'mrkdwn', text: words },
+      accessory: button('Stop', HOME.stop, session_id),
+    };
+  });
+  return [header('Running for you'), ...(rows.length === 0 ? [text('Nothing runs for you.')] : rows)];
+}
+
+function agents({ agents: list, may_create }: Overview): KnownBlock[] {
+  const rows = list.map(({ agent_id, name, description, paused }): KnownBlock => {
+    const about = description === null ? '' : `\n${escapeWithin(description, LONG)}`;
+    return {
+      type: 'section',
+      block_id: `agent:${agent_id}`,
+      text: { type: 'mrkdwn', text: `*${escapeWithin(name, SHORT)}*${paused ? '  ·  paused' : ''}${about}` },
+      accessory: button('Edit', HOME.edit, agent_id),
+    };
+  });
+  const none = may_create ? 'You own no agent yet.' : 'You own no agent; guests make none.';
+  const create = may_create
+    ? [actions('create', [{ ...button('Create an agent', HOME.create, 'new'), style: 'primary' as const }])]
+    : [];
+  return [header('My agents'), ...(rows.length === 0 ? [text(none)] : rows), ...create];
+}
+
+function costs({ month: { mine, all } }: Overview): string {
+  const own = `Yours: *${usd(mine.cents)}* in ${sessionsOf(mine.sessions)}`;
+  return all === null ? own : `${own}  ·  Everybody’s: *${usd(all.cents)}* in ${sessionsOf(all.sessions)}`;
+}
+
+function usd(cents: number): string {
+  return `$${(cents / 100).toFixed(2)}`;
+}
+
+function sessionsOf(count: number): string {
+  return `${count} session${count === 1 ? '' : 's'}`;
+}
+
+function header(words: string): KnownBlock {
+  return { type: 'header', text: { type: 'plain_text', text: words } };
+}
+
+/** `words` is mrkdwn already. */
+function text(words: string): KnownBlock {
+  return { type: 'section', text: { type: 'mrkdwn', text: words } };
+}
+
+type Button = Extract<ActionsBlock['elements'][number], { type: 'button' }>;
+
+function button(label: string, action_id: string, value: string): Button {
+  return { type: 'button', action_id, value, text: { type: 'plain_text', text: label } };
+}
+
+function actions(block_id: string, elements: Button[]): KnownBlock {
+  return { type: 'actions', block_id, elements };
+}

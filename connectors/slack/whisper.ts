@@ -1,0 +1,72 @@
+import type { ConversationKey, Person } from '../../src/chat/connector.ts';
+import type { SlackClient } from './client.ts';
+import { placeOf } from './conversation-id.ts';
+import { cut } from './mrkdwn.ts';
+import { fallbackText, markdownOf, TEXT_LIMIT } from './render.ts';
+
+const WHISPER_MS = 5_000;
+
+/** Words for one person only. */
+export interface Whispers {
+  /** An ephemeral message in the conversation. */
+  whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
+  /** The same where a click was; where Slack takes none, by the click's own response url. */
+  tell(conversation: ConversationKey, person: Person, text: string, responseUrl?: string): Promise<void>;
+  /** By the command's response url, which works wherever the person is; where there is none any more, in the conversation. */
+  answer(conversation: ConversationKey, person: Person, text: string, responseUrl?: string): Promise<void>;
+}
+
+export function createWhispers(client: SlackClient): Whispers {
+  async function whisper(
+    conversation: ConversationKey,
+    person: Person,
+    markdown: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { channel, thread_ts } = placeOf(conversation);
+    const content = { channel, user: person.id, ...contentOf(markdown) };
+    await client.call(
+      (web) => web.chat.postEphemeral(thread_ts === undefined ? content : { ...content, thread_ts }),
+      signal,
+    );
+  }
+
+  const soon = () => AbortSignal.timeout(WHISPER_MS);
+
+  return {
+    whisper,
+    async tell(conversation, person, text, responseUrl) {
+      try {
+        await whisper(conversation, person, text, soon());
+      } catch (error) {
+        if (responseUrl === undefined) throw error;
+        const { thread_ts } = placeOf(conversation);
+        await respond(responseUrl, { text: fallbackText(text), thread_ts }, error);
+      }
+    },
+    async answer(conversation, person, text, responseUrl) {
+      try {
+        if (responseUrl === undefined) throw new Error('There is no response url');
+        await respond(responseUrl, contentOf(text));
+      } catch {
+        // It works five times, and half an hour long (docs.slack.dev/interactivity/handling-user-interaction).
+        await whisper(conversation, person, text, soon());
+      }
+    },
+  };
+}
+
+function contentOf(markdown: string) {
+  const text = markdownOf(cut(markdown, TEXT_LIMIT));
+  return { text: fallbackText(markdown), blocks: [{ type: 'markdown' as const, text }] };
+}
+
+async function respond(url: string, content: Record<string, unknown>, cause?: unknown): Promise<void> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ response_type: 'ephemeral', replace_original: false, ...content }),
+    signal: AbortSignal.timeout(WHISPER_MS),
+  });
+  if (!response.ok) throw new Error(`The response url answered ${response.status}`, { cause });
+}

@@ -1,0 +1,74 @@
+import { totalOf } from './commands/agents-cost.ts';
+import type { CommandDeps } from './commands/command.ts';
+import { isActive, stateOf } from './commands/words.ts';
+import type { Connector, ConversationKey, Overview, Person } from './connector.ts';
+import { type LookDeps, waitingFor } from './look-at-approvals.ts';
+import { actorIdOf, may } from './roles.ts';
+
+export interface OverviewDeps extends LookDeps, Pick<CommandDeps, 'sessions' | 'costs' | 'roles'> {
+  directory: CommandDeps['directory'];
+  connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'isGuest' | 'groups' | 'linkTo'>>;
+}
+
+/** Most of one kind that is shown. */
+const SHOWN = 10;
+/** How far back running sessions are looked for, in sessions of this person. */
+const LATEST = 100;
+
+/** What one person has to do with here: their agents, what runs for them, what waits for them, what this month has cost. */
+export async function overviewOf(
+  deps: OverviewDeps,
+  place: { connector: string; tenant: string },
+  person: Person,
+): Promise<Overview> {
+  const workspace_id = await deps.directory.workspaceOf(place.connector, place.tenant);
+  const connector = deps.connectors.get(place.connector);
+  const actor_id = actorIdOf(place.connector, person);
+  const guest = (await connector?.isGuest?.(person)) ?? false;
+  const role = await deps.roles.roleOf(workspace_id, { actor_id, guest });
+  const [agents, sessions, approvals, costs] = await Promise.all([
+    ownAgents(deps, workspace_id, actor_id),
+    deps.sessions.list(workspace_id, { started_by: actor_id, limit: LATEST }),
+    waitingFor(deps, { conversation: { ...place, channel: person.id, thread: person.id }, person }),
+    deps.costs.ofMonth(workspace_id, new Date()),
+  ]);
+  const linkTo = (where: ConversationKey) => deps.connectors.get(where.connector)?.linkTo?.(where) ?? null;
+  const link = async (session_id: string): Promise<string | null> => {
+    const where = await deps.directory.placeOf({ workspace_id, session_id });
+    return where === null ? null : linkTo(where);
+  };
+  return {
+    agents: agents.slice(0, SHOWN),
+    sessions: await Promise.all(
+      sessions.items
+        .filter(isActive)
+        .slice(0, SHOWN)
+        .map(async (one) => ({
+          session_id: one._id,
+          title: one.title ?? 'untitled',
+          agent_name: one.agent.name,
+          state: stateOf(one),
+          link: await link(one._id),
+        })),
+    ),
+    approvals: approvals.approvals.map(({ card, conversation }) => ({
+      approval_id: card.approval_id,
+      tool_name: card.tool_name,
+      summary: card.summary,
+      conversation,
+      link: conversation === null ? null : linkTo(conversation),
+    })),
+    month: {
+      mine: totalOf(costs.filter(({ started_by }) => started_by === actor_id)),
+      all: may('see runs and costs', role) ? totalOf(costs) : null,
+    },
+    may_create: may('create an agent', role),
+  };
+}
+
+async function ownAgents(deps: OverviewDeps, workspace_id: string, actor_id: string): Promise<Overview['agents']> {
+  const agents = await deps.directory.agents(workspace_id);
+  return agents
+    .filter(({ owners }) => owners.includes(actor_id))
+    .map(({ id, name, description, paused }) => ({ agent_id: id, name, description, paused }));
+}

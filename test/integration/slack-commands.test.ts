@@ -1,0 +1,252 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Connector } from '../../src/chat/connector.ts';
+import { type ChatStage, chatStage } from '../support/chat-stage.ts';
+import { eventually } from '../support/eventually.ts';
+import { createRecordingReceiver } from '../support/recording-receiver.ts';
+import { type TestDatabase, testDatabase } from '../support/services.ts';
+import { type SlackHarness, startSlackHarness } from '../support/slack/harness.ts';
+import type { SlackPerson } from '../support/slack/person.ts';
+import { readable } from '../support/slack/transcript.ts';
+import { channelNamed } from '../support/slack/workspace.ts';
+
+/** The house from Slack's door to its stores. */
+describe.each(['socket', 'http'] as const)('commands in Slack, mode %s', (mode) => {
+  let database: TestDatabase;
+  let stage: ChatStage;
+  let harness: SlackHarness;
+  let slack: SlackHarness['slack'];
+  let ana: SlackPerson;
+
+  beforeEach(async () => {
+    database = await testDatabase();
+    stage = await chatStage(database.db);
+    const connectors = new Map<string, Connector>();
+    harness = await startSlackHarness(stage.receiver({ connectors }).service, { mode });
+    connectors.set('slack', harness.connector);
+    slack = harness.slack;
+    ana = slack.user('Ana');
+    channelNamed(slack.workspace, 'ops').members.add(ana.user.id);
+  });
+
+  afterEach(async () => {
+    await harness[Symbol.asyncDispose]();
+    await database[Symbol.asyncDispose]();
+  });
+
+  function told(words: string, person = ana): Promise<string> {
+    return eventually(() => {
+      const found = person.told('ops').find((text) => text.includes(words));
+      if (found === undefined)
+        throw new Error(`${person.user.name} was not told "${words}", but ${person.told('ops').join()}`);
+      return found;
+    });
+  }
+
+  function viewOf(person = ana) {
+    return eventually(() => {
+      const view = person.view();
+      if (view === undefined) throw new Error('No modal is open');
+      return view;
+    });
+  }
+
+  async function agents(): Promise<string[]> {
+    const { items } = await stage.agents.list(stage.defaults.workspace_id, {});
+    return items.map(({ config }) => config.name).toSorted();
+  }
+
+  it('are answered to who typed them, and to nobody else', async () => {
+    expect(await ana.command('ops', '/agents', 'list')).toMatchObject({ acked: true });
+    expect(await told('**Agents**')).toContain('deckhand** (answers here)');
+    expect(slack.workspace.messages.every((message) => message.ephemeral_to === ana.user.id)).toBe(true);
+    await ana.command('ops', '/agents', 'lits');
+    await told('Did you mean `/agents list`?');
+    await ana.command('ops', '/sessions', '');
+    await told('You have not begun one yet');
+  });
+
+  it('are answered in a channel that the bot is not in', async () => {
+    channelNamed(slack.workspace, 'ops').members.delete(slack.workspace.bot_user_id);
+    await ana.command('ops', '/agents', 'list');
+    await told('**Agents**');
+  });
+
+  it('make an agent with a form, and say beside each field what is wrong', async () => {
+    await ana.command('ops', '/agents', 'new');
+    await viewOf();
+    const refused = await ana.submit({ name: 'deckhand', budget: 'lots' });
+    expect(refused.payload).toEqual({
+      response_action: 'errors',
+      errors: { name: 'There is an agent of this name already.' },
+    });
+    const ben = slack.user('Ben').user.id;
+    const { id } = channelNamed(slack.workspace, 'ops');
+    const ack = await ana.submit({ name: 'Deployer', bash: 'ask', approvers: [ben], channels: [id], budget: '5' });
+    expect(ack.acked).toBe(true);
+    expect(ana.view()).toBeUndefined();
+    await told('**Deployer** is there, and yours');
+    const { items } = await stage.agents.list(stage.defaults.workspace_id, {});
+    expect(items.find(({ config }) => config.name === 'Deployer')?.config.metadata).toEqual({
+      deckhand_owners: `slack:${ana.user.id}`,
+      deckhand_approvers: `slack:${ben}`,
+      deckhand_budget: '5',
+    });
+    ana.mention('ops', 'deploy');
+    await slack.outbox.idle();
+    await eventually(async () => {
+      const [session] = (await stage.sessions.list(stage.defaults.workspace_id, {})).items;
+      expect(session?.agent.name).toBe('Deployer');
+    });
+  });
+
+  it('make one agent of a form that is sent twice', async () => {
+    await ana.command('ops', '/agents', 'new');
+    await viewOf();
+    const both = await Promise.all([ana.submit({ name: 'Twin' }), ana.submit({ name: 'Twin' })]);
+    expect(both.map(({ acked }) => acked)).toEqual([true, true]);
+    await told('**Twin** is there');
+    expect(await agents()).toEqual(['Twin', 'deckhand']);
+  });
+
+  it('change an agent and its owners, and keep who is on another platform', async () => {
+    const metadata = { deckhand_owners: `slack:${ana.user.id},web:cleo` };
+    const { _id } = await stage.agents.create(stage.defaults.workspace_id, {
+      name: 'Reviewer',
+      model: 'claude-sonnet-5-5',
+      metadata,
+    });
+    await ana.command('ops', '/agents', 'edit reviewer');
+    await viewOf();
+    await ana.submit({ instructions: 'Be kind.' });
+    await told('**Reviewer** is saved');
+    const ben = slack.user('Ben').user.id;
+    await ana.command('ops', '/agents', 'owner Reviewer');
+    await viewOf();
+    await ana.submit({ owners: [ana.user.id, ben] });
+    await told('is owned by');
+    const { config } = await stage.agents.get(stage.defaults.workspace_id, _id);
+    expect(config.system).toBe('Be kind.');
+    expect(config.metadata.deckhand_owners).toBe(`slack:${ana.user.id},slack:${ben},web:cleo`);
+  });
+
+  it('say how to do without a form where Slack opens none', async () => {
+    slack.faults.refuse('views.open', 'expired_trigger_id');
+    await ana.command('ops', '/agents', 'new');
+    await told('Send this with what you want to be different');
+  });
+
+  it('take people by mention, and change nothing for guests', async () => {
+    const gil = slack.user('Gil');
+    gil.user.is_ultra_restricted = true;
+    await gil.command('ops', '/agents', 'reply automatic');
+    await told('You may not set up a channel', gil);
+    const { of } = stage.channels;
+    const channel = { connector: 'slack', tenant: 'T0DECKHAND', channel: channelNamed(slack.workspace, 'ops').id };
+    expect((await of(stage.defaults.workspace_id, channel)).reply_mode).toBe('mention_only');
+    await ana.command('ops', '/agents', `role <@${gil.user.id}|gil> member`);
+    await told('You may not give roles');
+  });
+});
+
+describe('people in Slack', () => {
+  it.each([
+    ['a member', {}, false],
+    ['a guest', { is_restricted: true }, true],
+    ['a guest of one channel', { is_ultra_restricted: true }, true],
+    ['a stranger', { is_stranger: true }, true],
+    ['somebody of another company in a shared channel', { team_id: 'T0OTHER' }, true],
+    ['somebody of another organisation', { team_id: 'T0OTHER', enterprise_user: { enterprise_id: 'E0OTHER' } }, true],
+  ])('%s', async (_who, flags, guest) => {
+    await using harness = await startSlackHarness(createRecordingReceiver());
+    const { user } = harness.slack.user('Somebody');
+    Object.assign(user, flags);
+    expect(await harness.connector.isGuest?.({ id: user.id, name: user.id })).toBe(guest);
+  });
+
+  it('whom Slack does not know count as guests', async () => {
+    await using harness = await startSlackHarness(createRecordingReceiver());
+    expect(await harness.connector.isGuest?.({ id: 'U0NOBODY', name: 'x' })).toBe(true);
+  });
+});
+
+describe('asking by a shortcut', () => {
+  let database: TestDatabase;
+  let stage: ChatStage;
+  let harness: SlackHarness;
+  let slack: SlackHarness['slack'];
+  let ana: SlackPerson;
+
+  beforeEach(async () => {
+    database = await testDatabase();
+    stage = await chatStage(database.db);
+    const connectors = new Map<string, Connector>();
+    harness = await startSlackHarness(stage.receiver({ connectors }).service);
+    connectors.set('slack', harness.connector);
+    slack = harness.slack;
+    ana = slack.user('Ana');
+  });
+
+  afterEach(async () => {
+    await harness[Symbol.asyncDispose]();
+    await database[Symbol.asyncDispose]();
+  });
+
+  async function asked(fields: Record<string, string>) {
+    await eventually(() => expect(ana.view()).toBeDefined());
+    return ana.submit(fields);
+  }
+
+  async function messages(): Promise<string[]> {
+    const entries = await stage.entries('user.message');
+    return entries.flatMap(({ event }) => event.content.map((part) => (part.type === 'text' ? part.text : '')));
+  }
+
+  it('of a message begins a session in its thread, with the message quoted', async () => {
+    const place = slack.user('Ben').says('ops', 'The build is red &amp; nobody looks.');
+    expect((await ana.shortcut('deckhand_ask_about', place)).acked).toBe(true);
+    await asked({ what: 'Find out why.' });
+    await eventually(async () => expect(await messages()).toHaveLength(1));
+    expect(await messages()).toEqual([
+      'Find out why.\n\nAbout this message of Ben:\n> The build is red & nobody looks.',
+    ]);
+    const shown = ana
+      .sees(place)
+      .filter((message) => message.ephemeral_to === undefined && message.bot_id !== undefined);
+    expect(shown.map(readable)).toEqual(['**Ana** asks **deckhand**:\n> Find out why.']);
+    const [ref] = await stage.refs();
+    const found = await stage.directory.placeOf(ref ?? { workspace_id: '', session_id: '' });
+    expect(found).toMatchObject({ channel: place.channel, thread: place.ts });
+  });
+
+  it('of nothing in particular begins one where it was asked', async () => {
+    await ana.shortcut('deckhand_ask');
+    const { id } = channelNamed(slack.workspace, 'lab');
+    await asked({ what: 'What is new?', where: id });
+    await eventually(async () => expect(await messages()).toEqual(['What is new?']));
+    const [root] = slack.workspace.messages.filter((message) => message.channel === id);
+    const [ref] = await stage.refs();
+    const found = await stage.directory.placeOf(ref ?? { workspace_id: '', session_id: '' });
+    expect(found).toMatchObject({ channel: id, thread: root?.ts });
+  });
+
+  it('where the bot is not is answered with what to do', async () => {
+    const place = slack.user('Ben').says('ops', 'The build is red.');
+    channelNamed(slack.workspace, 'ops').members.delete(slack.workspace.bot_user_id);
+    await ana.shortcut('deckhand_ask_about', place);
+    const ack = await asked({ what: 'Why?' });
+    expect(ack.payload).toMatchObject({ errors: { what: expect.stringContaining('/invite @deckhand') } });
+    expect(await stage.refs()).toEqual([]);
+  });
+
+  it('asks once although the answer to its post was lost', async () => {
+    const place = slack.user('Ben').says('ops', 'The build is red.');
+    await ana.shortcut('deckhand_ask_about', place);
+    await eventually(() => expect(ana.view()).toBeDefined());
+    slack.faults.loseResponse('chat.postMessage');
+    await ana.submit({ what: 'Why?' });
+    await eventually(async () => expect(await messages()).toHaveLength(1));
+    expect(
+      ana.sees(place).filter((message) => message.bot_id !== undefined && message.ephemeral_to === undefined),
+    ).toHaveLength(1);
+  });
+});

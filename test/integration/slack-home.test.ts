@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Connector } from '../../src/chat/connector.ts';
+import { asks } from '../support/chat-events.ts';
+import { type ChatStage, chatStage } from '../support/chat-stage.ts';
+import { eventually } from '../support/eventually.ts';
+import { createRecordingReceiver } from '../support/recording-receiver.ts';
+import { type TestDatabase, testDatabase } from '../support/services.ts';
+import { readableText } from '../support/slack/block-limits.ts';
+import { type SlackHarness, startSlackHarness } from '../support/slack/harness.ts';
+import type { SlackPerson } from '../support/slack/person.ts';
+
+let database: TestDatabase;
+let stage: ChatStage;
+let harness: SlackHarness;
+let slack: SlackHarness['slack'];
+let ana: SlackPerson;
+
+beforeEach(async () => {
+  database = await testDatabase();
+  stage = await chatStage(database.db);
+  const connectors = new Map<string, Connector>();
+  harness = await startSlackHarness(stage.receiver({ connectors }).service);
+  connectors.set('slack', harness.connector);
+  slack = harness.slack;
+  ana = slack.user('Ana');
+});
+
+afterEach(async () => {
+  await harness[Symbol.asyncDispose]();
+  await database[Symbol.asyncDispose]();
+});
+
+function shows(words: string, person = ana): Promise<string> {
+  return eventually(() => {
+    const text = readableText(person.home()).join('\n');
+    expect(text).toContain(words);
+    return text;
+  });
+}
+
+async function running(person = ana): Promise<string> {
+  person.mention('ops', 'count to a million');
+  await slack.outbox.idle();
+  return eventually(async () => {
+    const [ref] = await stage.refs();
+    if (ref === undefined || !(await stage.log.head(ref)).owed) throw new Error('No session has begun');
+    return ref.session_id;
+  });
+}
+
+describe('the Home tab', () => {
+  it('is drawn when it is opened, for who opened it', async () => {
+    const session_id = await running();
+    ana.opensHome();
+    const text = await shows('count to a million');
+    expect(text).toContain('You own no agent yet.');
+    expect(text).toContain('Create an agent');
+    expect(JSON.stringify(ana.home())).toContain(`session:${session_id}`);
+    const ben = slack.user('Ben');
+    ben.opensHome();
+    await shows('Nothing runs for you.', ben);
+  });
+
+  it('makes an agent, and shows it', async () => {
+    ana.opensHome();
+    await shows('Create an agent');
+    expect((await ana.presses('Create an agent')).acked).toBe(true);
+    await eventually(() => expect(ana.view()).toBeDefined());
+    await ana.submit({ name: 'Deployer' });
+    expect(await shows('*Deployer*')).toContain('is there, and yours');
+    await ana.presses('Edit');
+    await eventually(() => expect(ana.view()).toBeDefined());
+    await ana.submit({ name: 'Shipper' });
+    await shows('*Shipper*');
+  });
+
+  it('stops what runs, and says so', async () => {
+    await running();
+    ana.opensHome();
+    await shows('count to a million');
+    expect((await ana.presses('Stop')).acked).toBe(true);
+    await shows('It is being stopped.');
+    expect(await stage.entries('user.interrupt')).toHaveLength(1);
+  });
+
+  it('shows what waits for somebody, and takes their decision', async () => {
+    await running();
+    const [ref] = await stage.refs();
+    if (ref === undefined) throw new Error('No session has begun');
+    const requested_by = { via: 'slack', id: ana.user.id, name: 'Ana' };
+    const events = asks('appr_1', 'sevt_1').map((event) =>
+      event.type === 'deckhand.approval_requested' ? { ...event, requested_by } : event,
+    );
+    await stage.append(ref, ...events);
+    await stage.approvals.record(ref, await stage.log.read(ref));
+    ana.opensHome();
+    await shows('Delete the build folder');
+    const ben = slack.user('Ben');
+    ben.opensHome();
+    expect(await shows('Nothing runs for you.', ben)).not.toContain('Waiting for you');
+    expect((await ana.presses('Approve')).acked).toBe(true);
+    expect(await shows('Approved.')).not.toContain('Waiting for you');
+    expect(await stage.entries('user.tool_confirmation')).toMatchObject([{ event: { result: 'allow' } }]);
+  });
+
+  it('offers a guest nothing to make', async () => {
+    ana.user.is_restricted = true;
+    ana.opensHome();
+    expect(await shows('guests make none')).not.toContain('Create an agent');
+  });
+});
+
+it('says so on the Home tab when nothing can be read', async () => {
+  await using other = await startSlackHarness(createRecordingReceiver());
+  const ben = other.slack.user('Ben');
+  ben.opensHome();
+  await shows('cannot be read just now', ben);
+});

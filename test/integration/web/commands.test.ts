@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type ChatStage, chatStage } from '../../support/chat-stage.ts';
+import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { createWebClient, type WebClient } from '../../support/web-client.ts';
+import { startWebServer, type WebServer } from '../../support/web-server.ts';
+
+let database: TestDatabase;
+let stage: ChatStage;
+let server: WebServer;
+let ana: WebClient;
+let ben: WebClient;
+let id: string;
+
+beforeEach(async () => {
+  database = await testDatabase();
+  stage = await chatStage(database.db);
+  server = await startWebServer(database.db, stage.receiver().service);
+  [ana, ben] = (await Promise.all(['Ana', 'Ben'].map(clientFor))) as [WebClient, WebClient];
+  ({ id } = await ana.begin());
+});
+
+afterEach(async () => {
+  await server[Symbol.asyncDispose]();
+  await database[Symbol.asyncDispose]();
+});
+
+async function clientFor(name: string): Promise<WebClient> {
+  const client = createWebClient(server.url);
+  await client.signIn(name);
+  return client;
+}
+
+async function seenBy(client: WebClient): Promise<string[]> {
+  const { messages } = await client.open(id);
+  return messages.map(({ body }) => ('markdown' in body ? `${body.kind}: ${body.markdown}` : body.kind));
+}
+
+describe('a command on the page', () => {
+  it('is answered to who typed it, and nobody else sees either', async () => {
+    await ana.say(id, '  /agents list');
+    expect(await seenBy(ana)).toEqual([
+      'text:   /agents list',
+      expect.stringMatching(/^whisper: \*\*Agents\*\*\n- \*\*deckhand/),
+    ]);
+    expect(await seenBy(ben)).toEqual([]);
+    expect(await stage.refs()).toEqual([]);
+    expect((await ana.open(id)).conversation.title).toBeNull();
+  });
+
+  it('makes an agent by its lines', async () => {
+    await ana.say(id, '/agents new\nname: Scout\ninstructions: Look.\nTouch nothing.');
+    const { items } = await stage.agents.list(stage.defaults.workspace_id, {});
+    const scout = items.find(({ config }) => config.name === 'Scout');
+    expect(scout?.config).toMatchObject({ system: 'Look.\nTouch nothing.', metadata: { deckhand_owners: 'web:ana' } });
+    expect((await seenBy(ana)).at(-1)).toContain('whisper: **Scout** is there');
+  });
+
+  it('is answered once, however often the page sends it', async () => {
+    for (let n = 0; n < 3; n += 1) await ana.say(id, '/agents list', 'client-twice');
+    expect(await seenBy(ana)).toHaveLength(2);
+  });
+
+  it('that is none is a message', async () => {
+    await ana.say(id, '/agentsmith, are you there?');
+    expect(await stage.refs()).toHaveLength(1);
+    expect(await seenBy(ben)).toEqual(['text: /agentsmith, are you there?']);
+  });
+});

@@ -1,0 +1,194 @@
+import type { HomeView, ModalView } from '@slack/types';
+import { describe, expect, it } from 'vitest';
+import { fieldsOf, formModal, parseMemory } from '../../../connectors/slack/form-modal.ts';
+import { homeTrouble, homeView } from '../../../connectors/slack/home-view.ts';
+import { agentFields, FRESH } from '../../../src/chat/commands/agent-form.ts';
+import type { Form, FormField, Overview } from '../../../src/chat/connector.ts';
+import type { AgentConfig } from '../../../src/resources/agent-config.ts';
+import type { EnvironmentDocument } from '../../../src/resources/environments.ts';
+import { createSlackClock } from '../../support/slack/clock.ts';
+import { checkView } from '../../support/slack/view-limits.ts';
+import { stateOf } from '../../support/slack/view-state.ts';
+import { createWorkspace, type SlackBlock, userNamed } from '../../support/slack/workspace.ts';
+
+const workspace = createWorkspace(createSlackClock());
+const ana = userNamed(workspace, 'Ana').id;
+for (const id of ['C0OPS', 'C0LAB']) {
+  workspace.channels.set(id, { id, name: id, kind: 'channel', members: new Set(), is_archived: false });
+}
+
+const from = { channel: 'C0OPS', thread: 'C0OPS', response_url: 'https://hooks.slack.test/1' };
+const lab = { _id: 'env_lab', name: 'lab' } as EnvironmentDocument;
+const reviewer: AgentConfig = {
+  ...FRESH,
+  name: 'Reviewer',
+  system: 'Read before you judge.',
+  model: { id: 'claude-opus-5-5', speed: 'standard' },
+  metadata: {
+    deckhand_owners: `slack:${ana}`,
+    deckhand_approvers: `slack:${ana},web:ben,slack:group:S0ONCALL`,
+    deckhand_environment: 'env_lab',
+    deckhand_budget: '2.50',
+  },
+};
+
+function form(fields: FormField[], over: Partial<Form> = {}): Form {
+  return { command: 'agents', text: 'new', title: 'New agent', submit: 'Create', fields, ...over };
+}
+
+const owners: FormField = {
+  kind: 'people',
+  name: 'owners',
+  label: 'Owners',
+  hint: 'They may change the agent and decide what it asks.',
+  value: `slack:${ana},web:ben`,
+  optional: false,
+};
+const ask: FormField[] = [
+  {
+    kind: 'choice',
+    name: 'agent',
+    label: 'Agent',
+    value: 'agent_1',
+    options: [{ value: 'agent_1', label: 'deckhand' }],
+    optional: false,
+  },
+  { kind: 'text', name: 'what', label: 'What?', value: '', max_length: 3_000, multiline: true, optional: false },
+];
+const place: FormField = { kind: 'place', name: 'where', label: 'Where', value: '', optional: false };
+
+const MODALS: Record<string, ModalView> = {
+  'modal-agent-new': formModal(form(agentFields(FRESH, [lab], [])), from),
+  'modal-agent-edit': formModal(
+    form(agentFields(reviewer, [lab], ['C0OPS', 'C0LAB']), {
+      text: 'edit agent_1 3',
+      title: 'Edit agent',
+      submit: 'Save',
+    }),
+    { ...from, home: true },
+  ),
+  'modal-agent-owner': formModal(
+    form([owners], { text: 'owner agent_1', title: 'Owners of an agent', submit: 'Save' }),
+    from,
+  ),
+  'modal-ask-about': formModal(form(ask, { command: 'ask', text: '', title: 'Ask an agent', submit: 'Ask' }), {
+    ...from,
+    thread: '5.1',
+    about: { author: ana, text: 'The build is red.' },
+  }),
+  'modal-ask': formModal(
+    form([...ask, place], { command: 'ask', text: '', title: 'Ask an agent', submit: 'Ask' }),
+    from,
+  ),
+};
+
+const busy: Overview = {
+  agents: [
+    { agent_id: 'agent_1', name: 'Reviewer', description: 'Reads pull requests & <judges>', paused: false },
+    { agent_id: 'agent_2', name: 'Deployer', description: null, paused: true },
+  ],
+  sessions: [
+    {
+      session_id: 'sesn_1',
+      title: 'Why | is staging down?',
+      agent_name: 'Reviewer',
+      state: 'running',
+      link: 'https://x.slack.test/1',
+    },
+    { session_id: 'sesn_2', title: 'On the page', agent_name: 'deckhand', state: 'waits for approval', link: null },
+  ],
+  approvals: [
+    {
+      approval_id: 'appr_1',
+      tool_name: 'bash',
+      summary: 'Delete the build folder',
+      conversation: { connector: 'slack', tenant: 'T1', channel: 'C0OPS', thread: '5.1' },
+      link: 'https://x.slack.test/2',
+    },
+  ],
+  month: { mine: { cents: 1234, sessions: 3 }, all: { cents: 99_900, sessions: 120 } },
+  may_create: true,
+};
+const empty: Overview = {
+  agents: [],
+  sessions: [],
+  approvals: [],
+  month: { mine: { cents: 0, sessions: 0 }, all: null },
+  may_create: false,
+};
+
+const HOMES: Record<string, HomeView> = {
+  'home-busy': homeView(busy, 'It is being stopped.'),
+  'home-empty-guest': homeView(empty),
+  'home-trouble': homeTrouble(),
+};
+
+/** As it is sent. */
+function sent(view: ModalView | HomeView): Record<string, unknown> & { blocks: SlackBlock[] } {
+  return JSON.parse(JSON.stringify(view));
+}
+
+describe('a view in Slack', () => {
+  it.each([...Object.entries(MODALS), ...Object.entries(HOMES)])('%s', async (name, view) => {
+    checkView(workspace, sent(view), view.type);
+    await expect(`${JSON.stringify(view, null, 2)}\n`).toMatchFileSnapshot(`../../snapshots/slack/${name}.json`);
+  });
+
+  it('stays within the limits with the most and the longest of everything', () => {
+    const long = '<&'.repeat(2_000);
+    const many = <T>(one: T) => Array.from({ length: 10 }, () => one);
+    const everything: Overview = {
+      agents: many(busy.agents[0]).map((one, n) => ({
+        ...one,
+        agent_id: `agent_${n}`,
+        name: long,
+        description: long,
+        paused: true,
+      })),
+      sessions: many(busy.sessions[0]).map((one, n) => ({
+        session_id: `sesn_${n}`,
+        title: long,
+        agent_name: long,
+        state: 'running',
+        link: one?.link ?? null,
+      })),
+      approvals: Array.from({ length: 10 }, (_, n) => ({
+        approval_id: `appr_${n}`,
+        tool_name: long,
+        summary: long,
+        conversation: { connector: 'slack', tenant: 'T', channel: 'C', thread: '1.1' },
+        link: null,
+      })),
+      month: busy.month,
+      may_create: true,
+    };
+    expect(() => checkView(workspace, sent(homeView(everything, long)), 'home')).not.toThrow();
+    const crowd = Array.from({ length: 150 }, (_, n) => ({ ...lab, _id: `env_${n}`, name: long }));
+    const config = { ...reviewer, name: 'x'.repeat(256), system: 'y'.repeat(3_000) };
+    const about = { author: ana, text: '"\n'.repeat(20_000) };
+    const modal = formModal(form(agentFields(config, crowd, [])), { ...from, about });
+    expect(() => checkView(workspace, sent(modal), 'modal')).not.toThrow();
+  });
+
+  it('gives back what stood in it, with what it could not show', () => {
+    const modal = MODALS['modal-agent-edit'];
+    if (modal === undefined) throw new Error('There is no such modal');
+    const memory = parseMemory(modal.private_metadata ?? '');
+    const state = JSON.parse(JSON.stringify(stateOf(sent(modal).blocks, { bash: 'ask' })));
+    const fields = fieldsOf(state, memory?.hidden);
+    expect(fields).toMatchObject({
+      name: 'Reviewer',
+      bash: 'ask',
+      read: 'allow',
+      approvers: 'web:ben,slack:group:S0ONCALL',
+      environment: 'env_lab',
+      channels: 'C0OPS,C0LAB',
+      budget: '2.50',
+    });
+    expect(memory).toMatchObject({ command: 'agents', text: 'edit agent_1 3', home: true, channel: 'C0OPS' });
+  });
+
+  it.each(['', 'no json', '{"command":"rm"}'])('of somebody else is none of ours: %j', (metadata) => {
+    expect(parseMemory(metadata)).toBeNull();
+  });
+});
