@@ -36,12 +36,12 @@ async function longSession(): Promise<Stage> {
 /** The log, and how many entries were read of it. */
 function counted(log: SessionLog): { log: SessionLog; read(): number } {
   let count = 0;
-  const read: SessionLog['read'] = async (...request) => {
-    const entries = await log.read(...request);
-    count += entries.length;
-    return entries;
+  const readPage: SessionLog['readPage'] = async (...request) => {
+    const page = await log.readPage(...request);
+    count += page.entries.length;
+    return page;
   };
-  return { log: { ...log, read }, read: () => count };
+  return { log: { ...log, readPage }, read: () => count };
 }
 
 test('a worker that is new to a long session reads what came after its checkpoint, and asks Claude the same', async () => {

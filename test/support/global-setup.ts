@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MongoClient } from 'mongodb';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedMongo } from '../../src/embedded/mongo.ts';
 import { startEmbeddedRedis } from '../../src/embedded/redis.ts';
@@ -13,11 +14,37 @@ declare module 'vitest' {
   }
 }
 
+/** How often the engine is told to make a checkpoint. */
+const CHECKPOINT_MS = 10_000;
+
+/**
+ * Every collection and index is a file that the engine keeps open, also after its database was dropped: a whole run would
+ * reach the limit of open files (20,000 on some machines), at which the engine ends. Once they stand in a checkpoint, files
+ * that were not used for a few seconds are closed.
+ */
+async function closeIdleFiles(uri: string): Promise<{ close(): Promise<void> }> {
+  const client = await new MongoClient(uri).connect();
+  const admin = client.db('admin');
+  const files = 'file_manager=(close_idle_time=5,close_scan_interval=2,close_handle_minimum=500)';
+  await admin.command({ setParameter: 1, wiredTigerEngineRuntimeConfig: files });
+  const timer = setInterval(() => {
+    admin.command({ fsync: 1 }).catch((error: unknown) => console.error('no checkpoint', error));
+  }, CHECKPOINT_MS);
+  return {
+    async close() {
+      clearInterval(timer);
+      await client.close();
+    },
+  };
+}
+
 /** One MongoDB and one Redis for the whole run: those of MONGODB_URI and REDIS_URL, else embedded ones in a folder of this run. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = await mkdtemp(join(tmpdir(), 'deckhand-test-'));
   const started: { close(): Promise<void> }[] = [];
+  const helpers: { close(): Promise<void> }[] = [];
   const teardown = async () => {
+    await Promise.all(helpers.map((helper) => helper.close()));
     await Promise.all(started.map((service) => service.close()));
     await rm(dataDir, { recursive: true, force: true });
   };
@@ -27,6 +54,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     if (MONGODB_URI === undefined) {
       const mongo = await startEmbeddedMongo({ data_dir: dataDir, logger });
       started.push(mongo);
+      // Where there is a mongod, it is not for the tests to set up.
+      if (mongo.describe().includes('embedded')) helpers.push(await closeIdleFiles(mongo.uri));
       project.provide('mongodb_uri', mongo.uri);
     } else {
       project.provide('mongodb_uri', MONGODB_URI);
