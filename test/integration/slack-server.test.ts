@@ -223,7 +223,11 @@ describe('deliveries of the test Slack', () => {
     const respond = async () => (await fetch(url, { method: 'POST', body: JSON.stringify({ text: 'hi' }) })).status;
     for (let use = 1; use <= 5; use += 1) expect(await respond()).toBe(200);
     expect(await respond()).toBe(404);
-    const view = { type: 'modal' as const, title: { type: 'plain_text' as const, text: 'T' }, blocks: [section('One')] };
+    const view = {
+      type: 'modal' as const,
+      title: { type: 'plain_text' as const, text: 'T' },
+      blocks: [section('One')],
+    };
     const trigger = form.get('trigger_id') ?? '';
     await clientOf(slack).views.open({ trigger_id: trigger, view });
     await slack.clock.advance(3_000);
