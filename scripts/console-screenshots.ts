@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MongoClient } from 'mongodb';
 import type { BrowserContextOptions } from 'playwright-core';
-import type { ConversationKey } from '../src/chat/connector.ts';
+import type { ConversationKey } from '../src/chat/place.ts';
 import { startEmbeddedMongo } from '../src/embedded/mongo.ts';
 import { silentLogger } from '../src/logger.ts';
 import { openBrowser, openWindow } from '../test/support/browser.ts';

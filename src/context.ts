@@ -10,7 +10,7 @@ import type { Config } from './config.ts';
 import type { Services } from './embedded/services.ts';
 import { DeckhandError, messageOf } from './errors.ts';
 import { hasListPrice } from './harness/budget.ts';
-import { createInputBell } from './harness/input-bell.ts';
+import { createInterruptBell } from './harness/interrupt-bell.ts';
 import { createAskModel } from './harness/model.ts';
 import { createStateCache } from './harness/state-cache.ts';
 import type { TurnDeps, TurnSession } from './harness/turn-parts.ts';
@@ -164,7 +164,7 @@ export async function createContext(
     const defaults = await ensureDefaults({ agents, environments });
     if (config.api_key !== null) await keys.bootstrap(config.api_key, defaults.workspace_id);
 
-    const bell = createInputBell();
+    const bell = createInterruptBell();
     if (worker) await bell.hear(hints, worker_id);
     const turn: TurnDeps = {
       log,

@@ -1,6 +1,7 @@
 import type { Button, KnownBlock } from '@slack/types';
 import { z } from 'zod';
-import type { ApprovalCard, Person } from '../../src/chat/connector.ts';
+import type { ApprovalCard } from '../../src/chat/outgoing.ts';
+import type { Person } from '../../src/chat/place.ts';
 import { cut, escape, escapeWithin, shorten } from './mrkdwn.ts';
 
 /*

@@ -1,5 +1,6 @@
 import type { App } from '@slack/bolt';
-import type { ConversationKey, Kept, Person, Receiver } from '../../src/chat/connector.ts';
+import type { Kept, Receiver } from '../../src/chat/inbound.ts';
+import type { ConversationKey, Person } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { APPROVE_ACTION, APPROVE_SESSION_ACTION, DENY_ACTION, DETAILS_ACTION } from './approval-blocks.ts';

@@ -1,5 +1,5 @@
 import type { KnownBlock } from '@slack/types';
-import type { WaitingApproval, WaitingApprovals } from '../../src/chat/connector.ts';
+import type { WaitingApproval, WaitingApprovals } from '../../src/chat/inbound.ts';
 import { asking, buttons, note, summaryBlock, when } from './approval-blocks.ts';
 import { SLACK } from './conversation-id.ts';
 import { escapeWithin } from './mrkdwn.ts';

@@ -1,4 +1,4 @@
-import type { ConversationKey } from '../../src/chat/connector.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import type { SlackClient } from './client.ts';
 import { messageOfRef, placeOf } from './conversation-id.ts';
 import { findDelivery } from './lookup.ts';

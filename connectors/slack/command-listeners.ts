@@ -1,5 +1,5 @@
 import type { App } from '@slack/bolt';
-import type { Kept, Receipt, Receiver } from '../../src/chat/connector.ts';
+import type { Kept, Receipt, Receiver } from '../../src/chat/inbound.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { withoutSecrets } from './bolt-logger.ts';

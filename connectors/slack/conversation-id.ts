@@ -1,4 +1,5 @@
-import type { ConversationKey, PostRef } from '../../src/chat/connector.ts';
+import type { PostRef } from '../../src/chat/connector.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 
 export const SLACK = 'slack';
 

@@ -1,5 +1,5 @@
 import type { ModalView } from '@slack/types';
-import type { ApprovalDetails } from '../../src/chat/connector.ts';
+import type { ApprovalDetails } from '../../src/chat/inbound.ts';
 import { detailBlocks, summaryBlock, whyBlocks } from './approval-blocks.ts';
 
 /** What leaves room for the call itself. */

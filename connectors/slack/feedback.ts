@@ -1,6 +1,7 @@
 import type { KnownBlock } from '@slack/types';
 import { z } from 'zod';
-import type { InboundFeedback, Outgoing } from '../../src/chat/connector.ts';
+import type { InboundFeedback } from '../../src/chat/inbound.ts';
+import type { Outgoing } from '../../src/chat/outgoing.ts';
 import { SLACK } from './conversation-id.ts';
 import { escapeWithin } from './mrkdwn.ts';
 import type { Identity } from './parse.ts';

@@ -1,5 +1,7 @@
 import { WebAPIPlatformError } from '@slack/web-api';
-import { type ConversationKey, type Outgoing, type PostRef, PostRefusedError } from '../../src/chat/connector.ts';
+import { type PostRef, PostRefusedError } from '../../src/chat/connector.ts';
+import type { Outgoing } from '../../src/chat/outgoing.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import type { SlackClient } from './client.ts';
 import { placeOf, refOf } from './conversation-id.ts';
 import { fallbackText } from './render.ts';

@@ -1,6 +1,6 @@
 import type { InputBlock, ModalView } from '@slack/types';
 import { z } from 'zod';
-import type { Form, FormField } from '../../src/chat/connector.ts';
+import type { Form, FormField } from '../../src/chat/inbound.ts';
 import { SLACK } from './conversation-id.ts';
 import { cut, shorten } from './mrkdwn.ts';
 

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { type UserGroups } from '../../src/chat/connector.ts';
+import type { UserGroups } from '../../src/chat/connector.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { SlackClient } from './client.ts';

@@ -1,6 +1,6 @@
 import type { ActionsBlock, HomeView, KnownBlock } from '@slack/types';
 import { z } from 'zod';
-import type { Overview } from '../../src/chat/connector.ts';
+import type { Overview } from '../../src/chat/inbound.ts';
 import { SLACK } from './conversation-id.ts';
 import { escapeWithin } from './mrkdwn.ts';
 

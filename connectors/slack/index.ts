@@ -1,5 +1,7 @@
 import { type Receiver as BoltReceiver, ExpressReceiver } from '@slack/bolt';
-import type { Connector, ConversationKey, InboundMessage, Receipt, Receiver } from '../../src/chat/connector.ts';
+import type { Connector } from '../../src/chat/connector.ts';
+import type { InboundMessage, Receipt, Receiver } from '../../src/chat/inbound.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import { DeckhandError, messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { showQuestion } from './ask.ts';

@@ -1,5 +1,6 @@
 import { App, type AuthorizeResult, type Logger as BoltLogger, type Receiver as BoltReceiver } from '@slack/bolt';
-import type { ConversationKey, InboundMessage, Kept, Person, Receipt, Receiver } from '../../src/chat/connector.ts';
+import type { InboundMessage, Kept, Receipt, Receiver } from '../../src/chat/inbound.ts';
+import type { ConversationKey, Person } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { listenForApprovals } from './approval-listeners.ts';

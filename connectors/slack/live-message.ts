@@ -1,12 +1,8 @@
 import type { AnyChunk, KnownBlock } from '@slack/types';
 import { LRUCache } from 'lru-cache';
-import {
-  type ConversationKey,
-  type Outgoing,
-  type PostRef,
-  PostRefusedError,
-  RateLimitedError,
-} from '../../src/chat/connector.ts';
+import { type PostRef, PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
+import type { Outgoing } from '../../src/chat/outgoing.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { SlackClient } from './client.ts';

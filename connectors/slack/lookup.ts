@@ -1,4 +1,5 @@
-import { type ConversationKey, type PostRef, PostRefusedError } from '../../src/chat/connector.ts';
+import { type PostRef, PostRefusedError } from '../../src/chat/connector.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import type { SlackClient } from './client.ts';
 import { placeOf, refOf } from './conversation-id.ts';
 import { isFileOf } from './files.ts';

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import type { ConversationKey, InboundMessage } from '../../src/chat/connector.ts';
+import type { InboundMessage } from '../../src/chat/inbound.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { SlackClient } from './client.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { InboundCommand } from '../../src/chat/connector.ts';
+import type { InboundCommand } from '../../src/chat/inbound.ts';
 import { SLACK } from './conversation-id.ts';
 import { FORM_VIEW, type FormMemory, fieldsOf, parseMemory } from './form-modal.ts';
 import { unescape } from './mrkdwn.ts';

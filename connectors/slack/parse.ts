@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { InboundDecision, InboundMessage, InboundStop, Person } from '../../src/chat/connector.ts';
+import type { InboundDecision, InboundMessage, InboundStop } from '../../src/chat/inbound.ts';
+import type { Person } from '../../src/chat/place.ts';
 import { parseButtonValue } from './approval-blocks.ts';
 import { conversationOf, SLACK } from './conversation-id.ts';
 import { escape, mentions } from './mrkdwn.ts';

@@ -1,5 +1,5 @@
 import type { AnyChunk, PlanBlock, RichTextBlock, TaskCardBlock, TaskUpdateChunk } from '@slack/types';
-import type { Outgoing, PlannedCall } from '../../src/chat/connector.ts';
+import type { Outgoing, PlannedCall } from '../../src/chat/outgoing.ts';
 import { cut } from './mrkdwn.ts';
 
 /*

@@ -1,4 +1,6 @@
-import { type Connector, type ConversationKey, type Outgoing, PostRefusedError } from '../../src/chat/connector.ts';
+import { type Connector, PostRefusedError } from '../../src/chat/connector.ts';
+import type { Outgoing } from '../../src/chat/outgoing.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import type { SlackClient } from './client.ts';
 import { messageOfRef, placeOf, refOf } from './conversation-id.ts';
 import { feedbackBlocks } from './feedback.ts';

@@ -1,4 +1,5 @@
-import { type ConversationKey, type Mention, PostRefusedError } from '../../src/chat/connector.ts';
+import { PostRefusedError } from '../../src/chat/connector.ts';
+import type { ConversationKey, Mention } from '../../src/chat/place.ts';
 import type { SlackClient } from './client.ts';
 import { SLACK } from './conversation-id.ts';
 

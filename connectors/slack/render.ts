@@ -1,6 +1,7 @@
 import type { KnownBlock, MessageMetadata } from '@slack/types';
 import { z } from 'zod';
-import { type Outgoing, PostRefusedError } from '../../src/chat/connector.ts';
+import { PostRefusedError } from '../../src/chat/connector.ts';
+import type { Outgoing } from '../../src/chat/outgoing.ts';
 import { approvalBlocks, approvalText } from './approval-blocks.ts';
 import { answerBlocks } from './feedback.ts';
 import { escapeWithin } from './mrkdwn.ts';

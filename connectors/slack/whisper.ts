@@ -1,4 +1,4 @@
-import type { ConversationKey, Person } from '../../src/chat/connector.ts';
+import type { ConversationKey, Person } from '../../src/chat/place.ts';
 import type { SlackClient } from './client.ts';
 import { placeOf } from './conversation-id.ts';
 import { cut } from './mrkdwn.ts';

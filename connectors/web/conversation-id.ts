@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { type ConversationKey, PostRefusedError } from '../../src/chat/connector.ts';
+import { PostRefusedError } from '../../src/chat/connector.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 
 const PATTERN = /^conv_[0-9a-f]{32}$/;
 

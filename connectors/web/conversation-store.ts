@@ -1,5 +1,5 @@
 import type { Collection, Db, Filter, UpdateFilter, WithId } from 'mongodb';
-import type { Person } from '../../src/chat/connector.ts';
+import type { Person } from '../../src/chat/place.ts';
 import { createConversationId } from './conversation-id.ts';
 import { isDuplicateOf } from './duplicate-key.ts';
 import type { ConversationSummary, Page } from './wire.ts';

@@ -1,5 +1,5 @@
 import type { Response } from 'express';
-import type { Person } from '../../src/chat/connector.ts';
+import type { Person } from '../../src/chat/place.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { Bell, ConversationHint } from './hints.ts';
 import { wireMessage } from './message-document.ts';

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import express, { Router } from 'express';
 import type { Db } from 'mongodb';
-import { type Connector, PostRefusedError, type Receiver } from '../../src/chat/connector.ts';
+import { type Connector, PostRefusedError } from '../../src/chat/connector.ts';
+import type { Receiver } from '../../src/chat/inbound.ts';
 import type { Logger } from '../../src/logger.ts';
 import { conversationIdOf } from './conversation-id.ts';
 import { createConversationRouter } from './conversation-routes.ts';

@@ -1,5 +1,6 @@
 import { type Response, Router } from 'express';
-import type { InboundCommand, Person, Receipt } from '../../src/chat/connector.ts';
+import type { InboundCommand, Receipt } from '../../src/chat/inbound.ts';
+import type { Person } from '../../src/chat/place.ts';
 import { keyOf } from './conversation-id.ts';
 import { conversationOf, refuseUnknown } from './conversation-routes.ts';
 import { type MessageDocument, wireMessage } from './message-document.ts';

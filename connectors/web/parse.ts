@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { InboundCommand, InboundDecision, InboundMessage, InboundStop, Person } from '../../src/chat/connector.ts';
+import type { InboundCommand, InboundDecision, InboundMessage, InboundStop } from '../../src/chat/inbound.ts';
+import type { Person } from '../../src/chat/place.ts';
 import { keyOf } from './conversation-id.ts';
 import type { MessageDocument } from './message-document.ts';
 import type { AgentChoice } from './wire.ts';

@@ -1,4 +1,5 @@
-import { type Outgoing, PostRefusedError } from '../../src/chat/connector.ts';
+import { PostRefusedError } from '../../src/chat/connector.ts';
+import type { Outgoing } from '../../src/chat/outgoing.ts';
 import type { MessageBody } from './wire.ts';
 
 /** What leaves, as the page stores and draws it. */

@@ -1,5 +1,5 @@
 import { type NextFunction, type Request, type Response, Router } from 'express';
-import type { Person } from '../../src/chat/connector.ts';
+import type { Person } from '../../src/chat/place.ts';
 import { signInBody } from './parse.ts';
 import { parseInput, Refusal } from './refusal.ts';
 import { personNamed, SIGN_IN_MS } from './sign-in.ts';

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Collection, Db } from 'mongodb';
-import type { Person } from '../../src/chat/connector.ts';
+import type { Person } from '../../src/chat/place.ts';
 
 /**
  * Who a browser belongs to. The cookie holds 256 random bits and the database their hash: what the database leaks opens

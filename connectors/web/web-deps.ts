@@ -1,4 +1,4 @@
-import type { Receiver } from '../../src/chat/connector.ts';
+import type { Receiver } from '../../src/chat/inbound.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { Bell } from './hints.ts';

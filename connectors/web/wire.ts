@@ -1,4 +1,5 @@
-import type { ApprovalCard, Person, ToolActivity } from '../../src/chat/connector.ts';
+import type { ApprovalCard, ToolActivity } from '../../src/chat/outgoing.ts';
+import type { Person } from '../../src/chat/place.ts';
 
 /**
  * What the web connector and its page say to each other: the JSON of `/web/…` and of the event stream.

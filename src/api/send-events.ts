@@ -8,7 +8,8 @@ import { isInput } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import { pagesAfter } from '../session/log-reading.ts';
 import { refuseTooLarge } from '../session/log-update.ts';
-import { emptyState, fold, type SessionState } from '../session/state.ts';
+import { emptyState, type SessionState } from '../session/session-state.ts';
+import { fold } from '../session/state.ts';
 import { ApiError } from './errors.ts';
 
 export interface SendDeps {

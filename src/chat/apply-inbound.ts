@@ -1,8 +1,10 @@
 import type { Approvals } from '../approvals/approvals.ts';
 import type { CommandConnector, CommandDeps } from './commands/command.ts';
 import { runCommand } from './commands/commands.ts';
-import type { Connector, ConversationKey, InboundCommand, InboundMessage, Person, Receipt } from './connector.ts';
+import type { Connector } from './connector.ts';
+import type { InboundCommand, InboundMessage, Receipt } from './inbound.ts';
 import type { Inbound, KeptInbound } from './inbound-store.ts';
+import type { ConversationKey, Person } from './place.ts';
 import { receiveDecision } from './receive-decision.ts';
 import { receiveFeedback } from './receive-feedback.ts';
 import { receiveMessage } from './receive-message.ts';

@@ -1,8 +1,9 @@
 import { type Approval, escalationDue } from '../approvals/approval.ts';
 import { decidersOf, describeApprovers } from '../approvals/policy.ts';
 import type { Actor, EventOf } from '../session/event.ts';
-import type { ApprovalCard, Person } from './connector.ts';
 import { mentionsOf, type NameOf } from './names.ts';
+import type { ApprovalCard } from './outgoing.ts';
+import type { Person } from './place.ts';
 
 /** The card of an approval that waits, on the platform `via`. */
 export function cardOf(approval: Approval, { via, nameOf }: { via: string; nameOf: NameOf }): ApprovalCard {

@@ -1,9 +1,11 @@
 import { approvalOf } from '../approvals/approval.ts';
 import type { EventOf, LogEntry } from '../session/event.ts';
 import { type ApprovalNews, cardAfter, cardOf, namedIn } from './approval-card.ts';
-import { type Connector, type ConversationKey, type Outgoing, PostRefusedError } from './connector.ts';
+import { type Connector, PostRefusedError } from './connector.ts';
 import type { Delivery } from './delivery-store.ts';
 import { namesOf, type Target, targetOf } from './names.ts';
+import type { Outgoing } from './outgoing.ts';
+import type { ConversationKey } from './place.ts';
 import { ANEW, deliver, type PostDeps, untilDone } from './post.ts';
 import { deliveryId, type RenderContext } from './render-entries.ts';
 import { send } from './send.ts';

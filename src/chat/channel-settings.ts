@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Collection, Db } from 'mongodb';
-import type { ConversationKey } from './connector.ts';
+import type { ConversationKey } from './place.ts';
 
 const CHANNEL_SETTINGS = 'channel_settings';
 /** How long another gateway's change may go unnoticed. */

@@ -1,8 +1,8 @@
 import type { Collection, Db } from 'mongodb';
 import { isDuplicate } from '../session/duplicate.ts';
 import { newId } from '../session/id.ts';
-import type { ConversationKey } from './connector.ts';
 import { createLots } from './lots.ts';
+import type { ConversationKey } from './place.ts';
 
 const CONVERSATIONS = 'conversations';
 

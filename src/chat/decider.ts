@@ -1,9 +1,10 @@
 import type { Approval } from '../approvals/approval.ts';
 import { type Decider, decidersOf } from '../approvals/policy.ts';
 import type { SessionRef } from '../session/log.ts';
-import type { Connector, ConversationKey, Person } from './connector.ts';
+import type { Connector } from './connector.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import { targetOf } from './names.ts';
+import type { ConversationKey, Person } from './place.ts';
 import type { SessionDirectory } from './session-directory.ts';
 
 export interface DeciderDeps {

@@ -1,5 +1,7 @@
 import type { Collection, Db } from 'mongodb';
-import type { ConversationKey, Outgoing, PostRef } from './connector.ts';
+import type { PostRef } from './connector.ts';
+import type { Outgoing } from './outgoing.ts';
+import type { ConversationKey } from './place.ts';
 
 /**
  * Something that must reach a conversation exactly once.

@@ -2,15 +2,9 @@ import { createHash } from 'node:crypto';
 import { type BulkWriteResult, type Collection, type Db, type Document, MongoBulkWriteError, ObjectId } from 'mongodb';
 import { DUPLICATE_KEY } from '../session/duplicate.ts';
 import { derivedId } from '../session/id.ts';
-import type {
-  ConversationKey,
-  InboundCommand,
-  InboundDecision,
-  InboundFeedback,
-  InboundMessage,
-  InboundStop,
-} from './connector.ts';
+import type { InboundCommand, InboundDecision, InboundFeedback, InboundMessage, InboundStop } from './inbound.ts';
 import { createLots } from './lots.ts';
+import type { ConversationKey } from './place.ts';
 
 const INBOUND = 'inbound';
 /** How long doubles are recognised. Slack retries for about an hour, Teams for minutes. */

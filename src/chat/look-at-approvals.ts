@@ -3,9 +3,10 @@ import type { Approvals } from '../approvals/approvals.ts';
 import { refusalFor } from '../approvals/policy.ts';
 import type { SessionLog } from '../session/log.ts';
 import { cardOf, namedIn } from './approval-card.ts';
-import type { ApprovalDetails, Connector, WaitingApproval, WaitingApprovals } from './connector.ts';
+import type { Connector } from './connector.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import { type Asked, askedBy, deciderOf, type PersonAt } from './decider.ts';
+import type { ApprovalDetails, WaitingApproval, WaitingApprovals } from './inbound.ts';
 import { namesOf } from './names.ts';
 import type { SessionDirectory } from './session-directory.ts';
 

@@ -1,4 +1,5 @@
-import type { Connector, Mention } from './connector.ts';
+import type { Connector } from './connector.ts';
+import type { Mention } from './place.ts';
 
 type Namer = Pick<Connector, 'nameOf' | 'groups'>;
 

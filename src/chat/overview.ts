@@ -1,8 +1,10 @@
 import { totalOf } from './commands/agents-cost.ts';
 import type { CommandDeps } from './commands/command.ts';
 import { isActive, stateOf } from './commands/words.ts';
-import type { Connector, ConversationKey, Overview, Person } from './connector.ts';
+import type { Connector } from './connector.ts';
+import type { Overview } from './inbound.ts';
 import { type LookDeps, waitingFor } from './look-at-approvals.ts';
+import type { ConversationKey, Person } from './place.ts';
 import { actorIdOf, may } from './roles.ts';
 
 export interface OverviewDeps extends LookDeps, Pick<CommandDeps, 'sessions' | 'costs' | 'roles'> {

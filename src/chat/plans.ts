@@ -1,6 +1,7 @@
 import type { EventOf, LogEntry, SessionEvent } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
-import { type Outgoing, type PlannedCall, PostRefusedError } from './connector.ts';
+import { PostRefusedError } from './connector.ts';
+import type { Outgoing, PlannedCall } from './outgoing.ts';
 import { deliver, type PostDeps } from './post.ts';
 import { deliveryId, type RenderContext, type ToolUse } from './render-entries.ts';
 

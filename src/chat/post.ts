@@ -1,16 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import {
-  type Connector,
-  type ConversationKey,
-  type Outgoing,
-  type PostRef,
-  PostRefusedError,
-  RateLimitedError,
-} from './connector.ts';
+import { type Connector, type PostRef, PostRefusedError, RateLimitedError } from './connector.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
+import type { Outgoing } from './outgoing.ts';
 import { LONGEST_WAIT_MS, type Pace, type Place } from './pace.ts';
+import type { ConversationKey } from './place.ts';
 
 export interface PostDeps {
   store: DeliveryStore;

@@ -1,7 +1,8 @@
 import type { Approvals } from '../approvals/approvals.ts';
 import { decidersOf, refusalFor } from '../approvals/policy.ts';
-import type { Connector, InboundDecision, Receipt } from './connector.ts';
+import type { Connector } from './connector.ts';
 import { askedBy, type DeciderDeps, deciderOf } from './decider.ts';
+import type { InboundDecision, Receipt } from './inbound.ts';
 import { namesOf } from './names.ts';
 import type { SessionDirectory } from './session-directory.ts';
 

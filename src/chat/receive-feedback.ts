@@ -1,9 +1,10 @@
 import { NotFoundError } from '../errors.ts';
 import { appendOnce } from '../session/append-once.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
-import type { ConversationKey, InboundFeedback, Receipt } from './connector.ts';
 import type { ConversationStore } from './conversation-store.ts';
+import type { InboundFeedback, Receipt } from './inbound.ts';
 import { type InboundStore, type KeptInbound, loggedEventId } from './inbound-store.ts';
+import type { ConversationKey } from './place.ts';
 import type { SessionDirectory } from './session-directory.ts';
 
 export interface ReceiveFeedbackDeps {

@@ -5,8 +5,8 @@ import type { Actor } from '../session/event.ts';
 import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
 import { pagesAfter } from '../session/log-reading.ts';
 import type { ChannelSettingsStore } from './channel-settings.ts';
-import type { InboundMessage, Receipt } from './connector.ts';
 import { type Conversation, type ConversationStore, laneOf } from './conversation-store.ts';
+import type { InboundMessage, Receipt } from './inbound.ts';
 import { type InboundStore, type KeptInbound, loggedEventId, type Target } from './inbound-store.ts';
 import type { AgentName, SessionDirectory } from './session-directory.ts';
 

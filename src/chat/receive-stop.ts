@@ -2,8 +2,8 @@ import { NotFoundError } from '../errors.ts';
 import { appendOnce } from '../session/append-once.ts';
 import type { Actor } from '../session/event.ts';
 import type { LaneSession, LogHead, SessionLog, SessionRef } from '../session/log.ts';
-import type { InboundStop, Receipt } from './connector.ts';
 import { type ConversationStore, laneOf } from './conversation-store.ts';
+import type { InboundStop, Receipt } from './inbound.ts';
 import { type InboundStore, type KeptInbound, loggedEventId, type Target } from './inbound-store.ts';
 
 export interface ReceiveStopDeps {

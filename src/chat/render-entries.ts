@@ -1,7 +1,7 @@
 import type { EventOf, LogEntry, SessionEvent } from '../session/event.ts';
 import { derivedId } from '../session/id.ts';
-import type { Outgoing, ToolActivity } from './connector.ts';
 import { textOfBlocks } from './live.ts';
+import type { Outgoing, ToolActivity } from './outgoing.ts';
 import { splitMarkdown } from './split.ts';
 
 /** How a call is named to people; the tools know (`describe` in src/tools/tool.ts). */

@@ -1,5 +1,5 @@
 import type { Collection, Db } from 'mongodb';
-import type { Person } from './connector.ts';
+import type { Person } from './place.ts';
 
 /** What somebody is in a workspace. Owners are of one agent each: they stand in its metadata. */
 export const ROLES = ['admin', 'member', 'guest'] as const;

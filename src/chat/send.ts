@@ -1,4 +1,5 @@
-import { type Outgoing, PostRefusedError } from './connector.ts';
+import { PostRefusedError } from './connector.ts';
+import type { Outgoing } from './outgoing.ts';
 import { deliver, type PostDeps } from './post.ts';
 
 /** Deliver; what the platform will never take is said in a short notice instead, and never holds up the rest. */

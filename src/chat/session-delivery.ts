@@ -2,9 +2,10 @@ import type { LRUCache } from 'lru-cache';
 import type { EventOf, LogEntry } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import { askOthers, question, redraw } from './approval-delivery.ts';
-import { type Connector, type Outgoing, PostRefusedError } from './connector.ts';
+import { type Connector, PostRefusedError } from './connector.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import type { Live } from './live.ts';
+import type { Outgoing } from './outgoing.ts';
 import type { Plans } from './plans.ts';
 import { deliver, edit, find, type PostDeps } from './post.ts';
 import {

@@ -1,6 +1,6 @@
 import type { Actor } from '../session/event.ts';
 import type { SessionRef } from '../session/log.ts';
-import type { ConversationKey } from './connector.ts';
+import type { ConversationKey } from './place.ts';
 
 /** What chat needs to know of agents and sessions; the resources know it. */
 export interface SessionDirectory {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../logger.ts';
-import { type Connector, type ConversationKey, RateLimitedError, type Status } from './connector.ts';
+import { type Connector, RateLimitedError, type Status } from './connector.ts';
+import type { ConversationKey } from './place.ts';
 
 /** Platforms forget a status after a while (Slack: two minutes), so one that still holds is set again. */
 const REFRESH_MS = 60_000;

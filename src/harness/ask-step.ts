@@ -3,7 +3,8 @@ import type { BetaUsage } from '@anthropic-ai/sdk/resources/beta/messages/messag
 import type { EventOf, SessionEvent, StopReason } from '../session/event.ts';
 import { newId } from '../session/id.ts';
 import { nextStep } from '../session/next-step.ts';
-import { fold, type SessionState } from '../session/state.ts';
+import type { SessionState } from '../session/session-state.ts';
+import { fold } from '../session/state.ts';
 import { isWithinBudget } from './budget.ts';
 import type { ModelFailure, ModelOutcome } from './model.ts';
 import { buildPrompt } from './prompt.ts';

@@ -1,6 +1,6 @@
 import type { BetaUsage } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import type { BetaManagedAgentsBudgetLimit } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
-import type { SessionState } from '../session/state.ts';
+import type { SessionState } from '../session/session-state.ts';
 
 /** US dollars per million tokens, which is also micro-dollars per token. */
 interface Price {

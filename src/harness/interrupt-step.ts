@@ -1,7 +1,7 @@
 import type { Actor, SessionEvent } from '../session/event.ts';
 import { derivedId } from '../session/id.ts';
 import { isWaiting } from '../session/next-step.ts';
-import type { SessionState, ToolCall } from '../session/state.ts';
+import type { SessionState, ToolCall } from '../session/session-state.ts';
 import { toolError } from '../tools/tool.ts';
 import { closingUsage, requestEnd } from './reply.ts';
 import { resultEvent } from './tool-calls.ts';

@@ -8,7 +8,7 @@ import type {
 } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import type { BetaManagedAgentsSessionAgent } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import type { Actor } from '../session/event.ts';
-import type { ResultContent, SessionState, TranscriptItem, UserContent } from '../session/state.ts';
+import type { ResultContent, SessionState, TranscriptItem, UserContent } from '../session/session-state.ts';
 import { offeredTools } from '../tools/permission.ts';
 import type { Tool } from '../tools/tool.ts';
 

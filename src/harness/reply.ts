@@ -3,7 +3,7 @@ import type { BetaManagedAgentsSessionAgent } from '@anthropic-ai/sdk/resources/
 import type { ApprovalPolicy, EventOf, SessionEvent } from '../session/event.ts';
 import { derivedId, newId } from '../session/id.ts';
 import { sessionApprovalOf } from '../session/session-approval.ts';
-import type { SessionApproval, SessionState } from '../session/state.ts';
+import type { SessionApproval, SessionState } from '../session/session-state.ts';
 import { tailOf } from '../session/text.ts';
 import { evaluatePermission, permissionOf } from '../tools/permission.ts';
 import { describeUnknownCall, type Tool } from '../tools/tool.ts';

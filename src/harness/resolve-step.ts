@@ -1,7 +1,7 @@
 import type { EventOf, SessionEvent } from '../session/event.ts';
 import { MAX_APPEND_BYTES } from '../session/log.ts';
 import { isWaiting, nextStep } from '../session/next-step.ts';
-import type { SessionState, ToolCall } from '../session/state.ts';
+import type { SessionState, ToolCall } from '../session/session-state.ts';
 import type { ToolResult } from '../tools/tool.ts';
 import { recordProgress } from './progress.ts';
 import { closingUsage, startedEvent } from './reply.ts';

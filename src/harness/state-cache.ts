@@ -2,7 +2,8 @@ import { LRUCache } from 'lru-cache';
 import type { CheckpointStore } from '../session/checkpoint-store.ts';
 import type { Claimed, SessionLog, SessionRef } from '../session/log.ts';
 import { pagesAfter } from '../session/log-reading.ts';
-import { emptyState, fold, type SessionState } from '../session/state.ts';
+import { emptyState, type SessionState } from '../session/session-state.ts';
+import { fold } from '../session/state.ts';
 
 /** Folds of recently used sessions, so that a turn reads and folds only what is new. Never the truth: it may be emptied. */
 export interface StateCache {

@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EventOf } from '../session/event.ts';
-import type { ToolCall } from '../session/state.ts';
+import type { ToolCall } from '../session/session-state.ts';
 import { type Tool, type ToolResult, toolError } from '../tools/tool.ts';
 import type { Workspace } from '../tools/workspace.ts';
 import { WorkspaceLostError } from '../tools/workspace.ts';

@@ -3,7 +3,8 @@ import type { EventOf, LogEntry, NewEntry, SessionEvent } from '../session/event
 import { newId } from '../session/id.ts';
 import type { Lease, SessionLog } from '../session/log.ts';
 import { pagesAfter } from '../session/log-reading.ts';
-import { fold, type SessionState } from '../session/state.ts';
+import type { SessionState } from '../session/session-state.ts';
+import { fold } from '../session/state.ts';
 import type { StateCache } from './state-cache.ts';
 
 export interface AppendOptions {

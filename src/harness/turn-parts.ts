@@ -8,7 +8,7 @@ import type { Hints } from '../session/hints.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { Workspace } from '../tools/workspace.ts';
-import type { InputBell } from './input-bell.ts';
+import type { InterruptBell } from './interrupt-bell.ts';
 import type { AskModel } from './model.ts';
 import type { Preview } from './preview.ts';
 import type { StateCache } from './state-cache.ts';
@@ -44,7 +44,7 @@ export interface TurnDeps {
   ask: AskModel;
   tools: readonly Tool[];
   /** Rings when somebody has sent input to a session that this worker is the brain of. */
-  bell: InputBell;
+  bell: InterruptBell;
   /** What the turn needs of the document that it has claimed. */
   sessionOf(ref: SessionRef, document: object): TurnSession;
   approvals: {

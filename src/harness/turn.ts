@@ -3,10 +3,10 @@ import type { SessionEvent } from '../session/event.ts';
 import { holdLease } from '../session/lease.ts';
 import type { Claimed, SessionRef } from '../session/log.ts';
 import { nextStep } from '../session/next-step.ts';
-import type { SessionState } from '../session/state.ts';
+import type { SessionState } from '../session/session-state.ts';
 import { askStep } from './ask-step.ts';
 import { failTurn } from './fail-turn.ts';
-import type { Listening } from './input-bell.ts';
+import type { Listening } from './interrupt-bell.ts';
 import { interruptStep } from './interrupt-step.ts';
 import { createPreview } from './preview.ts';
 import { resolveStep, waitStep } from './resolve-step.ts';
@@ -34,7 +34,7 @@ export type TurnResult =
  * keeps failing ends in words (fail-turn.ts).
  */
 export async function takeTurn(deps: TurnDeps, ref: SessionRef, stopping: AbortSignal): Promise<TurnResult> {
-  // Before the claim: from then on, input rings.
+  // Before the claim: from then on, an interrupt rings.
   using bell = deps.bell.listen(ref.session_id);
   const claimed = await claim(deps, ref);
   if (claimed === 'gone') return 'gone';
@@ -89,7 +89,7 @@ async function runUnder(
   using held = holdLease(deps.log, lease, deps.timings.lease_ms, (head) => {
     if (head.seq > log.state.seq) lookSoon();
   });
-  bell.onInput(lookSoon);
+  bell.onInterrupt(lookSoon);
 
   const turn: Turn = {
     ref,

@@ -1,7 +1,8 @@
 import type { Collection, Db } from 'mongodb';
 import { isDuplicate } from './duplicate.ts';
 import type { SessionRef } from './log.ts';
-import { type SessionState, STATE_VERSION } from './state.ts';
+import type { SessionState } from './session-state.ts';
+import { STATE_VERSION } from './state.ts';
 
 /**
  * Folds of long logs, so that a worker that does not know a session reads only what came after. Never the truth: one that

@@ -56,7 +56,7 @@ export interface LimitedHint {
 /** Heard by every worker: this session (its id) was archived or deleted, so its sandbox is no longer needed. */
 export const ENDED_CHANNEL = 'ended';
 
-/** Heard by one worker: a session (its id) that it is the brain of has new input. */
+/** Heard by one worker: a session (its id) that it is the brain of was interrupted. */
 export function workerChannel(worker_id: string): string {
   return `worker:${worker_id}`;
 }

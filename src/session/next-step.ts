@@ -1,4 +1,4 @@
-import type { SessionState, ToolCall } from './state.ts';
+import type { SessionState, ToolCall } from './session-state.ts';
 
 /** What a turn should do next, from the state alone. */
 export type NextStep =

@@ -1,6 +1,6 @@
 import type { ApprovalPolicy } from './event.ts';
 import { fingerprint } from './fingerprint.ts';
-import type { SessionApproval, SessionState } from './state.ts';
+import type { SessionApproval, SessionState } from './session-state.ts';
 
 /**
  * What lets this call run without asking anybody anew; null when nothing does. With four eyes nobody's own approval

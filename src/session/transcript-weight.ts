@@ -1,4 +1,4 @@
-import type { SessionState, TranscriptItem } from './state.ts';
+import type { SessionState, TranscriptItem } from './session-state.ts';
 
 /**
  * What a conversation weighs at most, as JSON in bytes, so that it fits one request to Claude (the Messages API takes

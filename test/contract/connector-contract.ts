@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type ApprovalCard,
-  type ConversationKey,
-  PostRefusedError,
-  RateLimitedError,
-} from '../../src/chat/connector.ts';
+import { PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
+import type { ApprovalCard } from '../../src/chat/outgoing.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import { approvalOut, textOut } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';

@@ -1,4 +1,6 @@
-import type { Connector, ConversationKey, Receiver } from '../../src/chat/connector.ts';
+import type { Connector } from '../../src/chat/connector.ts';
+import type { Receiver } from '../../src/chat/inbound.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 
 /**
  * What a connector's tests bring so that the contract suite can drive its platform: people who write and click, eyes

@@ -1,6 +1,6 @@
 import type { Locator } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import type { InboundDecision } from '../../src/chat/connector.ts';
+import type { InboundDecision } from '../../src/chat/inbound.ts';
 import { useConsoleStage } from '../support/console-stage.ts';
 import { eventually } from '../support/eventually.ts';
 

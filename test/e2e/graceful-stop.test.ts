@@ -3,6 +3,7 @@ import { expect, inject, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { mongoGate, redisGate } from '../support/gate/gate.ts';
 import { buildHouse } from '../support/house.ts';
+import { openSession } from '../support/house-session.ts';
 import { appends, keepsChatEvent } from '../support/kill/steps.ts';
 import { linkTo } from '../support/link.ts';
 import { startTestModel } from '../support/model.ts';
@@ -22,34 +23,20 @@ for (const [doing, during] of [
     const services = { ANTHROPIC_API_KEY: 'test', ANTHROPIC_BASE_URL: model.base_url };
     await using house = await buildHouse({ ...services, ...never });
     const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
-    const client = new Anthropic({ baseURL: gateway.url, apiKey: house.api_key, maxRetries: 0 });
-    const { agents, environments, sessions } = client.beta;
-    const environment = await environments.create({ name: 'lab' });
-    const agent = await agents.create({
-      name: 'tester',
-      model: 'claude-sonnet-5-5',
-      tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: 'always_allow' } } }],
-    });
-    const { id } = await sessions.create({ agent: agent.id, environment_id: environment.id });
-    const events = async () => {
-      const all = [];
-      for await (const event of sessions.events.list(id)) all.push(event);
-      return all;
-    };
+    const { say, events } = await openSession(house, gateway);
 
     const held = model.replyHeld({ text: 'one two three' });
     if (during === 'command') {
       held.release();
       model.reply({ tool_uses: [{ name: 'bash', input: { command: 'sleep 60' } }] });
     }
-    const text = 'go';
-    await sessions.events.send(id, { events: [{ type: 'user.message', content: [{ type: 'text', text }] }] });
+    await say('go');
     await held.asked;
     if (during === 'command') {
       await eventually(async () => {
         if (!(await events()).some((event) => event.type === 'session.status_idle')) throw new Error('Not answered');
       }, PROMPTLY_MS);
-      await sessions.events.send(id, { events: [{ type: 'user.message', content: [{ type: 'text', text }] }] });
+      await say('go');
       await eventually(async () => {
         if (!(await events()).some((event) => event.type === 'agent.tool_use')) throw new Error('Nothing runs');
       }, PROMPTLY_MS);

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { messageOfRef } from '../../connectors/slack/conversation-id.ts';
-import type { ApprovalCard, ConversationKey, Mention, WaitingApproval } from '../../src/chat/connector.ts';
+import type { WaitingApproval } from '../../src/chat/inbound.ts';
+import type { ApprovalCard } from '../../src/chat/outgoing.ts';
+import type { ConversationKey, Mention } from '../../src/chat/place.ts';
 import { approvalOut } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';

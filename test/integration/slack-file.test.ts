@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createSlackConnector } from '../../connectors/slack/index.ts';
-import { type ConversationKey, type Outgoing, PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
+import { PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
+import type { Outgoing } from '../../src/chat/outgoing.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { type SlackHarness, slackOptions, startSlackHarness } from '../support/slack/harness.ts';
 import type { SlackMessage } from '../support/slack/workspace.ts';

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createSlackConnector } from '../../connectors/slack/index.ts';
 import { PLAN_SIZE } from '../../connectors/slack/plan-blocks.ts';
-import { type ConversationKey, type Outgoing, type PlannedCall, RateLimitedError } from '../../src/chat/connector.ts';
+import { RateLimitedError } from '../../src/chat/connector.ts';
+import type { Outgoing, PlannedCall } from '../../src/chat/outgoing.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import { plannedCall, planOut, textOut } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { messageOfRef } from '../../connectors/slack/conversation-id.ts';
 import { createSlackConnector } from '../../connectors/slack/index.ts';
-import { type ConversationKey, PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
+import { PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import { approvalOut, textOut } from '../support/cards.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { type SlackHarness, slackOptions, startSlackHarness } from '../support/slack/harness.ts';

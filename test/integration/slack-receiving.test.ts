@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { messageOfRef } from '../../connectors/slack/conversation-id.ts';
 import { createSlackConnector } from '../../connectors/slack/index.ts';
-import type { ConversationKey } from '../../src/chat/connector.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import { DeckhandError } from '../../src/errors.ts';
 import { approvalOut } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';

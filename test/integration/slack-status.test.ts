@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createSlackConnector } from '../../connectors/slack/index.ts';
-import type { ConversationKey, Status } from '../../src/chat/connector.ts';
+import type { Status } from '../../src/chat/connector.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import { textOut } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';

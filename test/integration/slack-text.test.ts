@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createSlackConnector } from '../../connectors/slack/index.ts';
-import type { ConversationKey } from '../../src/chat/connector.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import { textOut } from '../support/cards.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { withoutIds } from '../support/slack/block-limits.ts';

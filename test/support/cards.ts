@@ -1,4 +1,4 @@
-import type { ApprovalCard, Outgoing, PlannedCall } from '../../src/chat/connector.ts';
+import type { ApprovalCard, Outgoing, PlannedCall } from '../../src/chat/outgoing.ts';
 
 /** A card that waits for a decision; say only what the test is about. */
 function approvalCard(over: Partial<ApprovalCard> = {}): ApprovalCard {

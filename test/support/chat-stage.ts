@@ -6,20 +6,20 @@ import {
   createChannelSettings,
   createChannelSettingsIndexes,
 } from '../../src/chat/channel-settings.ts';
+import { createConversationIndexes, createConversationStore } from '../../src/chat/conversation-store.ts';
+import { createDeliverer, type Deliverer, type DelivererDeps } from '../../src/chat/deliver.ts';
+import { createCursorStore } from '../../src/chat/delivery-cursor.ts';
+import { createDeliveryIndexes, createDeliveryStore } from '../../src/chat/delivery-store.ts';
 import type {
-  ConversationKey,
   InboundCommand,
   InboundDecision,
   InboundFeedback,
   InboundMessage,
   InboundStop,
   Receipt,
-} from '../../src/chat/connector.ts';
-import { createConversationIndexes, createConversationStore } from '../../src/chat/conversation-store.ts';
-import { createDeliverer, type Deliverer, type DelivererDeps } from '../../src/chat/deliver.ts';
-import { createCursorStore } from '../../src/chat/delivery-cursor.ts';
-import { createDeliveryIndexes, createDeliveryStore } from '../../src/chat/delivery-store.ts';
+} from '../../src/chat/inbound.ts';
 import { createInboundIndexes } from '../../src/chat/inbound-store.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import { createReceiver, type ReceiverDeps, type ReceiverService } from '../../src/chat/receive.ts';
 import { createResourceDirectory } from '../../src/chat/resource-directory.ts';
 import { createRoles } from '../../src/chat/roles.ts';

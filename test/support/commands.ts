@@ -1,4 +1,4 @@
-import type { InboundCommand, Receipt } from '../../src/chat/connector.ts';
+import type { InboundCommand, Receipt } from '../../src/chat/inbound.ts';
 import type { Role } from '../../src/chat/roles.ts';
 import type { AgentDocument } from '../../src/resources/agents.ts';
 import { type ChatStage, place } from './chat-stage.ts';

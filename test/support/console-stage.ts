@@ -1,7 +1,7 @@
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import type { WebConnectorOptions } from '../../connectors/web/index.ts';
-import type { ConversationKey } from '../../src/chat/connector.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import { openBrowser, openWindow } from './browser.ts';
 import { type ConsolePage, openConsole } from './page.ts';
 import { type BuiltPage, buildPage } from './page-build.ts';

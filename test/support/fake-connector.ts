@@ -1,11 +1,6 @@
-import {
-  type Connector,
-  type ConversationKey,
-  type Outgoing,
-  PostRefusedError,
-  RateLimitedError,
-  type Status,
-} from '../../src/chat/connector.ts';
+import { type Connector, PostRefusedError, RateLimitedError, type Status } from '../../src/chat/connector.ts';
+import type { Outgoing } from '../../src/chat/outgoing.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 
 /** A message as it stands on the far side. */
 export interface Standing {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { BetaManagedAgentsSessionAgent } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import type { Db } from 'mongodb';
 import { z } from 'zod';
-import { createInputBell } from '../../src/harness/input-bell.ts';
+import { createInterruptBell } from '../../src/harness/interrupt-bell.ts';
 import { createAskModel } from '../../src/harness/model.ts';
 import { createStateCache } from '../../src/harness/state-cache.ts';
 import { takeTurn } from '../../src/harness/turn.ts';
@@ -141,7 +141,7 @@ export async function stage(db: Db): Promise<Stage> {
 
   function worker(over: Partial<TurnDeps> = {}): TurnDeps {
     const worker_id = `wkr_${randomBytes(4).toString('hex')}`;
-    const bell = createInputBell();
+    const bell = createInterruptBell();
     void bell.hear(hints, over.worker_id ?? worker_id);
     return {
       log,

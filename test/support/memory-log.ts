@@ -1,7 +1,8 @@
 import { LeaseLostError, LogMovedError } from '../../src/errors.ts';
 import type { LogEntry } from '../../src/session/event.ts';
 import type { Append, EventQuery, Lease, LogHead, SessionLog, SessionRef } from '../../src/session/log.ts';
-import { emptyState, fold } from '../../src/session/state.ts';
+import { emptyState } from '../../src/session/session-state.ts';
+import { fold } from '../../src/session/state.ts';
 
 /** The log of one session as its contract says, in memory, for what is tried many thousand times. */
 export interface MemoryLog extends SessionLog {

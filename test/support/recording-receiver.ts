@@ -1,6 +1,6 @@
+import type { Connector } from '../../src/chat/connector.ts';
 import type {
   ApprovalDetails,
-  Connector,
   InboundCommand,
   InboundDecision,
   InboundFeedback,
@@ -8,11 +8,11 @@ import type {
   InboundStop,
   Kept,
   Overview,
-  Person,
   Receipt,
   Receiver,
   WaitingApprovals,
-} from '../../src/chat/connector.ts';
+} from '../../src/chat/inbound.ts';
+import type { Person } from '../../src/chat/place.ts';
 import { deferred } from './deferred.ts';
 
 /** A receiver that keeps what it was given, with names in it, and answers as the test says. */

@@ -1,18 +1,15 @@
+import type { Connector, PostRef } from '../../src/chat/connector.ts';
 import type {
-  ApprovalCard,
   ApprovalDetails,
-  Connector,
-  ConversationKey,
   InboundDecision,
   InboundMessage,
   InboundStop,
   Kept,
-  Outgoing,
-  PostRef,
   Receipt,
   Receiver,
-  ToolActivity,
-} from '../../src/chat/connector.ts';
+} from '../../src/chat/inbound.ts';
+import type { ApprovalCard, Outgoing, ToolActivity } from '../../src/chat/outgoing.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 
 /**
  * Stands in for the rest of the house behind a connector: it hears what people say and posts what an agent would, step

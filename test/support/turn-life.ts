@@ -1,6 +1,6 @@
 import type { BetaContentBlock, BetaMessage } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import fc from 'fast-check';
-import { createInputBell } from '../../src/harness/input-bell.ts';
+import { createInterruptBell } from '../../src/harness/interrupt-bell.ts';
 import type { AskModel, ModelOutcome } from '../../src/harness/model.ts';
 import { createStateCache } from '../../src/harness/state-cache.ts';
 import { takeTurn } from '../../src/harness/turn.ts';
@@ -10,7 +10,8 @@ import type { CheckpointStore } from '../../src/session/checkpoint-store.ts';
 import { type Actor, isInput, type NewEntry } from '../../src/session/event.ts';
 import { derivedId, newId } from '../../src/session/id.ts';
 import type { SessionRef } from '../../src/session/log.ts';
-import { emptyState, fold } from '../../src/session/state.ts';
+import { emptyState } from '../../src/session/session-state.ts';
+import { fold } from '../../src/session/state.ts';
 import { testAgent, testTools } from './harness.ts';
 import { createMemoryHints } from './memory-hints.ts';
 import { createMemoryLog, type MemoryLog } from './memory-log.ts';
@@ -116,7 +117,7 @@ export interface LivedLife {
 
 /** Live it with the real turn; at the end nothing is owed. @throws Error for a request that the API would refuse */
 export async function live(wakes: readonly Wake[]): Promise<LivedLife> {
-  const bell = createInputBell();
+  const bell = createInterruptBell();
   const log = createMemoryLog(REF, (entries) => {
     if (entries.some(({ event }) => isInput(event))) bell.ring(REF.session_id);
   });

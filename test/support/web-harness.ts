@@ -1,4 +1,6 @@
-import type { Connector, ConversationKey, Receiver } from '../../src/chat/connector.ts';
+import type { Connector } from '../../src/chat/connector.ts';
+import type { Receiver } from '../../src/chat/inbound.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
 import type { ConnectorHarness, HarnessPerson } from '../contract/connector-harness.ts';
 import { renderMessage } from './rendered.ts';
 import { testDatabase } from './services.ts';

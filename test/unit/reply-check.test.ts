@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { replyEvents } from '../../src/harness/reply.ts';
 import { problemOf } from '../../src/harness/reply-check.ts';
 import { refuseTooLarge } from '../../src/session/log-update.ts';
-import { emptyState } from '../../src/session/state.ts';
+import { emptyState } from '../../src/session/session-state.ts';
 import { testAgent } from '../support/harness.ts';
 
 const MEBIBYTE = 1_048_576;

@@ -1,7 +1,7 @@
 import type { BetaContentBlock } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import { describe, expect, it } from 'vitest';
 import { replyEvents } from '../../src/harness/reply.ts';
-import { emptyState } from '../../src/session/state.ts';
+import { emptyState } from '../../src/session/session-state.ts';
 import { findUnstorable } from '../../src/session/storable.ts';
 import { testAgent } from '../support/harness.ts';
 

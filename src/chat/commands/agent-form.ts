@@ -2,7 +2,7 @@ import type { AgentConfig } from '../../resources/agent-config.ts';
 import { agentSettingsOf } from '../../resources/agent-settings.ts';
 import { approvalPolicyOf, ownersOf } from '../../resources/approval-policy.ts';
 import type { EnvironmentDocument } from '../../resources/environments.ts';
-import type { FormField } from '../connector.ts';
+import type { FormField } from '../inbound.ts';
 import { TOOL_SETTINGS, TOOLS, toolSetting, withToolSettings } from './tool-settings.ts';
 
 /** The models that a form offers; the API takes others. */

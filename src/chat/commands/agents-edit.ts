@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AgentDocument } from '../../resources/agents.ts';
-import type { Form } from '../connector.ts';
+import type { Form } from '../inbound.ts';
 import { channelsOf, setChannels } from './agent-channels.ts';
 import { agentFields, formAsText } from './agent-form.ts';
 import { answer, type Command, type CommandDeps, type CommandReply, type CommandRequest, plain } from './command.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { ConflictError, NotFoundError } from '../../errors.ts';
 import type { AgentDocument } from '../../resources/agents.ts';
 import { derivedId } from '../../session/id.ts';
-import type { Form } from '../connector.ts';
+import type { Form } from '../inbound.ts';
 import { may } from '../roles.ts';
 import { setChannels } from './agent-channels.ts';
 import { agentFields, FRESH, formAsText } from './agent-form.ts';

@@ -1,5 +1,5 @@
 import { ownersOf } from '../../resources/approval-policy.ts';
-import type { Form, FormField } from '../connector.ts';
+import type { Form, FormField } from '../inbound.ts';
 import { formAsText } from './agent-form.ts';
 import { answer, type Command, plain } from './command.ts';
 import { fieldProblems } from './field-problems.ts';

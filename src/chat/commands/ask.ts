@@ -1,5 +1,7 @@
 import { derivedId } from '../../session/id.ts';
-import { type Connector, type ConversationKey, type Form, type FormField, PostRefusedError } from '../connector.ts';
+import { type Connector, PostRefusedError } from '../connector.ts';
+import type { Form, FormField } from '../inbound.ts';
+import type { ConversationKey } from '../place.ts';
 import { receiveMessage } from '../receive-message.ts';
 import { FORM_TEXT } from './agent-form.ts';
 import {

@@ -4,8 +4,10 @@ import type { Defaults } from '../../resources/defaults.ts';
 import type { Environments } from '../../resources/environments.ts';
 import type { Sessions } from '../../resources/sessions.ts';
 import type { ChannelSettingsStore } from '../channel-settings.ts';
-import type { Connector, ConversationKey, Form, InboundCommand, Person } from '../connector.ts';
+import type { Connector } from '../connector.ts';
+import type { Form, InboundCommand } from '../inbound.ts';
 import type { KeptInbound } from '../inbound-store.ts';
+import type { ConversationKey, Person } from '../place.ts';
 import type { ReceiveMessageDeps } from '../receive-message.ts';
 import type { Role, Roles } from '../roles.ts';
 

@@ -1,4 +1,4 @@
-import type { InboundCommand, Receipt } from '../connector.ts';
+import type { InboundCommand, Receipt } from '../inbound.ts';
 import type { KeptInbound } from '../inbound-store.ts';
 import { actorIdOf } from '../roles.ts';
 import { AGENT_FIELDS } from './agent-form.ts';

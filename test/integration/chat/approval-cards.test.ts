@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ApprovalCard } from '../../../src/chat/connector.ts';
 import type { Deliverer } from '../../../src/chat/deliver.ts';
+import type { ApprovalCard } from '../../../src/chat/outgoing.ts';
 import type { ApprovalPolicy } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
 import type { SessionRef } from '../../../src/session/log.ts';

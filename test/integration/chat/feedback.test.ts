@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { InboundFeedback } from '../../../src/chat/connector.ts';
 import type { Deliverer } from '../../../src/chat/deliver.ts';
+import type { InboundFeedback } from '../../../src/chat/inbound.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
 import { ends, replied, says, uses } from '../../support/chat-events.ts';
 import { type ChatStage, chatStage, place } from '../../support/chat-stage.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ConversationKey } from '../../../src/chat/connector.ts';
+import type { ConversationKey } from '../../../src/chat/place.ts';
 import type { Actor, ApprovalPolicy } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
 import { asks } from '../../support/chat-events.ts';

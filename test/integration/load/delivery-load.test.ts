@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Connector, ConversationKey } from '../../../src/chat/connector.ts';
+import type { Connector } from '../../../src/chat/connector.ts';
 import type { Deliverer } from '../../../src/chat/deliver.ts';
+import type { ConversationKey } from '../../../src/chat/place.ts';
 import type { SessionDocument } from '../../../src/resources/session-document.ts';
 import { newId } from '../../../src/session/id.ts';
 import type { SessionRef } from '../../../src/session/log.ts';

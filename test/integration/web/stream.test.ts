@@ -1,6 +1,8 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type ConversationKey, type Outgoing, PostRefusedError } from '../../../src/chat/connector.ts';
+import { PostRefusedError } from '../../../src/chat/connector.ts';
+import type { Outgoing } from '../../../src/chat/outgoing.ts';
+import type { ConversationKey } from '../../../src/chat/place.ts';
 import { silentLogger } from '../../../src/logger.ts';
 import { createRedisHints } from '../../../src/session/redis-hints.ts';
 import { eventually } from '../../support/eventually.ts';

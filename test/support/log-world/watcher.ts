@@ -5,7 +5,8 @@ import type { SessionRef } from '../../../src/session/log.ts';
 import type { EventDocument, LogFields, LoggedDocument } from '../../../src/session/log-document.ts';
 import { emptyLog, entriesOf, toEntry } from '../../../src/session/log-document.ts';
 import { nextStep } from '../../../src/session/next-step.ts';
-import { emptyState, fold, type SessionState } from '../../../src/session/state.ts';
+import { emptyState, type SessionState } from '../../../src/session/session-state.ts';
+import { fold } from '../../../src/session/state.ts';
 
 /** Something that somebody tried to append. */
 export interface Batch {

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Actor, LogEntry, NewEntry, SessionEvent } from '../../../src/session/event.ts';
 import { nextStep } from '../../../src/session/next-step.ts';
-import { emptyState, fold, type SessionState } from '../../../src/session/state.ts';
+import { emptyState, type SessionState } from '../../../src/session/session-state.ts';
+import { fold } from '../../../src/session/state.ts';
 import {
   agentMessage,
   customCall,

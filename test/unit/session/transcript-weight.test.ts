@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { toMessages } from '../../../src/harness/prompt.ts';
 import type { LogEntry, NewEntry } from '../../../src/session/event.ts';
 import { numbered } from '../../../src/session/log-document.ts';
-import { emptyState, fold, type SessionState } from '../../../src/session/state.ts';
+import { emptyState, type SessionState } from '../../../src/session/session-state.ts';
+import { fold } from '../../../src/session/state.ts';
 import { customCall, processed, userMessage } from '../../support/entries.ts';
 
 const HEAVY = 8_000_000;

@@ -3,7 +3,8 @@ import { waitingBlocks, waitingText } from '../../../connectors/slack/approvals-
 import { denyModal } from '../../../connectors/slack/deny-modal.ts';
 import { detailsModal } from '../../../connectors/slack/details-modal.ts';
 import { render } from '../../../connectors/slack/render.ts';
-import type { ApprovalCard, WaitingApproval } from '../../../src/chat/connector.ts';
+import type { WaitingApproval } from '../../../src/chat/inbound.ts';
+import type { ApprovalCard } from '../../../src/chat/outgoing.ts';
 import { approvalOut } from '../../support/cards.ts';
 import { checkBlocks } from '../../support/slack/block-limits.ts';
 import type { SlackBlock } from '../../support/slack/workspace.ts';

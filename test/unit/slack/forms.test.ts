@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { fieldsOf, formModal, parseMemory } from '../../../connectors/slack/form-modal.ts';
 import { homeTrouble, homeView } from '../../../connectors/slack/home-view.ts';
 import { agentFields, FRESH } from '../../../src/chat/commands/agent-form.ts';
-import type { Form, FormField, Overview } from '../../../src/chat/connector.ts';
+import type { Form, FormField, Overview } from '../../../src/chat/inbound.ts';
 import type { AgentConfig } from '../../../src/resources/agent-config.ts';
 import type { EnvironmentDocument } from '../../../src/resources/environments.ts';
 import { createSlackClock } from '../../support/slack/clock.ts';

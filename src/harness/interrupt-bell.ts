@@ -1,23 +1,23 @@
 import { type Hints, workerChannel } from '../session/hints.ts';
 
-/** A turn's ear. Rings that came before `onInput` was called are told then. */
+/** A turn's ear. Rings that came before `onInterrupt` was called are told then. */
 export interface Listening extends Disposable {
-  onInput(look: () => void): void;
+  onInterrupt(look: () => void): void;
 }
 
 /**
- * Tells running turns of new input. One subscription serves all turns of a worker, because an append knows who the
- * session's brain is. A ring that is lost costs at most a third of the lease, whose renewal looks too; so a turn neither
+ * Tells running turns of an interrupt; any other input they take up before they ask Claude again. One subscription serves
+ * all turns of a worker, because an append knows who the session's brain is. A ring that is lost costs at most a third of the lease, whose renewal looks too; so a turn neither
  * waits nor fails for want of Redis.
  */
-export interface InputBell {
+export interface InterruptBell {
   listen(session_id: string): Listening;
   ring(session_id: string): void;
   /** Let the hints for this worker ring it. The result ends that. */
   hear(hints: Pick<Hints, 'subscribe'>, worker_id: string): Promise<() => Promise<void>>;
 }
 
-export function createInputBell(): InputBell {
+export function createInterruptBell(): InterruptBell {
   const ears = new Map<string, Set<() => void>>();
 
   function ring(session_id: string): void {
@@ -39,7 +39,7 @@ export function createInputBell(): InputBell {
       if (known !== undefined) known.add(ear);
       else ears.set(session_id, new Set([ear]));
       return {
-        onInput(called) {
+        onInterrupt(called) {
           look = called;
           if (rang) called();
         },

@@ -1,0 +1,178 @@
+import type { Answer, ApprovalCard } from './outgoing.ts';
+import type { ConversationKey, Person } from './place.ts';
+
+export interface InboundMessage {
+  /** The platform's id of this delivery; the same event redelivered has the same id. */
+  event_id: string;
+  /** The platform's id of the message; two events about one message (Slack: `app_mention` and `message`) share it. */
+  message_id: string;
+  conversation: ConversationKey;
+  sender: Person;
+  /** As the platform wrote it: `Connector.readable` makes markdown of it. */
+  text: string;
+  /** The bot was mentioned, or this is a direct message. Anything else is people talking to each other: it is left alone. */
+  addressed: boolean;
+  /** An agent the person picked by name or id; else the default agent. */
+  agent?: string;
+}
+
+export interface InboundDecision {
+  event_id: string;
+  conversation: ConversationKey;
+  person: Person;
+  approval_id: string;
+  decision: 'allow' | 'deny';
+  /** Why; Claude reads it on a denial. At most 2,000 characters. */
+  reason?: string;
+  /** Allow the same for the rest of the session. Only a card that offers it asks for it. */
+  for_session?: boolean;
+}
+
+export interface InboundStop {
+  event_id: string;
+  conversation: ConversationKey;
+  person: Person;
+}
+
+/** What somebody thinks of an answer. The latest of each person counts. */
+export interface InboundFeedback {
+  event_id: string;
+  conversation: ConversationKey;
+  person: Person;
+  answer: Answer;
+  rating: 'good' | 'bad';
+}
+
+/** What somebody asks for with a command (`/agents list`), or sends with the form that one was answered with. */
+export interface InboundCommand {
+  event_id: string;
+  /** Where they are; outside of any thread, the thread is the channel. */
+  conversation: ConversationKey;
+  person: Person;
+  /** Without its slash. `ask` is no typed one: a platform's way to ask an agent about a message, or about anything. */
+  name: 'agents' | 'sessions' | 'ask';
+  /** What stands behind the name; people as actor ids (`slack:U123`), channels by the platform's ids. */
+  text: string;
+  /** What the form was sent with: each field that was shown, lists with commas. */
+  fields?: Record<string, string>;
+  /** The message that it is about: its author's id and its text, as the platform has them. */
+  about?: { author: string; text: string };
+}
+
+/** A form for one person. A platform may draw it (a modal), and its submission comes back as `command text` with fields. */
+export interface Form {
+  command: InboundCommand['name'];
+  text: string;
+  /** At most 24 characters, as Slack's modals take. */
+  title: string;
+  /** The button that sends it. */
+  submit: string;
+  fields: FormField[];
+}
+
+export type FormField = {
+  name: string;
+  label: string;
+  hint?: string;
+  /** What stands in it at first; people and channels with commas between. */
+  value: string;
+  optional: boolean;
+} & (
+  | { kind: 'text'; max_length: number; multiline: boolean }
+  | { kind: 'choice'; options: { value: string; label: string }[] }
+  /** Actor ids. What the platform cannot show of them comes back as it was. */
+  | { kind: 'people' }
+  | { kind: 'channels' }
+  /** One channel or direct conversation in which the bot can speak. */
+  | { kind: 'place' }
+);
+
+/**
+ * What became of something inbound. `text` is a sentence for that person alone (an ephemeral message, a toast); null when
+ * nothing need be said.
+ */
+export interface Receipt {
+  effect: 'accepted' | 'duplicate' | 'ignored' | 'refused';
+  text: string | null;
+  /** A form to draw, for a command; `text` says how to do without it. */
+  form?: Form;
+  /** What is wrong with the fields of the form that was sent, by name: it stays open. */
+  errors?: Record<string, string>;
+}
+
+/** Something inbound that is durable, or has no effect: the platform may be acknowledged now. */
+export interface Kept {
+  /**
+   * Resolves when it was applied, and its connector tells the person. Rejects when that failed: it is tried again later,
+   * maybe by another gateway, which tells the person then.
+   */
+  readonly receipt: Promise<Receipt>;
+}
+
+/** Each resolves when the event is durable. It rejects when it is not: without an acknowledgement the platform delivers again. */
+export interface Receiver {
+  message(message: InboundMessage): Promise<Kept>;
+  decision(decision: InboundDecision): Promise<Kept>;
+  stop(stop: InboundStop): Promise<Kept>;
+  /** Look, without any effect: all of what will be done, for whoever may see it. @throws when it cannot be read */
+  details(from: { conversation: ConversationKey; person: Person; approval_id: string }): Promise<ApprovalDetails>;
+  /** Look, without any effect: what waits for this person, oldest first. @throws when it cannot be read */
+  waiting(from: { conversation: ConversationKey; person: Person }): Promise<WaitingApprovals>;
+  feedback(feedback: InboundFeedback): Promise<Kept>;
+  command(command: InboundCommand): Promise<Kept>;
+  /** What one person has to do with here, for a platform that has a page for that. Changes nothing. */
+  overview(place: Pick<ConversationKey, 'connector' | 'tenant'>, person: Person): Promise<Overview>;
+}
+
+/** What concerns one person: at most ten of each kind. Links are null where there is none. */
+export interface Overview {
+  /** Those they own. */
+  agents: { agent_id: string; name: string; description: string | null; paused: boolean }[];
+  /** Theirs, running or waiting for somebody. */
+  sessions: { session_id: string; title: string; agent_name: string; state: string; link: string | null }[];
+  /** Questions that they may decide. */
+  approvals: OverviewApproval[];
+  /** This month's sessions, in cents; `all` only for those who may see it. */
+  month: { mine: Spent; all: Spent | null };
+  may_create: boolean;
+}
+
+export interface OverviewApproval {
+  approval_id: string;
+  tool_name: string;
+  summary: string;
+  /** Where it was asked; null: in no chat. */
+  conversation: ConversationKey | null;
+  link: string | null;
+}
+
+interface Spent {
+  cents: number;
+  sessions: number;
+}
+
+/** A call whole, or why this person may not see it. */
+export type ApprovalDetails =
+  | { refused: string }
+  | {
+      summary: string;
+      why: string | null;
+      /** Every argument as it is, of any length. */
+      detail: string;
+    };
+
+export interface WaitingApprovals {
+  /** At most ten. */
+  approvals: WaitingApproval[];
+  /** How many wait besides. */
+  more: number;
+}
+
+export interface WaitingApproval {
+  card: ApprovalCard;
+  agent_name: string;
+  /** Where it was asked: a decision counts as made there. Null: in no chat. */
+  conversation: ConversationKey | null;
+  /** ISO. */
+  asked_at: string;
+}

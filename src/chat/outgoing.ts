@@ -1,0 +1,121 @@
+import type { Mention, Person } from './place.ts';
+
+/** An answer of a session: its event. */
+export interface Answer {
+  session_id: string;
+  event_id: string;
+}
+
+/** What leaves. Everything carries the id of its delivery, which the platform must keep with the message. */
+export type Outgoing =
+  | {
+      kind: 'text';
+      delivery_id: string;
+      /** Within `limits.text` characters of markdown. */
+      markdown: string;
+      /** More of this same message is coming: stream it where the platform can. The last edit has `live: false`. */
+      live: boolean;
+      /** It is the answer of a run, or the end of it: ask what people think of it, where the platform can. */
+      answer?: Answer;
+      agent_name: string;
+    }
+  | { kind: 'notice'; delivery_id: string; level: 'info' | 'error'; markdown: string; agent_name: string }
+  | { kind: 'approval'; delivery_id: string; card: ApprovalCard; agent_name: string }
+  | { kind: 'activity'; delivery_id: string; activity: ToolActivity; agent_name: string }
+  | {
+      kind: 'file';
+      delivery_id: string;
+      /** `answer.md`. */
+      name: string;
+      /** Text, to be encoded as UTF-8. */
+      content: string;
+      /** What it is, in a sentence. */
+      markdown: string;
+      agent_name: string;
+    }
+  | {
+      kind: 'plan';
+      delivery_id: string;
+      /** At most `limits.plan_size`. */
+      calls: PlannedCall[];
+      /** More of this is coming soon: stream it where the platform can. */
+      live: boolean;
+      /** Their run is over. */
+      over: boolean;
+      agent_name: string;
+    };
+
+/** The true state of an approval, enough to draw its card without asking anybody. */
+export interface ApprovalCard {
+  approval_id: string;
+  tool_name: string;
+  /** What will be done, in words. */
+  summary: string;
+  /** The exact command or arguments, at most 3,000 characters; empty when they are private. */
+  detail: string;
+  /** They are not for the conversation: whoever may decide asks for them (`Receiver.details`). */
+  private_detail?: true;
+  /** What the agent said before it asked, shortened. */
+  why?: string;
+  requested_by: Person | null;
+  /** Names or a sentence: who may decide. */
+  approvers: string;
+  /** Those of them whom this platform can name to their faces; absent: nobody in particular. */
+  mentions?: Mention[];
+  /** How many people have to approve; absent: one. */
+  quorum?: number;
+  /** Whoever approves may do so for the rest of the session: for all calls of this tool, or for these very arguments. */
+  for_session?: 'tool' | 'arguments';
+  /** Who is asked besides when nobody decides, in order, and when (ISO); absent: nobody. */
+  escalations?: { to: string; at: string }[];
+  /** The card of the conversation that it is about, for one that stands elsewhere. Null: it has no address. */
+  about?: { link: string | null };
+  /** ISO time when it denies itself, or null. */
+  expires_at: string | null;
+  state:
+    | {
+        status: 'pending';
+        reminded: number;
+        /** Who has approved so far, where several have to. */
+        approved_by?: Person[];
+        /** How many of the escalations have taken place. */
+        escalated?: number;
+      }
+    | {
+        status: 'allowed' | 'denied';
+        by: Person;
+        at: string;
+        reason: string | null;
+        via: string;
+        /** All who approved, where several had to; `by` is the last. */
+        approved_by?: Person[];
+        /** It holds for the rest of the session. */
+        for_session?: 'tool' | 'arguments';
+      }
+    | { status: 'expired' | 'withdrawn'; at: string };
+}
+
+export interface ToolActivity {
+  tool_use_id: string;
+  tool_name: string;
+  /** A human title: `Run a command`. */
+  title: string;
+  /** The command or arguments, shortened. */
+  detail: string;
+  /** `output` while running is the latest part only; at the end at most 4,000 characters with a note of what is cut. */
+  status: 'running' | 'done' | 'failed' | 'denied' | 'waiting';
+  output: string;
+}
+
+/** A call as one line of a plan. */
+export interface PlannedCall {
+  /** The event that called. */
+  id: string;
+  /** A human title: `Run a command`. */
+  title: string;
+  /** One line of at most 300 characters, or nothing: the command or arguments. */
+  detail: string;
+  status: ToolActivity['status'];
+  /** One line of at most 300 characters: why it failed or was denied. */
+  output: string;
+}
