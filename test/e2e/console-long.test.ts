@@ -54,6 +54,21 @@ async function countBytes({ page }: ConsolePage): Promise<() => number[]> {
 
 const sum = (numbers: number[]) => numbers.reduce((all, one) => all + one, 0);
 
+/** Earlier messages come when they are asked for, so many pixels below the top, and what was being read moves nowhere. */
+async function stays(ana: ConsolePage, read: string, earlier: string, scrollTop: number): Promise<void> {
+  const region = ana.page.getByRole('region', { name: 'Messages' });
+  // The top is not the bottom: once the button offers the way back, nothing follows the newest any more.
+  await region.evaluate((element) => element.scrollTo({ top: 0 }));
+  await ana.page.getByRole('button', { name: 'Latest' }).waitFor();
+  await region.evaluate((element, top) => element.scrollTo({ top }), scrollTop);
+  const place = async () => Math.round((await ana.message(read).boundingBox())?.y ?? Number.NaN);
+  const before = await place();
+  // A click of the mouse would scroll to the button first.
+  await ana.page.getByRole('button', { name: 'Show earlier messages' }).dispatchEvent('click');
+  await ana.message(earlier).waitFor();
+  expect(await place()).toBe(before);
+}
+
 describe('a conversation of 10,000 messages on the page', () => {
   it('opens with the last of them, and the older ones come when they are asked for', SLOW, async () => {
     const ana = await stage.enter('Ana');
@@ -67,17 +82,10 @@ describe('a conversation of 10,000 messages on the page', () => {
     await stage.crew.say(await stage.keyOf(ana), 'And that is all.');
     await ana.message('And that is all.').waitFor();
 
-    const oldest = ana.message('message 9900.');
-    await oldest.scrollIntoViewIfNeeded();
-    await ana.page.getByRole('button', { name: 'Show earlier messages' }).click();
-    await ana.message('message 9800.').waitFor();
+    await stays(ana, 'message 9901.', 'message 9800.', 0);
     expect(await ana.messages.count()).toBe(201);
-    // What was being read stays where it is.
-    await eventually(async () => {
-      const box = await oldest.boundingBox();
-      const height = ana.page.viewportSize()?.height ?? 0;
-      expect(box !== null && box.y >= 0 && box.y < height).toBe(true);
-    });
+    // Not at the very top the browser keeps the place too, once would be twice.
+    await stays(ana, 'message 9801.', 'message 9700.', 40);
     expect(sum(bytes())).toBeLessThan(250_000);
   });
 

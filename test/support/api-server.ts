@@ -37,6 +37,8 @@ export interface ApiServer extends AsyncDisposable {
   readonly ended: string[];
   clientWith(key: string): Anthropic;
   publish(ref: SessionRef, hint: SessionHint): Promise<unknown>;
+  /** How many requests have been let in and wait for the rest of their bodies. */
+  bodiesBeingRead(): number;
   ref(session_id: string): SessionRef;
 }
 
@@ -83,6 +85,12 @@ export async function startApiServer(db: Db, options: ApiServerOptions = {}): Pr
   const feeds = createSessionFeeds({ log, hints, logger: silentLogger }, options.poll_ms);
 
   const app = express();
+  const underWay = new Set<express.Request>();
+  app.use((req, res, next) => {
+    underWay.add(req);
+    res.once('close', () => underWay.delete(req));
+    next();
+  });
   app.use(
     '/v1',
     createApi({
@@ -117,6 +125,7 @@ export async function startApiServer(db: Db, options: ApiServerOptions = {}): Pr
     woken,
     ended,
     publish,
+    bodiesBeingRead: () => [...underWay].filter((req) => req.readableFlowing === true && !req.readableEnded).length,
     ref: (session_id) => ({ workspace_id: DEFAULT_WORKSPACE, session_id }),
     async [Symbol.asyncDispose]() {
       await feeds[Symbol.asyncDispose]();

@@ -20,13 +20,7 @@ interface Props {
 /** Everything said in a conversation, following the newest while the reader is at the bottom. */
 export function ThreadView({ thread, person, working, decide, details }: Props) {
   const { conversation, messages, pending, earlier } = thread.state;
-  const { scroller, content, isAtBottom, toBottom, keepPlace } = useBottom();
-
-  async function showEarlier() {
-    const restore = keepPlace();
-    await thread.loadEarlier();
-    restore();
-  }
+  const { scroller, content, isAtBottom, toBottom } = useBottom(messages[0]?.id);
 
   return (
     <div className="thread-frame">
@@ -34,7 +28,7 @@ export function ThreadView({ thread, person, working, decide, details }: Props) 
         <div className="thread-content" ref={content}>
           <h2 className="sr-only">Messages</h2>
           {earlier && (
-            <button type="button" className="earlier" onClick={() => void showEarlier()}>
+            <button type="button" className="earlier" onClick={() => void thread.loadEarlier()}>
               Show earlier messages
             </button>
           )}

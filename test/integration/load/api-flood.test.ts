@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage, request } from 'node:http';
-import Anthropic, { APIError } from '@anthropic-ai/sdk';
+import Anthropic from '@anthropic-ai/sdk';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ensureDefaults } from '../../../src/resources/defaults.ts';
-import { type ApiServer, startApiServer } from '../../support/api-server.ts';
+import { type ApiServer, refusal, startApiServer } from '../../support/api-server.ts';
 import { agentMessage, idle } from '../../support/entries.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
@@ -48,31 +48,18 @@ async function beginRequest(bytes: number) {
 
 type Begun = Awaited<ReturnType<typeof beginRequest>>;
 
-/** So often the next request may be quicker than those before it. */
-const OVERTAKING = 20;
-
-/** Requests that are let in and do not end, and how the next one is refused. One that overtook them is no such one. */
-async function fill(sizes: number[], next: () => PromiseLike<unknown>): Promise<{ open: Begun[]; error: APIError }> {
-  return eventually(async () => {
-    const open = await Promise.all(sizes.map(beginRequest));
-    // The next one may overtake them on the way in: it is sent until they stand there.
-    for (let sent = 0; sent < OVERTAKING; sent++) {
-      try {
-        await next();
-      } catch (error) {
-        if (error instanceof APIError) return { open, error };
-        throw error;
-      }
-    }
-    await Promise.all(open.map((one) => one.end()));
-    throw new Error('It was let in');
-  });
+/** Requests that have been let in and do not end. */
+async function fill(sizes: number[]): Promise<Begun[]> {
+  const open = await Promise.all(sizes.map(beginRequest));
+  await eventually(() => expect(server.bodiesBeingRead()).toBe(sizes.length));
+  return open;
 }
 
 describe('more requests than a gateway takes on', () => {
   it('are told to come again, in the API’s own words, and succeed when there is room', async () => {
     await serve({ limits: { requests_of_workspace: 2 } });
-    const { open, error } = await fill([200, 200], () => server.client.beta.sessions.list());
+    const open = await fill([200, 200]);
+    const error = await refusal(server.client.beta.sessions.list());
     expect(error.status).toBe(429);
     expect(error.type).toBe('rate_limit_error');
     expect(error.headers?.get('retry-after')).toBe('1');
@@ -86,7 +73,8 @@ describe('more requests than a gateway takes on', () => {
   it('of one workspace leave room for another', async () => {
     await serve({ limits: { requests_of_workspace: 1 } });
     const { key } = await server.keys.create('wrkspc_other', 'other');
-    const { open } = await fill([200], () => server.client.beta.sessions.list());
+    const open = await fill([200]);
+    expect((await refusal(server.client.beta.sessions.list())).status).toBe(429);
     expect((await server.clientWith(key).beta.sessions.list()).data).toEqual([]);
     expect(await Promise.all(open.map((one) => one.end()))).toEqual([200]);
   });
@@ -94,13 +82,8 @@ describe('more requests than a gateway takes on', () => {
   it('are counted by what they weigh', async () => {
     await serve({ limits: { body_bytes: 3 * MEBIBYTE } });
     const large = { ...base, title: 'y', metadata: { padding: 'x'.repeat(2 * MEBIBYTE) } };
-    const { open, error } = await fill([2 * MEBIBYTE], async () => {
-      const request = server.client.beta.sessions.create(large);
-      // One that came first is refused for something else.
-      await request.catch((failure: unknown) => {
-        if (failure instanceof APIError && failure.status === 429) throw failure;
-      });
-    });
+    const open = await fill([2 * MEBIBYTE]);
+    const error = await refusal(server.client.beta.sessions.create(large));
     expect(error.type).toBe('rate_limit_error');
     expect((await server.client.beta.sessions.list()).data).toBeInstanceOf(Array);
     expect(await Promise.all(open.map((one) => one.end()))).toEqual([200]);
