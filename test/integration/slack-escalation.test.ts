@@ -42,7 +42,8 @@ afterEach(async () => {
 /** Ana asks for something in `ops`, and the turn asks whether it may. Returns her thread. */
 async function asked(): Promise<MessagePlace> {
   const thread = slack.user('Ana').mention('ops', 'clean up');
-  await eventually(async () => expect(await stage.refs()).toHaveLength(1));
+  // The session is there before what she said is in its log.
+  await eventually(async () => expect(await stage.entries('user.message')).toHaveLength(1));
   const [ref] = await stage.refs();
   if (ref === undefined) throw new Error('There is no session');
   const tool_use_id = newId('sevt');

@@ -5,11 +5,12 @@ import { chatMethods } from './chat-methods.ts';
 import { conversationMethods } from './conversation-methods.ts';
 import type { FaultPlan } from './faults.ts';
 import type { Method, MethodScene } from './method.ts';
+import { missingScope } from './method-scopes.ts';
 import { otherMethods } from './other-methods.ts';
 import { streamMethods } from './stream-methods.ts';
 import { uploadMethods } from './upload-methods.ts';
 
-const METHODS: Record<string, Method> = {
+export const METHODS: Readonly<Record<string, Method>> = {
   ...chatMethods,
   ...streamMethods,
   ...conversationMethods,
@@ -55,6 +56,14 @@ function checkToken(scene: MethodScene, method: string, token: string | undefine
   if ((method === 'apps.connections.open') !== (token === app)) throw new SlackApiError('not_allowed_token_type');
 }
 
+/** @throws SlackApiError `missing_scope`: what the manifest does not ask for, the app may not do. */
+function checkScope({ workspace }: MethodScene, method: string, args: Arguments): void {
+  const channel = workspace.channels.get(optional(args, 'channel') ?? '');
+  const needed = missingScope(method, workspace.scopes, channel?.kind);
+  if (needed === undefined) return;
+  throw new SlackApiError('missing_scope', { needed, provided: [...workspace.scopes].join(',') });
+}
+
 function answer(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers });
   response.end(JSON.stringify(body));
@@ -67,6 +76,7 @@ export function createWebApi(scene: MethodScene, faults: FaultPlan): WebApi {
     checkToken(scene, method, token);
     const run = METHODS[method];
     if (run === undefined) throw new SlackApiError('unknown_method', { req_method: method });
+    checkScope(scene, method, args);
     return run(scene, args);
   }
 

@@ -1,4 +1,5 @@
 import type { SlackClock } from './clock.ts';
+import { BOT_SCOPES } from './manifest.ts';
 
 /** What this Slack remembers. Field names are Slack's own where a response shows them. */
 export interface SlackUser {
@@ -85,6 +86,8 @@ export interface SlackWorkspace {
   bot_id: string;
   app_id: string;
   tokens: SlackTokens;
+  /** What the bot's token may do: what manifest.yml asks for. */
+  scopes: Set<string>;
   users: Map<string, SlackUser>;
   channels: Map<string, SlackChannel>;
   /** Everything ever posted and not deleted, in order of ts, ephemeral messages included. */
@@ -122,6 +125,7 @@ export function createWorkspace(clock: SlackClock): SlackWorkspace {
       app: 'xapp-1-A0DECKHAND-3333333333-testtokenoftheapp',
       signing_secret: '0123456789abcdef0123456789abcdef',
     },
+    scopes: new Set(BOT_SCOPES),
     users: new Map([[bot.id, bot]]),
     channels: new Map(),
     messages: [],
