@@ -39,6 +39,8 @@ export interface Config {
   };
   /** Turns one worker runs at once. */
   concurrency: number;
+  /** Largest file that is kept, in bytes. */
+  max_file_bytes: number;
 }
 
 export interface SlackConfig {
@@ -55,6 +57,8 @@ export class ConfigError extends DeckhandError {
     super('config', message);
   }
 }
+
+const MB = 1024 * 1024;
 
 const count = (fallback: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
@@ -81,6 +85,8 @@ const environment = z.object({
   DECKHAND_STOP_GRACE_MS: count(15_000, 100, 600_000),
   DECKHAND_SANDBOX_IDLE_MS: count(600_000, 1000, 86_400_000),
   DECKHAND_CONCURRENCY: count(64, 1, 10_000),
+  // Slack's own limit of 1 GB (slack.com/help/articles/201330736).
+  DECKHAND_MAX_FILE_MB: count(1024, 1, 10_240),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   MONGODB_URI: mongodbUri.optional(),
   MONGODB_DATABASE: z
@@ -130,6 +136,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
       sandbox_idle_ms: value.DECKHAND_SANDBOX_IDLE_MS,
     },
     concurrency: value.DECKHAND_CONCURRENCY,
+    max_file_bytes: value.DECKHAND_MAX_FILE_MB * MB,
   };
 }
 

@@ -26,6 +26,7 @@ import { type Defaults, ensureDefaults } from './resources/defaults.ts';
 import { createEndedSessions, type EndedSessions } from './resources/ended-sessions.ts';
 import { workspaceLimitsOf } from './resources/environment-config.ts';
 import { createEnvironments, type Environments } from './resources/environments.ts';
+import { createFiles, type Files } from './resources/files.ts';
 import type { SessionDocument } from './resources/session-document.ts';
 import { createSessions, type Sessions } from './resources/sessions.ts';
 import { createCheckpointStore, forgetCheckpoint } from './session/checkpoint-store.ts';
@@ -60,6 +61,7 @@ export interface Context extends AsyncDisposable {
   environments: Environments;
   sessions: Sessions;
   ended: EndedSessions;
+  files: Files;
   keys: ApiKeys;
   approvals: Approvals;
   defaults: Defaults;
@@ -130,6 +132,7 @@ export async function createContext(
     const sandboxes = join(config.data_dir, 'sandboxes');
     const workspaces = worker ? createBubblewrapProvider({ data_dir: sandboxes, logger, worker_id }) : noWorkspaces;
     const ended = createEndedSessions(db);
+    const files = createFiles(db, { max_bytes: config.max_file_bytes });
     /** Here, and by whichever worker has it: at once when it hears of it, else when it looks. */
     const endSandbox = async (session_id: string): Promise<void> => {
       await workspaces.destroy(session_id);
@@ -153,6 +156,7 @@ export async function createContext(
         await endSandbox(ref.session_id);
         await approvals.forget(ref);
         await forgetDeliveries(db, ref.session_id);
+        await files.forget(ref);
         await forgetCheckpoint(db, ref.session_id);
         await hints
           .publish(sessionChannel(ref.session_id), JSON.stringify({ type: 'deleted' }))
@@ -197,6 +201,7 @@ export async function createContext(
       environments,
       sessions,
       ended,
+      files,
       keys,
       approvals,
       defaults,

@@ -62,6 +62,13 @@ export class SessionClosedError extends DeckhandError {
   }
 }
 
+/** A file has more bytes than the house keeps of one. */
+export class FileTooLargeError extends DeckhandError {
+  constructor(maxBytes: number) {
+    super('file_too_large', `A file may have ${Math.floor(maxBytes / 1024 / 1024).toLocaleString('en')} MB at most.`);
+  }
+}
+
 /** What went wrong, as one sentence for a log or a person; never a stack. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

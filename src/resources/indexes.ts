@@ -1,4 +1,5 @@
 import type { Db, IndexDescription } from 'mongodb';
+import { createFileIndexes } from './files.ts';
 
 /** Lists without what is archived: those are asked for most, and what is archived only grows. */
 const OPEN = { partialFilterExpression: { archived_at: null } };
@@ -9,6 +10,7 @@ export async function createResourceIndexes(db: Db): Promise<void> {
   const newestOfAgent = { workspace_id: 1, 'agent.id': 1, created_at: -1, _id: -1 } as const;
   const lists: IndexDescription[] = [{ key: newest }, { key: newest, name: 'open', ...OPEN }];
   await Promise.all([
+    createFileIndexes(db),
     db.collection('agents').createIndexes(lists),
     db
       .collection('agent_versions')

@@ -1,7 +1,19 @@
 import { randomFillSync } from 'node:crypto';
 
 /** Prefix of every kind of id; the field's own where Managed Agents has one. */
-export type IdPrefix = 'agent' | 'env' | 'sesn' | 'sevt' | 'conv' | 'appr' | 'dlv' | 'wrkspc' | 'outc' | 'key' | 'wkr';
+export type IdPrefix =
+  | 'agent'
+  | 'env'
+  | 'sesn'
+  | 'sevt'
+  | 'conv'
+  | 'appr'
+  | 'dlv'
+  | 'wrkspc'
+  | 'outc'
+  | 'key'
+  | 'wkr'
+  | 'file';
 
 // Crockford's base 32: no i, l, o or u, so an id can be read aloud.
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

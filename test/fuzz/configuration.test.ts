@@ -24,6 +24,7 @@ const VALID = {
   DECKHAND_DRAIN_MS: '1000',
   DECKHAND_SANDBOX_IDLE_MS: '1000',
   DECKHAND_CONCURRENCY: '4',
+  DECKHAND_MAX_FILE_MB: '10',
   LOG_LEVEL: 'info',
   MONGODB_URI: `mongodb://user:${SECRETS.mongodb_password}@127.0.0.1:1/`,
   MONGODB_DATABASE: 'deckhand',

@@ -17,6 +17,7 @@ import { CHECKPOINT_EVENTS } from '../../src/harness/state-cache.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { createCosts } from '../../src/resources/costs.ts';
 import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
+import { createFiles } from '../../src/resources/files.ts';
 import { said } from '../support/chat-stage.ts';
 import { crowd } from '../support/crowd.ts';
 import { note } from '../support/entries.ts';
@@ -73,6 +74,7 @@ beforeAll(async () => {
     await chatOnThePage();
     await finishForTheDead(asked.session);
     await loseRaces();
+    await keepFiles(asked.session);
     await endThings(asked);
   } finally {
     await house[Symbol.asyncDispose]();
@@ -348,6 +350,23 @@ async function loseRaces(): Promise<void> {
   const post = { author: { kind: 'agent', name: 'x' }, body: { kind: 'text', markdown: 'x', live: false } } as const;
   for (const delivery_id of ['dlv_1', 'dlv_1']) await messages.add('conv_1', { ...post, delivery_id });
   await messages.findDelivery('conv_1', 'dlv_1');
+}
+
+async function keepFiles(session_id: string): Promise<void> {
+  const files = createFiles(house.context.db, { max_bytes: 100, sign_ms: 0 });
+  const file = { workspace_id: DEFAULT_WORKSPACE, session_id, filename: 'x', mime_type: 'text/plain', key: 'k' };
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('x');
+  }
+  for (let twice = 0; twice < 2; twice++) await files.keep({ ...file, purpose: 'upload' }, bytes());
+  const own = await files.keep({ ...file, session_id: null, purpose: 'output', key: 'l' }, bytes());
+  await files.list(DEFAULT_WORKSPACE, { session_id });
+  const { items } = await files.list(DEFAULT_WORKSPACE, { limit: 1 });
+  expect(await files.get(DEFAULT_WORKSPACE, items[0]?._id ?? '')).toEqual(own);
+  for await (const piece of files.read(own)) expect(piece).toHaveLength(1);
+  await files.remove(DEFAULT_WORKSPACE, own._id);
+  await files.keep({ ...file, session_id: null, purpose: 'output', key: 'l' }, bytes());
+  expect(await files.uploads({ workspace_id: DEFAULT_WORKSPACE, session_id })).toHaveLength(1);
 }
 
 async function endThings(made: { session: string; environment: string }): Promise<void> {

@@ -14,6 +14,8 @@ const NAMES = [
   'thread',
   'hash',
   'prefix',
+  'key',
+  'file_id',
 ];
 
 /** Most of what a house keeps is done with. */
