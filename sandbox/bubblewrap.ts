@@ -1,6 +1,7 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { closeSync, existsSync, lstatSync, openSync, readlinkSync } from 'node:fs';
 import type { Writable } from 'node:stream';
+import { OUTPUTS, UPLOADS } from '../src/tools/workspace.ts';
 import type { Cgroup } from './cgroup.ts';
 import { childrenOf, killProcess } from './process-table.ts';
 
@@ -20,6 +21,9 @@ export interface Host {
 export interface SessionPaths {
   files: string;
   tmp: string;
+  /** What people attached: the host writes it, the sandbox reads it. */
+  uploads: string;
+  outputs: string;
   /** passwd, group, hosts and the like: all that the sandbox sees of /etc, apart from the linker's and alternatives' links. */
   etc: string;
   uid: number;
@@ -125,7 +129,12 @@ function sandboxArgs(host: Host, spec: LaunchSpec, seccomp: boolean): string[] {
     ...Object.entries(ENVIRONMENT).flatMap(([name, value]) => ['--setenv', name, value]),
     ...systemArgs(),
     // bwrap makes missing parents for their owner only, which is root.
-    ...['/etc', '/var', '/run', '/run/shell'].flatMap((path) => ['--perms', '0755', '--dir', path]),
+    ...['/etc', '/var', '/run', '/run/shell', '/mnt', '/mnt/session'].flatMap((path) => [
+      '--perms',
+      '0755',
+      '--dir',
+      path,
+    ]),
     ...ETC_FILES.flatMap((name) => ['--ro-bind', `${paths.etc}/${name}`, `/etc/${name}`]),
     '--ro-bind-try',
     '/etc/ld.so.cache',
@@ -154,6 +163,12 @@ function sandboxArgs(host: Host, spec: LaunchSpec, seccomp: boolean): string[] {
     '--bind',
     paths.files,
     '/workspace',
+    '--ro-bind',
+    paths.uploads,
+    UPLOADS,
+    '--bind',
+    paths.outputs,
+    OUTPUTS,
     // bash names itself in its messages by the script it was given: its third descriptor, see shell.ts.
     '--symlink',
     '/proc/self/fd/3',

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { WorkspaceFileError, WorkspaceLostError } from '../src/tools/workspace.ts';
+import { OUTPUTS, WorkspaceFileError, WorkspaceLostError } from '../src/tools/workspace.ts';
 import { byNewest, parseGlob } from './glob-pattern.ts';
 import type { HelperEnd, HelperRun } from './helper.ts';
 
@@ -32,7 +32,7 @@ exec head -c "$2" -- "$r"
 /** Into a new file that then takes the old one's place: a reader, or a crash, meets the old content or the new one. */
 const WRITE = `${RESOLVE}
 umask 022
-case $r in /workspace/*|/tmp/*) ;; *) exit ${EXIT.notPermitted};; esac
+case $r in /workspace/*|/tmp/*|${OUTPUTS}/*) ;; *) exit ${EXIT.notPermitted};; esac
 [ -d "$r" ] && exit ${EXIT.directory}
 [ -e "$r" ] && { [ -f "$r" ] && [ -w "$r" ] || exit ${EXIT.notPermitted}; }
 d=\${r%/*}
@@ -61,8 +61,8 @@ echo | grep -qP '^$' 2>/dev/null || mode=-E
 exec grep $mode -rnHIs -D skip --exclude-dir=.git -e "$2" -- "$r"
 `;
 
-const USAGE =
-  'du -skx /workspace /tmp 2>/dev/null; echo files; find /workspace /tmp -xdev -printf . 2>/dev/null | wc -c';
+const OWN = `/workspace /tmp ${OUTPUTS}`;
+const USAGE = `du -skx ${OWN} 2>/dev/null; echo files; find ${OWN} -xdev -printf . 2>/dev/null | wc -c`;
 
 export async function readFile(run: RunHelper, path: string, maxBytes: number): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
@@ -200,7 +200,7 @@ function shortRow(line: string): string {
   return line.length <= LONGEST_ROW ? line : `${line.slice(0, LONGEST_ROW)}… (line cut)`;
 }
 
-function refuseFailure(end: HelperEnd, path: string): void {
+export function refuseFailure(end: HelperEnd, path: string): void {
   switch (end.code) {
     case 0:
       return;

@@ -15,8 +15,8 @@ export interface HelperRun {
   args: string[];
   stdin?: Uint8Array | string;
   signal: AbortSignal;
-  /** Takes output as it comes; returning false ends the program. */
-  onOutput: (chunk: Buffer) => boolean;
+  /** Takes output as it comes, the next when a promise has resolved; false, or a rejection, ends the program. */
+  onOutput: (chunk: Buffer) => boolean | Promise<boolean>;
 }
 
 export interface HelperEnd {
@@ -59,10 +59,24 @@ export async function runHelper(deps: HelperDeps, paths: SessionPaths, run: Help
     let cut = false;
     let stderr = '';
     const kill = (): void => killSandbox(child);
-    child.stdout?.on('data', (chunk: Buffer) => {
-      if (cut || run.onOutput(chunk)) return;
+    const goOn = (more: boolean): void => {
+      if (more || cut) return;
       cut = true;
       kill();
+    };
+    const { stdout } = child;
+    stdout?.on('data', (chunk: Buffer) => {
+      const more = cut ? true : run.onOutput(chunk);
+      if (typeof more === 'boolean') {
+        goOn(more);
+        return;
+      }
+      stdout.pause();
+      void more
+        .catch(() => false)
+        .then(goOn)
+        // Also when it was cut: the program's end is seen at the end of its output.
+        .finally(() => stdout.resume());
     });
     child.stderr?.on('data', (chunk: Buffer) => {
       if (stderr.length < STDERR_LIMIT) stderr += chunk.toString('utf8');

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { opendir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DeckhandError } from '../src/errors.ts';
 import type { WorkspaceLimits, WorkspaceProvider } from '../src/tools/workspace.ts';
@@ -12,7 +12,8 @@ import { resolveLimits } from './limits.ts';
 import { groupNames, orphanRuns, reapGroups, runPrefix } from './orphans.ts';
 import { PipeMaker } from './pipes.ts';
 import { seccompProgram } from './seccomp.ts';
-import { preparePaths, sessionFolder } from './session-paths.ts';
+import { outputsFolder, preparePaths, sessionFolder, uploadsFolder } from './session-paths.ts';
+import { createUploadPlacer } from './uploads.ts';
 import { BubblewrapWorkspace } from './workspace.ts';
 
 export interface BubblewrapOptions {
@@ -39,12 +40,16 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
   const pipes = new PipeMaker(runDir);
   const disks = new DiskWatch(workspaces);
   const nextName = groupNames();
+  const placeUploads = createUploadPlacer(runDir);
   const open = new Map<string, BubblewrapWorkspace>();
 
   return {
     name: 'bubblewrap',
     describe: () => describeHost(host, cgroups),
     async open(request) {
+      if (!open.has(request.session_id)) preparePaths(workspaces, request.session_id, host.asRoot);
+      const uploads = uploadsFolder(workspaces, request.session_id);
+      if (request.uploads !== undefined) await placeUploads(uploads, request.uploads);
       const running = open.get(request.session_id);
       if (running !== undefined) return running;
       const paths = preparePaths(workspaces, request.session_id, host.asRoot);
@@ -69,6 +74,15 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
       );
       open.set(request.session_id, workspace);
       return workspace;
+    },
+    async hasOutputs(sessionId) {
+      try {
+        // Leaving the loop closes it.
+        for await (const _first of await opendir(outputsFolder(workspaces, sessionId))) return true;
+        return false;
+      } catch {
+        return false;
+      }
     },
     async sessions() {
       const entries = await readdir(workspaces, { withFileTypes: true });

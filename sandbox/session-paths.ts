@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InvalidInputError } from '../src/errors.ts';
 import { ETC_FILES, HOST_NAME, NAMESPACE_UID, type SessionPaths } from './bubblewrap.ts';
@@ -16,14 +16,32 @@ export function sessionFolder(workspaces: string, sessionId: string): string {
   return join(workspaces, sessionId);
 }
 
+export function outputsFolder(workspaces: string, sessionId: string): string {
+  return join(sessionFolder(workspaces, sessionId), 'outputs');
+}
+
+export function uploadsFolder(workspaces: string, sessionId: string): string {
+  return join(sessionFolder(workspaces, sessionId), 'uploads');
+}
+
 /** The session's folders, made when they are not there. */
 export function preparePaths(workspaces: string, sessionId: string, asRoot: boolean): SessionPaths {
   const folder = sessionFolder(workspaces, sessionId);
   const digest = createHash('sha256').update(sessionId).digest();
   const uid = asRoot ? FIRST_UID + (digest.readUInt32BE(0) % UIDS) : NAMESPACE_UID;
-  const paths = { files: join(folder, 'files'), tmp: join(folder, 'tmp'), etc: join(folder, 'etc'), uid };
-  for (const path of [paths.files, paths.tmp, paths.etc]) mkdirSync(path, { recursive: true, mode: 0o700 });
-  if (asRoot) for (const path of [paths.files, paths.tmp]) chownSync(path, uid, uid);
+  const paths = {
+    files: join(folder, 'files'),
+    tmp: join(folder, 'tmp'),
+    etc: join(folder, 'etc'),
+    uploads: uploadsFolder(workspaces, sessionId),
+    outputs: outputsFolder(workspaces, sessionId),
+    uid,
+  };
+  const own = [paths.files, paths.tmp, paths.outputs];
+  for (const path of [...own, paths.etc, paths.uploads]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  // The session's user reads it, and has no right to it beyond that.
+  chmodSync(paths.uploads, 0o755);
+  if (asRoot) for (const path of own) chownSync(path, uid, uid);
   const content: Record<(typeof ETC_FILES)[number], string> = {
     passwd: `root:x:0:0:root:/root:/bin/false\nagent:x:${uid}:${uid}:agent:/workspace:/bin/bash\n`,
     group: `root:x:0:\nagent:x:${uid}:\n`,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   type ExecRequest,
   type ExecResult,
+  type OutputFile,
   type Workspace,
   WorkspaceFileError,
   type WorkspaceLimits,
@@ -13,6 +14,7 @@ import type { DiskWatch } from './disk-watch.ts';
 import { diskUsage, globFiles, grepFiles, ROOT, readFile, writeFile } from './file-operations.ts';
 import { type HelperDeps, type HelperEnd, type HelperRun, runHelper } from './helper.ts';
 import { commandTimeout } from './limits.ts';
+import { listOutputs, readOutput } from './outputs.ts';
 import type { PipeMaker } from './pipes.ts';
 import { type CommandEnd, Shell } from './shell.ts';
 
@@ -103,6 +105,20 @@ export class BubblewrapWorkspace implements Workspace {
 
   grep(pattern: string, path: string | undefined, limit: number, signal: AbortSignal): Promise<string[]> {
     return this.#use(() => grepFiles(this.#helper, pattern, path, limit, signal));
+  }
+
+  outputs(signal: AbortSignal): Promise<OutputFile[]> {
+    return this.#use(() => listOutputs(this.#helper, signal));
+  }
+
+  async *readOutput(path: string, maxBytes: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    this.inUse++;
+    try {
+      yield* readOutput(this.#helper, path, maxBytes, signal);
+    } finally {
+      this.inUse--;
+      this.lastUsed = Date.now();
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

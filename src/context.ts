@@ -179,7 +179,7 @@ export async function createContext(
       ask: createAskModel(services.model),
       tools: AGENT_TOOLSET,
       // What was claimed is a whole session: this house makes no others.
-      sessionOf: (ref, document) => turnSession({ environments, workspaces }, ref, document as SessionDocument),
+      sessionOf: (ref, document) => turnSession({ environments, files, workspaces }, ref, document as SessionDocument),
       approvals,
       worker_id,
       now: Date.now,
@@ -245,6 +245,7 @@ function wakeOthers(deps: { hints: Hints; queue: TurnQueue; logger: Logger }): A
 }
 
 interface TurnSessionDeps {
+  files: Pick<Files, 'uploads' | 'read'>;
   environments: Pick<Environments, 'get'>;
   workspaces: WorkspaceProvider;
 }
@@ -257,8 +258,16 @@ function turnSession(deps: TurnSessionDeps, ref: SessionRef, session: SessionDoc
     closed: session.archived_at !== null,
     async openWorkspace() {
       // Only a turn that needs hands reads how they are made.
-      const environment = await deps.environments.get(ref.workspace_id, session.environment_id);
-      return deps.workspaces.open({ ...ref, limits: workspaceLimitsOf(environment) });
+      const [environment, attached] = await Promise.all([
+        deps.environments.get(ref.workspace_id, session.environment_id),
+        deps.files.uploads(ref),
+      ]);
+      const uploads = attached.map((file) => ({
+        name: file.filename,
+        size_bytes: file.size_bytes,
+        content: () => deps.files.read(file),
+      }));
+      return deps.workspaces.open({ ...ref, limits: workspaceLimitsOf(environment), uploads });
     },
   };
 }
@@ -268,6 +277,7 @@ const noWorkspaces: WorkspaceProvider = {
   name: 'none',
   describe: () => 'no sandboxes: this process runs no turns',
   open: () => Promise.reject(new Error('This process runs no turns')),
+  hasOutputs: async () => false,
   sessions: async () => [],
   destroy: async () => undefined,
   reapIdle: async () => 0,

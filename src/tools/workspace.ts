@@ -1,3 +1,5 @@
+export { OUTPUTS, UPLOADS } from '../session/mounts.ts';
+
 /**
  * The hands: where a session's commands run and its files live. The harness and the tools see only this;
  * how it is isolated is the sandbox's business (`sandbox/` implements it).
@@ -66,6 +68,13 @@ export interface Workspace extends AsyncDisposable {
   glob(pattern: string, path: string | undefined, limit: number, signal: AbortSignal): Promise<string[]>;
   /** `path:line:text` rows matching a regular expression, at most `limit`. @throws WorkspaceFileError */
   grep(pattern: string, path: string | undefined, limit: number, signal: AbortSignal): Promise<string[]>;
+  /** What stands below OUTPUTS, oldest change first; links, pipes and devices are left out. At most 10,000. */
+  outputs(signal: AbortSignal): Promise<OutputFile[]>;
+  /**
+   * The first `maxBytes` of one of them, as fast as they are taken: one that grows meanwhile does not keep anybody.
+   * @throws WorkspaceFileError, WorkspaceLostError
+   */
+  readOutput(path: string, maxBytes: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** Ends every process; files stay for the next open. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -78,6 +87,8 @@ export interface WorkspaceProvider {
   describe(): string;
   /** The running workspace of this session, or a new one over its files. Concurrent calls share one. */
   open(request: OpenWorkspace): Promise<Workspace>;
+  /** Whether anything stands below the session's OUTPUTS on this machine: cheap, and no workspace is made for it. */
+  hasOutputs(session_id: string): Promise<boolean>;
   /** Sessions that have files here. */
   sessions(): Promise<string[]>;
   /** End the session's processes and delete its files (session deleted or archived). */
@@ -95,6 +106,26 @@ export interface OpenWorkspace {
   session_id: string;
   /** From the environment; absent fields take the provider's defaults. */
   limits?: Partial<WorkspaceLimits>;
+  /** What stands below UPLOADS from then on, and nothing else does. Absent: what stood there before. */
+  uploads?: readonly MountedFile[];
+}
+
+/** A file that people attached. Its bytes never change. */
+export interface MountedFile {
+  /** One safe path component, of this file alone in its session. */
+  name: string;
+  size_bytes: number;
+  /** Read when the file is not there yet. */
+  content(): AsyncIterable<Uint8Array>;
+}
+
+/** A file that the agent made, as it was found. */
+export interface OutputFile {
+  /** Below OUTPUTS, with `/` between. */
+  path: string;
+  size_bytes: number;
+  /** When it or its name was last changed, as the kernel says: nobody inside can set it. Another one, another content. */
+  changed: string;
 }
 
 export class WorkspaceFileError extends Error {

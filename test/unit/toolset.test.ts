@@ -24,6 +24,8 @@ function memoryWorkspace(files: Record<string, string | Uint8Array> = {}, exec: 
     },
     glob: async () => [],
     grep: async () => Array.from({ length: 1001 }, (_, row) => `f:${row}:x`),
+    outputs: async () => [],
+    async *readOutput() {},
     [Symbol.asyncDispose]: async () => undefined,
   };
   return { files, workspace };

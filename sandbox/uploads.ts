@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { lstat, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { MountedFile } from '../src/tools/workspace.ts';
+
+/**
+ * Lets a session's uploads folder hold exactly these files. It is the host's: the sandbox sees it read-only, and a file
+ * that is added while something runs there is seen at once. One that is there with its size is whole, because it comes
+ * by a rename: from `parts`, a folder of this provider alone on the same file system.
+ */
+export function createUploadPlacer(parts: string): (folder: string, files: readonly MountedFile[]) => Promise<void> {
+  /** Each folder's latest placing. */
+  const placing = new Map<string, Promise<void>>();
+
+  async function bring(folder: string, file: MountedFile): Promise<void> {
+    const part = join(parts, `part-${randomUUID()}`);
+    try {
+      await pipeline(file.content(), createWriteStream(part, { flags: 'wx', mode: 0o444 }));
+      await rename(part, join(folder, file.name));
+    } finally {
+      await rm(part, { force: true });
+    }
+  }
+
+  async function place(folder: string, files: readonly MountedFile[]): Promise<void> {
+    const wanted = new Set(files.map((file) => file.name));
+    for (const name of await readdir(folder)) {
+      if (!wanted.has(name)) await rm(join(folder, name), { recursive: true, force: true });
+    }
+    for (const file of files) {
+      const there = await lstat(join(folder, file.name)).catch(() => null);
+      if (there?.size !== file.size_bytes) await bring(folder, file);
+    }
+  }
+
+  return (folder, files) => {
+    const before = placing.get(folder) ?? Promise.resolve();
+    const mine = before.catch(() => undefined).then(() => place(folder, files));
+    const end = mine
+      .catch(() => undefined)
+      .finally(() => {
+        if (placing.get(folder) === end) placing.delete(folder);
+      });
+    placing.set(folder, end);
+    return mine;
+  };
+}
