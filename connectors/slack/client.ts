@@ -51,6 +51,11 @@ function translated(error: unknown): unknown {
   return new PostRefusedError(reason, { cause: error });
 }
 
+/** Slack's word for what is wrong, where it answered with one. */
+export function platformErrorOf(error: unknown): string | null {
+  return error instanceof WebAPIPlatformError ? error.data.error : null;
+}
+
 export interface SlackClientOptions {
   token: string;
   api_url: string | null;

@@ -11,6 +11,7 @@ import { createCommandListeners } from './command-listeners.ts';
 import { linkTo, messageOfRef, SLACK } from './conversation-id.ts';
 import { guarded } from './envelope.ts';
 import { createGroups } from './groups.ts';
+import { threadHistory } from './history.ts';
 import { createHome, createHomeListeners } from './home-listeners.ts';
 import { createInFlight } from './in-flight.ts';
 import { createListeners } from './listeners.ts';
@@ -223,6 +224,9 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
     ...posting,
     find: (conversation, deliveryId, signal) => findDelivery(client, conversation, deliveryId, signal),
+
+    history: (conversation, range, signal) =>
+      threadHistory({ client, people, identity: connected().identity }, conversation, range, signal),
 
     setStatus: status.set,
 

@@ -3,7 +3,8 @@ import type { InboundDecision, InboundMessage, InboundStop } from '../../src/cha
 import type { Person } from '../../src/chat/place.ts';
 import { parseButtonValue } from './approval-blocks.ts';
 import { conversationOf, SLACK } from './conversation-id.ts';
-import { escape, mentions } from './mrkdwn.ts';
+import { mentions } from './mrkdwn.ts';
+import { withFiles } from './said.ts';
 
 /** Whose installation this is: from auth.test, once connected. */
 export interface Identity {
@@ -82,14 +83,14 @@ export function parseMessage(body: unknown, identity: Identity): InboundMessage 
   const direct = event.channel_type === 'im' || event.channel.startsWith('D');
   const addressed = direct || event.type === 'app_mention' || mentions(text, identity.bot_user_id);
   if (!addressed && event.thread_ts === undefined) return null;
-  const attached = files.map((file) => escape(`[file: ${file.name ?? file.title ?? 'unnamed'}]`));
   return {
     event_id,
     message_id: event.ts,
     conversation: conversationOf(identity.tenant, event.channel, event),
     sender: personOf(user),
-    text: [text, ...attached].filter((part) => part !== '').join('\n'),
+    text: withFiles(text, files),
     addressed,
+    ...(event.thread_ts !== undefined && event.thread_ts !== event.ts && { follows: direct ? 'first' : 'all' }),
   };
 }
 

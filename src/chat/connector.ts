@@ -62,6 +62,11 @@ export interface Connector {
    *   anything else means the outcome is unknown: the caller looks it up with `find` before posting again.
    */
   post(conversation: ConversationKey, outgoing: Outgoing, signal: AbortSignal): Promise<PostRef>;
+  /**
+   * What was said in a conversation before some message. Absent: whatever is said there is said to the agent. Errors as
+   * `post`: refused is what will not be shown later either.
+   */
+  history?(conversation: ConversationKey, range: HistoryRange, signal: AbortSignal): Promise<History>;
   /** Replace a message's content. Same errors as `post`; a repeat is harmless. */
   edit(conversation: ConversationKey, ref: PostRef, outgoing: Outgoing, signal: AbortSignal): Promise<void>;
   /** The message that carries this delivery id, or null when there is none. */
@@ -91,6 +96,39 @@ export interface Connector {
   reach?(target: Mention, tenant: string | null, signal: AbortSignal): Promise<ConversationKey[]>;
   /** The address of a message, for people who may open it; null when it has none. Same errors as `post`. */
   permalinkOf?(conversation: ConversationKey, ref: PostRef, signal: AbortSignal): Promise<string | null>;
+}
+
+/** Which of a conversation's messages are asked for: the latest that fit, and of each its beginning. */
+export interface HistoryRange {
+  /** What was said before this message, which itself is left out. */
+  before: string;
+  /** Only what was said after this message; null: from the first on. */
+  after: string | null;
+  /** The bot's own messages too. */
+  own: boolean;
+  /** Most messages, most characters of all their texts, and of one. */
+  messages: number;
+  characters: number;
+  text: number;
+}
+
+export interface History {
+  /** Oldest first. */
+  messages: SaidBefore[];
+  /** How many older ones there are that did not fit. */
+  left_out: number;
+}
+
+export interface SaidBefore {
+  message_id: string;
+  /** `self` is the bot. */
+  from: 'person' | 'bot' | 'self';
+  /** As the platform calls them. */
+  name: string;
+  /** Markdown, with the names of attached files. */
+  text: string;
+  /** ISO. */
+  at: string;
 }
 
 /** Groups of people that somebody on the platform keeps. Nothing here rejects: a platform that does not answer knows nothing. */

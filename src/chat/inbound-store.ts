@@ -1,10 +1,7 @@
-import { createHash } from 'node:crypto';
 import { type BulkWriteResult, type Collection, type Db, type Document, MongoBulkWriteError, ObjectId } from 'mongodb';
 import { DUPLICATE_KEY } from '../session/duplicate.ts';
-import { derivedId } from '../session/id.ts';
-import type { InboundCommand, InboundDecision, InboundFeedback, InboundMessage, InboundStop } from './inbound.ts';
+import { type Inbound, keysOf } from './inbound-keys.ts';
 import { createLots } from './lots.ts';
-import type { ConversationKey } from './place.ts';
 
 const INBOUND = 'inbound';
 /** How long doubles are recognised. Slack retries for about an hour, Teams for minutes. */
@@ -12,13 +9,6 @@ const REMEMBERED_S = 7 * 24 * 60 * 60;
 const LAST_ATTEMPT_MS = 15 * 60_000;
 /** Events written at once. */
 const LOT = 100;
-
-export type Inbound =
-  | { kind: 'message'; message: InboundMessage }
-  | { kind: 'decision'; decision: InboundDecision }
-  | { kind: 'stop'; stop: InboundStop }
-  | { kind: 'feedback'; feedback: InboundFeedback }
-  | { kind: 'command'; command: InboundCommand };
 
 /**
  * One chat event, from its arrival to its effect.
@@ -206,45 +196,6 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
       }
     },
   };
-}
-
-/** The id of the event that this message or stop becomes in a log: the same one, however often it is applied. */
-export function loggedEventId(inbound: Inbound, session_id: string): `sevt_${string}` {
-  const { event_key, message_key } = keysOf(inbound);
-  const hash = createHash('sha256')
-    .update(`${message_key ?? event_key}\n${session_id}`)
-    .digest('hex');
-  return derivedId('sevt', `in_${hash.slice(0, 32)}`);
-}
-
-function keysOf(inbound: Inbound): { event_key: string; message_key?: string } {
-  switch (inbound.kind) {
-    case 'message': {
-      const { conversation, event_id, message_id } = inbound.message;
-      // By channel, without the tenant: Slack names one message's team differently to different installations.
-      const message_key = keyOf('message', conversation.connector, conversation.channel, message_id);
-      return { event_key: eventKey(conversation, event_id), message_key };
-    }
-    case 'decision':
-      return { event_key: eventKey(inbound.decision.conversation, inbound.decision.event_id) };
-    case 'stop':
-      return { event_key: eventKey(inbound.stop.conversation, inbound.stop.event_id) };
-    case 'feedback':
-      return { event_key: eventKey(inbound.feedback.conversation, inbound.feedback.event_id) };
-    case 'command':
-      return { event_key: eventKey(inbound.command.conversation, inbound.command.event_id) };
-    default:
-      return inbound satisfies never;
-  }
-}
-
-function eventKey(conversation: ConversationKey, event_id: string): string {
-  return keyOf('event', conversation.connector, conversation.tenant, event_id);
-}
-
-/** Ids are the platform's and may hold anything: as JSON no two lists of them are the same text. */
-function keyOf(...parts: string[]): string {
-  return JSON.stringify(parts);
 }
 
 function unapplied({ _id, state, inbound, targets }: InboundDocument): KeptInbound | null {

@@ -14,6 +14,11 @@ export interface InboundMessage {
   addressed: boolean;
   /** An agent the person picked by name or id; else the default agent. */
   agent?: string;
+  /**
+   * It is not the first of its conversation, and what was said there before may not have been said to the bot: in `all`
+   * of it, or only before the bot was `first` spoken to.
+   */
+  follows?: 'all' | 'first';
 }
 
 export interface InboundDecision {

@@ -3,7 +3,8 @@ import { appendOnce } from '../session/append-once.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { InboundFeedback, Receipt } from './inbound.ts';
-import { type InboundStore, type KeptInbound, loggedEventId } from './inbound-store.ts';
+import { loggedEventId } from './inbound-keys.ts';
+import type { InboundStore, KeptInbound } from './inbound-store.ts';
 import type { ConversationKey } from './place.ts';
 import type { SessionDirectory } from './session-directory.ts';
 

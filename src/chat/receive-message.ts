@@ -1,20 +1,22 @@
 import type { LRUCache } from 'lru-cache';
 import { NotFoundError, SessionClosedError } from '../errors.ts';
 import { appendOnce } from '../session/append-once.ts';
-import type { Actor } from '../session/event.ts';
+import type { Actor, NewEntry } from '../session/event.ts';
 import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
 import { pagesAfter } from '../session/log-reading.ts';
 import type { ChannelSettingsStore } from './channel-settings.ts';
 import { type Conversation, type ConversationStore, laneOf } from './conversation-store.ts';
+import { type EarlierDeps, earlierEntry } from './earlier.ts';
 import type { InboundMessage, Receipt } from './inbound.ts';
-import { type InboundStore, type KeptInbound, loggedEventId, type Target } from './inbound-store.ts';
+import { loggedEventId } from './inbound-keys.ts';
+import type { InboundStore, KeptInbound, Target } from './inbound-store.ts';
 import type { AgentName, SessionDirectory } from './session-directory.ts';
 
 const TITLE_LENGTH = 80;
 /** Sessions that close between being found and being written to, one after another. */
 const MAX_CLOSED = 5;
 
-export interface ReceiveMessageDeps {
+export interface ReceiveMessageDeps extends EarlierDeps {
   log: SessionLog;
   inbound: InboundStore;
   conversations: ConversationStore;
@@ -39,7 +41,9 @@ export async function receiveMessage(
     const target = await targetOf(deps, current, conversation, message);
     if ('receipt' in target) return target.receipt;
     try {
-      const said = { text: message.text, by: actorOf(message), lane: laneOf(conversation) };
+      const earlier = await earlierEntry(deps, target, current.inbound, message);
+      const message_id = current.inbound.kind === 'message' ? message.message_id : null;
+      const said = { text: message.text, by: actorOf(message), lane: laneOf(conversation), message_id, earlier };
       const isNew = await sayOnce(deps, current, target, said);
       return { effect: isNew ? 'accepted' : 'duplicate', text: null };
     } catch (error) {
@@ -51,6 +55,16 @@ export async function receiveMessage(
   }
 }
 
+interface Said {
+  text: string;
+  by: Actor;
+  lane: string;
+  /** The chat message that it is. */
+  message_id?: string | null;
+  /** What stands before it. */
+  earlier?: NewEntry | null;
+}
+
 /**
  * Put what somebody said into a session's log, once however often this is repeated; false when it was there.
  * @throws SessionClosedError, NotFoundError when the session ended since it was chosen
@@ -59,13 +73,15 @@ export async function sayOnce(
   deps: Pick<ReceiveMessageDeps, 'log' | 'positions' | 'received'>,
   kept: KeptInbound,
   target: Target,
-  { text, by, lane }: { text: string; by: Actor; lane: string },
+  said: Said,
 ): Promise<boolean> {
+  const { text, by, lane, message_id = null, earlier = null } = said;
   const { after_seq, ...ref } = target;
   const id = loggedEventId(kept.inbound, target.session_id);
   const there = await appendOnce(watched(deps), ref, {
     after_seq,
     entries: [
+      ...(earlier === null ? [] : [earlier]),
       {
         event: {
           id,
@@ -74,6 +90,7 @@ export async function sayOnce(
           processed_at: null,
         },
         by,
+        ...(message_id !== null && { message_id }),
       },
     ],
     isThere: (entry) => entry.event.id === id,

@@ -4,7 +4,8 @@ import type { Actor } from '../session/event.ts';
 import type { LaneSession, LogHead, SessionLog, SessionRef } from '../session/log.ts';
 import { type ConversationStore, laneOf } from './conversation-store.ts';
 import type { InboundStop, Receipt } from './inbound.ts';
-import { type InboundStore, type KeptInbound, loggedEventId, type Target } from './inbound-store.ts';
+import { loggedEventId } from './inbound-keys.ts';
+import type { InboundStore, KeptInbound, Target } from './inbound-store.ts';
 
 export interface ReceiveStopDeps {
   log: SessionLog;

@@ -4,9 +4,11 @@ import type { Db, ObjectId } from 'mongodb';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { type ApplyDeps, applyInbound, originOf, problemOf, withNames } from './apply-inbound.ts';
+import { RateLimitedError } from './connector.ts';
 import { createConversationStore } from './conversation-store.ts';
 import type { Kept, Receipt, Receiver } from './inbound.ts';
-import { createInboundStore, type Inbound, type KeptInbound } from './inbound-store.ts';
+import type { Inbound } from './inbound-keys.ts';
+import { createInboundStore, type KeptInbound } from './inbound-store.ts';
 import { createLines } from './lines.ts';
 import { detailsOf, waitingFor } from './look-at-approvals.ts';
 import { overviewOf } from './overview.ts';
@@ -22,6 +24,8 @@ const IN_FLIGHT = 500;
 const AT_ONCE = 16;
 /** How often one is tried before its conversation goes on without it; then it is the sweep's. */
 const TRIES = 3;
+/** What a platform asks for at most, before one is tried again: its conversation waits for it. */
+const LONGEST_WAIT_MS = 5_000;
 /** Events of dead processes finished per sweep. */
 const BATCH = 200;
 const WHISPER_MS = 5_000;
@@ -30,7 +34,8 @@ const POSITIONS = { max: 10_000, ttl: 60_000 };
 
 const DOUBLE: Receipt = { effect: 'duplicate', text: null };
 
-export interface ReceiverDeps extends Omit<ApplyDeps, 'inbound' | 'conversations' | 'positions'> {
+export interface ReceiverDeps
+  extends Omit<ApplyDeps, 'inbound' | 'conversations' | 'positions' | 'outside' | 'is_last_try'> {
   db: Db;
   logger: Logger;
   /** How long a silent process keeps an event. One that is only slow comes to no harm. */
@@ -86,11 +91,19 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     return kept;
   }
 
-  async function apply(kept: KeptInbound): Promise<Receipt> {
+  async function apply(kept: KeptInbound, is_last_try: boolean): Promise<Receipt> {
     const named = await withNames(deps, kept.inbound);
-    const leave = await applying.enter();
+    let leave = await applying.enter();
+    async function outside<T>(work: () => Promise<T>): Promise<T> {
+      leave();
+      try {
+        return await work();
+      } finally {
+        leave = await applying.enter();
+      }
+    }
     try {
-      return await applyInbound(deps, kept, named);
+      return await applyInbound({ ...deps, outside, is_last_try }, kept, named);
     } finally {
       leave();
     }
@@ -102,13 +115,15 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
       let current: KeptInbound | null = kept;
       for (let attempt = 1; current !== null; attempt++) {
         try {
-          return await apply(current);
+          return await apply(current, attempt === tries);
         } catch (err) {
           if (attempt === tries || stopping.signal.aborted) throw err;
           logger.warn({ err, kind: kept.inbound.kind, attempt }, 'chat event not applied, trying again');
-          await delay(retry_ms * 2 ** (attempt - 1), undefined, { signal: stopping.signal }).catch(() => {
-            throw err;
-          });
+          await delay(waitAfter(err, retry_ms * 2 ** (attempt - 1)), undefined, { signal: stopping.signal }).catch(
+            () => {
+              throw err;
+            },
+          );
         }
         current = await inbound.reread(kept);
       }
@@ -236,6 +251,10 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
 
 function done(receipt: Receipt): Kept {
   return { receipt: Promise.resolve(receipt) };
+}
+
+function waitAfter(error: unknown, retry_ms: number): number {
+  return error instanceof RateLimitedError ? Math.min(error.retry_after_ms, LONGEST_WAIT_MS) : retry_ms;
 }
 
 /** One per conversation. Not by tenant: a click may name another one than the message that it is about. */

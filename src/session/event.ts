@@ -188,9 +188,11 @@ export interface LogEntry {
   event: SessionEvent;
   /** Who sent an input; absent on what the agent did. */
   by?: Actor;
+  /** The chat message that this is, by its platform's id; absent on what came otherwise. */
+  message_id?: string;
 }
 
-export type NewEntry = Pick<LogEntry, 'event' | 'by'>;
+export type NewEntry = Pick<LogEntry, 'event' | 'by' | 'message_id'>;
 
 /** Inputs wait in the log until a turn takes them up: their `processed_at` is null until then. */
 const INPUT_TYPES = [

@@ -58,6 +58,7 @@ export interface EventDocument {
   internal?: true;
   event: LogEntry['event'];
   by?: LogEntry['by'];
+  message_id?: LogEntry['message_id'];
 }
 
 /** Where a new session's log begins. */
@@ -120,6 +121,7 @@ export function toDocument(ref: SessionRef, entry: LogEntry): EventDocument {
     ...(isDeckhandEvent(entry.event) ? { internal: true as const } : {}),
     event: entry.event,
     ...(entry.by === undefined ? {} : { by: entry.by }),
+    ...(entry.message_id === undefined ? {} : { message_id: entry.message_id }),
   };
 }
 
@@ -129,5 +131,6 @@ export function toEntry(document: EventDocument): LogEntry {
     created_at: document.created_at,
     event: document.event,
     ...(document.by === undefined ? {} : { by: document.by }),
+    ...(document.message_id === undefined ? {} : { message_id: document.message_id }),
   };
 }

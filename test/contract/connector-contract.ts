@@ -83,6 +83,29 @@ export function connectorContract(name: string, createHarness: CreateHarness, ab
         });
       });
 
+      it.skipIf(!abilities.unaddressed)('tells what was said before a message, by whom, oldest first', async () => {
+        await using scene = await openScene(createHarness);
+        const key = await begun(scene);
+        await scene.harness.person('Ben').says('it broke on Friday', { mention: false, in: key });
+        await scene.harness.connector.post(key, textOut('dlv_own', 'words of the bot'), scene.signal);
+        await scene.harness.person('Cleo').says('what now?', { mention: true, in: key });
+        await eventually(() => expect(scene.receiver.messages.some((m) => m.text === 'what now?')).toBe(true));
+        const [first, last] = ['hello there', 'what now?'].map((text) =>
+          scene.receiver.messages.find((message) => message.text === text),
+        );
+        expect([first?.follows, last?.follows]).toEqual([undefined, 'all']);
+        const { history } = scene.harness.connector;
+        const range = { before: last?.message_id ?? '', messages: 10, characters: 1_000, text: 100 };
+        const all = await history?.(key, { ...range, after: null, own: true }, scene.signal);
+        expect(all?.messages.map(({ from, name, text }) => [from, name, text])).toEqual([
+          ['person', 'Ana', expect.stringContaining('hello there')],
+          ['person', 'Ben', 'it broke on Friday'],
+          ['self', expect.any(String), 'words of the bot'],
+        ]);
+        const since = await history?.(key, { ...range, after: first?.message_id ?? '', own: false }, scene.signal);
+        expect(since?.messages.map(({ text }) => text)).toEqual(['it broke on Friday']);
+      });
+
       it('gives separate conversations separate keys', async () => {
         await using scene = await openScene(createHarness);
         const first = await begun(scene);

@@ -115,6 +115,24 @@ test.for(['socket', 'http'] as const)('a mention is answered in its thread (%s)'
   }),
 );
 
+test('a mention in the middle of a thread brings what was said there before', SLOW, () =>
+  onSlack({}, async ({ model, slack, heard, sentinel }) => {
+    slack.channel('ops');
+    const thread = slack.user('Ben').says('ops', 'the deploy broke');
+    slack.otherBot('ci').reply(thread, { text: 'build 7 failed' });
+    model.reply({ text: 'A look at build 7.' });
+    slack.user('Ana').reply(thread, 'what happened?', { mention: true });
+    await heard(thread, 'A look at build 7.');
+    await sentinel(thread);
+    const [first, second] = model.requests.map(({ messages }) => JSON.stringify(messages));
+    const told =
+      /id=\\"deckhand:deckhand\\".*Ben, at [^:]*:\d\d UTC:\\n> the deploy broke.*ci, a bot, at .*\\n> build 7 failed/;
+    expect(first).toMatch(new RegExp(`${told.source}.*name=\\\\"Ana\\\\".*what happened\\?`));
+    // Nothing was said since but what the agent said itself.
+    expect(second?.match(/deckhand:deckhand/g)).toHaveLength(1);
+  }),
+);
+
 test('an event that comes three times, to two gateways, has one effect', SLOW, () =>
   onSlack({ mode: 'http' }, async ({ model, slack, gateway, client, startGateway, heard, said, sentinel }) => {
     const second = await startGateway();

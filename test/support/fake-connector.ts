@@ -1,4 +1,11 @@
-import { type Connector, PostRefusedError, RateLimitedError, type Status } from '../../src/chat/connector.ts';
+import {
+  type Connector,
+  type HistoryRange,
+  PostRefusedError,
+  RateLimitedError,
+  type SaidBefore,
+  type Status,
+} from '../../src/chat/connector.ts';
 import type { Outgoing } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 
@@ -37,6 +44,11 @@ export interface Platform {
   groups: Map<string, { name: string; people: string[] }>;
   /** Where people, groups and channels are reached, by id; who is not here is refused. */
   places: Map<string, ConversationKey[]>;
+  /** What was said in every conversation, for `history`; null: the platform has no such thing. */
+  said: SaidBefore[] | null;
+  /** What the next calls of `history` throw, and how they were asked. */
+  historyFaults: Error[];
+  historyRanges: HistoryRange[];
   /** Calls of `edit` that fail, as when the platform is away. */
   failEdits: number;
   /** The same for `setStatus`. */
@@ -63,6 +75,9 @@ export function createPlatform(name = 'test'): Platform {
     guests: new Set(),
     groups: new Map(),
     places: new Map(),
+    said: null,
+    historyFaults: [],
+    historyRanges: [],
     failEdits: 0,
     failStatuses: 0,
     limits: { text: 1_000, edit_interval_ms: 1, post_interval_ms: 1 },
@@ -103,9 +118,21 @@ export function createPlatform(name = 'test'): Platform {
     }
   }
 
+  /** All that was said: a budget is a real platform's to keep. */
+  async function history(_key: ConversationKey, range: HistoryRange) {
+    platform.historyRanges.push(range);
+    const fault = platform.historyFaults.shift();
+    if (fault !== undefined) throw fault;
+    const said = (platform.said ?? []).filter(({ message_id }) => {
+      return message_id < range.before && (range.after === null || message_id > range.after);
+    });
+    return { messages: said, left_out: 0 };
+  }
+
   function connector(): Connector {
     return {
       name,
+      ...(platform.said !== null && { history }),
       limits: platform.limits,
       get shows_activity() {
         return platform.shows_activity;

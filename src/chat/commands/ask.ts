@@ -1,5 +1,6 @@
 import { derivedId } from '../../session/id.ts';
 import { type Connector, PostRefusedError } from '../connector.ts';
+import { quoted } from '../earlier.ts';
 import type { Form, FormField } from '../inbound.ts';
 import type { ConversationKey } from '../place.ts';
 import { receiveMessage } from '../receive-message.ts';
@@ -108,8 +109,4 @@ async function posted(
     if (error instanceof PostRefusedError) return null;
     throw error;
   }
-}
-
-function quoted(text: string): string {
-  return text.replace(/^/gm, '> ');
 }

@@ -52,7 +52,7 @@ export function withBlockIds(scene: MethodScene, blocks: SlackBlock[]): SlackBlo
 /** A message as the Web API and events show it. */
 export function shown(
   message: SlackMessage,
-  workspace: { team_id: string; app_id: string },
+  workspace: { team_id: string; app_id: string; bot_id: string },
   withMetadata = false,
 ): Record<string, unknown> {
   return {
@@ -63,7 +63,13 @@ export function shown(
     team: workspace.team_id,
     ...(message.blocks.length > 0 && { blocks: message.blocks }),
     ...(message.thread_ts !== undefined && { thread_ts: message.thread_ts }),
-    ...(message.bot_id !== undefined && { bot_id: message.bot_id, app_id: workspace.app_id }),
+    ...(message.bot_id !== undefined && {
+      bot_id: message.bot_id,
+      ...(message.bot_id === workspace.bot_id && { app_id: workspace.app_id }),
+    }),
+    ...(message.bot_profile !== undefined && { bot_profile: message.bot_profile }),
+    ...(message.subtype !== undefined && { subtype: message.subtype }),
+    ...(message.attachments !== undefined && { attachments: message.attachments }),
     ...(message.files !== undefined && { files: message.files }),
     ...(message.edited !== undefined && { edited: message.edited }),
     ...(message.stream !== undefined && { streaming_state: message.stream.state }),

@@ -16,10 +16,12 @@ function readable(scene: MethodScene, args: Arguments): SlackChannel {
   return channel;
 }
 
-/** One page with Slack's cursor: at most 999 a page, 100 when nothing is said. */
+/** One page with Slack's cursor: fewer than 1,000 a page, 100 when nothing is said (docs.slack.dev/apis/web-api/pagination). */
 function page(scene: MethodScene, args: Arguments, all: SlackMessage[]): Record<string, unknown> {
-  const limit = Math.min(Number(optional(args, 'limit') ?? 100), 999);
+  const limit = Number(optional(args, 'limit') ?? 100);
+  if (!(limit >= 1 && limit < 1_000)) throw new SlackApiError('invalid_limit');
   const start = Number(Buffer.from(optional(args, 'cursor') ?? '', 'base64url').toString() || 0);
+  if (!(start >= 0 && start <= all.length)) throw new SlackApiError('invalid_cursor');
   const withMetadata = optional(args, 'include_all_metadata') === 'true';
   const rest = all.length > start + limit;
   return {
@@ -29,12 +31,29 @@ function page(scene: MethodScene, args: Arguments, all: SlackMessage[]): Record<
   };
 }
 
+const TS = /^\d+(\.\d{1,6})?$/;
+
+/** Between `oldest` and `latest`, without these themselves unless `inclusive`. */
+function inTime(args: Arguments): (message: SlackMessage) => boolean {
+  const [oldest, latest] = [optional(args, 'oldest'), optional(args, 'latest')];
+  if (oldest !== undefined && !TS.test(oldest)) throw new SlackApiError('invalid_ts_oldest');
+  if (latest !== undefined && !TS.test(latest)) throw new SlackApiError('invalid_ts_latest');
+  const isInclusive = optional(args, 'inclusive') === 'true';
+  return ({ ts }) => {
+    if (isInclusive && (ts === oldest || ts === latest)) return true;
+    return (oldest === undefined || ts > oldest) && (latest === undefined || ts < latest);
+  };
+}
+
 const replies: Method = (scene, args) => {
   const channel = readable(scene, args);
   const root = messageAt(scene.workspace, channel.id, required(args, 'ts'));
   if (root === undefined) throw new SlackApiError('thread_not_found');
   const rootTs = root.thread_ts ?? root.ts;
-  const inThread = (message: SlackMessage) => message.ts === rootTs || message.thread_ts === rootTs;
+  const wanted = inTime(args);
+  // Guess: the root comes first whatever the times say. The reference does not tell, and apps see it so.
+  const inThread = (message: SlackMessage) =>
+    message.ts === rootTs || (message.thread_ts === rootTs && wanted(message));
   const all = scene.workspace.messages.filter(
     (m) => m.channel === channel.id && m.ephemeral_to === undefined && inThread(m),
   );

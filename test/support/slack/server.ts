@@ -6,6 +6,7 @@ import { createSlackClock, type SlackClock } from './clock.ts';
 import { createFaultPlan, type SlackFaults } from './faults.ts';
 import { createInteractions } from './interactions.ts';
 import type { MethodScene } from './method.ts';
+import { createOtherBot, type OtherBot } from './other-bot.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { createPerson, type MessagePlace, type SlackPerson } from './person.ts';
 import { createSocketMode, type SocketMode } from './socket-mode.ts';
@@ -40,6 +41,8 @@ export interface SlackServer extends AsyncDisposable {
   channel(name: string): SlackChannel;
   /** Somebody by display name; the same name is the same person. */
   user(name: string): SlackPerson;
+  /** Another app, by name. */
+  otherBot(name: string): OtherBot;
   /** Deliver to this request url, signed, instead of over a socket. */
   deliverTo(url: string): void;
   transcript(thread: MessagePlace): string;
@@ -125,6 +128,7 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
     outbox,
     channel: (name) => channelNamed(workspace, name),
     user: (name) => createPerson(userNamed(workspace, name), { workspace, outbox, interactions }),
+    otherBot: (name) => createOtherBot(name, workspace, outbox),
     deliverTo(url) {
       outbox.target = { url, secret: workspace.tokens.signing_secret };
     },

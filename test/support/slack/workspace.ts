@@ -41,6 +41,10 @@ export interface SlackMessage {
   blocks: SlackBlock[];
   thread_ts?: string;
   bot_id?: string;
+  /** What an app other than this one is called, and what it says beside its text. */
+  bot_profile?: { name: string };
+  subtype?: string;
+  attachments?: { title?: string; text?: string; fallback?: string }[];
   metadata?: SlackMetadata;
   edited?: { user: string; ts: string };
   /** Present from chat.startStream on. */

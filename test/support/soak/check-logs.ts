@@ -1,4 +1,5 @@
 import type { EventOf, LogEntry, SessionEvent } from '../../../src/session/event.ts';
+import { DECKHAND } from '../../../src/session/log.ts';
 import type { Evidence, SessionEvidence } from './evidence.ts';
 import { doneIn, jobsIn } from './jobs.ts';
 
@@ -212,7 +213,9 @@ function ofTypeWithSeq<T extends SessionEvent['type']>(
   entries: readonly LogEntry[],
   type: T,
 ): { seq: number; event: EventOf<T> }[] {
-  return entries.flatMap(({ seq, event }) => (isType(event, type) ? [{ seq, event }] : []));
+  // What the house tells of a thread, it quotes: nobody says it there.
+  const own = entries.filter(({ by, event }) => event.type !== 'user.message' || by?.via !== DECKHAND.via);
+  return own.flatMap(({ seq, event }) => (isType(event, type) ? [{ seq, event }] : []));
 }
 
 function isType<T extends SessionEvent['type']>(event: SessionEvent, type: T): event is EventOf<T> {

@@ -50,7 +50,8 @@ function read(messages: readonly BetaMessageParam[]): Reading {
   const calls: (Call & { id: string })[] = [];
   for (const { role, content } of messages) {
     for (const block of Array.isArray(content) ? content : []) {
-      if (block.type === 'text' && role === 'user') for (const job of jobsIn(block.text)) jobs.set(job.id, job);
+      if (block.type === 'text' && role === 'user')
+        for (const job of jobsIn(block.text.replace(/^> .*$/gm, ''))) jobs.set(job.id, job);
       if (block.type === 'text' && role === 'assistant') for (const id of doneIn(block.text)) done.add(id);
       if (block.type === 'tool_use') calls.push({ ...parseCallId(block.id), id: block.id, result: null });
       if (block.type === 'tool_result') {

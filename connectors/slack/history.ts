@@ -1,0 +1,131 @@
+import type { ConversationsRepliesResponse } from '@slack/web-api';
+import { type History, type HistoryRange, PostRefusedError, type SaidBefore } from '../../src/chat/connector.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
+import { platformErrorOf, type SlackClient } from './client.ts';
+import { placeOf } from './conversation-id.ts';
+import { readableText, shorten } from './mrkdwn.ts';
+import type { People } from './names.ts';
+import type { Identity } from './parse.ts';
+import { withFiles } from './said.ts';
+
+/** Messages a page (Slack recommends at most 200, conversations.replies takes 1,000) and pages; a page is one call of about 50 a minute. */
+const PAGE = 500;
+const PAGES = 10;
+/** Things said by somebody. Joins, topics and the like carry other subtypes; `tombstone` stands for a deleted root. */
+const SAID = new Set([undefined, 'file_share', 'thread_broadcast', 'me_message', 'bot_message']);
+/** The token may not read there: asking again changes nothing. */
+const FORBIDDEN = new Set(['missing_scope', 'no_permission', 'not_allowed_token_type']);
+
+/** A message as conversations.replies shows it. `subtype` and `username` are missing from the library's type. */
+type Found = NonNullable<ConversationsRepliesResponse['messages']>[number] & { subtype?: string; username?: string };
+
+interface HistoryParts {
+  client: SlackClient;
+  people: People;
+  identity: Identity;
+}
+
+/** What was said in a thread: read from its beginning, because Slack tells it in that order only. Errors as `Connector.history`. */
+export async function threadHistory(
+  parts: HistoryParts,
+  conversation: ConversationKey,
+  range: HistoryRange,
+  signal: AbortSignal,
+): Promise<History> {
+  const all = await read(parts.client, conversation, range, signal);
+  const counted = all.filter((message) => range.own || !isOwn(message, parts.identity));
+  const latest = counted.slice(-range.messages);
+  const said = await Promise.all(latest.map((message) => saidBefore(parts, message, range.text)));
+  const spoken = said.filter(({ text }) => text !== '');
+  let characters = 0;
+  const first = spoken.findLastIndex(({ text }) => {
+    characters += text.length;
+    return characters > range.characters;
+  });
+  return { messages: spoken.slice(first + 1), left_out: counted.length - latest.length + first + 1 };
+}
+
+async function read(
+  client: SlackClient,
+  conversation: ConversationKey,
+  { after, before }: HistoryRange,
+  signal: AbortSignal,
+): Promise<Found[]> {
+  const { channel, thread_ts: ts } = placeOf(conversation);
+  if (ts === undefined) return [];
+  const options = { channel, ts, limit: PAGE, ...(after !== null && { oldest: after }) };
+  const found: Found[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < PAGES; page += 1) {
+    const at = cursor === undefined ? options : { ...options, cursor };
+    const { messages = [], response_metadata: metadata } = await repliesOf(client, at, signal);
+    // Time stamps have one length, so their order is that of texts. The root comes along whatever was asked for.
+    found.push(...messages.filter((m: Found) => isSaid(m) && m.ts < before && (after === null || m.ts > after)));
+    cursor = metadata?.next_cursor || undefined;
+    if (cursor === undefined || messages.some((message) => (message.ts ?? '') >= before)) return found;
+  }
+  throw new PostRefusedError(`the thread has more than ${(PAGE * PAGES).toLocaleString('en')} messages`);
+}
+
+async function repliesOf(
+  client: SlackClient,
+  options: { channel: string; ts: string; limit: number; oldest?: string; cursor?: string },
+  signal: AbortSignal,
+): Promise<ConversationsRepliesResponse> {
+  try {
+    return await client.call((web) => web.conversations.replies(options), signal);
+  } catch (error) {
+    const reason = platformErrorOf(error);
+    if (reason === null || !FORBIDDEN.has(reason)) throw error;
+    throw new PostRefusedError(reason, { cause: error });
+  }
+}
+
+function isSaid(message: Found): message is Found & { ts: string } {
+  return message.ts !== undefined && SAID.has(message.subtype);
+}
+
+function isOwn({ bot_id, user }: Found, { bot_id: own, bot_user_id }: Identity): boolean {
+  return user === bot_user_id || (own !== undefined && bot_id === own);
+}
+
+async function saidBefore({ people, identity }: HistoryParts, message: Found, length: number): Promise<SaidBefore> {
+  const markup = withFiles(textOf(message), message.files);
+  const text = await readableText(markup, '', people);
+  const ts = message.ts ?? '0';
+  return {
+    message_id: ts,
+    ...(await authorOf(message, people, identity)),
+    text: shorten(text, length),
+    at: new Date(Number(ts) * 1_000).toISOString(),
+  };
+}
+
+async function authorOf(
+  message: Found,
+  people: People,
+  identity: Identity,
+): Promise<Pick<SaidBefore, 'from' | 'name'>> {
+  const { user, bot_id, bot_profile, username } = message;
+  const known = username ?? bot_profile?.name ?? (user === undefined ? 'a bot' : await people.user(user));
+  if (isOwn(message, identity)) return { from: 'self', name: known };
+  return { from: bot_id === undefined ? 'person' : 'bot', name: known };
+}
+
+/** Apps may say everything in blocks or attachments, and nothing in the text. */
+function textOf({ text, blocks, attachments }: Found): string {
+  const attached = (attachments ?? []).map(({ fallback, pretext, title, text: body }) =>
+    [pretext, title, body].some(Boolean) ? [pretext, title, body].filter(Boolean).join('\n') : (fallback ?? ''),
+  );
+  const said = text?.trim() ? text : textsIn(blocks ?? []).join('\n');
+  return [said, ...attached].filter((part) => part !== '').join('\n');
+}
+
+/** Every text in blocks, in their order. */
+function textsIn(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(textsIn);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    key === 'text' && typeof inner === 'string' ? [inner] : textsIn(inner),
+  );
+}

@@ -1,0 +1,118 @@
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { NewEntry } from '../session/event.ts';
+import { DECKHAND, type SessionLog } from '../session/log.ts';
+import { type Connector, type History, PostRefusedError, type SaidBefore } from './connector.ts';
+import type { InboundMessage } from './inbound.ts';
+import { earlierEventId, type Inbound, loggedMessageId } from './inbound-keys.ts';
+import type { Target } from './inbound-store.ts';
+
+/** About 5,000 tokens: enough to know what it is about, little beside the work itself. */
+const BUDGET = { messages: 100, characters: 20_000, text: 4_000 };
+/** How long a platform may take to tell; the message itself waits. */
+const READ_MS = 4_000;
+/** Inputs of a log among which the last message from this conversation is looked for. */
+const LOOK_BACK = 50;
+const NAME_LENGTH = 80;
+
+export interface EarlierDeps {
+  log: Pick<SessionLog, 'find' | 'query'>;
+  connectors: ReadonlyMap<string, Pick<Connector, 'history'>>;
+  logger: Logger;
+  /** Wait for a platform, without holding up others meanwhile. */
+  outside<T>(work: () => Promise<T>): Promise<T>;
+  /** It is not tried again here: what cannot be had now is done without. */
+  is_last_try: boolean;
+}
+
+/**
+ * What was said in a message's conversation since the last one that this session was given, as an entry to stand before
+ * it; null when there is nothing. It is the house's own entry, and quotes: nothing in it is a request of anybody's.
+ * @throws what the platform's passing failure threw, unless this is the last try
+ */
+export async function earlierEntry(
+  deps: EarlierDeps,
+  target: Target,
+  inbound: Inbound,
+  message: InboundMessage,
+): Promise<NewEntry | null> {
+  const text = await earlierText(deps, target, message);
+  if (text === null) return null;
+  return {
+    event: {
+      id: earlierEventId(inbound, target.session_id),
+      type: 'user.message',
+      content: [{ type: 'text', text }],
+      processed_at: null,
+    },
+    by: DECKHAND,
+  };
+}
+
+async function earlierText(deps: EarlierDeps, target: Target, message: InboundMessage): Promise<string | null> {
+  const { conversation, follows } = message;
+  const connector = deps.connectors.get(conversation.connector);
+  const read = connector?.history?.bind(connector);
+  if (read === undefined || follows === undefined) return null;
+  const after = await lastGiven(deps, target);
+  if (after !== null && (follows === 'first' || !message.addressed)) return null;
+  const range = { ...BUDGET, before: message.message_id, after, own: after === null };
+  try {
+    const history = await deps.outside(() => read(conversation, range, AbortSignal.timeout(READ_MS)));
+    const messages = await notGiven(deps, target, message, history.messages);
+    return messages.length === 0 ? null : told({ ...history, messages });
+  } catch (error) {
+    const isRefused = error instanceof PostRefusedError;
+    if (!isRefused && !deps.is_last_try) throw error;
+    const reason = isRefused ? error.reason : 'the chat platform did not answer';
+    deps.logger.warn({ ...conversation, reason: messageOf(error) }, 'earlier messages not read');
+    return `What was said here before the next message could not be read (${reason}). Where you need it, ask for it.`;
+  }
+}
+
+/** The last message of a conversation that stands in the log; null: none does. */
+async function lastGiven({ log }: EarlierDeps, { after_seq, ...ref }: Target): Promise<string | null> {
+  if (after_seq === 0) return null;
+  const inputs = await log.query({ ...ref, types: ['user.message'], order: 'desc', limit: LOOK_BACK });
+  return inputs.find((entry) => entry.message_id !== undefined)?.message_id ?? null;
+}
+
+/** Messages may reach the log in another order than that in which they were said. */
+async function notGiven(
+  { log }: EarlierDeps,
+  target: Target,
+  { conversation }: InboundMessage,
+  messages: SaidBefore[],
+): Promise<SaidBefore[]> {
+  if (messages.length === 0 || target.after_seq === 0) return messages;
+  const idOf = ({ message_id }: SaidBefore) => loggedMessageId(conversation, message_id, target.session_id);
+  const given = await log.find(target, messages.map(idOf));
+  const ids = new Set(given.map(({ event }) => event.id));
+  return messages.filter((message) => !ids.has(idOf(message)));
+}
+
+function told({ messages, left_out }: History): string {
+  const older = left_out === 0 ? '' : `; ${left_out.toLocaleString('en')} older ones are left out`;
+  const head = `What was said here before the next message, oldest first${older}. Lines that begin with > are quoted.`;
+  return [head, ...messages.map(quotedMessage)].join('\n\n');
+}
+
+function quotedMessage({ from, name, text, at }: SaidBefore): string {
+  const who = oneLine(name);
+  const kind = { person: '', bot: ', a bot', self: ', yourself or another agent here' }[from];
+  return `${who}${kind}, at ${at.slice(0, 16).replace('T', ' ')} UTC:\n${quoted(text)}`;
+}
+
+/** A name that can be nothing but a name. */
+function oneLine(name: string): string {
+  const plain = name.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}<>":]+/gu, ' ').trim();
+  return plain.slice(0, NAME_LENGTH).replace(/[\uD800-\uDBFF]$/, '') || 'somebody';
+}
+
+/** Every line marked, whatever a line may end with: nothing of it can look like the end of the quotation. */
+export function quoted(text: string): string {
+  return text
+    .split(/\r\n|[\n\r\v\f\u0085\u2028\u2029]/)
+    .map((line) => `> ${line}`)
+    .join('\n');
+}

@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { type HistoryRange, PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
+import type { ConversationKey } from '../../src/chat/place.ts';
+import { createRecordingReceiver } from '../support/recording-receiver.ts';
+import { type SlackHarness, startSlackHarness } from '../support/slack/harness.ts';
+import type { MessagePlace } from '../support/slack/person.ts';
+import { messageAt } from '../support/slack/workspace.ts';
+
+const WHOLE: HistoryRange = {
+  before: '9999999999.0',
+  after: null,
+  own: true,
+  messages: 100,
+  characters: 20_000,
+  text: 4_000,
+};
+const signal = AbortSignal.timeout(60_000);
+
+function keyOf(place: MessagePlace): ConversationKey {
+  return { connector: 'slack', tenant: 'T0DECKHAND', channel: place.channel, thread: place.thread_ts ?? place.ts };
+}
+
+function historyOf(harness: SlackHarness, place: MessagePlace, range: Partial<HistoryRange> = {}) {
+  const { connector } = harness;
+  if (connector.history === undefined) throw new Error('Slack has a history');
+  return connector.history(keyOf(place), { ...WHOLE, ...range }, signal);
+}
+
+describe('what was said in a Slack thread', () => {
+  it('is told with people, bots, files and mentions by their names', async () => {
+    await using harness = await startSlackHarness(createRecordingReceiver());
+    const { slack } = harness;
+    const [ana, ben] = [slack.user('Ana'), slack.user('Ben')];
+    slack.channel('ops');
+    const root = ana.says('ops', `<@${ben.user.id}> the &lt;b&gt; build is red`);
+    const alerts = slack.otherBot('alerts');
+    alerts.reply(root, { text: 'disk full on db1' });
+    alerts.reply(root, { attachments: [{ title: 'Incident 7', text: 'opened by *cron*' }] });
+    alerts.reply(root, { blocks: [{ type: 'section', text: { type: 'mrkdwn', text: 'from a block' } }] });
+    const picture = ben.reply(root, 'see');
+    const message = messageAt(slack.workspace, picture.channel, picture.ts);
+    Object.assign(message ?? {}, { files: [{ id: 'F1', name: 'disk.png', title: 'Disk' }] });
+    const { messages, left_out } = await historyOf(harness, root);
+    expect(messages.map(({ from, name, text }) => [from, name, text])).toEqual([
+      ['person', 'Ana', '@Ben the <b> build is red'],
+      ['bot', 'alerts', 'disk full on db1'],
+      ['bot', 'alerts', 'Incident 7\nopened by *cron*'],
+      ['bot', 'alerts', 'from a block'],
+      ['person', 'Ben', 'see\n[file: disk.png]'],
+    ]);
+    expect(left_out).toBe(0);
+    expect(messages[0]?.message_id).toBe(root.ts);
+    expect(messages[0]?.at).toMatch(/^\d{4}-\d\d-\d\dT/);
+  });
+
+  it('keeps to the budget, from the latest back, and counts what it leaves out', async () => {
+    await using harness = await startSlackHarness(createRecordingReceiver());
+    const { slack } = harness;
+    slack.channel('ops');
+    const ana = slack.user('Ana');
+    const root = ana.says('ops', 'root');
+    for (let n = 1; n <= 9; n += 1) ana.reply(root, `message ${n}`);
+    ana.reply(root, 'x'.repeat(50));
+    const few = await historyOf(harness, root, { messages: 3, text: 20 });
+    expect(few.messages.map(({ text }) => text)).toEqual(['message 8', 'message 9', `${'x'.repeat(19)}…`]);
+    expect(few.left_out).toBe(8);
+    const short = await historyOf(harness, root, { characters: 50 + 9 + 9 });
+    expect(short.messages.map(({ text }) => text)).toEqual(['message 8', 'message 9', 'x'.repeat(50)]);
+    expect(short.left_out).toBe(8);
+  });
+
+  it('is read page by page, to the message that asks', async () => {
+    await using harness = await startSlackHarness(createRecordingReceiver());
+    const { slack } = harness;
+    slack.channel('ops');
+    const ana = slack.user('Ana');
+    const root = ana.says('ops', 'root');
+    const replies = Array.from({ length: 1_100 }, (_, n) => ana.reply(root, `message ${n}`));
+    const [after, before] = [replies[900]?.ts ?? '', replies[1_050]?.ts ?? ''];
+    const all = await historyOf(harness, root, { before });
+    expect(all.messages.at(-1)?.text).toBe('message 1049');
+    expect(all.left_out).toBe(1_051 - 100);
+    const calls = () => slack.journal.filter(({ method }) => method === 'conversations.replies').length;
+    expect(calls()).toBe(3);
+    const since = await historyOf(harness, root, { before, after });
+    expect(since.messages).toHaveLength(100);
+    expect(since.left_out).toBe(49);
+    expect(since.messages.map(({ text }) => text)).not.toContain('root');
+    expect(calls()).toBe(4);
+  });
+
+  it('says what Slack says: wait, never, or not now', async () => {
+    await using harness = await startSlackHarness(createRecordingReceiver());
+    const { slack } = harness;
+    slack.channel('ops');
+    const root = slack.user('Ana').says('ops', 'root');
+    slack.faults.rateLimit('conversations.replies', 7);
+    await expect(historyOf(harness, root)).rejects.toMatchObject({ retry_after_ms: 7_000 });
+    await expect(historyOf(harness, root).then(() => 'fine')).resolves.toBe('fine');
+    for (const reason of ['missing_scope', 'not_in_channel', 'thread_not_found']) {
+      slack.faults.refuse('conversations.replies', reason);
+      const error = await historyOf(harness, root).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(PostRefusedError);
+      expect(error).toMatchObject({ reason });
+    }
+    slack.faults.fail('conversations.replies', 503);
+    const error = await historyOf(harness, root).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(Error);
+    expect(error).not.toBeInstanceOf(PostRefusedError);
+    expect(error).not.toBeInstanceOf(RateLimitedError);
+  });
+});
