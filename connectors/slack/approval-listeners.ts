@@ -6,11 +6,11 @@ import type { Logger } from '../../src/logger.ts';
 import { APPROVE_ACTION, APPROVE_SESSION_ACTION, DENY_ACTION, DETAILS_ACTION } from './approval-blocks.ts';
 import { waitingBlocks, waitingText } from './approvals-list.ts';
 import { withoutSecrets } from './bolt-logger.ts';
-import type { SlackClient } from './client.ts';
 import { SLACK } from './conversation-id.ts';
 import { DENY_VIEW, denyModal, REASON_BLOCK } from './deny-modal.ts';
 import { detailsModal } from './details-modal.ts';
 import type { InFlight } from './in-flight.ts';
+import type { SlackClients } from './installations.ts';
 import { escapeWithin } from './mrkdwn.ts';
 import { type Click, decisionOf, type Identity, parseClick, parseCommand, parseSubmission } from './parse.ts';
 
@@ -27,10 +27,10 @@ const APPROVALS_COMMAND = '/approvals';
 
 export interface ApprovalListenerParts {
   logger: Logger;
-  client: SlackClient;
+  clients: SlackClients;
   inFlight: InFlight;
-  /** Throws until the connector is started. */
-  connected: () => { identity: Identity; receiver: Receiver };
+  /** The installation that this was sent to, and who takes it. @throws NotInstalledError, or until the connector is started */
+  connected: (body: unknown) => Promise<{ identity: Identity; receiver: Receiver }>;
   /** Say something to one person; `responseUrl` where Slack gave one. Never throws. */
   tell: (conversation: ConversationKey, person: Person, text: string, responseUrl?: string) => Promise<void>;
   /** Tell them what became of it, after the acknowledgement. */
@@ -39,22 +39,22 @@ export interface ApprovalListenerParts {
 
 /** Cards, their modals, and the list of what waits for somebody. */
 export function listenForApprovals(app: App, parts: ApprovalListenerParts): void {
-  const { logger, client, inFlight, connected, tell, feedback } = parts;
+  const { logger, clients, inFlight, connected, tell, feedback } = parts;
 
   /** Resolves when it is kept. @throws what the receiver threw, after telling the person */
   async function decide(
+    body: unknown,
     from: Omit<Click, 'trigger_id'>,
     decision: 'allow' | 'deny',
-    reason: string | null,
-    for_session = false,
+    { reason = null, for_session = false }: { reason?: string | null; for_session?: boolean } = {},
   ): Promise<void> {
-    const { identity, receiver } = connected();
+    const { identity, receiver } = await connected(body);
     const asked = decisionOf(from, decision, reason, identity);
     const inbound = for_session ? { ...asked, for_session } : asked;
     try {
       const kept = await receiver.decision(inbound);
       if (from.list === undefined) feedback(kept, inbound.conversation, inbound.person, from.response_url);
-      else afterwards(kept.receipt.then((receipt) => answerInList(from, receipt.text)));
+      else afterwards(kept.receipt.then((receipt) => answerInList(body, from, receipt.text)));
     } catch (error) {
       const receipt = Promise.resolve({ effect: 'refused' as const, text: NOT_RECORDED });
       feedback({ receipt }, inbound.conversation, inbound.person, from.response_url);
@@ -75,20 +75,20 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
   ] as const) {
     app.action(action, async ({ body, ack }) => {
       const click = parseClick(body);
-      if (click !== null) await decide(click, 'allow', null, for_session);
+      if (click !== null) await decide(body, click, 'allow', { for_session });
       await ack();
     });
   }
 
   app.action(DENY_ACTION, async ({ body, ack }) => {
     const click = parseClick(body);
-    const opened = click === null || (await askWhy(click));
-    if (!opened) await decide(click, 'deny', null);
+    const opened = click === null || (await askWhy(body, click));
+    if (!opened) await decide(body, click, 'deny');
     await ack();
   });
 
   /** False when no modal can be shown: the denial then goes without a reason, rather than not at all. */
-  async function askWhy(click: Click): Promise<boolean> {
+  async function askWhy(body: unknown, click: Click): Promise<boolean> {
     const { channel, thread, approval_id, response_url, list } = click;
     const memory = {
       channel,
@@ -99,6 +99,8 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
     };
     try {
       const view = denyModal(memory);
+      const { identity } = await connected(body);
+      const client = clients.of(identity.tenant);
       await client.call((web) => web.views.open({ trigger_id: click.trigger_id, view }), AbortSignal.timeout(MODAL_MS));
       return true;
     } catch (error) {
@@ -114,7 +116,8 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
       return;
     }
     try {
-      await decide({ ...submission, response_url: submission.response_url }, 'deny', submission.reason);
+      const { reason, response_url } = submission;
+      await decide(body, { ...submission, response_url }, 'deny', { reason });
       await ack();
     } catch (error) {
       // The modal stays open with what was typed; pressing Deny again is another attempt at the same decision.
@@ -126,16 +129,17 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
   app.action(DETAILS_ACTION, async ({ body, ack }) => {
     await ack();
     const click = parseClick(body);
-    if (click !== null) afterwards(showDetails(click));
+    if (click !== null) afterwards(showDetails(body, click));
   });
 
-  async function showDetails(click: Click): Promise<void> {
-    const { identity, receiver } = connected();
+  async function showDetails(body: unknown, click: Click): Promise<void> {
+    const { identity, receiver } = await connected(body);
     const { conversation, person, approval_id } = decisionOf(click, 'allow', null, identity);
     try {
       const details = await receiver.details({ conversation, person, approval_id });
       if ('refused' in details) return await tell(conversation, person, details.refused, click.response_url);
       const view = detailsModal(details);
+      const client = clients.of(identity.tenant);
       await client.call((web) => web.views.open({ trigger_id: click.trigger_id, view }), AbortSignal.timeout(MODAL_MS));
     } catch (error) {
       logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack shows no details');
@@ -146,18 +150,23 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
   app.command(APPROVALS_COMMAND, async ({ body, ack }) => {
     await ack();
     const command = parseCommand(body);
-    if (command !== null) afterwards(answerList(command.user, command.channel, command.response_url, null));
+    if (command !== null) afterwards(answerList(body, command, null));
   });
 
   /** The list as it is now takes the old one's place, and what became of the click stands above it. */
-  async function answerInList(from: Omit<Click, 'trigger_id'>, text: string | null): Promise<void> {
-    if (from.response_url === undefined || from.list === undefined) return;
-    await answerList(from.user, from.list, from.response_url, text ?? '');
+  async function answerInList(body: unknown, from: Omit<Click, 'trigger_id'>, text: string | null): Promise<void> {
+    const { user, list: channel, response_url } = from;
+    if (response_url === undefined || channel === undefined) return;
+    await answerList(body, { user, channel, response_url }, text ?? '');
   }
 
   /** @param said null for a new list; else it replaces the one that was clicked in */
-  async function answerList(user: string, channel: string, responseUrl: string, said: string | null): Promise<void> {
-    const { identity, receiver } = connected();
+  async function answerList(
+    asked: unknown,
+    { user, channel, response_url: responseUrl }: { user: string; channel: string; response_url: string },
+    said: string | null,
+  ): Promise<void> {
+    const { identity, receiver } = await connected(asked);
     const conversation = { connector: SLACK, tenant: identity.tenant, channel, thread: channel };
     const waiting = await receiver
       .waiting({ conversation, person: { id: user, name: user } })

@@ -3,10 +3,10 @@ import type { Kept, Receipt, Receiver } from '../../src/chat/inbound.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { withoutSecrets } from './bolt-logger.ts';
-import type { SlackClient } from './client.ts';
 import { SLACK } from './conversation-id.ts';
 import { FORM_VIEW, type FormMemory, formModal } from './form-modal.ts';
 import type { InFlight } from './in-flight.ts';
+import type { SlackClients } from './installations.ts';
 import { shorten } from './mrkdwn.ts';
 import type { Identity } from './parse.ts';
 import { type Asked, parseForm, parseShortcut, parseSlash, type SentForm } from './parse-command.ts';
@@ -22,14 +22,15 @@ export const ASK_SHORTCUT = 'deckhand_ask';
 
 export interface CommandParts {
   logger: Logger;
-  client: SlackClient;
+  clients: SlackClients;
   inFlight: InFlight;
-  /** Throws until the connector is started. */
-  connected: () => { identity: Identity; receiver: Receiver };
+  /** The installation that this was sent to, and who takes it. @throws NotInstalledError, or until the connector is started */
+  connected: (body: unknown) => Promise<{ identity: Identity; receiver: Receiver }>;
+  receiver: () => Receiver;
   /** Answer one person where they typed or pressed something. */
   answer: (asked: Pick<Asked, 'command' | 'response_url'>, markdown: string) => Promise<void>;
   /** Draw the Home tab of this person again, with a notice on it. */
-  refreshHome: (userId: string, notice?: string) => Promise<void>;
+  refreshHome: (tenant: string, userId: string, notice?: string) => Promise<void>;
 }
 
 /** How commands are asked for from elsewhere in this connector. */
@@ -40,7 +41,7 @@ export interface CommandListeners {
 
 /** Slash commands, shortcuts and forms. A form's answer has to be in its acknowledgement, so that one waits for its effect. */
 export function createCommandListeners(app: App, parts: CommandParts): CommandListeners {
-  const { logger, client, inFlight, connected } = parts;
+  const { logger, clients, inFlight, connected, receiver } = parts;
 
   function failed(error: unknown): void {
     logger.warn({ reason: withoutSecrets(messageOf(error)), connector: SLACK }, 'slack command was not answered');
@@ -51,7 +52,8 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
     home: boolean,
     text: string | null,
   ): Promise<void> {
-    if (home) await parts.refreshHome(asked.command.person.id, text ?? undefined);
+    const { conversation, person } = asked.command;
+    if (home) await parts.refreshHome(conversation.tenant, person.id, text ?? undefined);
     else if (text !== null) await parts.answer(asked, text);
   }
 
@@ -68,10 +70,9 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
     };
     try {
       const view = formModal(form, from);
-      await client.call(
-        (web) => web.views.open({ trigger_id: asked.trigger_id, view }),
-        AbortSignal.timeout(TRIGGER_MS),
-      );
+      await clients
+        .of(conversation.tenant)
+        .call((web) => web.views.open({ trigger_id: asked.trigger_id, view }), AbortSignal.timeout(TRIGGER_MS));
     } catch (error) {
       // Too late, or somebody in it whom Slack does not know: the text says how to do without.
       failed(error);
@@ -80,7 +81,7 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
   }
 
   async function ask(asked: Asked, home: boolean): Promise<void> {
-    const kept = await connected().receiver.command(asked.command);
+    const kept = await receiver().command(asked.command);
     inFlight.follow(
       kept.receipt.then((receipt) => draw(asked, receipt, home)),
       failed,
@@ -89,8 +90,9 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
 
   for (const name of ['/agents', '/sessions']) {
     app.command(name, async ({ body, ack }) => {
-      const asked = parseSlash(body, connected().identity);
       try {
+        const { identity } = await connected(body);
+        const asked = parseSlash(body, identity);
         if (asked !== null) await ask(asked, false);
         await ack();
       } catch (error) {
@@ -103,7 +105,7 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
 
   for (const id of [ASK_ABOUT_SHORTCUT, ASK_SHORTCUT]) {
     app.shortcut(id, async ({ body, ack }) => {
-      const asked = parseShortcut(body, connected().identity);
+      const asked = parseShortcut(body, (await connected(body)).identity);
       if (asked !== null) await ask(asked, false);
       await ack();
     });
@@ -126,13 +128,13 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
   }
 
   app.view(FORM_VIEW, async ({ body, ack }) => {
-    const sent = parseForm(body, connected().identity);
+    const sent = parseForm(body, (await connected(body)).identity);
     if (sent === null) {
       await ack();
       return;
     }
     try {
-      const receipt = await soon(await connected().receiver.command(sent.command), sent);
+      const receipt = await soon(await receiver().command(sent.command), sent);
       if (receipt?.errors !== undefined) {
         await ack({ response_action: 'errors', errors: shownErrors(receipt.errors, sent.shown) });
         return;

@@ -4,7 +4,7 @@ import type { ConversationKey } from '../../src/chat/place.ts';
 import { platformErrorOf, type SlackClient } from './client.ts';
 import { placeOf } from './conversation-id.ts';
 import { readableText, shorten } from './mrkdwn.ts';
-import type { People } from './names.ts';
+import type { TenantPeople } from './names.ts';
 import type { Identity } from './parse.ts';
 import { withFiles } from './said.ts';
 
@@ -21,7 +21,7 @@ type Found = NonNullable<ConversationsRepliesResponse['messages']>[number] & { s
 
 interface HistoryParts {
   client: SlackClient;
-  people: People;
+  people: TenantPeople;
   identity: Identity;
 }
 
@@ -103,7 +103,7 @@ async function saidBefore({ people, identity }: HistoryParts, message: Found, le
 
 async function authorOf(
   message: Found,
-  people: People,
+  people: TenantPeople,
   identity: Identity,
 ): Promise<Pick<SaidBefore, 'from' | 'name'>> {
   const { user, bot_id, bot_profile, username } = message;

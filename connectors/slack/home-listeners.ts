@@ -4,21 +4,22 @@ import type { InboundCommand, Overview, Receiver } from '../../src/chat/inbound.
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { withoutSecrets } from './bolt-logger.ts';
-import type { SlackClient } from './client.ts';
 import type { CommandListeners } from './command-listeners.ts';
 import { SLACK } from './conversation-id.ts';
 import { HOME, homeTrouble, homeView, parseHomeApproval } from './home-view.ts';
 import type { InFlight } from './in-flight.ts';
+import type { SlackClients } from './installations.ts';
 import { decisionOf, type Identity, personOf } from './parse.ts';
 
 const PUBLISH_MS = 10_000;
 
 export interface HomeParts {
   logger: Logger;
-  client: SlackClient;
+  clients: SlackClients;
   inFlight: InFlight;
-  /** Throws until the connector is started. */
-  connected: () => { identity: Identity; receiver: Receiver };
+  /** The installation that this was sent to, and who takes it. @throws NotInstalledError, or until the connector is started */
+  connected: (body: unknown) => Promise<{ identity: Identity; receiver: Receiver }>;
+  receiver: () => Receiver;
 }
 
 const opened = z.object({ event: z.object({ user: z.string(), tab: z.string() }) });
@@ -30,6 +31,7 @@ const pressed = z.object({
 
 /** A press of a button on somebody's Home tab. */
 interface Press {
+  identity: Identity;
   user: string;
   trigger_id: string;
   action_ts: string;
@@ -37,17 +39,17 @@ interface Press {
 }
 
 /** Draws the Home tab of one person; `notice` says what became of what they did there. */
-export function createHome({ logger, client, connected }: Omit<HomeParts, 'inFlight'>) {
-  return async function refresh(userId: string, notice?: string): Promise<void> {
-    const { identity, receiver } = connected();
+export function createHome({ logger, clients, receiver }: Pick<HomeParts, 'logger' | 'clients' | 'receiver'>) {
+  return async function refresh(tenant: string, userId: string, notice?: string): Promise<void> {
     let overview: Overview | null = null;
     try {
-      overview = await receiver.overview({ connector: SLACK, tenant: identity.tenant }, personOf(userId));
+      overview = await receiver().overview({ connector: SLACK, tenant }, personOf(userId));
     } catch (error) {
       logger.error({ reason: withoutSecrets(messageOf(error)) }, 'the home tab could not be read');
     }
     const view = overview === null ? homeTrouble() : homeView(overview, notice);
-    await client.call((web) => web.views.publish({ user_id: userId, view }), AbortSignal.timeout(PUBLISH_MS));
+    const signal = AbortSignal.timeout(PUBLISH_MS);
+    await clients.of(tenant).call((web) => web.views.publish({ user_id: userId, view }), signal);
   };
 }
 
@@ -55,7 +57,7 @@ export function createHome({ logger, client, connected }: Omit<HomeParts, 'inFli
 export function createHomeListeners(
   app: App,
   parts: HomeParts,
-  { commands, refresh }: { commands: CommandListeners; refresh: (userId: string, notice?: string) => Promise<void> },
+  { commands, refresh }: { commands: CommandListeners; refresh: ReturnType<typeof createHome> },
 ): void {
   const { logger, inFlight, connected } = parts;
 
@@ -67,7 +69,9 @@ export function createHomeListeners(
 
   app.event('app_home_opened', async ({ body }) => {
     const parsed = opened.safeParse(body);
-    if (parsed.data?.event.tab === 'home') follow(refresh(parsed.data.event.user));
+    if (parsed.data?.event.tab !== 'home') return;
+    const { identity } = await connected(body);
+    follow(refresh(identity.tenant, parsed.data.event.user));
   });
 
   function onPress(action: string, handle: (press: Press) => Promise<void>): void {
@@ -76,7 +80,8 @@ export function createHomeListeners(
       const [first] = parsed.data?.actions ?? [];
       if (parsed.data !== undefined && first !== undefined) {
         const { user, trigger_id } = parsed.data;
-        await handle({ user: user.id, trigger_id, action_ts: first.action_ts, value: first.value ?? '' });
+        const { identity } = await connected(body);
+        await handle({ identity, user: user.id, trigger_id, action_ts: first.action_ts, value: first.value ?? '' });
       }
       await ack();
     });
@@ -84,8 +89,7 @@ export function createHomeListeners(
 
   /** A command that a button stands for. Nobody's channel: its answer is shown on the tab. */
   function onCommand(action: string, name: InboundCommand['name'], textOf: (value: string) => string): void {
-    onPress(action, async ({ user, trigger_id, action_ts, value }) => {
-      const { tenant } = connected().identity;
+    onPress(action, async ({ identity: { tenant }, user, trigger_id, action_ts, value }) => {
       const command: InboundCommand = {
         event_id: `home:${action}:${user}:${action_ts}`,
         conversation: { connector: SLACK, tenant, channel: user, thread: user },
@@ -105,13 +109,12 @@ export function createHomeListeners(
     [HOME.approve, 'allow'],
     [HOME.deny, 'deny'],
   ] as const) {
-    onPress(action, async ({ user, action_ts, value }) => {
-      const { identity, receiver } = connected();
+    onPress(action, async ({ identity, user, action_ts, value }) => {
       const about = parseHomeApproval(value);
       if (about === null) return;
       const from = { ...about, event_id: `home:${action}:${user}:${action_ts}`, user };
-      const kept = await receiver.decision(decisionOf(from, decision, null, identity));
-      follow(kept.receipt.then(({ text }) => refresh(user, text ?? undefined)));
+      const kept = await parts.receiver().decision(decisionOf(from, decision, null, identity));
+      follow(kept.receipt.then(({ text }) => refresh(identity.tenant, user, text ?? undefined)));
     });
   }
 }

@@ -1,5 +1,6 @@
-import { type Receiver as BoltReceiver, ExpressReceiver } from '@slack/bolt';
-import type { Connector } from '../../src/chat/connector.ts';
+import type { ExpressReceiver } from '@slack/bolt';
+import { LRUCache } from 'lru-cache';
+import { type Connector, PostRefusedError } from '../../src/chat/connector.ts';
 import type { InboundMessage, Receipt, Receiver } from '../../src/chat/inbound.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { DeckhandError, messageOf } from '../../src/errors.ts';
@@ -9,10 +10,10 @@ import { createBoltLogger, withoutSecrets } from './bolt-logger.ts';
 import { createSlackClient } from './client.ts';
 import { createCommandListeners } from './command-listeners.ts';
 import { linkTo, messageOfRef, SLACK } from './conversation-id.ts';
-import { guarded } from './envelope.ts';
 import { createGroups } from './groups.ts';
 import { threadHistory } from './history.ts';
 import { createHome, createHomeListeners } from './home-listeners.ts';
+import { createHttpLink } from './http-link.ts';
 import { createInFlight } from './in-flight.ts';
 import { createListeners } from './listeners.ts';
 import { createLiveMessages } from './live-message.ts';
@@ -20,6 +21,7 @@ import { findDelivery } from './lookup.ts';
 import { createMentions } from './mentions.ts';
 import { readableText } from './mrkdwn.ts';
 import { createPeople } from './names.ts';
+import { createOneInstallation } from './one-installation.ts';
 import type { Identity } from './parse.ts';
 import { PLAN_SIZE } from './plan-blocks.ts';
 import { createPosting } from './posting.ts';
@@ -59,7 +61,6 @@ const EDIT_INTERVAL_MS = 1_200;
 const POST_INTERVAL_MS = 1_000;
 /** 55,000 characters: more than anybody reads in a thread. */
 const POSTS_BEFORE_FILE = 5;
-const START_MS = 15_000;
 const STATUS_MS = 5_000;
 
 function needed(value: string | null, variable: string, mode: string): string {
@@ -74,40 +75,39 @@ function later(ms: number, run: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-function behindGate(http: ExpressReceiver, logger: Logger): BoltReceiver {
-  return {
-    init: (app) => http.init(guarded(app, logger)),
-    start: async () => undefined,
-    stop: async () => undefined,
-  };
-}
-
 /** Slack by its own SDK: Bolt in Socket Mode or over HTTP, and the Web API. @throws DeckhandError when a token is missing */
 export function createSlackConnector(options: SlackOptions): SlackConnector {
   const { bot_token, api_url, logger, mode } = options;
   const boltLogger = createBoltLogger(logger);
-  const client = createSlackClient({ token: bot_token, api_url, logger: boltLogger });
-  const people = createPeople(client, () => connected().identity, logger);
-  const groups = createGroups(client, logger);
+  const installations = createOneInstallation(
+    createSlackClient({ token: bot_token, api_url, logger: boltLogger }),
+    logger,
+  );
+  const people = createPeople(installations, logger);
+  const teams = new LRUCache<string, string>({ max: 10_000 });
+  const groups = createGroups(installations, ({ tenant, channel }) => teams.get(`${tenant}:${channel}`), logger);
   const inFlight = createInFlight();
-  let standing: { identity: Identity; receiver: Receiver } | null = null;
+  let standing: Receiver | null = null;
 
-  function connected(): { identity: Identity; receiver: Receiver } {
+  function receiver(): Receiver {
     if (standing === null) throw new Error('The Slack connector is not started');
     return standing;
   }
 
+  async function connected(body: unknown): Promise<{ identity: Identity; receiver: Receiver }> {
+    return { receiver: receiver(), identity: await installations.identityOf(body) };
+  }
+
   const live = createLiveMessages({
-    client,
-    teamId: () => connected().identity.team_id,
+    clients: installations,
     now: options.now ?? Date.now,
     after: options.after ?? later,
     logger,
   });
-  const mentions = createMentions(client, people, logger);
-  const posting = createPosting({ client, live, mentions });
-  const status = createStatus(client, logger);
-  const { whisper, tell, answer } = createWhispers(client);
+  const mentions = createMentions(installations, people, logger);
+  const posting = createPosting({ clients: installations, live, mentions });
+  const status = createStatus(installations, logger);
+  const { whisper, tell, answer } = createWhispers(installations);
 
   const link: SocketLink | null =
     mode === 'socket'
@@ -121,36 +121,28 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       : null;
   const http =
     mode === 'http'
-      ? new ExpressReceiver({
-          signingSecret: needed(options.signing_secret, 'SLACK_SIGNING_SECRET', mode),
-          logger: boltLogger,
-          endpoints: '/slack/events',
-          // The 200 waits for the listeners, so that it means "kept".
-          processBeforeResponse: true,
-          // Slack stops waiting after three seconds and sends it again. Bolt would answer 404 then, also to what is
-          // still being kept.
-          unhandledRequestTimeoutMillis: 30_000,
-        })
+      ? createHttpLink(needed(options.signing_secret, 'SLACK_SIGNING_SECRET', mode), boltLogger, logger)
       : null;
-  const bolt = link ?? (http && behindGate(http, logger));
-  if (bolt === null) throw new DeckhandError('slack_configuration', `Slack knows no mode ${mode}.`);
-  const heard = (message: InboundMessage) => {
-    live.heard(message.conversation.channel, message.sender.id);
+  const bolt = link ?? http?.receiver;
+  if (bolt === undefined) throw new DeckhandError('slack_configuration', `Slack knows no mode ${mode}.`);
+  const heard = (message: InboundMessage, { team_id }: Identity) => {
+    const { conversation, sender } = message;
+    teams.set(`${conversation.tenant}:${conversation.channel}`, team_id);
+    live.heard(conversation, { user_id: sender.id, team_id });
     mentions.heard(message);
   };
   const app = createListeners({
     bolt,
     boltLogger,
     logger,
-    client,
+    installations,
     inFlight,
-    bot_token,
     connected,
     heard,
     stopped,
     tell,
   });
-  const home = { logger, client, inFlight, connected };
+  const home = { logger, clients: installations, inFlight, connected, receiver };
   const refreshHome = createHome(home);
   const commands = createCommandListeners(app, {
     ...home,
@@ -167,18 +159,11 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     await status.set(conversation, { state: 'resting' }, AbortSignal.timeout(STATUS_MS));
   }
 
-  async function whoAmI(): Promise<Identity> {
-    const me = await client.call((web) => web.auth.test(), AbortSignal.timeout(START_MS));
-    if (!me.team_id || !me.user_id) throw new Error('auth.test returned no team or user');
-    const tenant = me.is_enterprise_install && me.enterprise_id ? me.enterprise_id : me.team_id;
-    return {
-      tenant,
-      team_id: me.team_id,
-      enterprise_id: me.enterprise_id,
-      url: me.url ?? 'https://slack.com/',
-      bot_user_id: me.user_id,
-      bot_id: me.bot_id,
-    };
+  /** Somebody elsewhere (on the page) knows no tenant of Slack's: it is clear only where there is one. */
+  function tenantFor(tenant: string | null): string {
+    const known = tenant ?? installations.only;
+    if (known === null) throw new PostRefusedError('several_workspaces');
+    return known;
   }
 
   return {
@@ -193,9 +178,10 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     shows_activity: false,
     router: http?.router ?? null,
 
-    async start(receiver) {
+    async start(given) {
       try {
-        standing = { identity: await whoAmI(), receiver };
+        await installations.start();
+        standing = given;
         inFlight.open();
         await link?.start();
       } catch (error) {
@@ -217,27 +203,51 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       await link?.stop();
     },
 
-    nameOf: (person) => people.user(person.id),
-    isGuest: (person) => people.isGuest(person.id),
-    groups,
-    readable: (text) => readableText(text, connected().identity.bot_user_id, people),
+    async nameOf({ id }, tenant) {
+      const at = tenant ?? installations.only;
+      return at === null ? id : people.of(at).user(id);
+    },
+    isGuest: ({ id }, tenant) => people.of(tenant).isGuest(id),
+    groups: {
+      nameOf: (group, tenant) => groups.nameOf(group, tenant ?? installations.only),
+      includes: groups.includes,
+    },
+    async readable(text, tenant) {
+      const identity = await installations.identityIn(tenant).catch(() => null);
+      return readableText(text, identity?.bot_user_id ?? '', people.of(tenant));
+    },
 
     ...posting,
-    find: (conversation, deliveryId, signal) => findDelivery(client, conversation, deliveryId, signal),
+    find: (conversation, deliveryId, signal) =>
+      findDelivery(installations.of(conversation.tenant), conversation, deliveryId, signal),
 
-    history: (conversation, range, signal) =>
-      threadHistory({ client, people, identity: connected().identity }, conversation, range, signal),
+    async history(conversation, range, signal) {
+      const { tenant } = conversation;
+      const identity = await installations.identityIn(tenant);
+      return threadHistory(
+        { client: installations.of(tenant), people: people.of(tenant), identity },
+        conversation,
+        range,
+        signal,
+      );
+    },
 
     setStatus: status.set,
 
     ask: (conversation, delivery_id, markdown, signal) =>
-      showQuestion(client, conversation, { delivery_id, markdown }, signal),
+      showQuestion(installations.of(conversation.tenant), conversation, { delivery_id, markdown }, signal),
 
-    linkTo: (conversation) => linkTo(connected().identity.url, conversation),
+    linkTo(conversation) {
+      const url = installations.urlOf(conversation.tenant);
+      return url === null ? null : linkTo(url, conversation);
+    },
 
     whisper,
 
-    reach: (target, tenant, signal) => reach(client, target, tenant ?? connected().identity.tenant, signal),
-    permalinkOf: (_conversation, ref, signal) => permalinkOf(client, messageOfRef(ref), signal),
+    async reach(target, tenant, signal) {
+      const at = tenantFor(tenant);
+      return reach(installations.of(at), target, at, signal);
+    },
+    permalinkOf: ({ tenant }, ref, signal) => permalinkOf(installations.of(tenant), messageOfRef(ref), signal),
   };
 }

@@ -5,21 +5,20 @@ import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { listenForApprovals } from './approval-listeners.ts';
 import { withoutSecrets } from './bolt-logger.ts';
-import type { SlackClient } from './client.ts';
 import { FEEDBACK_ACTION, parseFeedback } from './feedback.ts';
 import { type InFlight, StoppingError } from './in-flight.ts';
+import { type Installations, NotInstalledError } from './installations.ts';
 import { type Identity, parseMessage, parseStop } from './parse.ts';
 
 export interface ListenerParts {
   bolt: BoltReceiver;
   boltLogger: BoltLogger;
   logger: Logger;
-  client: SlackClient;
+  installations: Installations;
   inFlight: InFlight;
-  bot_token: string;
-  /** Throws until the connector is started. */
-  connected: () => { identity: Identity; receiver: Receiver };
-  heard: (message: InboundMessage) => void;
+  /** The installation that this was sent to, and who takes it. @throws NotInstalledError, or until the connector is started */
+  connected: (body: unknown) => Promise<{ identity: Identity; receiver: Receiver }>;
+  heard: (message: InboundMessage, identity: Identity) => void;
   /** Somebody pressed Stop, and this came of it. */
   stopped: (conversation: ConversationKey, receipt: Receipt) => Promise<void>;
   /** Say something to one person; `responseUrl` where Slack gave one. Never throws. */
@@ -37,10 +36,10 @@ export function createListeners(parts: ListenerParts): App {
   const app = new App({
     receiver: bolt,
     logger: boltLogger,
-    authorize: async (): Promise<AuthorizeResult> => {
-      const { identity } = connected();
+    // No token: what is answered goes by the installation's own client, never by Bolt's.
+    authorize: async (_source, body): Promise<AuthorizeResult> => {
+      const { identity } = await connected(body);
       return {
-        botToken: parts.bot_token,
         botUserId: identity.bot_user_id,
         teamId: identity.team_id,
         ...(identity.bot_id !== undefined && { botId: identity.bot_id }),
@@ -53,6 +52,11 @@ export function createListeners(parts: ListenerParts): App {
 
   app.error(async (error) => {
     const reason = withoutSecrets(messageOf(error));
+    if (error.original instanceof NotInstalledError) {
+      // It is acknowledged: nobody could answer it, however often it came.
+      logger.info({ reason }, 'slack sent something for where the app is not installed; it is left out');
+      return;
+    }
     if (error instanceof StoppingError) logger.info({ reason }, 'slack event left for another process');
     else logger.error({ reason }, 'slack event failed');
     throw error;
@@ -71,10 +75,10 @@ export function createListeners(parts: ListenerParts): App {
   }
 
   async function onMessage(body: unknown): Promise<void> {
-    const { identity, receiver } = connected();
+    const { identity, receiver } = await connected(body);
     const message = parseMessage(body, identity);
     if (message === null) return;
-    parts.heard(message);
+    parts.heard(message, identity);
     feedback(await receiver.message(message), message.conversation, message.sender);
   }
 
@@ -82,7 +86,7 @@ export function createListeners(parts: ListenerParts): App {
   app.event('app_mention', ({ body }) => onMessage(body));
 
   app.event('agent_session_stopped', async ({ body }) => {
-    const { identity, receiver } = connected();
+    const { identity, receiver } = await connected(body);
     const stop = parseStop(body, identity);
     if (stop === null) return;
     const kept = await receiver.stop(stop);
@@ -94,7 +98,7 @@ export function createListeners(parts: ListenerParts): App {
   });
 
   app.action(FEEDBACK_ACTION, async ({ body, ack }) => {
-    const { identity, receiver } = connected();
+    const { identity, receiver } = await connected(body);
     const given = parseFeedback(body, identity);
     if (given !== null) {
       const { conversation, person } = given.feedback;
@@ -103,7 +107,7 @@ export function createListeners(parts: ListenerParts): App {
     await ack();
   });
 
-  listenForApprovals(app, { ...parts, feedback });
+  listenForApprovals(app, { ...parts, clients: parts.installations, feedback });
 
   return app;
 }

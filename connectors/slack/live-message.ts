@@ -5,8 +5,8 @@ import type { Outgoing } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
-import type { SlackClient } from './client.ts';
 import { isDirect, messageOfRef, placeOf, refOf } from './conversation-id.ts';
+import type { SlackClients } from './installations.ts';
 import { NOTHING_SENT, type PlanOut, planChunks, type SentPlan } from './plan-blocks.ts';
 import { markdownOf, metadataOf, streamHeader } from './render.ts';
 
@@ -45,27 +45,54 @@ export interface LiveMessages {
   /** Begin a stream, or null when this conversation or this Slack takes none: post it instead. Errors as `post`. */
   start(conversation: ConversationKey, outgoing: LiveOut, signal: AbortSignal): Promise<PostRef | null>;
   /**
-   * True when the stream took the edit; false when it must be made with chat.update. Errors as `edit`.
-   * @param below what stands below the message once it is whole
+   * True when the stream took the edit; false when it must be made with chat.update. Errors as `edit`. `below` is what
+   * stands below the message once it is whole.
    */
-  edit(ref: PostRef, outgoing: Outgoing, signal: AbortSignal, below?: readonly KnownBlock[]): Promise<boolean>;
+  edit(
+    conversation: ConversationKey,
+    ref: PostRef,
+    outgoing: Outgoing,
+    how: { signal: AbortSignal; below?: readonly KnownBlock[] },
+  ): Promise<boolean>;
   /** End a stream that somebody else began, so that it can be edited. */
-  stop(ref: PostRef, deliveryId: string, signal: AbortSignal): Promise<void>;
+  stop(conversation: ConversationKey, ref: PostRef, deliveryId: string, signal: AbortSignal): Promise<void>;
   /** Somebody wrote here: a stream needs one reader to go to. */
-  heard(channel: string, userId: string): void;
+  heard(conversation: ConversationKey, reader: Reader): void;
   /** Leave the streams that go on to another process. */
   close(): void;
 }
 
+/** Whom a stream goes to: chat.startStream wants the team as well. */
+export interface Reader {
+  user_id: string;
+  team_id: string;
+}
+
 export interface LiveMessageParts {
-  client: SlackClient;
-  /** The installation's team; known once connected. */
-  teamId: () => string;
+  clients: SlackClients;
   now: () => number;
   /** Run it after `ms`, unless cancelled. */
   after: (ms: number, run: () => void) => () => void;
   logger: Logger;
 }
+
+/** A message of a tenant's. */
+interface Place {
+  tenant: string;
+  ref: PostRef;
+}
+
+function keyOf({ tenant, ref }: Place): string {
+  return `${tenant}:${ref}`;
+}
+
+/** What a stream ends with. */
+interface Last {
+  chunks: readonly AnyChunk[];
+  below: readonly KnownBlock[];
+}
+
+const NOTHING: Last = { chunks: [], below: [] };
 
 /** A run of text without white space (Chinese, a long address) this long is sent as it is. */
 const LONG_WORD = 40;
@@ -103,59 +130,59 @@ function nothingSent(outgoing: LiveOut): Sent {
   return outgoing.kind === 'plan' ? { kind: 'plan', plan: NOTHING_SENT } : { kind: 'text', text: '' };
 }
 
-export function createLiveMessages({ client, teamId, now, after, logger }: LiveMessageParts): LiveMessages {
-  const streams = new LRUCache<PostRef, Stream>({ max: 10_000, dispose: (stream) => stream.cancelRoll() });
-  const readers = new LRUCache<string, string>({ max: 10_000 });
+export function createLiveMessages({ clients, now, after, logger }: LiveMessageParts): LiveMessages {
+  /** By tenant and message. */
+  const streams = new LRUCache<string, Stream>({ max: 10_000, dispose: (stream) => stream.cancelRoll() });
+  /** By tenant and channel. */
+  const readers = new LRUCache<string, Reader>({ max: 10_000 });
 
-  async function stop(
-    ref: PostRef,
-    deliveryId: string,
-    signal: AbortSignal,
-    last: { chunks: readonly AnyChunk[]; below: readonly KnownBlock[] } = { chunks: [], below: [] },
-  ): Promise<boolean> {
+  async function stop(at: Place, deliveryId: string, signal: AbortSignal, last: Last = NOTHING): Promise<boolean> {
+    const { tenant, ref } = at;
     const metadata = metadataOf(deliveryId);
     const rest = {
       ...(last.chunks.length > 0 && { chunks: [...last.chunks] }),
       ...(last.below.length > 0 && { blocks: [...last.below] }),
     };
     try {
-      await client.call((web) => web.chat.stopStream({ ...messageOfRef(ref), metadata, ...rest }), signal);
-      streams.delete(ref);
+      const call = { ...messageOfRef(ref), metadata, ...rest };
+      await clients.of(tenant).call((web) => web.chat.stopStream(call), signal);
+      streams.delete(keyOf(at));
       return true;
     } catch (error) {
       if (!(error instanceof PostRefusedError)) {
-        markDoubtful(ref, error);
+        markDoubtful(at, error);
         throw error;
       }
       // Over already, or too long: whatever the reason, the rewrite that follows puts it right.
-      streams.delete(ref);
+      streams.delete(keyOf(at));
       return false;
     }
   }
 
-  function markDoubtful(ref: PostRef, error: unknown): void {
-    const stream = streams.get(ref);
+  function markDoubtful(at: Place, error: unknown): void {
+    const stream = streams.get(keyOf(at));
     if (stream !== undefined && !(error instanceof RateLimitedError)) stream.state = 'doubtful';
   }
 
   /** True when taken. */
-  async function append(ref: PostRef, chunks: AnyChunk[], signal: AbortSignal): Promise<boolean> {
+  async function append(at: Place, chunks: AnyChunk[], signal: AbortSignal): Promise<boolean> {
     if (chunks.length === 0) return true;
     try {
-      await client.call((web) => web.chat.appendStream({ ...messageOfRef(ref), chunks }), signal);
+      const call = { ...messageOfRef(at.ref), chunks };
+      await clients.of(at.tenant).call((web) => web.chat.appendStream(call), signal);
       return true;
     } catch (error) {
       if (error instanceof PostRefusedError) return false;
-      markDoubtful(ref, error);
+      markDoubtful(at, error);
       throw error;
     }
   }
 
   /** Nobody may say anything for minutes, and Slack would show an error in its place. */
-  function roll(ref: PostRef, deliveryId: string): void {
-    const stream = streams.get(ref);
+  function roll(at: Place, deliveryId: string): void {
+    const stream = streams.get(keyOf(at));
     if (stream === undefined) return;
-    stream.rolled = stop(ref, deliveryId, AbortSignal.timeout(ROLL_TIMEOUT_MS)).then(
+    stream.rolled = stop(at, deliveryId, AbortSignal.timeout(ROLL_TIMEOUT_MS)).then(
       () => undefined,
       (error: unknown) => logger.info({ reason: messageOf(error) }, 'slack stream not ended, the next edit does it'),
     );
@@ -163,8 +190,9 @@ export function createLiveMessages({ client, teamId, now, after, logger }: LiveM
 
   return {
     async start(conversation, outgoing, signal) {
+      const { tenant } = conversation;
       const { channel, thread_ts: threadTs } = placeOf(conversation);
-      const reader = readers.get(channel);
+      const reader = readers.get(`${tenant}:${channel}`);
       if (!isDirect(channel) || threadTs === undefined || reader === undefined) return null;
       const first = extension(nothingSent(outgoing), outgoing);
       if (first === null) return null;
@@ -173,17 +201,18 @@ export function createLiveMessages({ client, teamId, now, after, logger }: LiveM
       const args = {
         channel,
         thread_ts: threadTs,
-        recipient_team_id: teamId(),
-        recipient_user_id: reader,
+        recipient_team_id: reader.team_id,
+        recipient_user_id: reader.user_id,
         ...(outgoing.kind === 'plan' && { task_display_mode: 'plan' }),
         chunks: [header, ...first.chunks],
       };
       try {
-        const { ts } = await client.call((web) => web.chat.startStream(args), signal);
+        const { ts } = await clients.of(tenant).call((web) => web.chat.startStream(args), signal);
         if (ts === undefined) throw new Error('chat.startStream returned no ts');
         const ref = refOf(channel, ts);
-        const cancelRoll = after(ROLL_MS, () => roll(ref, delivery_id));
-        streams.set(ref, {
+        const at = { tenant, ref };
+        const cancelRoll = after(ROLL_MS, () => roll(at, delivery_id));
+        streams.set(keyOf(at), {
           state: 'streaming',
           sent: first.sent,
           started_at: now(),
@@ -198,29 +227,30 @@ export function createLiveMessages({ client, teamId, now, after, logger }: LiveM
       }
     },
 
-    async edit(ref, outgoing, signal, below = []) {
-      await streams.get(ref)?.rolled;
-      const stream = streams.get(ref);
+    async edit({ tenant }, ref, outgoing, { signal, below = [] }) {
+      const at = { tenant, ref };
+      await streams.get(keyOf(at))?.rolled;
+      const stream = streams.get(keyOf(at));
       if (stream === undefined) return false;
       const next = stream.state === 'streaming' ? extension(stream.sent, outgoing) : null;
       if (next !== null) {
         const isLast = !('live' in outgoing) || !outgoing.live;
-        if (isLast) return stop(ref, outgoing.delivery_id, signal, { chunks: next.chunks, below });
-        if (now() - stream.started_at < ROLL_MS && (await append(ref, next.chunks, signal))) {
+        if (isLast) return stop(at, outgoing.delivery_id, signal, { chunks: next.chunks, below });
+        if (now() - stream.started_at < ROLL_MS && (await append(at, next.chunks, signal))) {
           stream.sent = next.sent;
           return true;
         }
       }
-      await stop(ref, outgoing.delivery_id, signal);
+      await stop(at, outgoing.delivery_id, signal);
       return false;
     },
 
-    async stop(ref, deliveryId, signal) {
-      await stop(ref, deliveryId, signal);
+    async stop({ tenant }, ref, deliveryId, signal) {
+      await stop({ tenant, ref }, deliveryId, signal);
     },
 
-    heard(channel, userId) {
-      if (isDirect(channel)) readers.set(channel, userId);
+    heard({ tenant, channel }, reader) {
+      if (isDirect(channel)) readers.set(`${tenant}:${channel}`, reader);
     },
 
     close: () => streams.clear(),

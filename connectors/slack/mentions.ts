@@ -3,9 +3,9 @@ import type { InboundMessage } from '../../src/chat/inbound.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
-import type { SlackClient } from './client.ts';
 import { placeOf } from './conversation-id.ts';
-import type { Names } from './mrkdwn.ts';
+import type { SlackClients } from './installations.ts';
+import type { People } from './names.ts';
 
 export interface Mentions {
   /** Somebody said this: they and whom they mentioned belong to the thread. */
@@ -33,11 +33,11 @@ interface ThreadPeople {
 }
 
 /** Who may be mentioned in a thread: those who wrote there, and those whom they mentioned. */
-export function createMentions(client: SlackClient, names: Names, logger: Logger): Mentions {
+export function createMentions(clients: SlackClients, names: People, logger: Logger): Mentions {
   const threads = new LRUCache<string, ThreadPeople>({ max: THREADS });
 
   function peopleOf(conversation: ConversationKey): ThreadPeople {
-    const key = `${conversation.channel}:${conversation.thread}`;
+    const key = `${conversation.tenant}:${conversation.channel}:${conversation.thread}`;
     const known = threads.get(key) ?? { ids: new Set<string>(), isRead: false };
     threads.set(key, known);
     return known;
@@ -51,6 +51,7 @@ export function createMentions(client: SlackClient, names: Names, logger: Logger
   async function read(conversation: ConversationKey, people: ThreadPeople, signal: AbortSignal): Promise<void> {
     people.isRead = true;
     const { channel, thread_ts: ts } = placeOf(conversation);
+    const client = clients.of(conversation.tenant);
     if (ts === undefined) return;
     try {
       const page = await client.call((web) => web.conversations.replies({ channel, ts, limit: LOOKED_AT }), signal);
@@ -63,8 +64,9 @@ export function createMentions(client: SlackClient, names: Names, logger: Logger
   }
 
   /** Those of the thread with a name of their own. */
-  async function idsByName({ ids }: ThreadPeople): Promise<Map<string, string>> {
-    const named = await Promise.all([...ids].map(async (id) => ({ id, name: await names.user(id) })));
+  async function idsByName({ tenant }: ConversationKey, { ids }: ThreadPeople): Promise<Map<string, string>> {
+    const people = names.of(tenant);
+    const named = await Promise.all([...ids].map(async (id) => ({ id, name: await people.user(id) })));
     const byName = new Map<string, string>();
     const twice = new Set<string>();
     for (const { id, name } of named) {
@@ -83,11 +85,11 @@ export function createMentions(client: SlackClient, names: Names, logger: Logger
     async linked(conversation, markdown, signal) {
       if (!CALLED.test(markdown)) return markdown;
       const people = peopleOf(conversation);
-      const linked = link(markdown, await idsByName(people));
+      const linked = link(markdown, await idsByName(conversation, people));
       // Somebody else may be meant, who was there before this process.
       if (people.isRead || !proseOf(linked).some((prose) => CALLED.test(prose))) return linked;
       await read(conversation, people, signal);
-      return link(markdown, await idsByName(people));
+      return link(markdown, await idsByName(conversation, people));
     },
   };
 }

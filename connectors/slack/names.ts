@@ -2,7 +2,7 @@ import type { UsersInfoResponse } from '@slack/web-api';
 import { LRUCache } from 'lru-cache';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
-import type { SlackClient } from './client.ts';
+import type { Installations } from './installations.ts';
 import type { Names } from './mrkdwn.ts';
 import type { Identity } from './parse.ts';
 
@@ -16,47 +16,56 @@ interface Known {
   guest: boolean;
 }
 
-export interface People extends Names {
+/** People of one tenant. */
+export interface TenantPeople extends Names {
   /** Whether they are no full member of the installation's workspace or organisation; true when Slack does not say. */
   isGuest(id: string): Promise<boolean>;
+}
+
+export interface People {
+  of(tenant: string): TenantPeople;
 }
 
 /**
  * People by users.info, kept for an hour. A failed lookup answers with the id, and with a guest, and is asked again next
  * time.
  */
-export function createPeople(client: SlackClient, identity: () => Identity, logger: Logger): People {
+export function createPeople(installations: Pick<Installations, 'of' | 'identityIn'>, logger: Logger): People {
   const known = new LRUCache<string, Known>({ max: 10_000, ttl: HOUR_MS });
   const asked = new Map<string, Promise<Known>>();
 
-  async function lookup(id: string): Promise<Known> {
+  async function lookup(tenant: string, id: string, key: string): Promise<Known> {
     const unknown = { name: id, guest: true };
     try {
-      const { user } = await client.call((web) => web.users.info({ user: id }), AbortSignal.timeout(LOOKUP_MS));
+      const signal = AbortSignal.timeout(LOOKUP_MS);
+      const { user } = await installations.of(tenant).call((web) => web.users.info({ user: id }), signal);
       const name = user?.profile?.display_name || user?.profile?.real_name || user?.real_name || user?.name;
       if (!user || !name) return unknown;
-      const found = { name, guest: isGuest(user, identity()) };
-      known.set(id, found);
+      const found = { name, guest: isGuest(user, await installations.identityIn(tenant)) };
+      known.set(key, found);
       return found;
     } catch (error) {
-      logger.warn({ user: id, reason: messageOf(error) }, 'slack user not found, showing the id');
+      logger.warn({ tenant, user: id, reason: messageOf(error) }, 'slack user not found, showing the id');
       return unknown;
     } finally {
-      asked.delete(id);
+      asked.delete(key);
     }
   }
 
-  async function find(id: string): Promise<Known> {
-    const person = known.get(id);
+  async function find(tenant: string, id: string): Promise<Known> {
+    const key = `${tenant}:${id}`;
+    const person = known.get(key);
     if (person !== undefined) return person;
-    const pending = asked.get(id) ?? lookup(id);
-    asked.set(id, pending);
+    const pending = asked.get(key) ?? lookup(tenant, id, key);
+    asked.set(key, pending);
     return pending;
   }
 
   return {
-    user: async (id) => (await find(id)).name,
-    isGuest: async (id) => (await find(id)).guest,
+    of: (tenant) => ({
+      user: async (id) => (await find(tenant, id)).name,
+      isGuest: async (id) => (await find(tenant, id)).guest,
+    }),
   };
 }
 

@@ -1,16 +1,16 @@
 import { type Connector, PostRefusedError } from '../../src/chat/connector.ts';
 import type { Outgoing } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
-import type { SlackClient } from './client.ts';
 import { messageOfRef, placeOf, refOf } from './conversation-id.ts';
 import { feedbackBlocks } from './feedback.ts';
 import { postFile } from './files.ts';
+import type { SlackClients } from './installations.ts';
 import type { LiveMessages } from './live-message.ts';
 import type { Mentions } from './mentions.ts';
 import { type Rendered, render, renderPlainly, TEXT_LIMIT } from './render.ts';
 
 export interface PostingParts {
-  client: SlackClient;
+  clients: SlackClients;
   live: LiveMessages;
   mentions: Mentions;
 }
@@ -19,7 +19,7 @@ export interface PostingParts {
 const ABOUT_BLOCKS = ['invalid_blocks', 'invalid_blocks_format', 'msg_blocks_too_long', 'only_one_table_allowed'];
 
 /** What leaves for Slack: streamed, posted or edited. */
-export function createPosting({ client, live, mentions }: PostingParts): Pick<Connector, 'post' | 'edit'> {
+export function createPosting({ clients, live, mentions }: PostingParts): Pick<Connector, 'post' | 'edit'> {
   /** A whole text with its mentions as Slack's own; what still grows gets them with its last edit. */
   async function withMentions(
     conversation: ConversationKey,
@@ -50,6 +50,7 @@ export function createPosting({ client, live, mentions }: PostingParts): Pick<Co
 
   return {
     async post(conversation, outgoing, signal) {
+      const client = clients.of(conversation.tenant);
       if (outgoing.kind === 'file') return postFile(client, conversation, outgoing, signal);
       if ((outgoing.kind === 'text' || outgoing.kind === 'plan') && outgoing.live) {
         const ref = await live.start(conversation, outgoing, signal);
@@ -74,7 +75,9 @@ export function createPosting({ client, live, mentions }: PostingParts): Pick<Co
       if (outgoing.kind === 'file') return;
       const { linked } = await withMentions(conversation, outgoing, signal);
       const said = outgoing.kind === 'text' && linked !== undefined ? { ...outgoing, markdown: linked } : outgoing;
-      if (await live.edit(ref, said, signal, feedbackBlocks(outgoing, conversation.thread))) return;
+      const below = feedbackBlocks(outgoing, conversation.thread);
+      if (await live.edit(conversation, ref, said, { signal, below })) return;
+      const client = clients.of(conversation.tenant);
       const update = () =>
         say(outgoing, conversation.thread, linked, (content) =>
           client.call((web) => web.chat.update({ ...messageOfRef(ref), ...content }), signal),
@@ -84,7 +87,7 @@ export function createPosting({ client, live, mentions }: PostingParts): Pick<Co
       } catch (error) {
         // A stream that another process began, or whose start was found again: end it, then say it.
         if (!(error instanceof PostRefusedError) || error.reason !== 'streaming_state_conflict') throw error;
-        await live.stop(ref, outgoing.delivery_id, signal);
+        await live.stop(conversation, ref, outgoing.delivery_id, signal);
         await update();
       }
     },

@@ -3,8 +3,8 @@ import { PostRefusedError, type Status } from '../../src/chat/connector.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
-import type { SlackClient } from './client.ts';
 import { placeOf } from './conversation-id.ts';
+import type { SlackClients } from './installations.ts';
 import { shorten } from './mrkdwn.ts';
 
 type StatusMethod = 'agents.sessions.setStatus' | 'agents.sessions.rename' | 'assistant.threads.setStatus';
@@ -23,9 +23,9 @@ const SESSION_STATUS = {
   ended: 'closed',
 } as const satisfies Record<Status['state'], string>;
 
-interface Place {
-  channel_id: string;
-  thread_ts: string;
+interface Thread {
+  tenant: string;
+  where: { channel_id: string; thread_ts: string };
 }
 
 interface Shown {
@@ -45,26 +45,30 @@ export interface SlackStatus {
  * The thread's status carries the words while the agent works; Slack clears it after two minutes and at each message, so
  * whoever shows it sets it again.
  */
-export function createStatus(client: SlackClient, logger: Logger): SlackStatus {
-  const unavailable = new Set<StatusMethod>();
+export function createStatus(clients: SlackClients, logger: Logger): SlackStatus {
+  /** By method and tenant. */
+  const unavailable = new LRUCache<string, true>({ max: 10_000 });
   const shown = new LRUCache<string, Shown>({ max: 10_000 });
 
   /** Null when Slack will not take it. @throws as `Connector.post` otherwise */
-  async function attempt<T>(method: StatusMethod, run: () => Promise<T>): Promise<T | null> {
-    if (unavailable.has(method)) return null;
+  async function attempt<T>(method: StatusMethod, tenant: string, run: () => Promise<T>): Promise<T | null> {
+    const key = `${method}:${tenant}`;
+    if (unavailable.has(key)) return null;
     try {
       return await run();
     } catch (error) {
-      logger.info({ method, reason: messageOf(error) }, 'slack did not take a status');
+      logger.info({ method, tenant, reason: messageOf(error) }, 'slack did not take a status');
       if (!(error instanceof PostRefusedError)) throw error;
-      if (NEVER.includes(error.reason)) unavailable.add(method);
+      if (NEVER.includes(error.reason)) unavailable.set(key, true);
       return null;
     }
   }
 
   /** A title is taken only by the call that makes the session; any other answers with the one it has. */
-  async function setSession(where: Place, wanted: Shown, signal: AbortSignal): Promise<void> {
-    const key = keyOf(where);
+  async function setSession(thread: Thread, wanted: Shown, signal: AbortSignal): Promise<void> {
+    const { tenant, where } = thread;
+    const client = clients.of(tenant);
+    const key = keyOf(thread);
     const before = shown.get(key);
     const { title } = wanted;
     if (before?.status === wanted.status && (title === undefined || before.title === title)) return;
@@ -72,7 +76,7 @@ export function createStatus(client: SlackClient, logger: Logger): SlackStatus {
     if (before?.status !== wanted.status) {
       const args = { ...where, status: wanted.status, ...(title !== undefined && { title }) };
       const call = () => client.call((web) => web.agents.sessions.setStatus(args), signal);
-      const answer = await attempt('agents.sessions.setStatus', call);
+      const answer = await attempt('agents.sessions.setStatus', tenant, call);
       if (answer === null) return;
       named = answer.title;
       shown.set(key, { status: wanted.status, title: named });
@@ -81,33 +85,39 @@ export function createStatus(client: SlackClient, logger: Logger): SlackStatus {
     const renamed = { ...where, title };
     const call = () => client.call((web) => web.agents.sessions.rename(renamed), signal);
     // What Slack will not be called is not tried at every step.
-    await attempt('agents.sessions.rename', call);
+    await attempt('agents.sessions.rename', tenant, call);
     shown.set(key, { status: wanted.status, title });
   }
 
   /** Best effort: the words are gone after two minutes whatever happens. */
-  async function setWords(where: Place, words: string, signal: AbortSignal): Promise<void> {
-    const call = () => client.call((web) => web.assistant.threads.setStatus({ ...where, status: words }), signal);
-    await attempt('assistant.threads.setStatus', call).catch(() => null);
+  async function setWords({ tenant, where }: Thread, words: string, signal: AbortSignal): Promise<void> {
+    const call = () =>
+      clients.of(tenant).call((web) => web.assistant.threads.setStatus({ ...where, status: words }), signal);
+    await attempt('assistant.threads.setStatus', tenant, call).catch(() => null);
   }
 
   return {
     async set(conversation, status, signal) {
-      const { channel, thread_ts: threadTs } = placeOf(conversation);
-      if (threadTs === undefined) return;
-      const where = { channel_id: channel, thread_ts: threadTs };
+      const thread = threadOf(conversation);
+      if (thread === null) return;
       const title = status.title?.trim() ? shorten(status.title.trim(), TITLE) : undefined;
       const words = status.state === 'working' ? shorten(status.text, STATUS) : '';
-      const session = setSession(where, { status: SESSION_STATUS[status.state], title }, signal);
-      await Promise.all([session, setWords(where, words, signal)]);
+      const session = setSession(thread, { status: SESSION_STATUS[status.state], title }, signal);
+      await Promise.all([session, setWords(thread, words, signal)]);
     },
     forget(conversation) {
-      const { channel, thread_ts: threadTs } = placeOf(conversation);
-      if (threadTs !== undefined) shown.delete(keyOf({ channel_id: channel, thread_ts: threadTs }));
+      const thread = threadOf(conversation);
+      if (thread !== null) shown.delete(keyOf(thread));
     },
   };
 }
 
-function keyOf({ channel_id, thread_ts }: Place): string {
-  return `${channel_id}:${thread_ts}`;
+function threadOf(conversation: ConversationKey): Thread | null {
+  const { channel, thread_ts: threadTs } = placeOf(conversation);
+  if (threadTs === undefined) return null;
+  return { tenant: conversation.tenant, where: { channel_id: channel, thread_ts: threadTs } };
+}
+
+function keyOf({ tenant, where: { channel_id, thread_ts } }: Thread): string {
+  return `${tenant}:${channel_id}:${thread_ts}`;
 }

@@ -1,6 +1,6 @@
 import type { ConversationKey, Person } from '../../src/chat/place.ts';
-import type { SlackClient } from './client.ts';
 import { placeOf } from './conversation-id.ts';
+import type { SlackClients } from './installations.ts';
 import { cut } from './mrkdwn.ts';
 import { fallbackText, markdownOf, TEXT_LIMIT } from './render.ts';
 
@@ -16,7 +16,7 @@ export interface Whispers {
   answer(conversation: ConversationKey, person: Person, text: string, responseUrl?: string): Promise<void>;
 }
 
-export function createWhispers(client: SlackClient): Whispers {
+export function createWhispers(clients: SlackClients): Whispers {
   async function whisper(
     conversation: ConversationKey,
     person: Person,
@@ -25,10 +25,9 @@ export function createWhispers(client: SlackClient): Whispers {
   ): Promise<void> {
     const { channel, thread_ts } = placeOf(conversation);
     const content = { channel, user: person.id, ...contentOf(markdown) };
-    await client.call(
-      (web) => web.chat.postEphemeral(thread_ts === undefined ? content : { ...content, thread_ts }),
-      signal,
-    );
+    await clients
+      .of(conversation.tenant)
+      .call((web) => web.chat.postEphemeral(thread_ts === undefined ? content : { ...content, thread_ts }), signal);
   }
 
   const soon = () => AbortSignal.timeout(WHISPER_MS);

@@ -56,10 +56,11 @@ export async function withNames(deps: Pick<ApplyDeps, 'connectors'>, inbound: In
   const connector = deps.connectors.get(conversation.connector);
   // It was configured away after the event was kept.
   if (connector === undefined) return inbound;
-  const named: Person = { id: person.id, name: await connector.nameOf(person) };
+  const { tenant } = conversation;
+  const named: Person = { id: person.id, name: await connector.nameOf(person, tenant) };
   switch (inbound.kind) {
     case 'message': {
-      const text = await connector.readable(inbound.message.text);
+      const text = await connector.readable(inbound.message.text, tenant);
       return { kind: 'message', message: { ...inbound.message, sender: named, text } };
     }
     case 'decision':
@@ -69,9 +70,9 @@ export async function withNames(deps: Pick<ApplyDeps, 'connectors'>, inbound: In
     case 'feedback':
       return { kind: 'feedback', feedback: { ...inbound.feedback, person: named } };
     case 'command': {
-      const guest = (await connector.isGuest?.(person)) ?? false;
+      const guest = (await connector.isGuest?.(person, tenant)) ?? false;
       const { about } = inbound.command;
-      const known = about === undefined ? {} : { about: await readableAbout(connector, about) };
+      const known = about === undefined ? {} : { about: await readableAbout(connector, about, tenant) };
       return { kind: 'command', command: { ...inbound.command, ...known, person: { ...named, guest } } };
     }
     default:
@@ -82,8 +83,13 @@ export async function withNames(deps: Pick<ApplyDeps, 'connectors'>, inbound: In
 async function readableAbout(
   connector: Pick<Connector, 'nameOf' | 'readable'>,
   { author, text }: NonNullable<InboundCommand['about']>,
+  tenant: string,
 ): Promise<NonNullable<InboundCommand['about']>> {
-  return { author: await connector.nameOf({ id: author, name: author }), text: await connector.readable(text) };
+  const [name, words] = await Promise.all([
+    connector.nameOf({ id: author, name: author }, tenant),
+    connector.readable(text, tenant),
+  ]);
+  return { author: name, text: words };
 }
 
 /** Who it came from, and where they said it. */

@@ -22,7 +22,7 @@ export async function question(
   entry: LogEntry & { event: EventOf<'deckhand.approval_requested'> },
 ): Promise<Outgoing> {
   const approval = approvalOf(deps, entry);
-  const nameOf = await namesOf(deps.connectors, namedIn(approval));
+  const nameOf = await namesOf(deps.connectors, namedIn(approval), deps.conversation);
   const card = cardOf(approval, { via: deps.connector.name, nameOf });
   return { kind: 'approval', delivery_id: deliveryId(entry.event.id), card, agent_name: deps.context.agent_name };
 }
@@ -41,7 +41,7 @@ export async function askOthers(
   deps: ApprovalShowDeps,
   event: EventOf<'deckhand.approval_escalated'>,
 ): Promise<string> {
-  const name = (await namesOf(deps.connectors, [event.to]))(event.to);
+  const name = (await namesOf(deps.connectors, [event.to], deps.conversation))(event.to);
   const problem = await askAt(deps, event, targetOf(event.to));
   return problem === null
     ? `Nobody has decided about the approval above yet, so I have asked ${name} as well.`

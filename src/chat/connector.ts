@@ -47,14 +47,17 @@ export interface Connector {
    */
   stop(patience_ms: number): Promise<void>;
 
-  /** What this person is called. Never rejects: the platform may be asked, and the id will do when it does not answer. */
-  nameOf(person: Person): Promise<string>;
+  /**
+   * What this person is called. Never rejects: the platform may be asked, and the id will do when it does not answer.
+   * Here and below, `tenant` is the one that asks; null: something of another platform's, which has no tenant here.
+   */
+  nameOf(person: Person, tenant: string | null): Promise<string>;
   /** Whether this person is a guest here; absent: the platform knows none. Never rejects: who is not known counts as one. */
-  isGuest?(person: Person): Promise<boolean>;
+  isGuest?(person: Person, tenant: string): Promise<boolean>;
   /** User groups, on a platform that has them. */
   readonly groups?: UserGroups;
   /** A message's text as markdown, with the bot's own mention removed and people by their names. As `nameOf`. */
-  readable(text: string): Promise<string>;
+  readable(text: string, tenant: string): Promise<string>;
 
   /**
    * Post a new message and return its reference.
@@ -90,8 +93,7 @@ export interface Connector {
 
   /**
    * The places in which these can be asked something: a person's own, a channel, each member's of a group. Absent: nobody
-   * can be reached who is not in a conversation. `tenant`: of the installation that asks, null when it is another platform's.
-   * Same errors as `post`.
+   * can be reached who is not in a conversation. Same errors as `post`.
    */
   reach?(target: Mention, tenant: string | null, signal: AbortSignal): Promise<ConversationKey[]>;
   /** The address of a message, for people who may open it; null when it has none. Same errors as `post`. */
@@ -134,9 +136,9 @@ export interface SaidBefore {
 /** Groups of people that somebody on the platform keeps. Nothing here rejects: a platform that does not answer knows nothing. */
 export interface UserGroups {
   /** What it is called; its id when that is not known. */
-  nameOf(group: string): Promise<string>;
-  /** Whether it is known that this person is in it, as of a minute ago at most. */
-  includes(group: string, person: Person): Promise<boolean>;
+  nameOf(group: string, tenant: string | null): Promise<string>;
+  /** Whether it is known that this person is in it, as of a minute ago at most. They asked in `at`. */
+  includes(group: string, person: Person, at: Pick<ConversationKey, 'tenant' | 'channel'>): Promise<boolean>;
 }
 
 /** The platform asked us to wait. */

@@ -33,10 +33,13 @@ export async function deciderOf(
     const { via, kind, id } = targetOf(key);
     if (via !== connector || kind === 'person') return false;
     // Whoever presses a button in a channel can see it.
-    return kind === 'channel' ? id === channel : ((await platform?.groups?.includes(id, person)) ?? false);
+    return kind === 'channel'
+      ? id === channel
+      : ((await platform?.groups?.includes(id, person, conversation)) ?? false);
   };
   // Whoever is named may decide, guest or not.
-  const isGuest = approval.policy.approvers.length === 0 && ((await platform?.isGuest?.(person)) ?? false);
+  const isGuest =
+    approval.policy.approvers.length === 0 && ((await platform?.isGuest?.(person, conversation.tenant)) ?? false);
   const ids = decidersOf(approval);
   const known = await Promise.all(ids.map(belongs));
   return {

@@ -48,7 +48,7 @@ export async function waitingFor(deps: LookDeps, from: PersonAt): Promise<Waitin
   }
   const approvals = await Promise.all(
     theirs.slice(0, SHOWN).map(async ({ approval, asked }): Promise<WaitingApproval> => {
-      const nameOf = await namesOf(deps.connectors, namedIn(approval));
+      const nameOf = await namesOf(deps.connectors, namedIn(approval), from.conversation);
       return {
         ...asked,
         card: cardOf(approval, { via: connector, nameOf }),

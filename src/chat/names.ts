@@ -1,29 +1,37 @@
 import type { Connector } from './connector.ts';
-import type { Mention } from './place.ts';
+import type { ConversationKey, Mention } from './place.ts';
 
 type Namer = Pick<Connector, 'nameOf' | 'groups'>;
 
 /** What people, groups and channels of a policy are called, by the ids that it has them under (`slack:group:S1`). */
 export type NameOf = (id: string) => string;
 
-/** Ask the platforms, once for each id. Never rejects: what nobody knows is called by its id there. */
-export async function namesOf(connectors: ReadonlyMap<string, Namer>, ids: readonly string[]): Promise<NameOf> {
+/**
+ * Ask the platforms, once for each id. Never rejects: what nobody knows is called by its id there.
+ * @param at where it is asked: ids of that platform are its tenant's
+ */
+export async function namesOf(
+  connectors: ReadonlyMap<string, Namer>,
+  ids: readonly string[],
+  at: Pick<ConversationKey, 'connector' | 'tenant'>,
+): Promise<NameOf> {
   const names = new Map<string, string>();
   await Promise.all(
     ids.map(async (key) => {
       const target = targetOf(key);
-      names.set(key, await nameOf(connectors.get(target.via), target));
+      const tenant = target.via === at.connector ? at.tenant : null;
+      names.set(key, await nameOf(connectors.get(target.via), target, tenant));
     }),
   );
   return (key) => names.get(key) ?? targetOf(key).id;
 }
 
-async function nameOf(connector: Namer | undefined, { kind, id }: Target): Promise<string> {
+async function nameOf(connector: Namer | undefined, { kind, id }: Target, tenant: string | null): Promise<string> {
   switch (kind) {
     case 'person':
-      return (await connector?.nameOf({ id, name: id })) ?? id;
+      return (await connector?.nameOf({ id, name: id }, tenant)) ?? id;
     case 'group':
-      return `@${(await connector?.groups?.nameOf(id)) ?? id}`;
+      return `@${(await connector?.groups?.nameOf(id, tenant)) ?? id}`;
     case 'channel':
       return `#${id}`;
     default:

@@ -26,7 +26,7 @@ export async function overviewOf(
   const workspace_id = await deps.directory.workspaceOf(place.connector, place.tenant);
   const connector = deps.connectors.get(place.connector);
   const actor_id = actorIdOf(place.connector, person);
-  const guest = (await connector?.isGuest?.(person)) ?? false;
+  const guest = (await connector?.isGuest?.(person, place.tenant)) ?? false;
   const role = await deps.roles.roleOf(workspace_id, { actor_id, guest });
   const [agents, sessions, approvals, costs] = await Promise.all([
     ownAgents(deps, workspace_id, actor_id),

@@ -32,7 +32,7 @@ export async function receiveDecision(deps: ReceiveDecisionDeps, inbound: Inboun
     ...(for_session === undefined ? {} : { for_session }),
   });
   if (result.result === 'not_allowed') {
-    const names = await namesOf(deps.connectors, decidersOf(result.approval));
+    const names = await namesOf(deps.connectors, decidersOf(result.approval), conversation);
     return { effect: 'refused', text: refusalFor(result.approval, decider, names) ?? result.text };
   }
   const counts = result.result === 'decided' || result.result === 'voted';

@@ -65,10 +65,10 @@ describe('user groups', () => {
     const [ana, ben] = [scene.slack.user('Ana').user, scene.slack.user('Ben').user];
     const group = userGroup(scene.slack.workspace, 'oncall', ben);
     const { groups } = scene.connector;
-    expect(await groups?.nameOf(group)).toBe('oncall');
-    expect(await groups?.nameOf('S_UNKNOWN')).toBe('S_UNKNOWN');
-    expect(await groups?.includes(group, ben)).toBe(true);
-    expect(await groups?.includes(group, ana)).toBe(false);
+    expect(await groups?.nameOf(group, scene.key.tenant)).toBe('oncall');
+    expect(await groups?.nameOf('S_UNKNOWN', scene.key.tenant)).toBe('S_UNKNOWN');
+    expect(await groups?.includes(group, ben, scene.key)).toBe(true);
+    expect(await groups?.includes(group, ana, scene.key)).toBe(false);
     const asked = scene.slack.journal.filter((call) => call.method.startsWith('usergroups.'));
     expect(asked.map((call) => call.method)).toEqual(['usergroups.list', 'usergroups.users.list']);
   });
@@ -78,9 +78,9 @@ describe('user groups', () => {
     const ben = scene.slack.user('Ben').user;
     const group = userGroup(scene.slack.workspace, 'oncall', ben);
     scene.slack.faults.refuse('usergroups.users.list', 'internal_error');
-    expect(await scene.connector.groups?.includes(group, ben)).toBe(false);
-    expect(await scene.connector.groups?.includes(group, ben)).toBe(true);
-    expect(await scene.connector.groups?.includes('S_UNKNOWN', ben)).toBe(false);
+    expect(await scene.connector.groups?.includes(group, ben, scene.key)).toBe(false);
+    expect(await scene.connector.groups?.includes(group, ben, scene.key)).toBe(true);
+    expect(await scene.connector.groups?.includes('S_UNKNOWN', ben, scene.key)).toBe(false);
   });
 });
 

@@ -160,12 +160,12 @@ describe('people in Slack', () => {
     await using harness = await startSlackHarness(createRecordingReceiver());
     const { user } = harness.slack.user('Somebody');
     Object.assign(user, flags);
-    expect(await harness.connector.isGuest?.({ id: user.id, name: user.id })).toBe(guest);
+    expect(await harness.connector.isGuest?.({ id: user.id, name: user.id }, 'T0DECKHAND')).toBe(guest);
   });
 
   it('whom Slack does not know count as guests', async () => {
     await using harness = await startSlackHarness(createRecordingReceiver());
-    expect(await harness.connector.isGuest?.({ id: 'U0NOBODY', name: 'x' })).toBe(true);
+    expect(await harness.connector.isGuest?.({ id: 'U0NOBODY', name: 'x' }, 'T0DECKHAND')).toBe(true);
   });
 });
 

@@ -12,7 +12,7 @@ import type {
   Receiver,
   WaitingApprovals,
 } from '../../src/chat/inbound.ts';
-import type { Person } from '../../src/chat/place.ts';
+import type { ConversationKey, Person } from '../../src/chat/place.ts';
 import { deferred } from './deferred.ts';
 
 /** A receiver that keeps what it was given, with names in it, and answers as the test says. */
@@ -57,8 +57,8 @@ export function createRecordingReceiver(): RecordingReceiver {
     return { receipt: applied.then(() => receipt) };
   }
 
-  async function named(person: Person): Promise<Person> {
-    return { id: person.id, name: (await recorder.connector?.nameOf(person)) ?? person.name };
+  async function named(person: Person, { tenant }: Pick<ConversationKey, 'tenant'>): Promise<Person> {
+    return { id: person.id, name: (await recorder.connector?.nameOf(person, tenant)) ?? person.name };
   }
 
   const recorder: RecordingReceiver = {
@@ -70,15 +70,22 @@ export function createRecordingReceiver(): RecordingReceiver {
     feedbacks,
     commands,
     async message(message) {
-      const [sender, text] = await Promise.all([named(message.sender), recorder.connector?.readable(message.text)]);
+      const { conversation } = message;
+      const [sender, text] = await Promise.all([
+        named(message.sender, conversation),
+        recorder.connector?.readable(message.text, conversation.tenant),
+      ]);
       return keep(messages, { ...message, sender, text: text ?? message.text });
     },
-    decision: async (decision) => keep(decisions, { ...decision, person: await named(decision.person) }),
-    stop: async (stop) => keep(stops, { ...stop, person: await named(stop.person) }),
+    decision: async (decision) =>
+      keep(decisions, { ...decision, person: await named(decision.person, decision.conversation) }),
+    stop: async (stop) => keep(stops, { ...stop, person: await named(stop.person, stop.conversation) }),
     details: async () => recorder.shows.details ?? Promise.reject(new Error('There are no details')),
     waiting: async () => recorder.shows.waiting ?? Promise.reject(new Error('There is no list')),
-    feedback: async (feedback) => keep(feedbacks, { ...feedback, person: await named(feedback.person) }),
-    command: async (command) => keep(commands, { ...command, person: await named(command.person) }),
+    feedback: async (feedback) =>
+      keep(feedbacks, { ...feedback, person: await named(feedback.person, feedback.conversation) }),
+    command: async (command) =>
+      keep(commands, { ...command, person: await named(command.person, command.conversation) }),
     overview: async () => recorder.shows.overview ?? Promise.reject(new Error('There is no overview')),
     answer(next) {
       receipt = next;
