@@ -9,6 +9,7 @@ import { createCleanup } from './cleanup.ts';
 import type { Config } from './config.ts';
 import type { Services } from './embedded/services.ts';
 import { DeckhandError, messageOf } from './errors.ts';
+import { createAttachedImages } from './harness/attached-images.ts';
 import { hasListPrice } from './harness/budget.ts';
 import { createInterruptBell } from './harness/interrupt-bell.ts';
 import { createAskModel } from './harness/model.ts';
@@ -177,6 +178,7 @@ export async function createContext(
       logger,
       states: createStateCache(createCheckpointStore(db)),
       ask: createAskModel(services.model),
+      images: createAttachedImages(files),
       tools: AGENT_TOOLSET,
       // What was claimed is a whole session: this house makes no others.
       sessionOf: (ref, document) => turnSession({ environments, files, workspaces }, ref, document as SessionDocument),

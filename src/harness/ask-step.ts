@@ -5,8 +5,9 @@ import { newId } from '../session/id.ts';
 import { nextStep } from '../session/next-step.ts';
 import type { SessionState } from '../session/session-state.ts';
 import { fold } from '../session/state.ts';
+import { roomFor, withImages } from './attached-images.ts';
 import { isWithinBudget } from './budget.ts';
-import type { ModelFailure, ModelOutcome } from './model.ts';
+import type { ModelFailure, ModelListener, ModelOutcome } from './model.ts';
 import { buildPrompt } from './prompt.ts';
 import { closingUsage, type Reply, replyEvents, requestEnd } from './reply.ts';
 import { NOT_OWED, processedEvent, runningEvents, stamp } from './turn-log.ts';
@@ -31,19 +32,27 @@ export async function askStep(turn: Turn): Promise<StepResult> {
   });
 
   const message_id = newId('sevt', deps.now());
-  const outcome = await deps.ask(
-    buildPrompt(log.state, session.agent, deps.tools),
-    {
-      onText: (text, index) => turn.preview.text(message_id, text, index),
-      onThinking: () => turn.preview.thinking(newId('sevt', deps.now())),
-    },
-    turn.signal,
-  );
+  const outcome = await ask(turn, {
+    onText: (text, index) => turn.preview.text(message_id, text, index),
+    onThinking: () => turn.preview.thinking(newId('sevt', deps.now())),
+  });
   turn.preview.written();
   // An abort because of a lost lease is no Stop: what was said is another worker's to say again.
   turn.stillHeld();
   const asked_at = taken?.at(-1)?.seq ?? log.state.seq;
   return record(turn, outcome, { request_id, message_id, asked_at });
+}
+
+/** With the images that people attached; without them when it is for them that Claude's API refuses the request. */
+async function ask(turn: Turn, listener: ModelListener): Promise<ModelOutcome> {
+  const { deps, log, session, ref } = turn;
+  const prompt = buildPrompt(log.state, session.agent, deps.tools);
+  const load = (file_id: string) => deps.images.get(ref.workspace_id, file_id);
+  const { request, shown } = await withImages(prompt, roomFor(log.state.bytes), load);
+  const outcome = await deps.ask(request, listener, turn.signal);
+  if (shown === 0 || outcome.kind !== 'failed' || outcome.failure.about_content !== true) return outcome;
+  deps.logger.warn({ ...ref, shown, reason: outcome.failure.message }, 'request refused, asking without images');
+  return deps.ask((await withImages(prompt, 0, load)).request, listener, turn.signal);
 }
 
 interface RequestIds {

@@ -32,6 +32,8 @@ export interface ModelFailure {
   /** False: the same request will fail again. */
   retryable: boolean;
   retry_after_ms: number | null;
+  /** The API does not take what the request holds. */
+  about_content?: true;
 }
 
 /** Asks Claude once, streaming. Never throws for what the API or the network does. */
@@ -119,7 +121,8 @@ function toFailure(error: unknown): ModelFailure {
     return failure('model_request_failed_error', `Claude refused the API key (${said}): ${remedy}`, false, null);
   }
   const retryable = error.status === undefined || error.status >= 500 || error.status === 408 || error.status === 409;
-  return failure('model_request_failed_error', `The model request failed (${said})`, retryable, retryAfter);
+  const failed = failure('model_request_failed_error', `The model request failed (${said})`, retryable, retryAfter);
+  return error.status === 400 || error.status === 413 ? { ...failed, about_content: true } : failed;
 }
 
 function failure(

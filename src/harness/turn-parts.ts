@@ -8,6 +8,7 @@ import type { Hints } from '../session/hints.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { Workspace } from '../tools/workspace.ts';
+import type { AttachedImages } from './attached-images.ts';
 import type { InterruptBell } from './interrupt-bell.ts';
 import type { AskModel } from './model.ts';
 import type { Preview } from './preview.ts';
@@ -42,6 +43,7 @@ export interface TurnDeps {
   logger: Logger;
   states: StateCache;
   ask: AskModel;
+  images: AttachedImages;
   tools: readonly Tool[];
   /** Rings when somebody has sent input to a session that this worker is the brain of. */
   bell: InterruptBell;

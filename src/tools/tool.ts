@@ -3,6 +3,7 @@ import type {
   BetaManagedAgentsTextBlock,
 } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 import { z } from 'zod';
+import type { ImageMediaType } from '../image.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What Claude is told about a tool; `input_schema` is JSON Schema as the Messages API takes it. */
@@ -19,8 +20,6 @@ export type ToolContent = Array<BetaManagedAgentsTextBlock | InlineImageBlock>;
 export interface InlineImageBlock extends BetaManagedAgentsImageBlock {
   source: { type: 'base64'; media_type: ImageMediaType; data: string };
 }
-
-export type ImageMediaType = 'image/png' | 'image/jpeg' | 'image/gif' | 'image/webp';
 
 export interface ToolResult {
   content: ToolContent;

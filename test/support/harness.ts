@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto';
 import type { BetaManagedAgentsSessionAgent } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import type { Db } from 'mongodb';
 import { z } from 'zod';
+import { createAttachedImages } from '../../src/harness/attached-images.ts';
 import { createInterruptBell } from '../../src/harness/interrupt-bell.ts';
 import { createAskModel } from '../../src/harness/model.ts';
 import { createStateCache } from '../../src/harness/state-cache.ts';
 import { takeTurn } from '../../src/harness/turn.ts';
 import type { TurnDeps, TurnSession } from '../../src/harness/turn-parts.ts';
 import { silentLogger } from '../../src/logger.ts';
+import { createFileIndexes, createFiles, type Files } from '../../src/resources/files.ts';
 import { createCheckpointStore } from '../../src/session/checkpoint-store.ts';
 import type { Actor, LogEntry, SessionEvent } from '../../src/session/event.ts';
 import type { Hints } from '../../src/session/hints.ts';
@@ -103,6 +105,7 @@ export interface Stage extends AsyncDisposable {
   log: SessionLog;
   model: TestModel;
   hints: Hints;
+  files: Files;
   effects: string[];
   session: TurnSession;
   /** Dependencies of one worker; its own cache, name and tools. */
@@ -116,10 +119,11 @@ export interface Stage extends AsyncDisposable {
 }
 
 export async function stage(db: Db): Promise<Stage> {
-  await createLogIndexes(db);
+  await Promise.all([createLogIndexes(db), createFileIndexes(db)]);
   const model = await startTestModel();
   const hints = createMemoryHints();
   const effects: string[] = [];
+  const files = createFiles(db, { max_bytes: 100_000_000 });
   const ref: SessionRef = { workspace_id: 'wrkspc_test', session_id: newId('sesn') };
   const log = createMongoLog(db, {
     appended(_ref, entries, owed, { brain }) {
@@ -150,6 +154,7 @@ export async function stage(db: Db): Promise<Stage> {
       logger: silentLogger,
       states: createStateCache(createCheckpointStore(db)),
       ask: createAskModel({ api_key: 'test', base_url: model.base_url }),
+      images: createAttachedImages(files),
       tools: testTools(effects),
       sessionOf: () => session,
       approvals: { record: async () => undefined },
@@ -169,6 +174,7 @@ export async function stage(db: Db): Promise<Stage> {
     log,
     model,
     hints,
+    files,
     effects,
     session,
     worker,

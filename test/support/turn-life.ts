@@ -168,6 +168,7 @@ export async function live(wakes: readonly Wake[]): Promise<LivedLife> {
     const deps: TurnDeps = {
       log: dies_after === null ? log : log.seenByMortal(dies_after),
       ask: asker([...answers], stopping),
+      images: { get: async () => null },
       tools: testTools(effects),
       bell,
       states,

@@ -3,6 +3,7 @@ import { SPILL_CHARS } from '../../src/tools/spill.ts';
 import type { ToolResult } from '../../src/tools/tool.ts';
 import { AGENT_TOOLSET } from '../../src/tools/toolset/agent-toolset.ts';
 import { type ExecResult, type Workspace, WorkspaceFileError } from '../../src/tools/workspace.ts';
+import { png } from '../support/images.ts';
 
 const limits = { processes: 1, memory_bytes: 1, cpus: 1, file_bytes: 1, disk_bytes: 1, output_bytes: 1, timeout_ms: 1 };
 
@@ -109,11 +110,11 @@ describe('files', () => {
   });
 
   test('shows images as images and refuses other binaries', async () => {
-    const png = Buffer.from('89504e470d0a1a0a00', 'hex');
-    const at = memoryWorkspace({ 'a.png': png, 'b.bin': Buffer.from([1, 0, 2]) });
+    const at = memoryWorkspace({ 'a.png': png(), 'wide.png': png(9_000, 1), 'b.bin': Buffer.from([1, 0, 2]) });
     expect((await run('read', { file_path: 'a.png' }, at)).content).toMatchObject([
       { type: 'image', source: { media_type: 'image/png' } },
     ]);
+    expect(textOf(await run('read', { file_path: 'wide.png' }, at))).toContain('9000 by 1 pixels');
     expect(textOf(await run('read', { file_path: 'b.bin' }, at))).toContain('binary file of 3 bytes');
   });
 

@@ -1,12 +1,11 @@
 import { z } from 'zod';
+import { type ImageMediaType, imageTypeOf, problemOfImage } from '../../image.ts';
 import { SPILL_CHARS } from '../spill.ts';
-import { defineTool, describeCall, type ImageMediaType, type ToolResult, toolError, toolText } from '../tool.ts';
+import { defineTool, describeCall, type ToolResult, toolError, toolText } from '../tool.ts';
 import { orFileProblem } from './file-problem.ts';
 
 /** Largest file that is read; larger ones are looked at in parts with bash. */
 const MAX_BYTES = 10 * 1024 * 1024;
-/** The Messages API takes images up to 5 MB, counted in base64. */
-const MAX_IMAGE_BYTES = 3.75 * 1024 * 1024;
 
 const input = z.object({
   file_path: z.string().min(1).max(4096).describe('Path of the file, absolute or relative to /workspace.'),
@@ -61,22 +60,10 @@ function lines(text: string, first: number, last: number): string | null {
 }
 
 function image(path: string, bytes: Uint8Array, media_type: ImageMediaType): ToolResult {
-  if (bytes.length > MAX_IMAGE_BYTES) {
-    return toolError(
-      `${path} is an image of ${bytes.length} bytes; at most ${MAX_IMAGE_BYTES} can be shown. Make it smaller first.`,
-    );
-  }
+  const problem = problemOfImage(bytes, media_type);
+  if (problem !== null) return toolError(`${path} is ${problem}. Make another image of it first.`);
   const data = Buffer.from(bytes).toString('base64');
   return { content: [{ type: 'image', source: { type: 'base64', media_type, data } }], is_error: false };
-}
-
-function imageTypeOf(bytes: Uint8Array): ImageMediaType | null {
-  const head = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
-  if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'image/png';
-  if (head.startsWith('\xff\xd8\xff')) return 'image/jpeg';
-  if (head.startsWith('GIF87a') || head.startsWith('GIF89a')) return 'image/gif';
-  if (head.startsWith('RIFF') && head.slice(8, 12) === 'WEBP') return 'image/webp';
-  return null;
 }
 
 function textOf(bytes: Uint8Array): string | null {
