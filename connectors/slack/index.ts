@@ -57,6 +57,11 @@ export interface SlackConnector extends Connector {
 
 /** chat.update is limited to 50 a minute and more (Tier 3), appendStream to 100 (Tier 4). */
 const EDIT_INTERVAL_MS = 1_200;
+/**
+ * These limits count the whole workspace, and what is refused then holds up final texts as well. Slack lets bursts pass: five
+ * a second is what a handful of growing texts needs.
+ */
+const LIVE_EDITS_PER_SECOND = 5;
 /** chat.postMessage takes about one message a second in one channel, and short bursts (docs.slack.dev/apis/web-api/rate-limits). */
 const POST_INTERVAL_MS = 1_000;
 /** 55,000 characters: more than anybody reads in a thread. */
@@ -171,6 +176,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     limits: {
       text: TEXT_LIMIT,
       edit_interval_ms: EDIT_INTERVAL_MS,
+      live_edits_per_second: LIVE_EDITS_PER_SECOND,
       post_interval_ms: POST_INTERVAL_MS,
       posts_before_file: POSTS_BEFORE_FILE,
       plan_size: PLAN_SIZE,

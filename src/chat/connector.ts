@@ -24,6 +24,8 @@ export interface Connector {
     text: number;
     /** Least time between two edits of one live message, and of all once the platform says that they are too many. */
     edit_interval_ms: number;
+    /** Edits of live messages that one workspace takes, of all conversations together; absent: as many as there are. */
+    live_edits_per_second?: number;
     /** Least time between two posts in one channel once the platform says that they are too many. */
     post_interval_ms: number;
     /** Of a text that needs more posts than this, so many are made, and a `file` has the whole; absent: it takes no files. */

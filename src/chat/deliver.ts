@@ -2,12 +2,13 @@ import { LIMITED_CHANNEL, type LimitedHint, parseLimitedHint } from '../session/
 import type { LaneSession, SessionRef } from '../session/log.ts';
 import type { Connector } from './connector.ts';
 import { createConnectorHealth } from './connector-health.ts';
+import { createEditTurns } from './edit-turns.ts';
 import { createPace, type PaceDeps } from './pace.ts';
 import { PlatformFailedError } from './post.ts';
 import { createPutOff } from './put-off.ts';
 import { type Showing, type ShowSessionDeps, showSession, type Target } from './show-session.ts';
 
-export interface DelivererDeps extends Omit<ShowSessionDeps, 'timings' | 'pace'> {
+export interface DelivererDeps extends Omit<ShowSessionDeps, 'timings' | 'pace' | 'edits'> {
   /** Where a session is shown; null for one that lives in no conversation. */
   findTarget(ref: SessionRef): Promise<Target | null>;
   /** This gateway's name in leases. */
@@ -68,6 +69,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       deps.hints.publish(LIMITED_CHANNEL, JSON.stringify(hint)).catch(() => undefined);
     },
   });
+  const edits = createEditTurns(() => performance.now());
   const health = createConnectorHealth(deps.logger, putOff.release);
   const connectors = new Map([...deps.connectors].map(([name, connector]) => [name, health.watch(connector)]));
   let timer: NodeJS.Timeout | null = null;
@@ -132,7 +134,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     if (lease === null) return;
     try {
       await showSession(
-        { ...deps, pace, connectors },
+        { ...deps, pace, edits, connectors },
         {
           ref,
           target,

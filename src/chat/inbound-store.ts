@@ -127,6 +127,12 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
     return ids.map(() => undefined);
   });
 
+  const giveBack = createLots<ObjectId, void>({ most: LOT }, async (ids) => {
+    const released = { _id: { $in: ids }, state: 'received' as const };
+    await events.updateMany(released, [{ $set: { next_attempt_at: '$$NOW' } }]);
+    return ids.map(() => undefined);
+  });
+
   /** Null: it is applied, not due yet, or somebody else was faster. */
   async function take(known: InboundDocument): Promise<KeptInbound | null> {
     const { _id, attempts } = known;
@@ -176,7 +182,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
     },
 
     async release(kept) {
-      await events.updateOne({ _id: kept.id, state: 'received' }, [{ $set: { next_attempt_at: '$$NOW' } }]);
+      await giveBack(kept.id);
     },
 
     async takeLost() {

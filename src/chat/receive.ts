@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Db, ObjectId } from 'mongodb';
-import { messageOf } from '../errors.ts';
+import { DeckhandError, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { type ApplyDeps, applyInbound, originOf, problemOf, withNames } from './apply-inbound.ts';
 import { RateLimitedError } from './connector.ts';
@@ -15,11 +15,14 @@ import { overviewOf } from './overview.ts';
 import { createRoom } from './room.ts';
 
 /**
- * Events in flight, from their arrival until they are applied; as many again wait to be kept, and what comes then is
- * refused. A platform waits about three seconds for its acknowledgement: at 200 events a second, one that finds 500 before it
- * would hardly get it in time. With the longest messages they hold 200 MB, with ordinary ones a few.
+ * Events in flight, from their arrival until they are applied, in bytes: 15,000 ordinary ones, which is more than a minute of
+ * 200 a second when nothing at all is applied meanwhile, and 300 of the longest.
  */
-const IN_FLIGHT = 500;
+const IN_FLIGHT = 64 * 1024 * 1024;
+/** And waiting to be kept, a thousand; what comes then is refused. A platform waits about three seconds for its acknowledgement. */
+const WAITING = 4 * 1024 * 1024;
+/** What an event takes besides its text: the promises that wait for it, its names, its keys. */
+const EVENT_BYTES = 4 * 1024;
 /** Events applied at once. A sixth of the connections to MongoDB: keeping others never waits for them. */
 const AT_ONCE = 16;
 /** How often one is tried before its conversation goes on without it; then it is the sweep's. */
@@ -42,6 +45,8 @@ export interface ReceiverDeps
   lost_after_ms: number;
   /** First wait after an event could not be applied; doubled after each. */
   retry_ms: number;
+  /** Bytes of events that are in flight, and that wait to be kept. */
+  room?: { in_flight: number; waiting: number };
 }
 
 export interface ReceiverService extends Receiver, AsyncDisposable {
@@ -71,7 +76,8 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     conversations: createConversationStore(options.db),
     positions: new LRUCache<string, number>(POSITIONS),
   };
-  const inFlight = createRoom('chat events in flight', IN_FLIGHT, IN_FLIGHT);
+  const { in_flight, waiting } = options.room ?? { in_flight: IN_FLIGHT, waiting: WAITING };
+  const inFlight = createRoom('chat events', in_flight, waiting);
   const applying = createRoom('chat events to apply', AT_ONCE);
   const lines = createLines();
   const stopping = new AbortController();
@@ -134,12 +140,13 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
   }
 
   async function receive(event: Inbound): Promise<Kept> {
-    const leave = await inFlight.enter();
+    const leave = await inFlight.enter(weightOf(event));
     const keeping = inbound.keep(event).then(hold);
     // Its place in the line is that of its arrival, also when a later one is kept before it.
     const receipt = lines.join(lineOf(event), async () => {
       const kept = await keeping;
       if (kept === null) return DOUBLE;
+      if (stopping.signal.aborted) return leaveToOthers(kept);
       try {
         return await applyHeld(kept, TRIES);
       } catch (error) {
@@ -154,9 +161,16 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     return { receipt };
   }
 
+  /** What has not begun when this process stops is somebody else's, or its own when it is back. */
+  async function leaveToOthers(kept: KeptInbound): Promise<never> {
+    held.delete(kept.id.toHexString());
+    await inbound.release(kept).catch((err: unknown) => logger.debug({ err }, 'chat event not released'));
+    throw new DeckhandError('stopping', 'This process stops.', { remedy: 'The event is applied by another one.' });
+  }
+
   /** False when nothing was lost. */
   async function finishLost(begun: Promise<unknown>[]): Promise<boolean> {
-    const leave = await inFlight.enter();
+    const leave = await inFlight.enter(EVENT_BYTES);
     const lost = await inbound
       .takeLost()
       .then(hold)
@@ -255,6 +269,12 @@ function done(receipt: Receipt): Kept {
 
 function waitAfter(error: unknown, retry_ms: number): number {
   return error instanceof RateLimitedError ? Math.min(error.retry_after_ms, LONGEST_WAIT_MS) : retry_ms;
+}
+
+/** What it takes of this process's memory, in bytes. */
+function weightOf(event: Inbound): number {
+  const text = event.kind === 'message' ? event.message.text.length : 0;
+  return EVENT_BYTES + 2 * text;
 }
 
 /** One per conversation. Not by tenant: a click may name another one than the message that it is about. */

@@ -1,38 +1,48 @@
 import { DeckhandError } from '../errors.ts';
 
-/** A room for so many at once. The others wait before it, in their order. */
+/** A room for so much at once. The others wait before it, in their order. */
 export interface Room {
   /**
-   * Resolves when there is room; the result leaves it again.
-   * @throws DeckhandError at once when as many wait already as may
+   * Resolves when there is room for something of this weight (1); the result leaves it again. What is heavier than the whole
+   * room gets in alone.
+   * @throws DeckhandError at once when as much waits already as may
    */
-  enter(): Promise<() => void>;
+  enter(weight?: number): Promise<() => void>;
 }
 
-/** `waiting` is how many may wait at once; without it, however many. `what` they are stands in the refusal. */
+/** `size` and `waiting` are weights: what may be inside, and what may wait; without `waiting`, however much. `what` stands in the refusal. */
 export function createRoom(what: string, size: number, waiting = Number.POSITIVE_INFINITY): Room {
-  const queue: Array<() => void> = [];
+  const queue: Array<{ weight: number; letIn: () => void }> = [];
   let inside = 0;
+  let queued = 0;
 
-  function leave(): void {
-    const next = queue.shift();
-    // Whoever is next takes the place over: nobody who comes now gets in before.
-    if (next === undefined) inside -= 1;
-    else next();
+  const fits = (weight: number) => inside === 0 || inside + weight <= size;
+
+  /** In their order: whoever comes now gets in before nobody. */
+  function letIn(): void {
+    for (let next = queue[0]; next !== undefined && fits(next.weight); next = queue[0]) {
+      queue.shift();
+      queued -= next.weight;
+      inside += next.weight;
+      next.letIn();
+    }
   }
 
   return {
-    async enter() {
-      if (inside < size) inside += 1;
-      else if (queue.length < waiting) await new Promise<void>((resolve) => queue.push(resolve));
-      else {
-        const most = (size + waiting).toLocaleString('en');
-        throw new DeckhandError('too_busy', `There are ${most} ${what} already.`, { remedy: 'Try again shortly.' });
+    async enter(weight = 1) {
+      if (queue.length === 0 && fits(weight)) inside += weight;
+      else if (queued < waiting) {
+        queued += weight;
+        await new Promise<void>((resolve) => queue.push({ weight, letIn: resolve }));
+      } else {
+        throw new DeckhandError('too_busy', `There are too many ${what} already.`, { remedy: 'Try again shortly.' });
       }
       let left = false;
       return () => {
-        if (!left) leave();
+        if (left) return;
         left = true;
+        inside -= weight;
+        letIn();
       };
     },
   };

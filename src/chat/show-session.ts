@@ -1,12 +1,13 @@
 import { LRUCache } from 'lru-cache';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { type Hints, parseSessionHint, sessionChannel } from '../session/hints.ts';
+import { type Hints, parseSessionHint, SO_FAR_MS, sessionChannel, subscribeClosely } from '../session/hints.ts';
 import { holdLease } from '../session/lease.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import type { Connector } from './connector.ts';
 import type { CursorLease, CursorStore } from './delivery-cursor.ts';
 import type { DeliveryStore } from './delivery-store.ts';
+import type { EditTurns } from './edit-turns.ts';
 import { createLive } from './live.ts';
 import { createNews } from './news.ts';
 import type { Pace } from './pace.ts';
@@ -33,6 +34,7 @@ export interface ShowSessionDeps {
   connectors: ReadonlyMap<string, Connector>;
   describe: DescribeCall;
   pace: Pace;
+  edits: EditTurns;
   logger: Logger;
   timings: {
     /** How long a silent gateway keeps a session. */
@@ -133,16 +135,28 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     reply: { ends: false },
     titles: new LRUCache({ max: REMEMBERED }),
   };
+  /** When what is live is shown (`performance.now()`); null: nothing is new. */
+  let live_at: number | null = null;
   // Not waited for: without Redis there are no live texts, and the log is looked at now and then.
-  const subscribed = deps.hints
-    .subscribe(sessionChannel(ref.session_id), (message) => {
-      const hint = parseSessionHint(message);
-      if (hint?.type === 'appended') {
-        news.hear(hint);
-        bell.ring();
-      }
-      if (hint?.type === 'preview' && live.accept(hint.event)) bell.ringIn(connector.limits.edit_interval_ms);
-    })
+  const onHint = (message: string) => {
+    const hint = parseSessionHint(message);
+    if (hint?.type === 'appended') {
+      news.hear(hint);
+      bell.ring();
+    }
+    if (hint?.type === 'preview' && live.accept(hint.event) && live_at === null) {
+      const wait_ms = deps.edits.take(conversation, connector.limits);
+      live_at = performance.now() + wait_ms;
+      bell.ringIn(wait_ms);
+    }
+  };
+  // A text that is edited in place less often than that needs no pieces of it.
+  const closely = connector.limits.edit_interval_ms < SO_FAR_MS;
+  const subscribed = (
+    closely
+      ? subscribeClosely(deps.hints, ref.session_id, onHint)
+      : deps.hints.subscribe(sessionChannel(ref.session_id), onHint)
+  )
     .then((unsubscribe) => {
       // What was appended before this was not heard.
       news.listening();
@@ -186,7 +200,10 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
         if (performance.now() - advanced_at >= ADVANCE_MS && !(await advance())) return;
         continue;
       }
-      if (live.pending && live.begins === begins) await showLive(parts);
+      if (live_at === null || performance.now() >= live_at) {
+        live_at = null;
+        if (live.pending && live.begins === begins) await showLive(parts);
+      }
       if (!news.isRunning) {
         const head = await deps.log.head(ref);
         if (head.seq > seq) {
@@ -202,7 +219,9 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
         if (rests) continue;
       }
       await status.refresh();
-      if (plans.due_in_ms !== null) bell.ringIn(plans.due_in_ms);
+      const live_in_ms = live_at === null ? Number.POSITIVE_INFINITY : Math.max(0, live_at - performance.now());
+      const due_in_ms = Math.min(plans.due_in_ms ?? Number.POSITIVE_INFINITY, live_in_ms);
+      if (due_in_ms < Number.POSITIVE_INFINITY) bell.ringIn(due_in_ms);
       await bell.wait(deps.timings.sweep_ms);
     }
   } finally {

@@ -1,16 +1,21 @@
 import type { Logger } from '../logger.ts';
-import { type Hints, type PreviewEvent, type SessionHint, sessionChannel } from '../session/hints.ts';
+import {
+  type Hints,
+  type PreviewEvent,
+  piecesChannel,
+  type SessionHint,
+  SO_FAR_MS,
+  sessionChannel,
+} from '../session/hints.ts';
 
 /** Pieces are gathered this long before they are sent: still smooth to the eye, and 10 messages a second at most. */
 const GATHER_MS = 100;
-/** How long somebody who came after the first words waits for all of them, unless they are long. */
-const SO_FAR_MS = 500;
 /** What saying long texts again and again may cost, in characters a second. */
 const SO_FAR_CHARS_PER_SECOND = 64 * 1024;
 
 /**
- * What watchers see while something is being written. Best effort: losing a piece costs nothing but smoothness. A text that
- * nobody hears is only said whole, now and then, until somebody does.
+ * What watchers see while something is being written. Best effort: losing a piece costs nothing but smoothness. The whole of a
+ * text is said now and then, its pieces in between only while somebody follows them.
  */
 export interface Preview {
   text(message_id: string, text: string, index: number): void;
@@ -26,27 +31,41 @@ export interface Preview {
 
 export function createPreview(deps: { hints: Pick<Hints, 'publish'>; logger: Logger }, session_id: string): Preview {
   const channel = sessionChannel(session_id);
+  const pieces = piecesChannel(session_id);
   const started = new Set<string>();
   let message: { id: string; blocks: string[] } | null = null;
   let soFar: NodeJS.Timeout | null = null;
-  /** Somebody heard what was said last. */
-  let watched = true;
-  /** Something was written since then that was not said. */
+  /** Somebody may be following the pieces. */
+  let followed = true;
+  /** Pieces were left out since the text was said whole. */
   let skipped = false;
   let pending: PreviewEvent[] = [];
   let timer: NodeJS.Timeout | null = null;
 
   function send(event: PreviewEvent): void {
     const hint: SessionHint = { type: 'preview', event };
-    deps.hints.publish(channel, JSON.stringify(hint)).then(heardBy, (err: unknown) => {
+    const isPiece = event.type === 'event_delta';
+    const sent = deps.hints.publish(isPiece ? pieces : channel, JSON.stringify(hint));
+    sent.then(isPiece ? pieceHeardBy : heardBy, (err: unknown) => {
       deps.logger.debug({ err, session_id }, 'preview was not sent');
     });
   }
 
+  function pieceHeardBy(count: number): void {
+    if (count > 0) return;
+    followed = false;
+    skipped = true;
+  }
+
+  /** Whoever heard it may follow the pieces as well: the next one shows. */
   function heardBy(count: number): void {
-    watched = count > 0;
-    // Who has just come has heard the whole text without this.
-    if (watched && skipped) sendSoFar();
+    if (count === 0) {
+      followed = false;
+      return;
+    }
+    followed = true;
+    // What was left out while this was on its way.
+    if (skipped) sendSoFar();
   }
 
   function flush(): void {
@@ -96,12 +115,12 @@ export function createPreview(deps: { hints: Pick<Hints, 'publish'>; logger: Log
       if (!started.has(message_id)) {
         started.add(message_id);
         message = { id: message_id, blocks: [] };
-        watched = true;
+        followed = true;
         if (soFar === null) saySoFarLater();
         send({ type: 'event_start', event: { type: 'agent.message', id: message_id } });
       }
       if (message !== null) message.blocks[index] = (message.blocks[index] ?? '') + text;
-      if (!watched) {
+      if (!followed) {
         skipped = true;
         return;
       }

@@ -17,7 +17,7 @@ export interface Hints {
   subscribe(channel: string, onMessage: (message: string) => void): Promise<() => Promise<void>>;
 }
 
-/** What is said on a session's channel. */
+/** What is said on a session's channels. */
 export type SessionHint =
   /** The log has entries up to `seq`: these are the latest, unless they are too heavy to be sent along. */
   | { type: 'appended'; seq: number; entries?: LogEntry[] }
@@ -61,8 +61,35 @@ export function workerChannel(worker_id: string): string {
   return `worker:${worker_id}`;
 }
 
+/** Appends, beginnings and ends, and what is written so far: enough for whoever looks at a text now and then. */
 export function sessionChannel(session_id: string): string {
   return `session:${session_id}`;
+}
+
+/** Every piece (`event_delta`) of what is written, for whoever follows it closely besides. */
+export function piecesChannel(session_id: string): string {
+  return `pieces:${session_id}`;
+}
+
+/** How often the whole of a text is said while it is being written, in ms; long ones less often. */
+export const SO_FAR_MS = 500;
+
+/** On both channels of a session, each in its order. The result ends it. */
+export async function subscribeClosely(
+  hints: Pick<Hints, 'subscribe'>,
+  session_id: string,
+  onMessage: (message: string) => void,
+): Promise<() => Promise<void>> {
+  const endPieces = await hints.subscribe(piecesChannel(session_id), onMessage);
+  try {
+    const end = await hints.subscribe(sessionChannel(session_id), onMessage);
+    return async () => {
+      await Promise.all([endPieces(), end()]);
+    };
+  } catch (error) {
+    await endPieces();
+    throw error;
+  }
 }
 
 /** What is said of an append: a watcher that has everything before these entries need not read the log. */

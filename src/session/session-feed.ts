@@ -1,7 +1,7 @@
 import { messageOf, NotFoundError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { LogEntry } from './event.ts';
-import { type Hints, type PreviewEvent, parseSessionHint, sessionChannel } from './hints.ts';
+import { type Hints, type PreviewEvent, parseSessionHint, subscribeClosely } from './hints.ts';
 import type { SessionLog, SessionRef } from './log.ts';
 import { droppedOf, previewedId } from './previews.ts';
 
@@ -75,7 +75,7 @@ export function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onE
 
   async function subscribe(): Promise<void> {
     try {
-      const stop = await deps.hints.subscribe(sessionChannel(ref.session_id), onHint);
+      const stop = await subscribeClosely(deps.hints, ref.session_id, onHint);
       if (ended) await stop();
       else unsubscribe = stop;
     } catch (error) {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { takeTurn } from '../../src/harness/turn.ts';
 import type { EventOf, EventType, SessionEvent } from '../../src/session/event.ts';
+import { subscribeClosely } from '../../src/session/hints.ts';
 import { newId } from '../../src/session/id.ts';
 import { type Tool, toolText } from '../../src/tools/tool.ts';
 import { eventually } from '../support/eventually.ts';
@@ -221,8 +222,8 @@ describe('Stop', () => {
       const running = on.settle();
       await held.asked;
       await new Promise<void>((resolve) => {
-        void on.hints.subscribe(`session:${on.ref.session_id}`, (message) => {
-          if (message.includes('event_delta')) resolve();
+        void subscribeClosely(on.hints, on.ref.session_id, (message) => {
+          if (message.includes('two')) resolve();
         });
       });
       await on.sends({ id: newId('sevt'), type: 'user.interrupt', processed_at: null });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createLive } from '../../src/chat/live.ts';
 import { createPreview } from '../../src/harness/preview.ts';
 import { silentLogger } from '../../src/logger.ts';
-import { type PreviewEvent, parseSessionHint } from '../../src/session/hints.ts';
+import { type PreviewEvent, parseSessionHint, sessionChannel } from '../../src/session/hints.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -96,4 +96,22 @@ test('a long text is said whole the less often the longer it is', async () => {
   heard.splice(0);
   await vi.advanceTimersByTimeAsync(12_000);
   expect(heard).toHaveLength(3);
+});
+
+test('no piece is sent while only those listen who look now and then', async () => {
+  const heard: { channel: string; type: string }[] = [];
+  const publish = async (channel: string, message: string) => {
+    const hint = parseSessionHint(message);
+    if (hint?.type === 'preview') heard.push({ channel, type: hint.event.type });
+    return channel === sessionChannel('sesn_1') ? 1 : 0;
+  };
+  const preview = createPreview({ hints: { publish }, logger: silentLogger }, 'sesn_1');
+  for (let word = 0; word < 80; word++) {
+    preview.text('sevt_1', `${word} `, 0);
+    await vi.advanceTimersByTimeAsync(25);
+  }
+  const sent = (type: string) => heard.filter((each) => each.type === type).length;
+  expect(sent('event_so_far')).toBe(4);
+  // One to see whether somebody follows by now, after each time the text was said whole.
+  expect(sent('event_delta')).toBeLessThanOrEqual(5);
 });

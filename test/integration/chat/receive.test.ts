@@ -462,19 +462,37 @@ describe('an event that is kept', () => {
 describe('more events than one process takes', () => {
   it('wait to be kept, and are refused beyond that', async () => {
     const held = heldDirectory();
-    const { service } = stage.receiver({ directory: held.directory });
+    // Each of them weighs a little over 4 KiB.
+    const room = { in_flight: 10 * 4_200, waiting: 10 * 4_000 };
+    const { service } = stage.receiver({ directory: held.directory, room });
     // The first holds up its conversation; the others stand behind it.
-    const kept = await Promise.all(Array.from({ length: 500 }, () => service.message(said('hello'))));
-    const waiting = Array.from({ length: 500 }, () => service.message(said('hello')));
-    await expect(service.message(said('hello'))).rejects.toThrow('1,000 chat events');
-    expect(await database.db.collection('inbound').countDocuments()).toBe(500);
+    const kept = await Promise.all(Array.from({ length: 10 }, () => service.message(said('hello'))));
+    const waiting = Array.from({ length: 10 }, () => service.message(said('hello')));
+    await expect(service.message(said('hello'))).rejects.toThrow('too many chat events');
+    expect(await database.db.collection('inbound').countDocuments()).toBe(10);
     held.release();
     for (const { receipt } of kept.slice(0, 1)) await receipt;
     const [next] = waiting;
     expect((await (await next)?.receipt)?.effect).toBe('accepted');
     await Promise.all((await Promise.all(waiting)).map(({ receipt }) => receipt));
-    expect(await database.db.collection('inbound').countDocuments({ state: 'applied' })).toBe(1_000);
-  }, 60_000);
+    expect(await database.db.collection('inbound').countDocuments({ state: 'applied' })).toBe(20);
+  });
+
+  it('are left to others by a process that stops, and are nobody’s to wait for', async () => {
+    const held = heldDirectory();
+    const { service } = stage.receiver({ directory: held.directory });
+    const receipts = [];
+    for (const text of ['one', 'two', 'three']) receipts.push((await service.message(said(text))).receipt);
+    const told = Promise.allSettled(receipts);
+    await held.reached;
+    const stopped = service[Symbol.asyncDispose]();
+    held.release();
+    await stopped;
+    expect((await told).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    expect(await texts()).toEqual(['one']);
+    expect(await stage.receiver().service.sweepNow()).toBe(2);
+    expect(await texts()).toEqual(['one', 'two', 'three']);
+  });
 });
 
 describe('a click', () => {
