@@ -7,6 +7,8 @@ import { DeckhandError } from './errors.ts';
 export interface Config {
   host: string;
   port: number;
+  /** Where a worker by itself says how it is; null: nowhere. A gateway says so on its own port. */
+  health_port: number | null;
   data_dir: string;
   log_level: string;
   /** Actor ids (`slack:U123`) of the first people who may change everything in chat. */
@@ -68,6 +70,7 @@ const ADMIN = 'name people by connector and id, with commas between, such as sla
 const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: count(3000, 0, 65_535),
+  DECKHAND_HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   DECKHAND_DATA_DIR: z.string().default('.deckhand'),
   DECKHAND_API_KEY: credential()
     .min(16, 'use at least 16 characters, for example from `openssl rand -hex 24`')
@@ -117,6 +120,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   return {
     host: value.HOST,
     port: value.PORT,
+    health_port: value.DECKHAND_HEALTH_PORT ?? null,
     data_dir: resolve(value.DECKHAND_DATA_DIR),
     log_level: value.LOG_LEVEL,
     admins: value.DECKHAND_ADMINS,

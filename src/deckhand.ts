@@ -5,6 +5,7 @@ import { bootstrapKey } from './embedded/bootstrap-key.ts';
 import { lockDataDir } from './embedded/data-dir.ts';
 import { startServices } from './embedded/services.ts';
 import { startGateway } from './gateway.ts';
+import { type HealthServer, startHealthServer } from './health-server.ts';
 import type { Logger } from './logger.ts';
 import { startWorker } from './worker.ts';
 
@@ -14,6 +15,8 @@ export type Role = 'gateway' | 'worker';
 export interface Deckhand extends AsyncDisposable {
   /** Where the gateway listens; null without one. */
   url: string | null;
+  /** Where a worker by itself says how it is; null when it was not asked to, or a gateway says it. */
+  health_url: string | null;
   context: Context;
   /** One line per service, in words. */
   services: string[];
@@ -40,13 +43,24 @@ export async function startDeckhand(config: Config, logger: Logger, roles: reado
       worker: roles.includes('worker'),
     });
     cleanup.defer(() => context[Symbol.asyncDispose]());
+    let health: HealthServer | null = null;
+    if (!roles.includes('gateway') && config.health_port !== null) {
+      const server = await startHealthServer(context, { host: config.host, port: config.health_port });
+      cleanup.defer(() => server[Symbol.asyncDispose]());
+      health = server;
+    }
     if (roles.includes('worker')) {
       const worker = await startWorker(context);
       cleanup.defer(() => worker.stop());
     }
     const gateway = roles.includes('gateway') ? await startGateway(context) : null;
     if (gateway !== null) cleanup.defer(() => gateway.stop());
+    if (health !== null) {
+      health.ready();
+      cleanup.defer(async () => health.stopping());
+    }
     return {
+      health_url: health?.url ?? null,
       url: gateway?.url ?? null,
       context,
       services: services.describe(),

@@ -1,7 +1,5 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import express from 'express';
 import { createSlackConnector } from '../connectors/slack/index.ts';
@@ -18,10 +16,9 @@ import { createResourceDirectory } from './chat/resource-directory.ts';
 import { createRoles } from './chat/roles.ts';
 import type { Context } from './context.ts';
 import { STAND_IN_EXAMPLES } from './embedded/model.ts';
-import { DeckhandError, messageOf } from './errors.ts';
 import { hasListPrice } from './harness/budget.ts';
 import { createHealth } from './health.ts';
-import { createHttpServer } from './http-server.ts';
+import { createHttpServer, listen } from './http-server.ts';
 import { toAgent } from './resources/agents.ts';
 import { createCosts } from './resources/costs.ts';
 import { createSessionFeeds } from './session/feed.ts';
@@ -107,11 +104,9 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
   app.use(web.router);
 
   const server = createHttpServer(app);
-  await listen(server, config);
+  const url = await listen(server, config);
   for (const connector of connectors.values()) await connector.start(receiver);
   health.ready();
-  const { port } = server.address() as AddressInfo;
-  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
   logger.info({ url, connectors: [...connectors.keys()] }, 'gateway started');
 
   return {
@@ -141,19 +136,6 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
       clearTimeout(cut);
     },
   };
-}
-
-/** @throws DeckhandError when the address cannot be had */
-async function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
-  try {
-    server.listen(port, host);
-    await once(server, 'listening');
-  } catch (cause) {
-    throw new DeckhandError('address_unavailable', `Nothing can listen on ${host}:${port}: ${messageOf(cause)}.`, {
-      cause,
-      remedy: 'Stop what listens there (another Deckhand?), or set PORT (and HOST) to something else.',
-    });
-  }
 }
 
 function after(ms: number): Promise<void> {

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { DeckhandError, messageOf } from './errors.ts';
 
 /** In milliseconds. What takes longer is answered 408 and cut off, so that slow senders cannot use up the connections. */
 export interface SlowSenders {
@@ -16,4 +19,26 @@ const PATIENCE: SlowSenders = { headers: 10_000, request: 60_000, look_every: 2_
 export function createHttpServer(listener: RequestListener, patience: SlowSenders = PATIENCE): Server {
   const { headers: headersTimeout, request: requestTimeout, look_every: connectionsCheckingInterval } = patience;
   return createServer({ headersTimeout, requestTimeout, connectionsCheckingInterval }, listener);
+}
+
+/**
+ * Listen, and return the address as a URL; a `port` of 0 is any that is free. `variable` names the setting of the port.
+ * @throws DeckhandError when the address cannot be had
+ */
+export async function listen(
+  server: Server,
+  { host, port }: { host: string; port: number },
+  variable = 'PORT',
+): Promise<string> {
+  try {
+    server.listen(port, host);
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new DeckhandError('address_unavailable', `Nothing can listen on ${host}:${port}: ${messageOf(cause)}.`, {
+      cause,
+      remedy: `Stop what listens there (another Deckhand?), or set ${variable} (and HOST) to something else.`,
+    });
+  }
+  const { port: taken } = server.address() as AddressInfo;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
 }

@@ -27,11 +27,12 @@ function rolesOf(args: string[]): Role[] {
   });
 }
 
-function welcome(roles: Role[], { url, services, own_key }: Deckhand): string {
+function welcome(roles: Role[], { url, health_url, services, own_key }: Deckhand): string {
   return [
     `Deckhand is running (${roles.join(' and ')}).`,
     ...services.map((line) => `  ${line}`),
     ...(url === null ? [] : [`  Page: ${url}`, `  API:  ${url}/v1`]),
+    ...(health_url === null ? [] : [`  Health: ${health_url}/readyz`]),
     ...(own_key === null
       ? []
       : [`  API key: ${own_key.made === null ? '' : `${own_key.made}, kept `}in ${own_key.path}`]),

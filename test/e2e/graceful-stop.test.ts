@@ -172,3 +172,23 @@ test('without MongoDB a gateway is not ready, and alive', { timeout: 180_000 }, 
   mongo.mend();
   await eventually(async () => expect(await status('/readyz')).toBe(200), PROMPTLY_MS);
 });
+
+test('a worker says how it is on a port of its own, also while it ends what runs', { timeout: 180_000 }, async () => {
+  await using redis = await redisGate(inject('redis_url'));
+  await using house = await buildHouse({ DECKHAND_HEALTH_PORT: '0', REDIS_URL: redis.uri });
+  const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
+  // It says so where it serves.
+  expect(gateway.health_url).toBe('');
+  const ask = async (path: string) => (await fetch(`${worker.health_url}${path}`)).status;
+  expect(await ask('/readyz')).toBe(200);
+  expect(await ask('/healthz')).toBe(200);
+
+  const held = redis.holdRequest(({ name }) => name === 'UNSUBSCRIBE');
+  const left = worker.stop();
+  await held.reached;
+  expect(await ask('/readyz')).toBe(503);
+  expect(await ask('/healthz')).toBe(200);
+  held.release();
+  expect(await left).toBe(0);
+  await expect(ask('/healthz')).rejects.toThrow();
+});

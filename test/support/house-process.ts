@@ -5,6 +5,8 @@ import { once } from 'node:events';
 export interface HouseProcess {
   /** Of a gateway; empty for a worker. */
   url: string;
+  /** Of a worker that was asked to say how it is; else empty. */
+  health_url: string;
   pid: number;
   /** Everything it has written so far. */
   output(): string;
@@ -70,6 +72,7 @@ export async function startHouseProcess(
   });
   return {
     url: /Page: (\S+)/.exec(output)?.[1] ?? '',
+    health_url: /Health: (\S+)\/readyz/.exec(output)?.[1] ?? '',
     pid: child.pid ?? 0,
     output: () => output,
     ended,
