@@ -133,6 +133,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const heard = (message: InboundMessage, { team_id }: Identity) => {
     const { conversation, sender } = message;
     teams.set(`${conversation.tenant}:${conversation.channel}`, team_id);
+    // What people say to each other at a channel's top level is seldom a thread of the bot's, and there is much of it.
+    if (!message.addressed && message.follows === undefined) return;
     live.heard(conversation, { user_id: sender.id, team_id });
     mentions.heard(message);
   };

@@ -58,6 +58,11 @@ export function mentions(text: string, userId: string): boolean {
   return text.includes(`<@${userId}>`) || text.includes(`<@${userId}|`);
 }
 
+/** Whether people or a group are mentioned; `@here` and the like are for all who are there. */
+export function mentionsAnybody(text: string): boolean {
+  return /<(?:@[UW]|!subteam\^)/.test(text);
+}
+
 /** The three characters Slack reads as markup. */
 export function escape(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -3,7 +3,7 @@ import type { InboundDecision, InboundMessage, InboundStop } from '../../src/cha
 import type { Person } from '../../src/chat/place.ts';
 import { parseButtonValue } from './approval-blocks.ts';
 import { conversationOf, SLACK } from './conversation-id.ts';
-import { mentions } from './mrkdwn.ts';
+import { mentions, mentionsAnybody } from './mrkdwn.ts';
 import { withFiles } from './said.ts';
 
 /** Whose installation this is: from auth.test, once connected. */
@@ -69,8 +69,7 @@ const SAID = new Set([undefined, 'file_share', 'thread_broadcast', 'me_message']
 
 /**
  * A `message` or `app_mention` event as an inbound message; null when it is not for us: said by a bot (this one
- * included), not said at all, or at a channel's top level without a mention, where no session can be. Its text is in
- * Slack's own markup, the names of files too.
+ * included), or not said at all. Its text is in Slack's own markup, the names of files too.
  */
 export function parseMessage(body: unknown, identity: Identity): InboundMessage | null {
   const parsed = messageCallback.safeParse(body);
@@ -82,7 +81,6 @@ export function parseMessage(body: unknown, identity: Identity): InboundMessage 
   if (user === identity.bot_user_id || user === 'USLACKBOT') return null;
   const direct = event.channel_type === 'im' || event.channel.startsWith('D');
   const addressed = direct || event.type === 'app_mention' || mentions(text, identity.bot_user_id);
-  if (!addressed && event.thread_ts === undefined) return null;
   return {
     event_id,
     message_id: event.ts,
@@ -90,6 +88,7 @@ export function parseMessage(body: unknown, identity: Identity): InboundMessage 
     sender: personOf(user),
     text: withFiles(text, files),
     addressed,
+    ...(!addressed && mentionsAnybody(text) && { to_others: true }),
     ...(event.thread_ts !== undefined && event.thread_ts !== event.ts && { follows: direct ? 'first' : 'all' }),
   };
 }

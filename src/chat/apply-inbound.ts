@@ -25,8 +25,9 @@ export interface ApplyDeps extends Omit<CommandDeps, 'connectors'> {
 /** Give a kept event its effect, once, however often this is called. @throws when it may not have happened */
 export async function applyInbound(deps: ApplyDeps, kept: KeptInbound, named: Inbound): Promise<Receipt> {
   const receipt = await effectOf(deps, kept, named);
-  if (receipt.errors === undefined) await deps.inbound.applied(kept);
-  else await deps.inbound.forget(kept);
+  // Nothing came of it, and it may come again: as the same form, or as a message that an edit makes a mention.
+  if (receipt.errors !== undefined || receipt.effect === 'ignored') await deps.inbound.forget(kept);
+  else await deps.inbound.applied(kept);
   return receipt;
 }
 

@@ -46,16 +46,18 @@ export function createChannelSettings(db: Db): ChannelSettingsStore {
   const settings: Collection<Stored> = db.collection(CHANNEL_SETTINGS, {
     writeConcern: { w: 'majority', journal: true },
   });
-  const known = new LRUCache<string, ChannelSettings>({ max: 10_000, ttl: FRESH_MS });
+  const known = new LRUCache<string, Promise<ChannelSettings>>({ max: 10_000, ttl: FRESH_MS });
 
   return {
     async of(workspace_id, channel) {
       const id = idOf(workspace_id, channel);
       const fresh = known.get(id);
       if (fresh !== undefined) return fresh;
-      const found = shown((await settings.findOne({ _id: id })) ?? unset(workspace_id, channel));
-      known.set(id, found);
-      return found;
+      // Whoever asks meanwhile waits for the same answer.
+      const asked = settings.findOne({ _id: id }).then((found) => shown(found ?? unset(workspace_id, channel)));
+      known.set(id, asked);
+      asked.catch(() => known.delete(id));
+      return asked;
     },
 
     async change(workspace_id, channel, change) {

@@ -10,8 +10,10 @@ export interface InboundMessage {
   sender: Person;
   /** As the platform wrote it: `Connector.readable` makes markdown of it. */
   text: string;
-  /** The bot was mentioned, or this is a direct message. Anything else is people talking to each other: it is left alone. */
+  /** The bot was mentioned, or this is a direct message. Anything else is the agent's only where the channel's reply mode says so. */
   addressed: boolean;
+  /** It mentions other people or groups, and not the bot. */
+  to_others?: true;
   /** An agent the person picked by name or id; else the default agent. */
   agent?: string;
   /**
@@ -104,6 +106,9 @@ export interface Receipt {
   /** What is wrong with the fields of the form that was sent, by name: it stays open. */
   errors?: Record<string, string>;
 }
+
+/** It was meant for nobody here, and nobody is told. */
+export const IGNORED: Receipt = { effect: 'ignored', text: null };
 
 /** Something inbound that is durable, or has no effect: the platform may be acknowledged now. */
 export interface Kept {

@@ -7,9 +7,10 @@ import { pagesAfter } from '../session/log-reading.ts';
 import type { ChannelSettingsStore } from './channel-settings.ts';
 import { type Conversation, type ConversationStore, laneOf } from './conversation-store.ts';
 import { type EarlierDeps, earlierEntry } from './earlier.ts';
-import type { InboundMessage, Receipt } from './inbound.ts';
+import { IGNORED, type InboundMessage, type Receipt } from './inbound.ts';
 import { loggedEventId } from './inbound-keys.ts';
 import type { InboundStore, KeptInbound, Target } from './inbound-store.ts';
+import { isMeant } from './meant.ts';
 import type { AgentName, SessionDirectory } from './session-directory.ts';
 
 const TITLE_LENGTH = 80;
@@ -27,12 +28,19 @@ export interface ReceiveMessageDeps extends EarlierDeps {
   received(session: LaneSession): void;
 }
 
-/** Put a message into the session of its conversation, starting one where there is none. */
+/** Put a message into the session of its conversation, starting one where there is none. One that is meant for nobody is ignored. */
 export async function receiveMessage(
   deps: ReceiveMessageDeps,
   kept: KeptInbound,
   message: InboundMessage,
 ): Promise<Receipt> {
+  const receipt = await receiveMeant(deps, kept, message);
+  // Who did not ask is not answered.
+  return receipt.effect === 'refused' && !message.addressed ? IGNORED : receipt;
+}
+
+async function receiveMeant(deps: ReceiveMessageDeps, kept: KeptInbound, message: InboundMessage): Promise<Receipt> {
+  if (kept.targets === null && !(await isMeant(deps, message))) return IGNORED;
   const { connector, tenant } = message.conversation;
   const workspace_id = await deps.directory.workspaceOf(connector, tenant);
   const conversation = await deps.conversations.open(message.conversation, workspace_id);

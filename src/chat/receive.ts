@@ -6,11 +6,12 @@ import type { Logger } from '../logger.ts';
 import { type ApplyDeps, applyInbound, originOf, problemOf, withNames } from './apply-inbound.ts';
 import { RateLimitedError } from './connector.ts';
 import { createConversationStore } from './conversation-store.ts';
-import type { Kept, Receipt, Receiver } from './inbound.ts';
+import { IGNORED, type Kept, type Receipt, type Receiver } from './inbound.ts';
 import type { Inbound } from './inbound-keys.ts';
 import { createInboundStore, type KeptInbound } from './inbound-store.ts';
 import { createLines } from './lines.ts';
 import { detailsOf, waitingFor } from './look-at-approvals.ts';
+import { meant } from './meant.ts';
 import { overviewOf } from './overview.ts';
 import { createRoom } from './room.ts';
 
@@ -233,9 +234,9 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
   return {
     async message(message) {
       // Nothing is kept of what has no effect: the mention of the same message may still arrive as its own event.
-      if (!message.addressed) return done({ effect: 'ignored', text: null });
+      if ((await meant(deps, message)) === 'no') return done(IGNORED);
       const problem = problemOf(message);
-      if (problem !== null) return done({ effect: 'refused', text: problem });
+      if (problem !== null) return done(message.addressed ? { effect: 'refused', text: problem } : IGNORED);
       return receive({ kind: 'message', message });
     },
     decision: (decision) => receive({ kind: 'decision', decision }),

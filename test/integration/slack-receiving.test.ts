@@ -134,7 +134,7 @@ describe.each(['socket', 'http'] as const)('what Slack sends in mode %s', (mode)
     expect(scene.receiver.messages[0]).toEqual(scene.receiver.messages[1]);
   });
 
-  it('hears replies in threads, not the channel around them', async () => {
+  it('hears replies in threads and the channel around them, and says that they are not for the bot', async () => {
     await using scene = await open({ mode });
     const [ana, ben] = [scene.slack.user('Ana'), scene.slack.user('Ben')];
     const root = ana.mention('ops', 'deploy');
@@ -142,8 +142,13 @@ describe.each(['socket', 'http'] as const)('what Slack sends in mode %s', (mode)
     ben.reply(root, 'wait for <@' + ana.user.id + '>');
     ana.edit(root, 'deploy not');
     await scene.slack.outbox.idle();
-    expect(scene.receiver.messages.map((m) => m.text)).toEqual(['deploy', 'deploy', 'wait for @Ana']);
-    expect(scene.receiver.messages.at(-1)).toMatchObject({ addressed: false, conversation: keyOf(root) });
+    expect(scene.receiver.messages.map((m) => [m.text, m.addressed, m.to_others])).toEqual([
+      ['deploy', true, undefined],
+      ['deploy', true, undefined],
+      ['lunch?', false, undefined],
+      ['wait for @Ana', false, true],
+    ]);
+    expect(scene.receiver.messages.at(-1)?.conversation).toEqual(keyOf(root));
   });
 
   it('hears the Stop button', async () => {

@@ -5,8 +5,8 @@ import { forbidden } from './find-agent.ts';
 
 const MEANINGS: Readonly<Record<ReplyMode, string>> = {
   mention_only: 'it answers who mentions it',
-  thread: 'in a thread that it is in, it answers without another mention',
-  automatic: 'it answers whatever is said in the channel',
+  thread: 'in a thread where it has a session, it takes what people say without another mention',
+  automatic: 'it takes whatever people say in the channel, and each new message begins a session',
 };
 
 export const setReplyMode: Command = {
@@ -21,6 +21,7 @@ export const setReplyMode: Command = {
     if (mode === undefined) return refuse(`There is no mode ${plain(args)}. Pick one:\n${choices}`);
     if (!may('set up a channel', role)) return refuse(forbidden('set up a channel'));
     await deps.channels.change(workspace_id, conversation, { reply_mode: mode });
-    return answer(`In this channel: ${MEANINGS[mode]}.`);
+    const others = mode === 'mention_only' ? '' : ' What mentions others and not it is left alone.';
+    return answer(`In this channel: ${MEANINGS[mode]}.${others}`);
   },
 };

@@ -49,6 +49,7 @@ describe('parsing a message event', () => {
   it.each([
     ['a reply without a mention', { thread_ts: '1.1' }, false],
     ['a reply with one', { thread_ts: '1.1', text: 'you, <@U0BOT>?' }, true],
+    ['what is said at a channel top level without a mention', {}, false],
     ['a direct message', { channel: 'D1', channel_type: 'im' }, true],
     [
       'a group message without a mention, in a thread',
@@ -60,7 +61,26 @@ describe('parsing a message event', () => {
   });
 
   it.each([
-    ['at a channel top level without a mention', {}],
+    ['a person', 'wait for <@U2>', true],
+    ['a named person of another team', '<@W2|cleo> wait', true],
+    ['a group', 'ask <!subteam^S1|@ops>', true],
+    ['nobody', 'wait', undefined],
+    ['everybody', '<!here> look', undefined],
+    ['a person and the bot', '<@U2> and <@U0BOT>', undefined],
+  ])('knows that a message mentions %s', async (_whom, text, to_others) => {
+    expect(parse({ text })?.to_others).toBe(to_others);
+  });
+
+  it.each([
+    [{}, undefined],
+    [{ thread_ts: '5.000001' }, undefined],
+    [{ thread_ts: '1.1' }, 'all'],
+    [{ thread_ts: '1.1', channel: 'D1', channel_type: 'im' }, 'first'],
+  ])('knows what may have been said before', async (event, follows) => {
+    expect(parse(event)?.follows).toBe(follows);
+  });
+
+  it.each([
     ['by this bot', { thread_ts: '1.1', user: 'U0BOT' }],
     ['by another bot', { thread_ts: '1.1', bot_id: 'B9' }],
     ['by another bot that mentions this one', { type: 'app_mention', bot_id: 'B9', text: '<@U0BOT> hi' }],
