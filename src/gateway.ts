@@ -80,6 +80,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
     agents: context.agents,
     sessions: context.sessions,
     environments: context.environments,
+    files: context.files,
     defaults: context.defaults,
     hasListPrice,
     connectors,

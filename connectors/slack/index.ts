@@ -10,6 +10,7 @@ import { createBoltLogger, withoutSecrets } from './bolt-logger.ts';
 import { createSlackClient } from './client.ts';
 import { createCommandListeners } from './command-listeners.ts';
 import { linkTo, messageOfRef, SLACK } from './conversation-id.ts';
+import { openFile } from './files-in.ts';
 import { createGroups } from './groups.ts';
 import { threadHistory } from './history.ts';
 import { createHome, createHomeListeners } from './home-listeners.ts';
@@ -239,6 +240,9 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
         signal,
       );
     },
+
+    openFile: (conversation, file, signal) =>
+      openFile({ client: installations.of(conversation.tenant), api_url }, file, signal),
 
     setStatus: status.set,
 

@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import type { InboundDecision, InboundMessage, InboundStop } from '../../src/chat/inbound.ts';
+import type { InboundDecision, InboundFile, InboundMessage, InboundStop } from '../../src/chat/inbound.ts';
 import type { Person } from '../../src/chat/place.ts';
 import { parseButtonValue } from './approval-blocks.ts';
 import { conversationOf, SLACK } from './conversation-id.ts';
 import { mentions, mentionsAnybody } from './mrkdwn.ts';
-import { withFiles } from './said.ts';
 
 /** Whose installation this is: from auth.test, once connected. */
 export interface Identity {
@@ -29,9 +28,12 @@ const messageCallback = z.object({
     text: z.string().nullish(),
     ts: z.string(),
     thread_ts: z.string().optional(),
-    files: z.array(z.object({ name: z.string().nullish(), title: z.string().nullish() })).optional(),
+    files: z.array(z.unknown()).optional(),
   }),
 });
+
+/** What a `files` entry says at least; of one in a shared channel (`check_file_info`) it is no more. */
+const attachedFile = z.object({ id: z.string().min(1), name: z.string().nullish(), title: z.string().nullish() });
 
 const stopCallback = z.object({
   event_id: z.string(),
@@ -69,7 +71,7 @@ const SAID = new Set([undefined, 'file_share', 'thread_broadcast', 'me_message']
 
 /**
  * A `message` or `app_mention` event as an inbound message; null when it is not for us: said by a bot (this one
- * included), or not said at all. Its text is in Slack's own markup, the names of files too.
+ * included), or not said at all. Its text is in Slack's own markup.
  */
 export function parseMessage(body: unknown, identity: Identity): InboundMessage | null {
   const parsed = messageCallback.safeParse(body);
@@ -86,11 +88,19 @@ export function parseMessage(body: unknown, identity: Identity): InboundMessage 
     message_id: event.ts,
     conversation: conversationOf(identity.tenant, event.channel, event),
     sender: personOf(user),
-    text: withFiles(text, files),
+    text,
+    ...(files.length > 0 && { files: filesOf(files) }),
     addressed,
     ...(!addressed && mentionsAnybody(text) && { to_others: true }),
     ...(event.thread_ts !== undefined && event.thread_ts !== event.ts && { follows: direct ? 'first' : 'all' }),
   };
+}
+
+function filesOf(files: readonly unknown[]): InboundFile[] {
+  return files.flatMap((file) => {
+    const { data } = attachedFile.safeParse(file);
+    return data === undefined ? [] : [{ id: data.id, name: data.name || data.title || 'a file' }];
+  });
 }
 
 /** Slack names people by their ids alone. */

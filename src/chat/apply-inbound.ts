@@ -113,7 +113,8 @@ export function originOf(inbound: Inbound): { conversation: ConversationKey; per
 
 /** Why a message cannot be taken, in words; null when it can. */
 export function problemOf(message: InboundMessage): string | null {
-  if (message.text.trim() === '') return 'Tell me what you would like done, in the same message.';
+  if (message.text.trim() === '' && !message.files?.length)
+    return 'Tell me what you would like done, in the same message.';
   if (message.text.length > MAX_TEXT) {
     return (
       `That message has ${message.text.length.toLocaleString('en')} characters; ` +

@@ -1,4 +1,4 @@
-import type { Receiver } from './inbound.ts';
+import type { InboundFile, Receiver } from './inbound.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { ConversationKey, Mention, Person } from './place.ts';
 
@@ -72,6 +72,12 @@ export interface Connector {
    * `post`: refused is what will not be shown later either.
    */
   history?(conversation: ConversationKey, range: HistoryRange, signal: AbortSignal): Promise<History>;
+  /**
+   * What somebody attached to a message, as the platform has it now. Absent: nothing can be attached. `content` too may
+   * throw all of this.
+   * @throws FileUnavailableError for what will not be had later either; RateLimitedError; anything else may pass
+   */
+  openFile?(conversation: ConversationKey, file: InboundFile, signal: AbortSignal): Promise<OpenedFile>;
   /** Replace a message's content. Same errors as `post`; a repeat is harmless. */
   edit(conversation: ConversationKey, ref: PostRef, outgoing: Outgoing, signal: AbortSignal): Promise<void>;
   /** The message that carries this delivery id, or null when there is none. */
@@ -135,6 +141,14 @@ export interface SaidBefore {
   at: string;
 }
 
+export interface OpenedFile {
+  name: string;
+  /** As the platform says; empty when it does not. */
+  mime_type: string;
+  /** Its bytes, as fast as they are taken. */
+  content(): AsyncIterable<Uint8Array>;
+}
+
 /** Groups of people that somebody on the platform keeps. Nothing here rejects: a platform that does not answer knows nothing. */
 export interface UserGroups {
   /** What it is called; its id when that is not known. */
@@ -161,6 +175,18 @@ export class PostRefusedError extends Error {
   constructor(reason: string, options?: ErrorOptions) {
     super(`The platform refused the message: ${reason}`, options);
     this.name = 'PostRefusedError';
+    this.reason = reason;
+  }
+}
+
+/** An attached file cannot be had, for a reason that stays. */
+export class FileUnavailableError extends Error {
+  /** The end of a sentence for people: `it was deleted`. */
+  readonly reason: string;
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`A file cannot be had: ${reason}`, options);
+    this.name = 'FileUnavailableError';
     this.reason = reason;
   }
 }

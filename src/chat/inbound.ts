@@ -1,6 +1,14 @@
 import type { Answer, ApprovalCard } from './outgoing.ts';
 import type { ConversationKey, Person } from './place.ts';
 
+/** What is attached to a message, as far as its event tells. */
+export interface InboundFile {
+  /** The platform's id. */
+  id: string;
+  /** As somebody called it, when that is known. */
+  name: string;
+}
+
 export interface InboundMessage {
   /** The platform's id of this delivery; the same event redelivered has the same id. */
   event_id: string;
@@ -10,6 +18,7 @@ export interface InboundMessage {
   sender: Person;
   /** As the platform wrote it: `Connector.readable` makes markdown of it. */
   text: string;
+  files?: InboundFile[];
   /** The bot was mentioned, or this is a direct message. Anything else is the agent's only where the channel's reply mode says so. */
   addressed: boolean;
   /** It mentions other people or groups, and not the bot. */

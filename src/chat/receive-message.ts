@@ -4,6 +4,8 @@ import { appendOnce } from '../session/append-once.ts';
 import type { Actor, NewEntry } from '../session/event.ts';
 import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
 import { pagesAfter } from '../session/log-reading.ts';
+import type { UserContent } from '../session/session-state.ts';
+import { type AttachDeps, attach } from './attached-files.ts';
 import type { ChannelSettingsStore } from './channel-settings.ts';
 import { type Conversation, type ConversationStore, laneOf } from './conversation-store.ts';
 import { type EarlierDeps, earlierEntry } from './earlier.ts';
@@ -17,7 +19,8 @@ const TITLE_LENGTH = 80;
 /** Sessions that close between being found and being written to, one after another. */
 const MAX_CLOSED = 5;
 
-export interface ReceiveMessageDeps extends EarlierDeps {
+export interface ReceiveMessageDeps extends Omit<EarlierDeps, 'connectors'>, Omit<AttachDeps, 'connectors'> {
+  connectors: EarlierDeps['connectors'] & AttachDeps['connectors'];
   log: SessionLog;
   inbound: InboundStore;
   conversations: ConversationStore;
@@ -51,9 +54,10 @@ async function receiveMeant(deps: ReceiveMessageDeps, kept: KeptInbound, message
     try {
       const earlier = await earlierEntry(deps, target, current.inbound, message);
       const message_id = current.inbound.kind === 'message' ? message.message_id : null;
+      const { content: attached, problem } = await attach(deps, target, current.inbound, message);
       const said = { text: message.text, by: actorOf(message), lane: laneOf(conversation), message_id, earlier };
-      const isNew = await sayOnce(deps, current, target, said);
-      return { effect: isNew ? 'accepted' : 'duplicate', text: null };
+      const isNew = await sayOnce(deps, current, target, { ...said, attached });
+      return isNew ? { effect: 'accepted', text: problem } : { effect: 'duplicate', text: null };
     } catch (error) {
       const closed = error instanceof SessionClosedError || error instanceof NotFoundError;
       if (!closed || attempt === MAX_CLOSED) throw error;
@@ -71,6 +75,8 @@ interface Said {
   message_id?: string | null;
   /** What stands before it. */
   earlier?: NewEntry | null;
+  /** What stands behind its text, which may then be empty. */
+  attached?: UserContent;
 }
 
 /**
@@ -83,7 +89,7 @@ export async function sayOnce(
   target: Target,
   said: Said,
 ): Promise<boolean> {
-  const { text, by, lane, message_id = null, earlier = null } = said;
+  const { text, by, lane, message_id = null, earlier = null, attached = [] } = said;
   const { after_seq, ...ref } = target;
   const id = loggedEventId(kept.inbound, target.session_id);
   const there = await appendOnce(watched(deps), ref, {
@@ -94,7 +100,7 @@ export async function sayOnce(
         event: {
           id,
           type: 'user.message',
-          content: [{ type: 'text', text }],
+          content: text === '' && attached.length > 0 ? attached : [{ type: 'text', text }, ...attached],
           processed_at: null,
         },
         by,
@@ -206,7 +212,7 @@ async function liveSession(
     const slot = await deps.conversations.reserve(conversation, agent.id, dead);
     const ref = { workspace_id, session_id: slot.session_id };
     if (!slot.made) {
-      const title = titleOf(message.text);
+      const title = titleOf(message.text.trim() || (message.files?.[0]?.name ?? ''));
       const lane = laneOf(conversation);
       const by = actorOf(message);
       const refusal = await deps.directory.create({ ...ref, agent_id: agent.id, conversation_id, lane, title, by });

@@ -26,6 +26,8 @@ const WAITING = 4 * 1024 * 1024;
 const EVENT_BYTES = 4 * 1024;
 /** Events applied at once. A sixth of the connections to MongoDB: keeping others never waits for them. */
 const AT_ONCE = 16;
+/** Attached files fetched at once, with a few MB of each in memory. */
+const FETCHED_AT_ONCE = 8;
 /** How often one is tried before its conversation goes on without it; then it is the sweep's. */
 const TRIES = 3;
 /** What a platform asks for at most, before one is tried again: its conversation waits for it. */
@@ -39,7 +41,7 @@ const POSITIONS = { max: 10_000, ttl: 60_000 };
 const DOUBLE: Receipt = { effect: 'duplicate', text: null };
 
 export interface ReceiverDeps
-  extends Omit<ApplyDeps, 'inbound' | 'conversations' | 'positions' | 'outside' | 'is_last_try'> {
+  extends Omit<ApplyDeps, 'inbound' | 'conversations' | 'positions' | 'outside' | 'is_last_try' | 'fetching'> {
   db: Db;
   logger: Logger;
   /** How long a silent process keeps an event. One that is only slow comes to no harm. */
@@ -76,6 +78,7 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     inbound,
     conversations: createConversationStore(options.db),
     positions: new LRUCache<string, number>(POSITIONS),
+    fetching: createRoom('files to fetch', FETCHED_AT_ONCE),
   };
   const { in_flight, waiting } = options.room ?? { in_flight: IN_FLIGHT, waiting: WAITING };
   const inFlight = createRoom('chat events', in_flight, waiting);

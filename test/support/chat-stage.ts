@@ -29,6 +29,7 @@ import { type Agents, createAgents } from '../../src/resources/agents.ts';
 import { createCosts } from '../../src/resources/costs.ts';
 import { type Defaults, ensureDefaults } from '../../src/resources/defaults.ts';
 import { createEnvironments } from '../../src/resources/environments.ts';
+import { createFileIndexes, createFiles, type Files } from '../../src/resources/files.ts';
 import { createSessions, type Sessions } from '../../src/resources/sessions.ts';
 import type { Actor, EventOf, LogEntry, SessionEvent } from '../../src/session/event.ts';
 import {
@@ -52,6 +53,7 @@ export interface ChatStage {
   log: SessionLog;
   agents: Agents;
   sessions: Sessions;
+  files: Files;
   approvals: Approvals;
   defaults: Defaults;
   directory: ReturnType<typeof createResourceDirectory>;
@@ -91,6 +93,7 @@ export interface PatientReceiver {
 export async function chatStage(db: Db): Promise<ChatStage> {
   await Promise.all([
     createLogIndexes(db),
+    createFileIndexes(db),
     createApprovalIndexes(db),
     createConversationIndexes(db),
     createInboundIndexes(db),
@@ -119,6 +122,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
     onArchive: nothing,
     onDelete: nothing,
   });
+  const files = createFiles(db, { max_bytes: 10_000_000 });
   const defaults = await ensureDefaults({ agents, environments });
   const approvals = createApprovals({ db, log, logger: silentLogger, now: () => clock.now });
   const conversations = createConversationStore(db);
@@ -138,6 +142,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
     log,
     agents,
     sessions,
+    files,
     approvals,
     defaults,
     directory,
@@ -207,6 +212,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
         lost_after_ms: 30_000,
         retry_ms: 1,
         connectors: new Map(),
+        files,
         ...over,
       });
       return {

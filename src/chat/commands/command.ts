@@ -26,7 +26,7 @@ export interface CommandDeps extends Omit<ReceiveMessageDeps, 'channels'> {
 }
 
 /** What commands ask of the place that they were given in. */
-export type CommandConnector = Pick<Connector, 'ask' | 'closed_conversations' | 'history' | 'linkTo'>;
+export type CommandConnector = Pick<Connector, 'ask' | 'closed_conversations' | 'history' | 'linkTo' | 'openFile'>;
 
 /** A command as somebody gave it; who they are is known, and what they wrote is taken apart. */
 export interface CommandRequest {

@@ -35,6 +35,7 @@ export const METHOD_SCOPES: Readonly<Record<string, readonly string[] | OfKind>>
   'conversations.open': ['im:write'],
   'conversations.replies': { of_kind: 'history' },
   'files.completeUploadExternal': ['files:write'],
+  'files.info': ['files:read'],
   'files.getUploadURLExternal': ['files:write'],
   'reactions.add': ['reactions:write'],
   'usergroups.list': ['usergroups:read'],

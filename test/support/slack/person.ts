@@ -1,6 +1,7 @@
 import { buttonsOf, readableText } from './block-limits.ts';
 import type { Interactions } from './interactions.ts';
 import type { Outbox } from './outbox.ts';
+import { type Attached, fileInEvent, shareFile } from './shared-files.ts';
 import type { Acknowledgement } from './socket-mode.ts';
 import type { Typed } from './view-state.ts';
 import {
@@ -26,13 +27,13 @@ export interface MessagePlace {
 export interface SlackPerson {
   readonly user: SlackUser;
   /** Write in a channel (by name), with the bot's mention before the text. */
-  mention(channel: string, text: string): MessagePlace;
+  mention(channel: string, text: string, files?: Attached[]): MessagePlace;
   /** Write in a channel without mentioning anybody. */
   says(channel: string, text: string): MessagePlace;
   /** Write to the bot directly. */
-  dm(text: string): MessagePlace;
+  dm(text: string, files?: Attached[]): MessagePlace;
   /** Answer in the thread of a message. */
-  reply(to: MessagePlace, text: string, options?: { mention?: boolean }): MessagePlace;
+  reply(to: MessagePlace, text: string, options?: { mention?: boolean; files?: Attached[] }): MessagePlace;
   /** Change an own message. */
   edit(place: MessagePlace, text: string): void;
   /** Press a button, by action id or label. */
@@ -75,11 +76,21 @@ export function threadRoot(place: MessagePlace): string {
 export function createPerson(user: SlackUser, { workspace, outbox, interactions }: PersonParts): SlackPerson {
   const botMention = `<@${workspace.bot_user_id}>`;
 
-  function write(channel: SlackChannel, text: string, threadTs?: string): MessagePlace {
+  function write(channel: SlackChannel, text: string, threadTs?: string, attached: Attached[] = []): MessagePlace {
     channel.members.add(user.id);
     const ts = workspace.nextTs();
     const thread = threadTs === undefined ? {} : { thread_ts: threadTs };
-    workspace.messages.push({ ts, channel: channel.id, user: user.id, text, blocks: [], ...thread });
+    const shared = attached.map((one) => shareFile(workspace, one));
+    const files = shared.map(({ id, name }) => ({ id, name, title: name }));
+    workspace.messages.push({
+      ts,
+      channel: channel.id,
+      user: user.id,
+      text,
+      blocks: [],
+      ...thread,
+      ...(files.length > 0 && { files }),
+    });
     const event = {
       user: user.id,
       ts,
@@ -89,9 +100,11 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
       event_ts: ts,
       client_msg_id: workspace.nextId('client'),
       ...thread,
+      ...(shared.length > 0 && { files: shared.map((file) => fileInEvent(workspace, file)) }),
     };
+    const subtype = shared.length > 0 ? { subtype: 'file_share' } : {};
     if (channel.members.has(workspace.bot_user_id)) {
-      outbox.event({ ...event, type: 'message', channel_type: CHANNEL_TYPE[channel.kind] });
+      outbox.event({ ...event, ...subtype, type: 'message', channel_type: CHANNEL_TYPE[channel.kind] });
     }
     // A mention arrives twice, in two events with ids of their own; in a direct message only as `message`.
     if (text.includes(botMention) && channel.kind !== 'im') outbox.event({ ...event, type: 'app_mention' });
@@ -108,11 +121,17 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
 
   return {
     user,
-    mention: (channel, text) => write(channelNamed(workspace, channel), `${botMention} ${text}`),
+    mention: (channel, text, files) =>
+      write(channelNamed(workspace, channel), `${botMention} ${text}`.trim(), undefined, files),
     says: (channel, text) => write(channelNamed(workspace, channel), text),
-    dm: (text) => write(directChannel(workspace, user.id), text),
+    dm: (text, files) => write(directChannel(workspace, user.id), text, undefined, files),
     reply: (to, text, options = {}) =>
-      write(channelOf(to.channel), options.mention === true ? `${botMention} ${text}` : text, threadRoot(to)),
+      write(
+        channelOf(to.channel),
+        options.mention === true ? `${botMention} ${text}` : text,
+        threadRoot(to),
+        options.files,
+      ),
     edit(place, text) {
       const message = messageAt(workspace, place.channel, place.ts);
       if (message === undefined) throw new Error('There is no such message');

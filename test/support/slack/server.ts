@@ -9,6 +9,7 @@ import type { MethodScene } from './method.ts';
 import { createOtherBot, type OtherBot } from './other-bot.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { createPerson, type MessagePlace, type SlackPerson } from './person.ts';
+import { serveDownload } from './shared-files.ts';
 import { createSocketMode, type SocketMode } from './socket-mode.ts';
 import { transcript } from './transcript.ts';
 import { bodyOf, createWebApi, type JournalEntry } from './web-api.ts';
@@ -97,10 +98,11 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
   }
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const [, area, rest = ''] = (request.url ?? '').split('/');
+    const [, area, rest = '', ...more] = (request.url ?? '').split('/');
     if (area === 'api') await api.handle(rest, request, response);
     else if (area === 'response') await respond(rest, request, response);
     else if (area === 'upload') await upload(rest, request, response);
+    else if (area === 'files') await serveDownload(workspace, faults, [rest, ...more], request, response);
     else response.writeHead(404).end();
   }
 
@@ -116,6 +118,7 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
     server.listen(0, '127.0.0.1', resolve);
   });
   host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  workspace.files_url = `http://${host}/files`;
 
   return {
     apiUrl: `http://${host}/api/`,

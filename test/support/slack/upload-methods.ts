@@ -2,6 +2,7 @@ import { SlackApiError } from './api-error.ts';
 import { listOf, optional, required } from './arguments.ts';
 import { threadOf, writableChannel } from './chat-methods.ts';
 import type { Method } from './method.ts';
+import { fileObject } from './shared-files.ts';
 import type { SlackMessage, SlackUpload } from './workspace.ts';
 
 /** files.getUploadURLExternal: a place for the bytes, which nobody sees yet. */
@@ -47,7 +48,15 @@ const completeUpload: Method = (scene, args) => {
   return { files: shared };
 };
 
+const fileInfo: Method = ({ workspace }, args) => {
+  const file = workspace.files.get(required(args, 'file'));
+  if (file === undefined) throw new SlackApiError('file_not_found');
+  if (file.is_deleted) throw new SlackApiError('file_deleted');
+  return { file: fileObject(workspace, file) };
+};
+
 export const uploadMethods: Record<string, Method> = {
   'files.getUploadURLExternal': getUploadUrl,
   'files.completeUploadExternal': completeUpload,
+  'files.info': fileInfo,
 };

@@ -1,5 +1,6 @@
 import type { SlackClock } from './clock.ts';
 import { BOT_SCOPES } from './manifest.ts';
+import type { SlackFile } from './shared-files.ts';
 
 /** What this Slack remembers. Field names are Slack's own where a response shows them. */
 export interface SlackUser {
@@ -98,6 +99,10 @@ export interface SlackWorkspace {
   messages: SlackMessage[];
   views: SlackView[];
   uploads: Map<string, SlackUpload>;
+  /** What people attached, by id, the address below which it can be had, and who asked there for what. */
+  files: Map<string, SlackFile>;
+  files_url: string;
+  downloads: string[];
   /** The Home tab of each user, as it was published last. */
   homes: Map<string, SlackBlock[]>;
   /** User groups by id. */
@@ -135,6 +140,9 @@ export function createWorkspace(clock: SlackClock): SlackWorkspace {
     messages: [],
     views: [],
     uploads: new Map(),
+    files: new Map(),
+    files_url: '',
+    downloads: [],
     homes: new Map(),
     groups: new Map(),
     agent_sessions: new Map(),

@@ -105,12 +105,23 @@ describe('parsing a message event', () => {
     }
   });
 
-  it('takes a reply that is also shown in the channel, and names attached files', async () => {
+  it('takes a reply that is also shown in the channel, and attached files', async () => {
     const broadcast = parse({ subtype: 'thread_broadcast', thread_ts: '1.1', text: 'for all' });
     expect(broadcast?.text).toBe('for all');
-    const files = [{ name: 'plan.pdf' }, { name: null, title: 'Sketch' }];
+    const files = [
+      { id: 'F1', name: 'plan.pdf' },
+      { id: 'F2', name: null, title: 'Sketch' },
+      { id: 'F3' },
+      { id: 7 },
+      'F4',
+    ];
     const share = parse({ subtype: 'file_share', channel: 'D1', channel_type: 'im', text: '', files });
-    expect(share?.text).toBe('[file: plan.pdf]\n[file: Sketch]');
+    expect(share?.text).toBe('');
+    expect(share?.files).toEqual([
+      { id: 'F1', name: 'plan.pdf' },
+      { id: 'F2', name: 'Sketch' },
+      { id: 'F3', name: 'a file' },
+    ]);
   });
 });
 

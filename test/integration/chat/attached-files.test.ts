@@ -1,0 +1,243 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Connector, FileUnavailableError, RateLimitedError } from '../../../src/chat/connector.ts';
+import type { InboundFile } from '../../../src/chat/inbound.ts';
+import { type ChatStage, chatStage, type PatientReceiver, said } from '../../support/chat-stage.ts';
+import { deferred } from '../../support/deferred.ts';
+import { createPlatform } from '../../support/fake-connector.ts';
+import { png } from '../../support/images.ts';
+import { type TestDatabase, testDatabase } from '../../support/services.ts';
+
+let database: TestDatabase;
+let stage: ChatStage;
+/** What the next openings and downloads do instead of giving a file. */
+let faults: Array<{ at: 'open' | 'download'; error: Error }>;
+let opened: string[];
+let contents: Map<string, { name: string; mime_type: string; bytes: Buffer }>;
+
+beforeEach(async () => {
+  database = await testDatabase();
+  stage = await chatStage(database.db);
+  faults = [];
+  opened = [];
+  contents = new Map();
+});
+
+afterEach(() => database[Symbol.asyncDispose]());
+
+function has(
+  id: string,
+  name: string,
+  bytes: Buffer | string = `bytes of ${id}`,
+  mime_type = 'text/plain',
+): InboundFile {
+  contents.set(id, { name, mime_type, bytes: Buffer.from(bytes) });
+  return { id, name };
+}
+
+const connector = (): Connector => ({
+  ...createPlatform().connector(),
+  async openFile(_conversation, { id }) {
+    opened.push(id);
+    const fault = faults[0];
+    if (fault?.at === 'open') throw faults.shift()?.error;
+    const file = contents.get(id);
+    if (file === undefined) throw new FileUnavailableError('it was deleted');
+    return {
+      ...file,
+      async *content() {
+        yield file.bytes.subarray(0, 1);
+        if (fault?.at === 'download') throw faults.shift()?.error;
+        yield file.bytes.subarray(1);
+      },
+    };
+  },
+});
+
+const receiver = (): PatientReceiver => stage.receiver({ connectors: new Map([['test', connector()]]) });
+
+/** What stands in the log, without what is no text. */
+async function told(): Promise<string[]> {
+  const messages = await stage.entries('user.message');
+  return messages.map(({ event }) =>
+    event.content.map((block) => ('text' in block ? block.text : block.type)).join('|'),
+  );
+}
+
+async function keptFiles(): Promise<Array<[string, string]>> {
+  const { items } = await stage.files.list(stage.defaults.workspace_id, { order: 'asc' });
+  const found: Array<[string, string]> = [];
+  for (const file of items) {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of stage.files.read(file)) pieces.push(piece);
+    found.push([file.filename, Buffer.concat(pieces).toString()]);
+  }
+  return found;
+}
+
+describe('what is attached to a message', () => {
+  it('is in the session’s files, and the agent is told where, what and how large it is', async () => {
+    const files = [has('F1', 'plan.pdf', 'a plan', 'application/pdf'), has('F2', '../plan.pdf'), has('F3', 'plan.pdf')];
+    const receipt = await receiver().message(said('look at these', { files }));
+    expect(receipt).toEqual({ effect: 'accepted', text: null });
+    expect(await told()).toEqual([
+      [
+        'look at these|Attached files, read-only in the sandbox:',
+        '- /mnt/session/uploads/plan.pdf (application/pdf, 6 bytes)',
+        '- /mnt/session/uploads/___plan.pdf (text/plain, 11 bytes)',
+        '- /mnt/session/uploads/plan-2.pdf (text/plain, 11 bytes)',
+      ].join('\n'),
+    ]);
+    const [ref] = await stage.refs();
+    expect(ref && (await stage.files.uploads(ref)).map((file) => file.filename).toSorted()).toEqual(
+      (await keptFiles()).map(([name]) => name).toSorted(),
+    );
+  });
+
+  it('needs no words, and then names the session', async () => {
+    const receipt = await receiver().message(said('', { files: [has('F1', 'quarterly report.pdf')] }));
+    expect(receipt.effect).toBe('accepted');
+    expect((await told())[0]).toMatch(/^Attached files/);
+    const { items } = await stage.sessions.list(stage.defaults.workspace_id, {});
+    expect(items[0]?.title).toBe('quarterly report.pdf');
+  });
+
+  it('is shown when Claude can see it, by what it is and not by what it is called', async () => {
+    const files = [
+      has('F1', 'cat.png', png(), 'image/png'),
+      has('F2', 'huge.png', png(9_000, 1), 'image/png'),
+      has('F3', 'fake.png', 'no image', 'image/png'),
+    ];
+    await receiver().message(said('a cat', { files }));
+    const [message] = await stage.entries('user.message');
+    const { items } = await stage.files.list(stage.defaults.workspace_id, {});
+    const cat = items.find((file) => file.filename === 'cat.png');
+    expect(message?.event.content.slice(2)).toEqual([{ type: 'image', source: { type: 'file', file_id: cat?._id } }]);
+    expect((await told())[0]).toMatch(/cat\.png \(image\/png, 33 bytes, shown below\)\n.*33 bytes\)\n/);
+  });
+
+  it('comes once, however often its message is delivered, doubled and raced', async () => {
+    const message = said('once', { files: [has('F1', 'a.txt')] });
+    const gateways = [receiver(), receiver(), receiver()];
+    await Promise.all(gateways.map((gateway) => gateway.message(message)));
+    await gateways[0]?.message({ ...message, event_id: 'EvAgain' });
+    expect(await keptFiles()).toEqual([['a.txt', 'bytes of F1']]);
+    expect(await told()).toHaveLength(1);
+    expect(opened).toEqual(['F1']);
+  });
+
+  it('is fetched by another gateway when the first died, and what is there already is not fetched again', async () => {
+    const files = [has('F1', 'a.txt'), has('F2', 'b.txt')];
+    const [reached, never] = [deferred<void>(), deferred<void>()];
+    const dying: Connector = {
+      ...connector(),
+      async openFile(conversation, file, signal) {
+        if (file.id === 'F2') {
+          reached.resolve();
+          await never.promise;
+        }
+        const whole = connector().openFile;
+        if (whole === undefined) throw new Error('It opens files');
+        return whole(conversation, file, signal);
+      },
+    };
+    const first = stage.receiver({ connectors: new Map([['test', dying]]) });
+    void first.message(said('two', { files }));
+    await reached.promise;
+    await stage.silence(60_000);
+    expect(await receiver().sweepNow()).toBe(1);
+    expect(opened).toEqual(['F1', 'F2']);
+    expect((await keptFiles()).map(([name]) => name)).toEqual(['a.txt', 'b.txt']);
+    expect(await told()).toHaveLength(1);
+    never.resolve();
+    await first.service[Symbol.asyncDispose]();
+    expect(await keptFiles()).toHaveLength(2);
+  });
+});
+
+describe('a file that cannot be had', () => {
+  it('is said to the agent and to its person, and the rest goes on', async () => {
+    const files = [
+      { id: 'F0', name: 'gone\n.pdf' },
+      has('F1', 'here.txt'),
+      has('F2', 'big.bin', Buffer.alloc(11_000_000)),
+    ];
+    const receipt = await receiver().message(said('look', { files }));
+    expect(receipt.effect).toBe('accepted');
+    expect(receipt.text).toBe(
+      'Not everything came along. The agent has your message without gone_.pdf (it was deleted); ' +
+        'big.bin (a file may have 9 MB at most).',
+    );
+    expect(await told()).toEqual([
+      [
+        'look|Attached files, read-only in the sandbox:',
+        '- /mnt/session/uploads/here.txt (text/plain, 11 bytes)',
+        'Attached too, but not to be had:',
+        '- gone_.pdf (it was deleted)',
+        '- big.bin (a file may have 9 MB at most)',
+      ].join('\n'),
+    ]);
+    expect(await keptFiles()).toHaveLength(1);
+  });
+
+  it('is one too many beyond twenty', async () => {
+    const files = Array.from({ length: 22 }, (_, n) => has(`F${n}`, `${n}.txt`));
+    const receipt = await receiver().message(said('many', { files }));
+    expect(receipt.text).toContain('20.txt (only 20 files of a message are taken); 21.txt');
+    expect(opened).toHaveLength(20);
+  });
+
+  it('is not taken where the platform has no files', async () => {
+    const plain = stage.receiver({ connectors: new Map([['test', createPlatform().connector()]]) });
+    const receipt = await plain.message(said('x', { files: [{ id: 'F1', name: 'a' }] }));
+    expect(receipt.text).toContain('files are not taken here');
+  });
+
+  it.each([
+    ['at its opening', 'open' as const],
+    ['in the middle', 'download' as const],
+  ])('%s is tried again, and comes', async (_when, at) => {
+    faults.push({ at, error: new RateLimitedError(1) }, { at, error: new Error('The platform is away') });
+    const receipt = await receiver().message(said('x', { files: [has('F1', 'a.txt')] }));
+    expect(receipt).toEqual({ effect: 'accepted', text: null });
+    expect(await keptFiles()).toEqual([['a.txt', 'bytes of F1']]);
+  });
+
+  it('for three times is done without', async () => {
+    for (let n = 0; n < 3; n++) faults.push({ at: 'download', error: new Error('The platform is away') });
+    const receipt = await receiver().message(said('x', { files: [has('F1', 'a.txt'), has('F2', 'b.txt')] }));
+    expect(receipt.text).toContain('a.txt (it could not be fetched; attach it again in a moment)');
+    expect(await keptFiles()).toEqual([['b.txt', 'bytes of F2']]);
+    expect(await told()).toHaveLength(1);
+  });
+
+  it('holds up no other conversation while it comes', async () => {
+    const goOn = deferred<void>();
+    const slow: Connector = {
+      ...connector(),
+      async openFile() {
+        await goOn.promise;
+        throw new FileUnavailableError('it was deleted');
+      },
+    };
+    const gateway = stage.receiver({ connectors: new Map([['test', slow]]) });
+    const waiting = Array.from({ length: 20 }, (_, n) => {
+      const conversation = { connector: 'test', tenant: 'T1', channel: 'C1', thread: `${n}.1` };
+      return gateway.message(said('slow', { conversation, files: [{ id: 'F1', name: 'a' }] }));
+    });
+    expect(await gateway.message(said('quick'))).toEqual({ effect: 'accepted', text: null });
+    goOn.resolve();
+    await Promise.all(waiting);
+    expect(await told()).toHaveLength(21);
+  });
+});
+
+it('goes into the new session when the one that it was meant for closed meanwhile', async () => {
+  const gateway = receiver();
+  await gateway.message(said('first'));
+  const [first] = await stage.refs();
+  if (first === undefined) throw new Error('There is no session');
+  await stage.sessions.archive(first);
+  await gateway.message(said('second', { files: [has('F1', 'a.txt')] }));
+  const [, second] = await stage.refs();
+  expect(second && (await stage.files.uploads(second)).map((file) => file.filename)).toEqual(['a.txt']);
+});
