@@ -7,9 +7,11 @@ import { type KillStage, killStage, MARK, ownFolders } from '../support/kill/kil
 import {
   appends,
   claimsDelivery,
+  claimsEscalation,
   claimsReminder,
   claimsSession,
   confirmsDelivery,
+  countsVote,
   decides,
   keepsChatEvent,
   recordsQuestion,
@@ -173,6 +175,26 @@ const STEPS: Record<string, () => Promise<void>> = {
     await ranOnce(thread);
   },
 
+  'vote acknowledged, not counted': async () => {
+    const thread = await asked({ deckhand_quorum: '2' });
+    const held = on.gateway.mongo.holdRequest(countsVote);
+    const click = on.slack.user('Ana').click(await on.card(thread), 'Approve');
+    await held.reached;
+    expect((await click).acked).toBe(true);
+    await on.kill('gateway');
+    await votedOnce(thread);
+  },
+
+  'vote counted, not in the log': async () => {
+    const thread = await asked({ deckhand_quorum: '2' });
+    const held = on.gateway.mongo.holdRequest(appends('deckhand.approval_voted'));
+    const click = on.slack.user('Ana').click(await on.card(thread), 'Approve');
+    await held.reached;
+    expect((await click).acked).toBe(true);
+    await on.kill('gateway');
+    await votedOnce(thread);
+  },
+
   'idle in the log, nothing delivered': async () => {
     const held = on.gateway.mongo.holdRequest(claimsDelivery);
     const thread = on.says('hello');
@@ -216,7 +238,7 @@ const STEPS: Record<string, () => Promise<void>> = {
     const thread = await asked();
     const held = on.gateway.mongo.holdRequest(claimsReminder);
     await held.reached;
-    await reminderFallsDue();
+    await fallsDue('remind_at');
     await on.kill('gateway');
     await remindedOnce(thread);
   },
@@ -224,10 +246,28 @@ const STEPS: Record<string, () => Promise<void>> = {
   'timer taken, not fired': async () => {
     const thread = await asked();
     const held = on.gateway.mongo.holdRequest(appends('deckhand.approval_reminded'));
-    await reminderFallsDue();
+    await fallsDue('remind_at');
     await held.reached;
     await on.kill('gateway');
     await remindedOnce(thread);
+  },
+
+  'escalation due, not taken': async () => {
+    const thread = await asked(escalation());
+    const held = on.gateway.mongo.holdRequest(claimsEscalation);
+    await held.reached;
+    await fallsDue('escalate_at');
+    await on.kill('gateway');
+    await othersAskedOnce(thread);
+  },
+
+  'escalation taken, others not asked': async () => {
+    const thread = await asked(escalation());
+    const held = on.gateway.mongo.holdRequest(appends('deckhand.approval_escalated'));
+    await fallsDue('escalate_at');
+    await held.reached;
+    await on.kill('gateway');
+    await othersAskedOnce(thread);
   },
 
   'gateway and worker at once': async () => {
@@ -250,25 +290,59 @@ async function lostMidway(thread: { channel: string; ts: string }, marks: number
 }
 
 /** Somebody asked for a command that now waits for a person. */
-async function asked(): Promise<{ channel: string; ts: string }> {
-  await on.commands('always_ask');
+async function asked(rules: Record<string, string> = {}): Promise<{ channel: string; ts: string }> {
+  await on.commands('always_ask', rules);
   const thread = on.says(`run ${MARK}`);
   await on.card(thread);
   await on.atRest();
   return thread;
 }
 
-async function ranOnce(thread: { channel: string; ts: string }): Promise<void> {
+async function ranOnce(thread: { channel: string; ts: string }): Promise<LogEntry[]> {
   const log = await answeredOnce(thread, SEEN);
   expect(eventsOf(log, 'agent.tool_result')).toMatchObject([{ is_error: false }]);
   expect(eventsOf(log, 'deckhand.approval_decided')).toMatchObject([{ outcome: 'allowed', by: { name: 'Ben' } }]);
   expect(on.marks()).toBe(1);
+  return log;
 }
 
-async function reminderFallsDue(): Promise<void> {
+async function fallsDue(timer: 'remind_at' | 'escalate_at'): Promise<void> {
   await on.house.database.db
     .collection('approvals')
-    .updateMany({ status: 'pending' }, { $set: { remind_at: new Date(0) } });
+    .updateMany({ status: 'pending' }, { $set: { [timer]: new Date(0) } });
+}
+
+/** Ana's approval counts once, and Ben's is the second of two. */
+async function votedOnce(thread: { channel: string; ts: string }): Promise<void> {
+  await eventually(async () => {
+    expect(eventsOf(await on.log(), 'deckhand.approval_voted')).toMatchObject([{ by: { name: 'Ana' } }]);
+  }, SLOW.timeout);
+  await on.slack.user('Ben').click(await on.card(thread), 'Approve');
+  const log = await ranOnce(thread);
+  expect(eventsOf(log, 'deckhand.approval_voted').filter(({ by }) => by.name === 'Ana')).toHaveLength(1);
+}
+
+function escalation(): Record<string, string> {
+  return {
+    deckhand_escalate_to: `slack:channel:${on.slack.channel('oncall').id}`,
+    deckhand_escalate_after: '1h',
+  };
+}
+
+/** The others see the card once, and a click there lets the call run once. */
+async function othersAskedOnce(thread: { channel: string; ts: string }): Promise<void> {
+  const { id } = on.slack.channel('oncall');
+  const waiting = () =>
+    on.slack.workspace.messages.filter(
+      ({ channel, ts, ephemeral_to }) => channel === id && ts > thread.ts && ephemeral_to === undefined,
+    );
+  await eventually(() => expect(waiting()).toHaveLength(1), SLOW.timeout);
+  expect(eventsOf(await on.atRest(), 'deckhand.approval_escalated')).toHaveLength(1);
+  const [card] = waiting();
+  if (card === undefined) throw new Error('Nobody else was asked');
+  await on.slack.user('Ben').click(card, 'Approve');
+  await ranOnce(thread);
+  expect(waiting()).toHaveLength(1);
 }
 
 async function remindedOnce(thread: { channel: string; ts: string }): Promise<void> {

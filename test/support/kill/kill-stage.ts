@@ -42,8 +42,8 @@ export interface KillStage extends AsyncDisposable {
   ready(): Promise<void>;
   /** SIGKILL, all at once, then a successor for each; what each left of processes is gone by the end. */
   kill(...roles: Role[]): Promise<void>;
-  /** Commands of new sessions run at once, or ask a person. */
-  commands(policy: 'always_allow' | 'always_ask'): Promise<void>;
+  /** Commands of new sessions run at once, or ask a person, by these rules (`deckhand_*`). */
+  commands(policy: 'always_allow' | 'always_ask', rules?: Record<string, string>): Promise<void>;
   /** Ana mentions the bot: it answers, or runs a command when the text is `run …`. */
   says(text: string): MessagePlace;
   heard(thread: MessagePlace, words: string): Promise<SlackMessage>;
@@ -65,6 +65,9 @@ const PATIENCE_MS = 60_000;
 
 /** The time to notice a loss. Longer than a busy machine may leave a living process without the processor. */
 const LEASE_MS = 2_000;
+
+/** What one test asked for is not the next one's. */
+const NO_RULES = { deckhand_quorum: null, deckhand_escalate_to: null, deckhand_escalate_after: null };
 
 export async function killStage(): Promise<KillStage> {
   const model = await startTestModel();
@@ -148,12 +151,12 @@ export async function killStage(): Promise<KillStage> {
       }, PATIENCE_MS);
       expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(house.data_dir);
     },
-    async commands(policy) {
+    async commands(policy, rules = {}) {
       const client = new Anthropic({ baseURL: alive('gateway').url, apiKey: house.api_key, maxRetries: 0 });
       const [agent] = (await client.beta.agents.list()).data;
       await client.beta.agents.update(agent?.id ?? '', {
         version: agent?.version ?? 0,
-        metadata: { deckhand_remind_after: '1h' },
+        metadata: { ...NO_RULES, deckhand_remind_after: '1h', ...rules },
         tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: policy } } }],
       });
     },

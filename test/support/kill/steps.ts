@@ -38,6 +38,14 @@ export const decides: Step = (command) => isWrite(command, 'approvals') && menti
 export const claimsReminder: Step = (command) =>
   command.name === 'findAndModify' && command.collection === 'approvals' && mentions(command, '"remind_at":{"$lte"');
 
+/** Somebody's vote is counted, before the log is told. */
+export const countsVote: Step = (command) =>
+  command.name === 'findAndModify' && command.collection === 'approvals' && mentions(command, '"voted_at"');
+
+/** A gateway takes an escalation that is due. */
+export const claimsEscalation: Step = (command) =>
+  command.name === 'findAndModify' && command.collection === 'approvals' && mentions(command, '"escalate_at":{"$lte"');
+
 /** A gateway takes something to post, before it does. */
 export const claimsDelivery: Step = (command) => isWrite(command, 'deliveries') && mentions(command, '"$setOnInsert"');
 
