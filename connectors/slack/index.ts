@@ -27,6 +27,7 @@ import type { Identity } from './parse.ts';
 import { PLAN_SIZE } from './plan-blocks.ts';
 import { createPosting } from './posting.ts';
 import { permalinkOf, reach } from './reach.ts';
+import { react } from './reactions.ts';
 import { TEXT_LIMIT } from './render.ts';
 import { createSocketLink, type SocketLink } from './socket-link.ts';
 import { createStatus } from './status.ts';
@@ -254,6 +255,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       return url === null ? null : linkTo(url, conversation);
     },
 
+    react: ({ tenant, channel }, ts, on, signal) => react(installations.of(tenant), { channel, ts }, on, signal),
     whisper,
 
     async reach(target, tenant, signal) {

@@ -96,6 +96,11 @@ export interface Connector {
   ): Promise<ConversationKey>;
   /** An address that opens this conversation; null where there is none. */
   linkTo?(conversation: ConversationKey): string | null;
+  /**
+   * Mark somebody's message as heard while the agent is at something else, or take the mark off. A repeat changes nothing,
+   * and a message that is gone needs none. Absent: the platform has no marks. Same errors as `post`.
+   */
+  react?(conversation: ConversationKey, message_id: string, on: boolean, signal: AbortSignal): Promise<void>;
   /** Say something to one person only, in the conversation. Best effort. */
   whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
 

@@ -9,6 +9,7 @@ import type { CursorLease, CursorStore } from './delivery-cursor.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import type { EditTurns } from './edit-turns.ts';
 import { createLive } from './live.ts';
+import { createMarks } from './marks.ts';
 import { createNews } from './news.ts';
 import type { Pace } from './pace.ts';
 import type { ConversationKey } from './place.ts';
@@ -127,6 +128,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     },
   };
   const plans = createPlans(posting);
+  const marks = createMarks({ ...posting, onQuiet: bell.ring });
   const parts: ShowDeps = {
     ...posting,
     live,
@@ -170,8 +172,11 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
   let seq = lease.seq;
   let advanced = seq;
   let advanced_at = performance.now();
-  /** How far everything is shown: what a plan has yet to show is read again by whoever goes on from here. */
-  const shown = () => (plans.unshown_from === null ? seq : Math.max(advanced, plans.unshown_from - 1));
+  /** How far everything is shown: what has yet to be is read again by whoever goes on from here. */
+  const shown = () => {
+    const unshown = [plans.unshown_from, marks.unshown_from].filter((from) => from !== null);
+    return unshown.length === 0 ? seq : Math.max(advanced, Math.min(seq, ...unshown.map((from) => from - 1)));
+  };
   /** False: another gateway shows the session. */
   const advance = async (): Promise<boolean> => {
     const far = shown();
@@ -190,6 +195,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       const entries = await news.next({ look: begins, look_ms: LOOK_SWEEPS * deps.timings.sweep_ms });
       // What was going on while nobody looked need not be shown as if it were now.
       await status.hold(news.hasMore);
+      marks.take(entries);
       for (const entry of entries) {
         signal.throwIfAborted();
         await showEntry(parts, entry);
@@ -214,9 +220,11 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
         const rests = !head.owed && (head.status === 'idle' || head.status === 'terminated');
         if (rests && target.ended) await status.set({ state: 'ended' });
         if (rests) await status.settle();
-        if (rests && !(await advance())) return;
-        if (rests && (await deps.log.delivered(ref, seq))) return;
-        if (rests) continue;
+        if (rests && marks.unshown_from === null) {
+          if (!(await advance())) return;
+          if (await deps.log.delivered(ref, seq)) return;
+          continue;
+        }
       }
       await status.refresh();
       const live_in_ms = live_at === null ? Number.POSITIVE_INFINITY : Math.max(0, live_at - performance.now());

@@ -7,7 +7,7 @@ import { startTestModel, type TestModel } from '../support/model.ts';
 import { buttonLabels, type MessagePlace } from '../support/slack/person.ts';
 import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
 import { readable } from '../support/slack/transcript.ts';
-import { directChannel, type SlackMessage, userGroup } from '../support/slack/workspace.ts';
+import { directChannel, messageAt, type SlackMessage, userGroup } from '../support/slack/workspace.ts';
 
 const PATIENCE_MS = 20_000;
 const SLOW = { timeout: 60_000 };
@@ -130,6 +130,39 @@ test('a mention in the middle of a thread brings what was said there before', SL
     expect(first).toMatch(new RegExp(`${told.source}.*name=\\\\"Ana\\\\".*what happened\\?`));
     // Nothing was said since but what the agent said itself.
     expect(second?.match(/deckhand:deckhand/g)).toHaveLength(1);
+  }),
+);
+
+test('several people steer one run: each by name, and marked as heard until the run takes them up', SLOW, () =>
+  onSlack({}, async ({ model, slack, heard }) => {
+    const held = model.replyHeld({ text: 'Looking at the build.' });
+    const thread = slack.user('Ana').mention('ops', 'why is it red?');
+    await held.asked;
+    slack.user('Cleo').user.is_restricted = true;
+    const replies = [
+      slack.user('Ben').reply(thread, 'look at step two', { mention: true }),
+      // A guest may approve nothing, and steer like anybody.
+      slack.user('Cleo').reply(thread, 'and at the disk', { mention: true }),
+    ];
+    const reactions = () =>
+      [thread, ...replies].map(({ channel, ts }) => [
+        ...(messageAt(slack.workspace, channel, ts)?.reactions?.keys() ?? []),
+      ]);
+    await eventually(() => expect(reactions()).toEqual([[], ['eyes'], ['eyes']]), PATIENCE_MS);
+    model.reply({ text: 'The disk is full.' });
+    held.release();
+    await heard(thread, 'The disk is full.');
+    await eventually(() => expect(reactions()).toEqual([[], [], []]), PATIENCE_MS);
+    expect(model.requests).toHaveLength(2);
+    const said = JSON.stringify(model.requests[1]?.messages);
+    for (const [name, words] of Object.entries({
+      Ana: 'why is it red',
+      Ben: 'look at step two',
+      Cleo: 'at the disk',
+    })) {
+      const { id } = slack.user(name).user;
+      expect(said).toMatch(new RegExp(`<sender name=\\\\"${name}\\\\" id=\\\\"slack:${id}\\\\"/>[^>]*${words}`));
+    }
   }),
 );
 

@@ -181,9 +181,10 @@ export async function chatStage(db: Db): Promise<ChatStage> {
       return { workspace_id, session_id: _id };
     },
     async append(ref, ...events) {
-      const entries = events.map(({ from, ...event }) => ({
+      const entries = events.map(({ from, message_id, ...event }) => ({
         event: { id: newId('sevt'), processed_at: new Date(clock.now).toISOString(), ...event } as SessionEvent,
         ...(from === undefined ? {} : { by: from }),
+        ...(message_id === undefined ? {} : { message_id }),
       }));
       const { seq } = await log.head(ref);
       await log.append({ ...ref, after: seq, entries, owed: false });
@@ -245,7 +246,7 @@ function isOf<T extends SessionEvent['type']>(entry: LogEntry, type: T): entry i
 
 /** An event without what every event has. */
 export type NewEvent = { [T in SessionEvent['type']]: Unstamped<EventOf<T>> }[SessionEvent['type']];
-type Unstamped<E> = Omit<E, 'id' | 'processed_at'> & { id?: string; from?: Actor };
+type Unstamped<E> = Omit<E, 'id' | 'processed_at'> & { id?: string; from?: Actor; message_id?: string };
 
 let messages = 0;
 

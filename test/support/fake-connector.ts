@@ -44,6 +44,10 @@ export interface Platform {
   groups: Map<string, { name: string; people: string[] }>;
   /** Where people, groups and channels are reached, by id; who is not here is refused. */
   places: Map<string, ConversationKey[]>;
+  /** Ids of messages that carry a mark; null: the platform has none. */
+  marked: Set<string> | null;
+  /** Calls of `react` that fail. */
+  failMarks: number;
   /** What was said in every conversation, for `history`; null: the platform has no such thing. */
   said: SaidBefore[] | null;
   /** What the next calls of `history` throw, and how they were asked. */
@@ -75,6 +79,8 @@ export function createPlatform(name = 'test'): Platform {
     guests: new Set(),
     groups: new Map(),
     places: new Map(),
+    marked: null,
+    failMarks: 0,
     said: null,
     historyFaults: [],
     historyRanges: [],
@@ -129,10 +135,21 @@ export function createPlatform(name = 'test'): Platform {
     return { messages: said, left_out: 0 };
   }
 
+  async function react(_key: ConversationKey, message_id: string, on: boolean): Promise<void> {
+    platform.calls.push(`${on ? 'mark' : 'unmark'} ${message_id}`);
+    if (platform.failMarks > 0) {
+      platform.failMarks -= 1;
+      throw new Error('The platform is away');
+    }
+    if (on) platform.marked?.add(message_id);
+    else platform.marked?.delete(message_id);
+  }
+
   function connector(): Connector {
     return {
       name,
       ...(platform.said !== null && { history }),
+      ...(platform.marked !== null && { react }),
       limits: platform.limits,
       get shows_activity() {
         return platform.shows_activity;

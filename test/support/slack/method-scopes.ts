@@ -38,6 +38,7 @@ export const METHOD_SCOPES: Readonly<Record<string, readonly string[] | OfKind>>
   'files.info': ['files:read'],
   'files.getUploadURLExternal': ['files:write'],
   'reactions.add': ['reactions:write'],
+  'reactions.remove': ['reactions:write'],
   'usergroups.list': ['usergroups:read'],
   'usergroups.users.list': ['usergroups:read'],
   'users.info': ['users:read'],

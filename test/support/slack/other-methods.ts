@@ -65,13 +65,6 @@ const permalink: Method = ({ workspace }, args) => {
 
 const openConnection: Method = (scene) => ({ url: scene.socketUrl() });
 
-const addReaction: Method = ({ workspace }, args) => {
-  if (messageAt(workspace, required(args, 'channel'), required(args, 'timestamp')) === undefined) {
-    throw new SlackApiError('message_not_found');
-  }
-  return {};
-};
-
 const openView: Method = (scene, args) => {
   const { workspace } = scene;
   const user = scene.triggeredBy(required(args, 'trigger_id'));
@@ -158,7 +151,6 @@ export const otherMethods: Record<string, Method> = {
   'usergroups.list': listGroups,
   'usergroups.users.list': listGroupUsers,
   'apps.connections.open': openConnection,
-  'reactions.add': addReaction,
   'views.open': openView,
   'views.publish': publishView,
   'agents.sessions.setStatus': sessionStatus,

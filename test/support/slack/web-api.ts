@@ -7,6 +7,7 @@ import type { FaultPlan } from './faults.ts';
 import type { Method, MethodScene } from './method.ts';
 import { missingScope } from './method-scopes.ts';
 import { otherMethods } from './other-methods.ts';
+import { reactionMethods } from './reaction-methods.ts';
 import { streamMethods } from './stream-methods.ts';
 import { uploadMethods } from './upload-methods.ts';
 
@@ -15,6 +16,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
   ...streamMethods,
   ...conversationMethods,
   ...uploadMethods,
+  ...reactionMethods,
   ...otherMethods,
 };
 

@@ -51,6 +51,8 @@ export interface SlackMessage {
   /** Present from chat.startStream on. */
   stream?: { state: 'in_progress' | 'completed' | 'errored'; started_at: number; recipient: string | null };
   files?: { id: string; name: string; title: string }[];
+  /** Who reacted, by the reaction's name; a name without anybody is left out. */
+  reactions?: Map<string, Set<string>>;
   /** Only this user sees it; it is in no history. */
   ephemeral_to?: string;
 }
