@@ -34,6 +34,15 @@ export const redisUrl = z
       '@, %3A for :, %2F for / and %25 for %',
   );
 
+/** Keys of AES-256 in base64: the one that is used, and behind commas those that were used before. */
+export const vaultKeys = credential()
+  .transform((list) => list.split(',').map((key) => key.trim()))
+  .refine(
+    (list) => list.every((key) => /^[A-Za-z0-9+/]{43}=$/.test(key)),
+    'must be 32 bytes in base64, such as `openssl rand -base64 32` makes; earlier keys may follow, with commas between',
+  )
+  .transform((list) => list.map((key) => Buffer.from(key, 'base64')));
+
 /** @throws what ioredis would throw, or worse, not notice */
 function readRedisUrl({ username, password, pathname }: URL): void {
   decodeURIComponent(username);

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { credential, httpUrl, mongodbUri, redisUrl } from './config-values.ts';
+import { credential, httpUrl, mongodbUri, redisUrl, vaultKeys } from './config-values.ts';
 import { DeckhandError } from './errors.ts';
 
 /** Everything that can be set, read once at start. A feature that is off is null, never half-filled. */
@@ -47,10 +47,22 @@ export interface Config {
 
 export interface SlackConfig {
   mode: 'socket' | 'http';
-  bot_token: string;
+  /** Of the one workspace; null: many install it, by `oauth`. */
+  bot_token: string | null;
+  oauth: SlackOAuthConfig | null;
   app_token: string | null;
   signing_secret: string | null;
   api_url: string | null;
+}
+
+/** How many workspaces install the app. */
+export interface SlackOAuthConfig {
+  client_id: string;
+  client_secret: string;
+  /** Ids of the workspaces and organisations that may; null: any. */
+  teams: string[] | null;
+  /** For the tokens in the database: the first seals, the others open what they sealed before. */
+  keys: Buffer[];
 }
 
 /** A variable is missing or wrong. Says which and what to do; never its value. */
@@ -66,6 +78,8 @@ const count = (fallback: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
 const ADMIN = 'name people by connector and id, with commas between, such as slack:U0123ABCD,web:ana';
+
+const TEAMS = 'name workspaces (T…) and organisations (E…) by their ids with commas between, or * for any';
 
 const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
@@ -102,6 +116,14 @@ const environment = z.object({
   SLACK_BOT_TOKEN: credential().startsWith('xoxb-', 'must begin with xoxb-').optional(),
   SLACK_APP_TOKEN: credential().startsWith('xapp-', 'must begin with xapp-').optional(),
   SLACK_SIGNING_SECRET: credential().optional(),
+  SLACK_CLIENT_ID: credential().optional(),
+  SLACK_CLIENT_SECRET: credential().optional(),
+  SLACK_TEAMS: z
+    .string()
+    .transform((list) => list.split(',').map((id) => id.trim()))
+    .pipe(z.array(z.string().regex(/^([TE][A-Z0-9]{2,31}|\*)$/, TEAMS)))
+    .optional(),
+  DECKHAND_VAULT_KEY: vaultKeys.optional(),
   SLACK_API_URL: httpUrl('https://slack.com/api/').optional(),
 });
 
@@ -156,22 +178,53 @@ function modelOf(value: Environment): Config['model'] {
 
 function slackOf(value: Environment): SlackConfig | null {
   const { SLACK_BOT_TOKEN: bot, SLACK_APP_TOKEN: app, SLACK_SIGNING_SECRET: secret, SLACK_API_URL: url } = value;
-  if (bot === undefined) {
+  const oauth = oauthOf(value);
+  if (oauth !== null && bot !== undefined) {
+    throw new ConfigError(
+      'SLACK_BOT_TOKEN and SLACK_CLIENT_ID are both set. The first is for one workspace, the second for many that ' +
+        'install the app: unset one of them.',
+    );
+  }
+  if (oauth === null && bot === undefined) {
     const half = app === undefined ? secret && 'SLACK_SIGNING_SECRET' : 'SLACK_APP_TOKEN';
     if (half === undefined) return null;
-    throw new ConfigError(`${half} is set without SLACK_BOT_TOKEN. Copy the Bot User OAuth Token (xoxb-…) into it.`);
+    throw new ConfigError(
+      `${half} is set without SLACK_BOT_TOKEN. Copy the Bot User OAuth Token (xoxb-…) into it, or set ` +
+        'SLACK_CLIENT_ID where many workspaces install the app.',
+    );
   }
   if (app === undefined && secret === undefined) {
     throw new ConfigError(
-      'SLACK_BOT_TOKEN is set, but not how Slack reaches Deckhand. Set SLACK_APP_TOKEN (xapp-…, Socket Mode), or ' +
-        'SLACK_SIGNING_SECRET (HTTP, a public URL).',
+      `${oauth === null ? 'SLACK_BOT_TOKEN' : 'SLACK_CLIENT_ID'} is set, but not how Slack reaches Deckhand. Set ` +
+        'SLACK_APP_TOKEN (xapp-…, Socket Mode), or SLACK_SIGNING_SECRET (HTTP, a public URL).',
     );
   }
   return {
     mode: app === undefined ? 'http' : 'socket',
-    bot_token: bot,
+    bot_token: bot ?? null,
+    oauth,
     app_token: app ?? null,
     signing_secret: secret ?? null,
     api_url: url ?? null,
   };
+}
+
+const OAUTH_REMEDY: Readonly<Record<string, string>> = {
+  SLACK_CLIENT_ID: 'Copy it from Basic Information → App Credentials',
+  SLACK_CLIENT_SECRET: 'Copy it from Basic Information → App Credentials',
+  SLACK_TEAMS: 'Say which workspaces may install the app (T…, E…, or * for any)',
+  DECKHAND_VAULT_KEY: 'Make a key for the tokens in the database with `openssl rand -base64 32`',
+};
+
+/** The key alone is no sign of it: it is for everything that is kept sealed. */
+function oauthOf(value: Environment): SlackOAuthConfig | null {
+  const { SLACK_CLIENT_ID: id, SLACK_CLIENT_SECRET: secret, SLACK_TEAMS: teams, DECKHAND_VAULT_KEY: keys } = value;
+  const given = Object.entries({ SLACK_CLIENT_ID: id, SLACK_CLIENT_SECRET: secret, SLACK_TEAMS: teams });
+  const set = given.find(([, one]) => one !== undefined)?.[0];
+  if (set === undefined) return null;
+  if (id === undefined || secret === undefined || teams === undefined || keys === undefined) {
+    const [missing = ''] = [...given, ['DECKHAND_VAULT_KEY', keys] as const].find(([, one]) => one === undefined) ?? [];
+    throw new ConfigError(`${set} is set without ${missing}. ${OAUTH_REMEDY[missing]}.`);
+  }
+  return { client_id: id, client_secret: secret, teams: teams.includes('*') ? null : teams, keys };
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import express from 'express';
 import { createSlackConnector } from '../connectors/slack/index.ts';
+import type { OAuthOptions } from '../connectors/slack/oauth.ts';
 import { createWebConnector } from '../connectors/web/index.ts';
 import { createApi } from './api/api.ts';
 import { createChannelSettings } from './chat/channel-settings.ts';
@@ -21,6 +22,7 @@ import { createHealth } from './health.ts';
 import { createHttpServer, listen } from './http-server.ts';
 import { toAgent } from './resources/agents.ts';
 import { createCosts } from './resources/costs.ts';
+import { createSeal } from './seal.ts';
 import { createSessionFeeds } from './session/feed.ts';
 import { APPENDED_CHANNEL } from './session/hints.ts';
 import type { LaneSession } from './session/log.ts';
@@ -163,12 +165,21 @@ function createConnectors(context: Context) {
     ...(context.stand_in ? { examples: STAND_IN_EXAMPLES } : {}),
     page_dir: PAGE_DIRS.find((dir) => existsSync(dir)) ?? 'console/dist',
   });
-  const slack = config.slack === null ? null : createSlackConnector({ ...config.slack, logger });
+  const slack =
+    config.slack === null ? null : createSlackConnector({ ...config.slack, logger, oauth: oauthOf(context) });
   const connectors = new Map<string, Connector>([
     [web.name, web],
     ...(slack === null ? [] : [[slack.name, slack] as const]),
   ]);
   return { connectors, slack, web };
+}
+
+/** What is kept of the workspaces that install the app. */
+function oauthOf({ config, db, defaults }: Context): OAuthOptions | null {
+  const oauth = config.slack?.oauth ?? null;
+  if (oauth === null) return null;
+  const { keys, ...rest } = oauth;
+  return { ...rest, db, seal: createSeal(keys), workspace_id: defaults.workspace_id };
 }
 
 function isLoopback(host: string): boolean {

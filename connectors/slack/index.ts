@@ -1,4 +1,5 @@
-import type { ExpressReceiver } from '@slack/bolt';
+import type { Logger as BoltLogger } from '@slack/bolt';
+import { type RequestHandler, Router } from 'express';
 import { LRUCache } from 'lru-cache';
 import { type Connector, PostRefusedError } from '../../src/chat/connector.ts';
 import type { InboundMessage, Receipt, Receiver } from '../../src/chat/inbound.ts';
@@ -16,12 +17,14 @@ import { threadHistory } from './history.ts';
 import { createHome, createHomeListeners } from './home-listeners.ts';
 import { createHttpLink } from './http-link.ts';
 import { createInFlight } from './in-flight.ts';
+import type { Installations } from './installations.ts';
 import { createListeners } from './listeners.ts';
 import { createLiveMessages } from './live-message.ts';
 import { findDelivery } from './lookup.ts';
 import { createMentions } from './mentions.ts';
 import { readableText } from './mrkdwn.ts';
 import { createPeople } from './names.ts';
+import { createOAuth, type OAuthOptions } from './oauth.ts';
 import { createOneInstallation } from './one-installation.ts';
 import type { Identity } from './parse.ts';
 import { PLAN_SIZE } from './plan-blocks.ts';
@@ -34,7 +37,9 @@ import { createStatus } from './status.ts';
 import { createWhispers } from './whisper.ts';
 
 export interface SlackOptions {
-  bot_token: string;
+  /** Of the one workspace that it is for; null: many install it, by `oauth`. */
+  bot_token: string | null;
+  oauth: OAuthOptions | null;
   /** Needed by `socket`. */
   app_token: string | null;
   /** Needed by `http`. */
@@ -51,10 +56,10 @@ export interface SlackOptions {
 
 export interface SlackConnector extends Connector {
   /**
-   * Answers `POST /slack/events` in mode `http`, else null. Mount it before anything that reads request bodies: the
-   * signature is over the bytes as they came.
+   * Answers `POST /slack/events` in mode `http`, and the browsers of those who install the app where many do; null where
+   * nobody comes. Mount it before anything that reads request bodies: the signature is over the bytes as they came.
    */
-  readonly router: ExpressReceiver['router'] | null;
+  readonly router: Router | null;
 }
 
 /** chat.update is limited to 50 a minute and more (Tier 3), appendStream to 100 (Tier 4). */
@@ -77,6 +82,21 @@ function needed(value: string | null, variable: string, mode: string): string {
   });
 }
 
+function installationsOf(
+  { bot_token, oauth, api_url, logger }: SlackOptions,
+  boltLogger: BoltLogger,
+): { installations: Installations; installRouter: Router | null } {
+  const clientOf = (token: string) => createSlackClient({ token, api_url, logger: boltLogger });
+  if (oauth !== null) return createOAuth(oauth, { api_url, boltLogger, logger, clientOf });
+  const client = clientOf(needed(bot_token, 'SLACK_BOT_TOKEN', 'one-workspace'));
+  return { installations: createOneInstallation(client, logger), installRouter: null };
+}
+
+function joined(...routers: (RequestHandler | null)[]): Router | null {
+  const given = routers.filter((router) => router !== null);
+  return given.length === 0 ? null : Router().use(given);
+}
+
 function later(ms: number, run: () => void): () => void {
   const timer = setTimeout(run, ms).unref();
   return () => clearTimeout(timer);
@@ -84,12 +104,9 @@ function later(ms: number, run: () => void): () => void {
 
 /** Slack by its own SDK: Bolt in Socket Mode or over HTTP, and the Web API. @throws DeckhandError when a token is missing */
 export function createSlackConnector(options: SlackOptions): SlackConnector {
-  const { bot_token, api_url, logger, mode } = options;
+  const { api_url, logger, mode } = options;
   const boltLogger = createBoltLogger(logger);
-  const installations = createOneInstallation(
-    createSlackClient({ token: bot_token, api_url, logger: boltLogger }),
-    logger,
-  );
+  const { installations, installRouter } = installationsOf(options, boltLogger);
   const people = createPeople(installations, logger);
   const teams = new LRUCache<string, string>({ max: 10_000 });
   const groups = createGroups(installations, ({ tenant, channel }) => teams.get(`${tenant}:${channel}`), logger);
@@ -186,7 +203,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       plan_size: PLAN_SIZE,
     },
     shows_activity: false,
-    router: http?.router ?? null,
+    router: joined(http?.router ?? null, installRouter),
 
     async start(given) {
       try {

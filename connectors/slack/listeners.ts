@@ -97,6 +97,10 @@ export function createListeners(parts: ListenerParts): App {
     );
   });
 
+  for (const event of ['app_uninstalled', 'tokens_revoked'] as const) {
+    app.event(event, ({ body }) => parts.installations.ended(body));
+  }
+
   app.action(FEEDBACK_ACTION, async ({ body, ack }) => {
     const { identity, receiver } = await connected(body);
     const given = parseFeedback(body, identity);

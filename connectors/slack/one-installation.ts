@@ -33,7 +33,7 @@ export function createOneInstallation(client: SlackClient, logger: Logger): Inst
     },
     async ended() {
       // Only an operator can put another token in its place. Until then what there is to show waits.
-      logger.error({ tenant: standing().tenant }, 'slack says that the app was uninstalled: set a new SLACK_BOT_TOKEN');
+      logger.warn({ tenant: standing().tenant }, 'slack says that the app was uninstalled: set a new SLACK_BOT_TOKEN');
     },
   };
 }

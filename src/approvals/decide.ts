@@ -129,7 +129,7 @@ function stillNeeded(approval: Approval): string {
   return `${votes} of ${quorumOf(approval)} so far: ${left} more ${left === 1 ? 'person has' : 'people have'} to approve.`;
 }
 
-const UNKNOWN: DecideResult = { result: 'not_found', text: 'This question is not known here any more.' };
+export const UNKNOWN: DecideResult = { result: 'not_found', text: 'This question is not known here any more.' };
 
 /** Null: it waits for a decision, and this person may make it. */
 async function refusedOn(deps: DecideDeps, approval: Approval | null, request: Decision): Promise<DecideResult | null> {

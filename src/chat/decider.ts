@@ -27,7 +27,7 @@ export async function deciderOf(
   asked: ConversationKey | null,
 ): Promise<Decider> {
   const { conversation, person } = from;
-  const { connector, channel, thread } = conversation;
+  const { connector, tenant, channel, thread } = conversation;
   const platform = deps.connectors.get(connector);
   const belongs = async (key: string): Promise<boolean> => {
     const { via, kind, id } = targetOf(key);
@@ -44,11 +44,16 @@ export async function deciderOf(
   const known = await Promise.all(ids.map(belongs));
   return {
     by: { via: connector, id: person.id, name: person.name },
-    // Not the tenant: Slack Connect and Enterprise Grid name another team at the click than at the post.
-    in_conversation: asked?.connector === connector && asked.channel === channel && asked.thread === thread,
+    in_conversation:
+      asked?.connector === connector && asked.tenant === tenant && asked.channel === channel && asked.thread === thread,
     guest: isGuest,
     belongs_to: ids.filter((_id, index) => known[index]),
   };
+}
+
+/** It was asked on this platform, but in another tenant: here nobody knows of it, whatever it names them. */
+export function isOfAnotherTenant(asked: ConversationKey | null, at: ConversationKey): boolean {
+  return asked !== null && asked.connector === at.connector && asked.tenant !== at.tenant;
 }
 
 /** Where an approval was asked, and by which agent. */

@@ -1,11 +1,12 @@
 import type { Approval } from '../approvals/approval.ts';
 import type { Approvals } from '../approvals/approvals.ts';
+import { UNKNOWN } from '../approvals/decide.ts';
 import { refusalFor } from '../approvals/policy.ts';
 import type { SessionLog } from '../session/log.ts';
 import { cardOf, namedIn } from './approval-card.ts';
 import type { Connector } from './connector.ts';
 import type { ConversationStore } from './conversation-store.ts';
-import { type Asked, askedBy, deciderOf, type PersonAt } from './decider.ts';
+import { type Asked, askedBy, deciderOf, isOfAnotherTenant, type PersonAt } from './decider.ts';
 import type { ApprovalDetails, WaitingApproval, WaitingApprovals } from './inbound.ts';
 import { namesOf } from './names.ts';
 import type { SessionDirectory } from './session-directory.ts';
@@ -26,8 +27,11 @@ export async function detailsOf(deps: LookDeps, from: PersonAt & { approval_id: 
   const { connector, tenant } = from.conversation;
   const workspace_id = await deps.directory.workspaceOf(connector, tenant);
   const approval = await deps.approvals.find(workspace_id, from.approval_id);
-  if (approval === null) return { refused: 'This question is not known here any more.' };
-  const { conversation } = await askedBy(deps, approval);
+  const asked = approval === null ? null : await askedBy(deps, approval);
+  if (approval === null || asked === null || isOfAnotherTenant(asked.conversation, from.conversation)) {
+    return { refused: UNKNOWN.text };
+  }
+  const { conversation } = asked;
   const decider = await deciderOf(deps, approval, from, conversation);
   const isOpen = approval.policy.private_detail !== true && decider.in_conversation;
   if (!isOpen && refusalFor(approval, decider) !== null) return { refused: 'Only those who may decide this see it.' };
@@ -66,10 +70,13 @@ async function decidable(deps: LookDeps, approval: Approval, from: PersonAt): Pr
   // Where people are named, the place matters to nobody: it is only looked up for what is shown.
   if (policy.approvers.length > 0) {
     const decider = await deciderOf(deps, approval, from, null);
-    return refusalFor(approval, decider) === null ? askedBy(deps, approval) : null;
+    if (refusalFor(approval, decider) !== null) return null;
+    const asked = await askedBy(deps, approval);
+    return isOfAnotherTenant(asked.conversation, at) ? null : asked;
   }
   const asked = await askedBy(deps, approval);
   const there = asked.conversation;
+  if (isOfAnotherTenant(there, at)) return null;
   const isHere = there !== null && there.connector === at.connector && there.channel === at.channel;
   const isOwn = requested_by !== null && requested_by.via === at.connector && requested_by.id === person.id;
   const seen = there !== null && (isHere || isOwn) ? there : at;

@@ -1,7 +1,8 @@
 import type { Approvals } from '../approvals/approvals.ts';
+import { UNKNOWN } from '../approvals/decide.ts';
 import { decidersOf, refusalFor } from '../approvals/policy.ts';
 import type { Connector } from './connector.ts';
-import { askedBy, type DeciderDeps, deciderOf } from './decider.ts';
+import { askedBy, type DeciderDeps, deciderOf, isOfAnotherTenant } from './decider.ts';
 import type { InboundDecision, Receipt } from './inbound.ts';
 import { namesOf } from './names.ts';
 import type { SessionDirectory } from './session-directory.ts';
@@ -19,6 +20,9 @@ export async function receiveDecision(deps: ReceiveDecisionDeps, inbound: Inboun
   const approval = await deps.approvals.find(workspace_id, approval_id);
   const by = { via: conversation.connector, id: person.id, name: person.name };
   const asked = approval === null ? null : await askedBy(deps, approval);
+  if (asked !== null && isOfAnotherTenant(asked.conversation, conversation)) {
+    return { effect: 'refused', text: UNKNOWN.text };
+  }
   const decider =
     approval === null || asked === null
       ? { by, in_conversation: false }

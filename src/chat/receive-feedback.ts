@@ -65,7 +65,6 @@ async function isShownIn(deps: ReceiveFeedbackDeps, ref: SessionRef, at: Convers
   const session = await deps.directory.find(ref);
   if (session === null || session.conversation_id === null) return false;
   const shown = await deps.conversations.find(session.conversation_id);
-  const { connector, channel, thread } = at;
-  // Not the tenant: Slack Connect and Enterprise Grid name another team at the click than at the post.
-  return shown !== null && shown.connector === connector && shown.channel === channel && shown.thread === thread;
+  if (shown === null || shown.connector !== at.connector || shown.tenant !== at.tenant) return false;
+  return shown.channel === at.channel && shown.thread === at.thread;
 }

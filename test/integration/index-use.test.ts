@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,13 +19,17 @@ import { silentLogger } from '../../src/logger.ts';
 import { createCosts } from '../../src/resources/costs.ts';
 import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
 import { createFiles } from '../../src/resources/files.ts';
+import { createSeal } from '../../src/seal.ts';
+import { approvalOut } from '../support/cards.ts';
 import { said } from '../support/chat-stage.ts';
 import { crowd } from '../support/crowd.ts';
 import { note } from '../support/entries.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestModel, type TestModel } from '../support/model.ts';
 import { monitored, planOf, type QueryRecorder, queryPlaces, recordQueries } from '../support/queries.ts';
+import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { type TestDatabase, testDatabase } from '../support/services.ts';
+import { INSTALL_KEY, install, startInstallGateway } from '../support/slack/install-stage.ts';
 import type { MessagePlace } from '../support/slack/person.ts';
 import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
 import { createWebClient } from '../support/web-client.ts';
@@ -71,6 +76,7 @@ beforeAll(async () => {
     await goOnAfterMuch();
     await listSessions(house.context.defaults.agent_id);
     await chatInSlack();
+    await installInSlack();
     await chatOnThePage();
     await finishForTheDead(asked.session);
     await loseRaces();
@@ -238,6 +244,26 @@ async function chatInSlack(): Promise<void> {
   ana.stop(thread);
   held.release();
   await slack.outbox.idle();
+}
+
+/** Another Slack, in which many workspaces install the app: one does, is heard, and takes it off again. */
+async function installInSlack(): Promise<void> {
+  await using many = await startSlackServer();
+  const acme = many.team('Acme');
+  const { db } = house.context;
+  await using first = await startInstallGateway(many, db, () => createRecordingReceiver());
+  await install(acme, first);
+  const keys = [randomBytes(32), INSTALL_KEY];
+  await using other = await startInstallGateway(many, db, () => createRecordingReceiver(), { seal: createSeal(keys) });
+  const { channel, ts } = acme.user('Ana').mention('ops', 'hello');
+  await acme.outbox.idle();
+  const place = { connector: 'slack', tenant: acme.workspace.team_id, channel, thread: ts };
+  await other.connector.post(place, approvalOut('dlv_installed'), AbortSignal.timeout(PATIENCE_MS));
+  const card = acme.workspace.messages.at(-1);
+  if (card === undefined) throw new Error('There is no card');
+  await acme.user('Ana').click(card, 'Approve');
+  acme.uninstall();
+  await acme.outbox.idle();
 }
 
 function heard(thread: MessagePlace, words: string) {

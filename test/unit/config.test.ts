@@ -71,12 +71,41 @@ describe('Slack', () => {
     expect(problemOf({ SLACK_APP_TOKEN: 'xapp-1' })).toContain('SLACK_APP_TOKEN is set without SLACK_BOT_TOKEN');
     expect(problemOf({ SLACK_SIGNING_SECRET: 's' })).toContain('SLACK_SIGNING_SECRET is set without SLACK_BOT_TOKEN');
   });
+
+  const key = Buffer.alloc(32, 1);
+  const many = {
+    SLACK_CLIENT_ID: '1.2',
+    SLACK_CLIENT_SECRET: 's',
+    SLACK_TEAMS: 'T0ACME, E0CORP',
+    DECKHAND_VAULT_KEY: key.toString('base64'),
+    SLACK_APP_TOKEN: 'xapp-1',
+  };
+
+  test('is installed by many workspaces with the id and secret of the app, without a token', () => {
+    const oauth = { client_id: '1.2', client_secret: 's', teams: ['T0ACME', 'E0CORP'], keys: [key] };
+    expect(loadConfig(many).slack).toMatchObject({ mode: 'socket', bot_token: null, oauth });
+    expect(loadConfig({ ...many, SLACK_TEAMS: '*' }).slack?.oauth?.teams).toBeNull();
+    const old = Buffer.alloc(32, 2);
+    const rotated = `${many.DECKHAND_VAULT_KEY},${old.toString('base64')}`;
+    expect(loadConfig({ ...many, DECKHAND_VAULT_KEY: rotated }).slack?.oauth?.keys).toEqual([key, old]);
+    expect(loadConfig({ DECKHAND_VAULT_KEY: many.DECKHAND_VAULT_KEY }).slack).toBeNull();
+  });
+
+  test.each(Object.keys(many))('for many is refused without %s, which is named', (missing) => {
+    expect(problemOf({ ...many, [missing]: undefined })).toContain(missing);
+  });
+
+  test('for one and for many at once is refused', () => {
+    expect(problemOf({ ...many, ...bot })).toContain('SLACK_BOT_TOKEN and SLACK_CLIENT_ID are both set');
+  });
 });
 
 test.each([
   ['SLACK_BOT_TOKEN', 'hunter2-bot'],
   ['SLACK_APP_TOKEN', 'hunter2-app'],
   ['DECKHAND_API_KEY', 'hunter2'],
+  ['DECKHAND_VAULT_KEY', 'hunter2'],
+  ['SLACK_TEAMS', 'hunter2'],
   ['MONGODB_URI', 'http://root:hunter2@db'],
   ['REDIS_URL', 'http://:hunter2@redis'],
 ])('a bad %s is named and its value is not', (name, value) => {

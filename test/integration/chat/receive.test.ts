@@ -553,10 +553,11 @@ describe('a click', () => {
     expect(await stage.entries('user.tool_confirmation')).toEqual([]);
   });
 
-  it('counts from the same channel although the platform names another tenant', async () => {
+  it('does not count from another tenant, whatever its channel and its people are called', async () => {
     const here = click('Ben');
     const receipt = await stage.receiver().decision({ ...here, conversation: { ...place, tenant: 'E1' } });
-    expect(receipt.effect).toBe('accepted');
+    expect(receipt).toEqual({ effect: 'refused', text: 'This question is not known here any more.' });
+    expect(await stage.entries('user.tool_confirmation')).toEqual([]);
   });
 
   it('delivered twice is one click', async () => {

@@ -29,6 +29,7 @@ function placeOfKey(key: ConversationKey): MessagePlace {
 export function slackOptions(slack: SlackServer, over: Partial<SlackOptions> = {}): SlackOptions {
   return {
     bot_token: slack.tokens.bot,
+    oauth: null,
     app_token: slack.tokens.app,
     signing_secret: slack.tokens.signing_secret,
     api_url: slack.apiUrl,

@@ -88,8 +88,8 @@ export function createInteractions({ clock, workspace, outbox, origin }: Interac
   const common = () => ({
     team: { id: workspace.team_id, domain: 'deckhand' },
     api_app_id: workspace.app_id,
-    enterprise: null,
-    is_enterprise_install: false,
+    enterprise: workspace.enterprise,
+    is_enterprise_install: workspace.enterprise !== null,
   });
 
   function press(
@@ -174,7 +174,7 @@ export function createInteractions({ clock, workspace, outbox, origin }: Interac
         ...common(),
         user: person(user),
         trigger_id: trigger(user),
-        view: { ...view, type: 'modal', state: { values: stateOf(view.blocks, typed) } },
+        view: { ...view, type: 'modal', bot_id: workspace.bot_id, state: { values: stateOf(view.blocks, typed) } },
         response_urls: [],
       };
       const ack = await outbox.interaction({ type: 'interactive', payload });
@@ -203,7 +203,14 @@ export function createInteractions({ clock, workspace, outbox, origin }: Interac
         user: person(user),
         container: { type: 'view', view_id: `VHOME${user.id}` },
         trigger_id: trigger(user),
-        view: { id: `VHOME${user.id}`, type: 'home', callback_id: '', private_metadata: '', blocks: [] },
+        view: {
+          id: `VHOME${user.id}`,
+          type: 'home',
+          bot_id: workspace.bot_id,
+          callback_id: '',
+          private_metadata: '',
+          blocks: [],
+        },
         actions: [{ ...found.button, block_id: found.one.block_id, action_ts: workspace.nextTs() }],
       };
       return outbox.interaction({ type: 'interactive', payload });
@@ -235,6 +242,8 @@ export function createInteractions({ clock, workspace, outbox, origin }: Interac
       const payload = {
         token: 'verification-token',
         team_id: workspace.team_id,
+        ...(workspace.enterprise !== null && { enterprise_id: workspace.enterprise.id }),
+        is_enterprise_install: workspace.enterprise === null ? 'false' : 'true',
         api_app_id: workspace.app_id,
         channel_id: channel,
         channel_name: workspace.channels.get(channel)?.name ?? '',

@@ -20,6 +20,7 @@ export const METHOD_SCOPES: Readonly<Record<string, readonly string[] | OfKind>>
   // Takes an app-level token with connections:write, never a bot's.
   'apps.connections.open': [],
   'assistant.threads.setStatus': ['assistant:write'],
+  'auth.revoke': [],
   'auth.test': [],
   'chat.appendStream': ['chat:write'],
   'chat.delete': ['chat:write'],
@@ -37,6 +38,8 @@ export const METHOD_SCOPES: Readonly<Record<string, readonly string[] | OfKind>>
   'files.completeUploadExternal': ['files:write'],
   'files.info': ['files:read'],
   'files.getUploadURLExternal': ['files:write'],
+  // Takes the app's id and secret, and no token.
+  'oauth.v2.access': [],
   'reactions.add': ['reactions:write'],
   'reactions.remove': ['reactions:write'],
   'usergroups.list': ['usergroups:read'],
@@ -52,10 +55,12 @@ export const EVENT_SCOPES: Readonly<Record<string, readonly string[]>> = {
   agent_session_stopped: ['assistant:write'],
   app_home_opened: [],
   app_mention: ['app_mentions:read'],
+  app_uninstalled: [],
   'message.channels': ['channels:history'],
   'message.groups': ['groups:history'],
   'message.im': ['im:history'],
   'message.mpim': ['mpim:history'],
+  tokens_revoked: [],
 };
 
 /** What is neither a method nor an event, by the word in the source that shows its use. */

@@ -12,6 +12,12 @@ export interface MethodScene {
   socketUrl(): string;
   /** Where the bytes of a file go. */
   uploadUrl(id: string): string;
+  /** The token that the call came with. */
+  token: string | undefined;
+  /** Give a token for what somebody allowed, or a new one for one that ends. */
+  exchange(args: Arguments): Record<string, unknown>;
+  /** This token is worth nothing from now on. */
+  revoke(token: string): void;
   /** The user whose click this trigger id came from; undefined once it has expired. */
   triggeredBy(triggerId: string): string | undefined;
 }

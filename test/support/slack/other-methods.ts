@@ -5,14 +5,22 @@ import { checkView } from './view-limits.ts';
 import { directChannel, messageAt } from './workspace.ts';
 
 const authTest: Method = ({ workspace }) => ({
-  url: 'https://deckhand.slack.test/',
-  team: 'Deckhand',
+  url: `https://${workspace.name.toLowerCase()}.slack.test/`,
+  team: workspace.name,
   user: 'deckhand',
   team_id: workspace.team_id,
   user_id: workspace.bot_user_id,
   bot_id: workspace.bot_id,
-  is_enterprise_install: false,
+  ...(workspace.enterprise !== null && { enterprise_id: workspace.enterprise.id }),
+  is_enterprise_install: workspace.enterprise !== null,
 });
+
+const exchangeCode: Method = (scene, args) => scene.exchange(args);
+
+const revokeToken: Method = (scene) => {
+  if (scene.token !== undefined) scene.revoke(scene.token);
+  return { revoked: true };
+};
 
 const userInfo: Method = ({ workspace }, args) => {
   const user = workspace.users.get(required(args, 'user'));
@@ -60,7 +68,10 @@ const permalink: Method = ({ workspace }, args) => {
   const message = messageAt(workspace, channel, ts);
   if (message === undefined) throw new SlackApiError('message_not_found');
   const thread = message.thread_ts === undefined ? '' : `?thread_ts=${message.thread_ts}&cid=${channel}`;
-  return { channel, permalink: `https://deckhand.slack.test/archives/${channel}/p${ts.replace('.', '')}${thread}` };
+  return {
+    channel,
+    permalink: `https://${workspace.name.toLowerCase()}.slack.test/archives/${channel}/p${ts.replace('.', '')}${thread}`,
+  };
 };
 
 const openConnection: Method = (scene) => ({ url: scene.socketUrl() });
@@ -145,6 +156,8 @@ const threadStatus: Method = (scene, args) => {
 
 export const otherMethods: Record<string, Method> = {
   'auth.test': authTest,
+  'auth.revoke': revokeToken,
+  'oauth.v2.access': exchangeCode,
   'users.info': userInfo,
   'conversations.open': openConversation,
   'chat.getPermalink': permalink,

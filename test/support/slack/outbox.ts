@@ -51,10 +51,13 @@ export function createOutbox(clock: SlackClock, workspace: SlackWorkspace, socke
     return work;
   }
 
+  const enterprise_id = workspace.enterprise?.id ?? null;
+
   function callback(event: Record<string, unknown>): Record<string, unknown> {
     return {
       token: 'verification-token',
       team_id: workspace.team_id,
+      ...(enterprise_id !== null && { enterprise_id }),
       api_app_id: workspace.app_id,
       event,
       type: 'event_callback',
@@ -62,11 +65,11 @@ export function createOutbox(clock: SlackClock, workspace: SlackWorkspace, socke
       event_time: Math.floor(clock.now() / 1_000),
       authorizations: [
         {
-          enterprise_id: null,
+          enterprise_id,
           team_id: workspace.team_id,
           user_id: workspace.bot_user_id,
           is_bot: true,
-          is_enterprise_install: false,
+          is_enterprise_install: enterprise_id !== null,
         },
       ],
       is_ext_shared_channel: false,

@@ -1,85 +1,80 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SlackApiError } from './api-error.ts';
-import { shown } from './chat-methods.ts';
 import { createSlackClock, type SlackClock } from './clock.ts';
 import { createFaultPlan, type SlackFaults } from './faults.ts';
-import { createInteractions } from './interactions.ts';
+import type { HttpTarget } from './http-delivery.ts';
+import { createInstalls, type Installs } from './installs.ts';
 import type { MethodScene } from './method.ts';
 import { createOtherBot, type OtherBot } from './other-bot.ts';
-import { createOutbox, type Outbox } from './outbox.ts';
-import { createPerson, type MessagePlace, type SlackPerson } from './person.ts';
 import { serveDownload } from './shared-files.ts';
 import { createSocketMode, type SocketMode } from './socket-mode.ts';
-import { transcript } from './transcript.ts';
+import { createTeam, type SlackTeam, type TeamInside } from './team.ts';
 import { bodyOf, createWebApi, type JournalEntry } from './web-api.ts';
-import {
-  channelNamed,
-  createWorkspace,
-  type SlackChannel,
-  type SlackMessage,
-  type SlackTokens,
-  type SlackWorkspace,
-  userNamed,
-} from './workspace.ts';
+import { createWorkspace, IDS_EACH, type SlackTokens, type SlackWorkspace } from './workspace.ts';
 
 /**
  * A Slack of our own on 127.0.0.1: stateful, refusing what Slack refuses, with a clock and faults in the test's hands.
  * The real @slack/bolt and @slack/web-api talk to it over real HTTP and WebSockets.
  */
-export interface SlackServer extends AsyncDisposable {
+export interface SlackServer extends SlackTeam, AsyncDisposable {
   /** For `slackApiUrl`. */
   readonly apiUrl: string;
   readonly tokens: SlackTokens;
   readonly clock: SlackClock;
-  readonly workspace: SlackWorkspace;
   readonly faults: SlackFaults;
   /** Every Web API call, oldest first. */
   readonly journal: JournalEntry[];
   readonly sockets: SocketMode;
-  readonly outbox: Outbox;
-  /** A channel by name, with the bot in it. */
-  channel(name: string): SlackChannel;
-  /** Somebody by display name; the same name is the same person. */
-  user(name: string): SlackPerson;
+  readonly installs: Installs;
+  /** Another workspace, of an organisation that installs the app for all of its own when one is named. */
+  team(name: string, enterprise?: { id: string; name: string }): SlackTeam;
   /** Another app, by name. */
   otherBot(name: string): OtherBot;
   /** Deliver to this request url, signed, instead of over a socket. */
   deliverTo(url: string): void;
-  transcript(thread: MessagePlace): string;
 }
 
 export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promise<SlackServer> {
   const clock = createSlackClock();
-  const workspace = createWorkspace(clock);
-  Object.assign(workspace.tokens, tokens);
-  const faults = createFaultPlan(clock);
-  const sockets = createSocketMode(clock, (prefix) => workspace.nextId(prefix));
-  const outbox = createOutbox(clock, workspace, sockets);
+  const sockets = createSocketMode(clock, (prefix) => first.workspace.nextId(prefix));
+  const teams: TeamInside[] = [];
+  let target: HttpTarget | null = null;
   let host = '';
-  const interactions = createInteractions({ clock, workspace, outbox, origin: () => `http://${host}` });
 
-  /** Slack tells an app of its own messages too, with its bot id. */
-  function posted(message: SlackMessage): void {
-    workspace.thread_status.delete(`${message.channel}:${message.thread_ts}`);
-    const kind = workspace.channels.get(message.channel)?.kind ?? 'channel';
-    outbox.event({ ...shown(message, workspace), channel: message.channel, channel_type: kind, event_ts: message.ts });
+  function addTeam(workspace: SlackWorkspace): TeamInside {
+    const team = createTeam({ clock, workspace, sockets, installs, host: () => host });
+    team.outbox.target = target;
+    teams.push(team);
+    return team;
   }
 
-  const scene: MethodScene = {
-    workspace,
-    clock,
-    posted,
-    socketUrl: () => sockets.issueUrl(host),
-    uploadUrl: (id) => `http://${host}/upload/${id}`,
-    triggeredBy: (id) => interactions.triggeredBy(id),
-  };
-  const api = createWebApi(scene, faults);
+  const home = createWorkspace(clock);
+  Object.assign(home.tokens, tokens);
+  const installs = createInstalls(clock, home.tokens);
+  const first = addTeam(home);
+  installs.add(home.tokens.bot, home);
+  const faults = createFaultPlan(clock);
+
+  /** Each workspace counts its ids from a number of its own. */
+  function teamOf(id: string): TeamInside {
+    return teams[Math.floor(Number(id.replaceAll(/\D/g, '')) / IDS_EACH)] ?? first;
+  }
+
+  /** @throws SlackApiError for a token that is worth nothing */
+  function sceneOf(token: string | undefined): MethodScene {
+    if (token === undefined || token === home.tokens.app) return first.scene;
+    const workspace = installs.workspaceOf(token);
+    const team = teams.find((one) => one.workspace === workspace) ?? first;
+    return { ...team.scene, token };
+  }
+  const api = createWebApi({ clock, sceneOf, app_token: home.tokens.app, faults });
 
   async function respond(id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const args: Record<string, unknown> = JSON.parse(await bodyOf(request));
     try {
-      interactions.respond(id, args, scene);
+      const team = teamOf(id);
+      team.interactions.respond(id, args, team.scene);
       response.writeHead(200).end('ok');
     } catch (error) {
       if (!(error instanceof SlackApiError)) throw error;
@@ -91,7 +86,7 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
   async function upload(id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const bytes = Buffer.from(await bodyOf(request));
     const fault = faults.take('upload', {});
-    const place = workspace.uploads.get(id);
+    const place = teamOf(id).workspace.uploads.get(id);
     const isTaken = fault === undefined && place !== undefined && place.length === bytes.length;
     if (isTaken) place.bytes = bytes;
     response.writeHead(isTaken ? 200 : 500).end(isTaken ? 'OK' : 'upstream trouble');
@@ -102,7 +97,7 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
     if (area === 'api') await api.handle(rest, request, response);
     else if (area === 'response') await respond(rest, request, response);
     else if (area === 'upload') await upload(rest, request, response);
-    else if (area === 'files') await serveDownload(workspace, faults, [rest, ...more], request, response);
+    else if (area === 'files') await serveDownload(teamOf(rest).workspace, faults, [rest, ...more], request, response);
     else response.writeHead(404).end();
   }
 
@@ -118,24 +113,28 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
     server.listen(0, '127.0.0.1', resolve);
   });
   host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  workspace.files_url = `http://${host}/files`;
+  home.files_url = `http://${host}/files`;
 
   return {
+    ...first,
     apiUrl: `http://${host}/api/`,
-    tokens: workspace.tokens,
+    tokens: home.tokens,
     clock,
-    workspace,
     faults,
+    installs,
+    team(name, enterprise) {
+      const number = teams.length;
+      const workspace = createWorkspace(clock, { name, number, ...(enterprise !== undefined && { enterprise }) });
+      workspace.files_url = home.files_url;
+      return addTeam(workspace);
+    },
     journal: api.journal,
     sockets,
-    outbox,
-    channel: (name) => channelNamed(workspace, name),
-    user: (name) => createPerson(userNamed(workspace, name), { workspace, outbox, interactions }),
-    otherBot: (name) => createOtherBot(name, workspace, outbox),
+    otherBot: (name) => createOtherBot(name, home, first.outbox),
     deliverTo(url) {
-      outbox.target = { url, secret: workspace.tokens.signing_secret };
+      target = { url, secret: home.tokens.signing_secret };
+      for (const team of teams) team.outbox.target = target;
     },
-    transcript: (thread) => transcript(workspace, thread),
     async [Symbol.asyncDispose]() {
       clock.clear();
       await sockets.close();

@@ -74,7 +74,7 @@ export async function serveDownload(
     return;
   }
   workspace.downloads.push(id);
-  const isBot = request.headers.authorization === `Bearer ${workspace.tokens.bot}`;
+  const isBot = workspace.bot_tokens.has(request.headers.authorization?.replace(/^Bearer /, '') ?? '');
   if (!isBot || !workspace.scopes.has('files:read')) {
     response.writeHead(302, { location: `${workspace.files_url}/signin` }).end();
     return;

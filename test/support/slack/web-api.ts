@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SlackApiError } from './api-error.ts';
 import { type Arguments, optional } from './arguments.ts';
 import { chatMethods } from './chat-methods.ts';
+import type { SlackClock } from './clock.ts';
 import { conversationMethods } from './conversation-methods.ts';
 import type { FaultPlan } from './faults.ts';
 import type { Method, MethodScene } from './method.ts';
@@ -25,6 +26,8 @@ export interface JournalEntry {
   /** By this Slack's clock, in milliseconds since the epoch. */
   at: number;
   method: string;
+  /** The workspace that the call was for; empty for a token of none. */
+  team_id: string;
   args: Arguments;
   /** `ok`, Slack's error, an HTTP status, or `lost` when it was applied and not answered. */
   outcome: string;
@@ -50,13 +53,8 @@ async function argumentsOf(request: IncomingMessage): Promise<Record<string, unk
   return Object.fromEntries(new URLSearchParams(body));
 }
 
-/** @throws SlackApiError `not_authed`, `invalid_auth` or `not_allowed_token_type`, in Slack's words. */
-function checkToken(scene: MethodScene, method: string, token: string | undefined): void {
-  const { bot, app } = scene.workspace.tokens;
-  if (token === undefined) throw new SlackApiError('not_authed');
-  if (token !== bot && token !== app) throw new SlackApiError('invalid_auth');
-  if ((method === 'apps.connections.open') !== (token === app)) throw new SlackApiError('not_allowed_token_type');
-}
+/** The app's own id and secret are in its arguments. */
+const WITHOUT_TOKEN: ReadonlySet<string> = new Set(['oauth.v2.access']);
 
 /** @throws SlackApiError `missing_scope`: what the manifest does not ask for, the app may not do. */
 function checkScope({ workspace }: MethodScene, method: string, args: Arguments): void {
@@ -71,15 +69,36 @@ function answer(response: ServerResponse, status: number, body: unknown, headers
   response.end(JSON.stringify(body));
 }
 
-export function createWebApi(scene: MethodScene, faults: FaultPlan): WebApi {
+export interface WebApiParts {
+  clock: SlackClock;
+  /** The workspace that a token speaks in. @throws SlackApiError for a token that is worth nothing */
+  sceneOf(token: string | undefined): MethodScene;
+  app_token: string;
+  faults: FaultPlan;
+}
+
+export function createWebApi({ clock, sceneOf, app_token, faults }: WebApiParts): WebApi {
   const journal: JournalEntry[] = [];
 
+  /** @throws SlackApiError in Slack's words */
   function call(method: string, token: string | undefined, args: Arguments): Record<string, unknown> {
-    checkToken(scene, method, token);
+    if (token === undefined && !WITHOUT_TOKEN.has(method)) throw new SlackApiError('not_authed');
+    const scene = sceneOf(token);
+    if ((method === 'apps.connections.open') !== (token === app_token)) {
+      throw new SlackApiError('not_allowed_token_type');
+    }
     const run = METHODS[method];
     if (run === undefined) throw new SlackApiError('unknown_method', { req_method: method });
     checkScope(scene, method, args);
     return run(scene, args);
+  }
+
+  function teamOf(token: string | undefined): string {
+    try {
+      return token === undefined || token === app_token ? '' : sceneOf(token).workspace.team_id;
+    } catch {
+      return '';
+    }
   }
 
   function resultOf(method: string, token: string | undefined, args: Arguments): Record<string, unknown> {
@@ -96,7 +115,8 @@ export function createWebApi(scene: MethodScene, faults: FaultPlan): WebApi {
     async handle(method, request, response) {
       const { token: argToken, ...args } = await argumentsOf(request);
       const token = request.headers.authorization?.replace(/^Bearer /, '') ?? optional({ argToken }, 'argToken');
-      const record = (outcome: string) => journal.push({ at: scene.clock.now(), method, args, outcome });
+      const team_id = teamOf(token);
+      const record = (outcome: string) => journal.push({ at: clock.now(), method, team_id, args, outcome });
       const fault = faults.take(method, args);
       switch (fault?.kind) {
         case 'held':

@@ -85,14 +85,22 @@ export interface SlackTokens {
   bot: string;
   app: string;
   signing_secret: string;
+  /** Of the app, for its installation in other workspaces. */
+  client_id: string;
+  client_secret: string;
 }
 
 export interface SlackWorkspace {
+  name: string;
   team_id: string;
+  /** The organisation that it belongs to, and that installs the app for all of its workspaces. */
+  enterprise: { id: string; name: string } | null;
   bot_user_id: string;
   bot_id: string;
   app_id: string;
   tokens: SlackTokens;
+  /** The bot's tokens that are worth something. */
+  bot_tokens: Set<string>;
   /** What the bot's token may do: what manifest.yml asks for. */
   scopes: Set<string>;
   users: Map<string, SlackUser>;
@@ -118,24 +126,43 @@ export interface SlackWorkspace {
   nextId(prefix: string): string;
 }
 
-export function createWorkspace(clock: SlackClock): SlackWorkspace {
+/** Ids of one workspace are no other one's, as far as 100 million of them reach. */
+export const IDS_EACH = 100_000_000;
+
+export interface NewWorkspace {
+  name?: string;
+  enterprise?: { id: string; name: string };
+  /** How many there are before it. */
+  number?: number;
+}
+
+export function createWorkspace(
+  clock: SlackClock,
+  { name = 'Deckhand', enterprise, number = 0 }: NewWorkspace = {},
+): SlackWorkspace {
   let lastMicros = 0;
-  let ids = 0;
+  let ids = number * IDS_EACH;
+  const own = name.toUpperCase();
   const nextId = (prefix: string) => {
     ids += 1;
     return `${prefix}${String(ids).padStart(9, '0')}`;
   };
-  const bot: SlackUser = { id: 'U0DECKHAND', name: 'deckhand', is_bot: true };
+  const bot: SlackUser = { id: `U0${own}`, name: 'deckhand', is_bot: true };
   return {
-    team_id: 'T0DECKHAND',
+    name,
+    team_id: `T0${own}`,
+    enterprise: enterprise ?? null,
     bot_user_id: bot.id,
-    bot_id: 'B0DECKHAND',
+    bot_id: `B0${own}`,
     app_id: 'A0DECKHAND',
     tokens: {
       bot: 'xoxb-1111111111-2222222222-testtokenofthebot',
       app: 'xapp-1-A0DECKHAND-3333333333-testtokenoftheapp',
       signing_secret: '0123456789abcdef0123456789abcdef',
+      client_id: '1111111111.4444444444',
+      client_secret: 'fedcba9876543210fedcba9876543210',
     },
+    bot_tokens: new Set(),
     scopes: new Set(BOT_SCOPES),
     users: new Map([[bot.id, bot]]),
     channels: new Map(),

@@ -30,6 +30,7 @@ function listeners() {
   const heard = (['event', 'command', 'shortcut'] as const).map((kind) => vi.spyOn(App.prototype, kind));
   createSlackConnector({
     bot_token: 'xoxb-1-2-token',
+    oauth: null,
     app_token: null,
     signing_secret: 'secret',
     api_url: 'http://127.0.0.1:1/api/',

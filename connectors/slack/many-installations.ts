@@ -1,0 +1,153 @@
+import type { InstallProvider } from '@slack/oauth';
+import { LRUCache } from 'lru-cache';
+import type { Logger } from '../../src/logger.ts';
+import { addressedTo } from './addressed-to.ts';
+import { platformErrorOf, type SlackClient } from './client.ts';
+import type { FoundInstallation, SlackInstallations } from './installation-store.ts';
+import { type Installations, NotInstalledError } from './installations.ts';
+import type { Identity } from './parse.ts';
+
+/** What another gateway learned of an installation is known here after so long, or when Slack refuses its token. */
+const KNOWN_MS = 60_000;
+const TENANTS = 10_000;
+const CHECK_MS = 10_000;
+/** Slack's words for a token that is worth nothing any more: uninstalled, revoked, its workspace gone. */
+const DEAD = new Set(['token_revoked', 'account_inactive']);
+/** Words that a token which was put in its place meanwhile answers. */
+const STALE = new Set([...DEAD, 'invalid_auth', 'token_expired']);
+
+export interface ManyInstallationParts {
+  store: SlackInstallations;
+  installer: Pick<InstallProvider, 'authorize'>;
+  clientOf: (token: string) => SlackClient;
+  logger: Logger;
+}
+
+export interface ManyInstallations extends Installations {
+  /** What is known of this tenant is not true any more. */
+  forget(tenant: string): void;
+}
+
+interface Standing {
+  identity: Identity;
+  client: SlackClient;
+  token: string;
+  version: string;
+}
+
+/** Every workspace and organisation that installed the app, each with its own token. */
+export function createManyInstallations(parts: ManyInstallationParts): ManyInstallations {
+  const { store, installer, clientOf, logger } = parts;
+  const known = new LRUCache<string, Promise<Standing>>({ max: TENANTS, ttl: KNOWN_MS });
+  const urls = new LRUCache<string, string>({ max: TENANTS });
+  const bots = new LRUCache<string, string>({ max: TENANTS });
+
+  async function read(tenant: string): Promise<Standing> {
+    const stored = await store.find(tenant);
+    const found = stored === null || stored.expires_at === null ? stored : await fresh(tenant, stored);
+    if (found === null) throw new NotInstalledError(tenant);
+    const { token, version, url } = found;
+    urls.set(tenant, url);
+    return { identity: identityOf(tenant, found), client: clientOf(token), token, version };
+  }
+
+  /** Renewed by Bolt two hours before it ends, and stored. One that could not be renewed is good until then. */
+  async function fresh(tenant: string, { installation }: FoundInstallation): Promise<FoundInstallation | null> {
+    const { team, enterprise, isEnterpriseInstall } = installation;
+    if (isEnterpriseInstall === true) {
+      await installer.authorize({ teamId: undefined, enterpriseId: enterprise?.id ?? '', isEnterpriseInstall });
+    } else {
+      await installer.authorize({ teamId: team?.id ?? '', enterpriseId: enterprise?.id, isEnterpriseInstall: false });
+    }
+    return store.find(tenant);
+  }
+
+  function standing(tenant: string): Promise<Standing> {
+    const before = known.get(tenant);
+    if (before !== undefined) return before;
+    const reading = read(tenant);
+    known.set(tenant, reading);
+    // What could not be read is asked again next time.
+    reading.catch(() => {
+      if (known.peek(tenant) === reading) known.delete(tenant);
+    });
+    return reading;
+  }
+
+  /** Slack refused this token: what stands in its place now; else it is off the record, and nobody tries it again. */
+  async function instead(tenant: string, refused: Standing, reason: string, cause: unknown): Promise<Standing> {
+    known.delete(tenant);
+    const now = await standing(tenant);
+    if (now.token !== refused.token) return now;
+    if (!DEAD.has(reason)) throw cause;
+    if (await store.remove(tenant, now.version)) {
+      logger.warn({ tenant, reason }, 'slack app is not installed here any more; nothing more is posted there');
+    }
+    known.delete(tenant);
+    throw new NotInstalledError(tenant, { cause });
+  }
+
+  function clientIn(tenant: string): SlackClient {
+    return {
+      async call(run, signal) {
+        signal.throwIfAborted();
+        const first = await standing(tenant);
+        try {
+          return await first.client.call(run, signal);
+        } catch (error) {
+          const reason = platformErrorOf(error);
+          if (reason === null || !STALE.has(reason)) throw error;
+          // A refused token had no effect.
+          const other = await instead(tenant, first, reason, error);
+          return other.client.call(run, signal);
+        }
+      },
+    };
+  }
+
+  async function tenantOf(body: unknown): Promise<{ tenant: string; team_id: string | null }> {
+    const { bot_id, tenant, team_id } = addressedTo(body);
+    const own = bot_id === null ? null : (bots.get(bot_id) ?? (await store.tenantOfBot(bot_id)));
+    if (own !== null && bot_id !== null) bots.set(bot_id, own);
+    return { tenant: own ?? tenant ?? 'nowhere', team_id };
+  }
+
+  return {
+    only: null,
+    start: async () => undefined,
+    of: clientIn,
+    async identityOf(body) {
+      const { tenant, team_id } = await tenantOf(body);
+      const { identity } = await standing(tenant);
+      // An organisation's installation is in many workspaces.
+      return identity.tenant === identity.enterprise_id && team_id !== null ? { ...identity, team_id } : identity;
+    },
+    identityIn: async (tenant) => (await standing(tenant)).identity,
+    urlOf: (tenant) => urls.get(tenant) ?? null,
+    async ended(body) {
+      const { tenant } = await tenantOf(body);
+      known.delete(tenant);
+      try {
+        // The word may be late, and the app installed anew since: the token itself knows.
+        await clientIn(tenant).call((web) => web.auth.test(), AbortSignal.timeout(CHECK_MS));
+      } catch (error) {
+        if (!(error instanceof NotInstalledError)) throw error;
+      }
+    },
+    forget(tenant) {
+      known.delete(tenant);
+    },
+  };
+}
+
+function identityOf(tenant: string, { installation, url }: FoundInstallation): Identity {
+  const { team, enterprise, bot } = installation;
+  return {
+    tenant,
+    team_id: team?.id ?? tenant,
+    enterprise_id: enterprise?.id,
+    url,
+    bot_user_id: bot?.userId ?? '',
+    bot_id: bot?.id,
+  };
+}

@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import type { Db } from 'mongodb';
+import { pino } from 'pino';
+import { createSlackConnector, type SlackConnector } from '../../../connectors/slack/index.ts';
+import type { OAuthOptions } from '../../../connectors/slack/oauth.ts';
+import type { Receiver } from '../../../src/chat/inbound.ts';
+import { createSeal } from '../../../src/seal.ts';
+import { STOP_MS } from '../stop.ts';
+import { slackOptions } from './harness.ts';
+import type { SlackServer } from './server.ts';
+import type { SlackTeam } from './team.ts';
+
+/** Seals the tokens, unless a test has another. */
+export const INSTALL_KEY = randomBytes(32);
+
+/** A gateway's Slack where many workspaces install the app, and what it wrote into its log. */
+export interface InstallGateway extends AsyncDisposable {
+  readonly connector: SlackConnector;
+  readonly url: string;
+  readonly log: Record<string, unknown>[];
+}
+
+export async function startInstallGateway(
+  slack: SlackServer,
+  db: Db,
+  receiver: (connector: SlackConnector) => Receiver,
+  over: Partial<OAuthOptions> & { mode?: 'socket' | 'http' } = {},
+): Promise<InstallGateway> {
+  const { mode = 'socket', ...oauth } = over;
+  const log: Record<string, unknown>[] = [];
+  const connector = createSlackConnector(
+    slackOptions(slack, {
+      mode,
+      bot_token: null,
+      oauth: {
+        client_id: slack.tokens.client_id,
+        client_secret: slack.tokens.client_secret,
+        teams: null,
+        db,
+        seal: createSeal([INSTALL_KEY]),
+        workspace_id: 'wrkspc_default',
+        ...oauth,
+      },
+      logger: pino({ level: 'trace' }, { write: (line: string) => void log.push(JSON.parse(line)) }),
+    }),
+  );
+  if (connector.router === null) throw new Error('The connector takes no browsers');
+  const server: Server = createServer(express().use(connector.router));
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  if (mode === 'http') slack.deliverTo(`${url}/slack/events`);
+  await connector.start(receiver(connector));
+  return {
+    connector,
+    url,
+    log,
+    async [Symbol.asyncDispose]() {
+      await connector.stop(STOP_MS);
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+    },
+  };
+}
+
+/** What a browser got. */
+export interface Answer {
+  status: number;
+  text: string;
+  /** Where it was sent. */
+  location: string;
+}
+
+/** Somebody's browser: it keeps cookies, and goes nowhere by itself. */
+export interface Browser {
+  get(url: string): Promise<Answer>;
+}
+
+export function createBrowser(): Browser {
+  const cookies = new Map<string, string>();
+  return {
+    async get(url) {
+      const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+      const response = await fetch(url, { redirect: 'manual', headers: cookie === '' ? {} : { cookie } });
+      for (const line of response.headers.getSetCookie()) {
+        const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+        if (line.includes('1970')) cookies.delete(name);
+        else cookies.set(name, value);
+      }
+      return {
+        status: response.status,
+        text: await response.text(),
+        location: response.headers.get('location') ?? '',
+      };
+    },
+  };
+}
+
+/** Somebody of the team installs the app in their browser, from one gateway and back to it or another. */
+export async function install(
+  team: SlackTeam,
+  from: Pick<InstallGateway, 'url'>,
+  { browser = createBrowser(), to = from } = {},
+): Promise<Answer> {
+  return browser.get(await redirectOf(team, from, { browser, to }));
+}
+
+/** The same, until Slack has sent the browser back: the address that it is to open. */
+export async function redirectOf(
+  team: SlackTeam,
+  from: Pick<InstallGateway, 'url'>,
+  { browser, to = from }: { browser: Browser; to?: Pick<InstallGateway, 'url'> },
+): Promise<string> {
+  const { location } = await browser.get(`${from.url}/slack/install`);
+  return `${to.url}/slack/oauth_redirect?${team.allows(location)}`;
+}
