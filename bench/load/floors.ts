@@ -69,7 +69,7 @@ export async function insertAndHop(request: {
 }
 
 /** Writes of a turn: the message, the lease, the request, the answer. */
-const WRITES = 4;
+export const WRITES = 4;
 
 /** As many of the smallest journaled `findAndModify` as a turn needs, on documents with nothing else in them. */
 export async function writesOfATurn(request: {

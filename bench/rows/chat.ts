@@ -1,8 +1,10 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Benchmark } from '../benchmark.ts';
 import type { EchoHandlers } from '../load/bolt-echo.mjs';
 import type { Flood, SlackHandlers } from '../load/slack.ts';
 import { type Child, startChild } from '../processes/child.ts';
+import { cpuMeter } from '../processes/usage.ts';
 import { profiled } from '../profile.ts';
 import type { Measurement } from '../row.ts';
 import type { House, Stage } from '../stage.ts';
@@ -70,9 +72,18 @@ async function flood(
   await slack.call('mention', RUNNING, ANSWER);
   await until('all sessions run', PATIENCE_MS, async () => (await running(house)) === RUNNING);
   await slack.call('flood', { per_second: PER_SECOND, events: WARM_UP });
+  const read = cpuMeter({
+    gateway: gateway.pid,
+    worker: worker.pid,
+    ...stage.service_pids,
+    slack: slack.pid,
+    model: stage.model.pid,
+  });
+  const began = performance.now();
   const { result: found, notes } = await profiled([gateway, worker], profile_dir, () =>
     repeated(rounds, () => slack.call('flood', { per_second: PER_SECOND, events: EVENTS })),
   );
+  notes.unshift(cpuNote(read(), performance.now() - began));
 
   const errors = found.flatMap(({ refused }) => (refused === 0 ? [] : [`${refused} events were not acknowledged`]));
   const stillRunning = await running(house);
@@ -84,6 +95,14 @@ async function flood(
   // Its answers would go on for minutes.
   await worker.kill();
   return { found, errors, notes };
+}
+
+/** Who had the processors while events came: an acknowledgement waits for its turn there when they are full. */
+function cpuNote(used_ms: Record<string, number>, elapsed_ms: number): string {
+  const share = (ms: number) => `${Math.round((100 * ms) / elapsed_ms)} %`;
+  const each = Object.entries(used_ms).map(([name, ms]) => `${name} ${share(ms)}`);
+  const all = Object.values(used_ms).reduce((sum, ms) => sum + ms, 0);
+  return `Of one core: ${each.join(', ')}; together ${share(all)} of ${availableParallelism() * 100} %`;
 }
 
 async function running(house: House): Promise<number> {
