@@ -1,5 +1,5 @@
-import { type BulkWriteResult, type Collection, type Db, type Document, MongoBulkWriteError, ObjectId } from 'mongodb';
-import { DUPLICATE_KEY } from '../session/duplicate.ts';
+import { type Collection, type Db, type Document, ObjectId } from 'mongodb';
+import { duplicatesAside } from '../session/duplicate.ts';
 import { type Inbound, keysOf } from './inbound-keys.ts';
 import { createLots } from './lots.ts';
 
@@ -102,7 +102,9 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
         upsert: true,
       },
     }));
-    const { upsertedIds } = await events.bulkWrite(upserts, { ordered: false }).catch(doublesAside);
+    const { upsertedIds } = await events
+      .bulkWrite(upserts, { ordered: false })
+      .catch((error: unknown) => duplicatesAside(error, upserts.length));
     return fresh.map((_document, index) => upsertedIds[index] !== undefined);
   });
 
@@ -153,7 +155,9 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
       const known = await events.findOne({
         $or: [{ event_key }, ...(message_key === undefined ? [] : [{ message_key }])],
       });
-      return known === null ? null : take(known);
+      // Without it nobody has the event: better that it is delivered again.
+      if (known === null) throw new Error('A chat event was known, and is not there');
+      return take(known);
     },
 
     async target(kept, targets) {
@@ -211,11 +215,4 @@ function unapplied({ _id, state, inbound, targets }: InboundDocument): KeptInbou
 /** An insert, but by the database's clock. */
 function dueIn(document: NewInbound, ms: number): Document {
   return { $mergeObjects: [{ $literal: document }, { next_attempt_at: { $add: ['$$NOW', ms] } }] };
-}
-
-/** What was written, when nothing failed but doubles; else it throws the error. */
-function doublesAside(error: unknown): BulkWriteResult {
-  if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined) throw error;
-  if (error.result.getWriteErrors().some(({ code }) => code !== DUPLICATE_KEY)) throw error;
-  return error.result;
 }

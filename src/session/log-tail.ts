@@ -1,9 +1,8 @@
-import { type Collection, MongoBulkWriteError } from 'mongodb';
+import type { Collection } from 'mongodb';
+import { duplicatesAside } from './duplicate.ts';
 import type { SessionRef } from './log.ts';
 import { type EventDocument, entriesOf, type LoggedDocument, toDocument } from './log-document.ts';
 import { processedBy } from './log-update.ts';
-
-const DUPLICATE_KEY = 11000;
 
 /** From this weight on a tail is copied: light enough to carry with every claim, heavy enough to copy many at once. */
 export const HEAVY_TAIL_BYTES = 32 * 1024;
@@ -44,7 +43,7 @@ async function copy(events: Collection<EventDocument>, ref: SessionRef, { log }:
   try {
     await events.insertMany(documents, { ordered: false });
   } catch (error) {
-    if (!isDuplicateOnly(error)) throw error;
+    duplicatesAside(error, documents.length);
     // Somebody else copies the same, and may have looked before they were taken up.
     behind = [...processed];
   }
@@ -71,9 +70,3 @@ const WITHOUT_COPIED = (seq: number) => {
     { $set: { 'log.tail_bytes': { $bsonSize: { tail: '$log.tail' } } } },
   ];
 };
-
-function isDuplicateOnly(error: unknown): boolean {
-  if (!(error instanceof MongoBulkWriteError)) return false;
-  const errors = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
-  return errors.length > 0 && errors.every((one) => one.code === DUPLICATE_KEY);
-}

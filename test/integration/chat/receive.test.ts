@@ -1,10 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createInboundStore } from '../../../src/chat/inbound-store.ts';
+import { createMongoClient } from '../../../src/mongo-client.ts';
 import type { SessionEvent } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
 import type { SessionLog, SessionRef } from '../../../src/session/log.ts';
 import { type ChatStage, chatStage, place, said } from '../../support/chat-stage.ts';
 import { deferred } from '../../support/deferred.ts';
+import { mongoGate } from '../../support/gate/gate.ts';
+import { keepsChatEvent } from '../../support/kill/steps.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
 
 let database: TestDatabase;
@@ -457,6 +460,28 @@ describe('an event that is kept', () => {
     expect(await texts()).toEqual(['ask @Ben']);
     expect((await stage.entries('user.message')).map((entry) => entry.by?.name)).toEqual(['Ana']);
   });
+});
+
+describe('an event whose keeping breaks off', () => {
+  for (const when of ['before MongoDB has it', 'after'] as const) {
+    it(`${when} is not acknowledged, and has one effect when it is delivered again`, async () => {
+      await using gate = await mongoGate(inject('mongodb_uri'));
+      await using client = createMongoClient(gate.uri);
+      const { service } = stage.receiver({ db: client.db(database.db.databaseName), lost_after_ms: 1 });
+      const held = when === 'after' ? gate.holdAnswer(keepsChatEvent) : gate.holdRequest(keepsChatEvent);
+      const message = said('deploy');
+      const kept = service.message(message);
+      const refused = expect(kept).rejects.toThrow();
+      await held.reached;
+      gate.cut();
+      gate.mend();
+      await refused;
+      held.release();
+      await (await service.message(message)).receipt;
+      await service.sweepNow();
+      expect(await texts()).toEqual(['deploy']);
+    });
+  }
 });
 
 describe('more events than one process takes', () => {
