@@ -8,7 +8,6 @@ import { forgetDeliveries } from './chat/delivery-store.ts';
 import { createCleanup } from './cleanup.ts';
 import type { Config } from './config.ts';
 import type { Services } from './embedded/services.ts';
-import { DeckhandError, messageOf } from './errors.ts';
 import { createAttachedImages } from './harness/attached-images.ts';
 import { hasListPrice } from './harness/budget.ts';
 import { createInterruptBell } from './harness/interrupt-bell.ts';
@@ -17,7 +16,7 @@ import { createStateCache } from './harness/state-cache.ts';
 import type { TurnDeps, TurnSession } from './harness/turn-parts.ts';
 import { createIndexes } from './indexes.ts';
 import type { Logger } from './logger.ts';
-import { createMongoClient } from './mongo-client.ts';
+import { createMongoClient, mongodbUnreachable } from './mongo-client.ts';
 import { createTurnQueue } from './queue/bullmq-queue.ts';
 import type { TurnQueue } from './queue/turn-queue.ts';
 import { refuseWrongCredentials } from './redis-access.ts';
@@ -99,10 +98,7 @@ export async function createContext(
       await mongo.connect();
       await createIndexes(db);
     } catch (cause) {
-      throw new DeckhandError('mongodb_unreachable', `MongoDB cannot be reached or used: ${messageOf(cause)}.`, {
-        cause,
-        remedy: 'Check MONGODB_URI and that MongoDB runs, or leave MONGODB_URI out for the embedded one.',
-      });
+      throw mongodbUnreachable(cause);
     }
 
     const connect = (options: { maxRetriesPerRequest?: null; enableAutoPipelining?: boolean } = {}): Redis => {

@@ -1,3 +1,4 @@
+import { MongoError } from 'mongodb';
 import { createCleanup } from './cleanup.ts';
 import type { Config } from './config.ts';
 import { type Context, createContext } from './context.ts';
@@ -7,6 +8,7 @@ import { startServices } from './embedded/services.ts';
 import { startGateway } from './gateway.ts';
 import { type HealthServer, startHealthServer } from './health-server.ts';
 import type { Logger } from './logger.ts';
+import { mongodbUnreachable } from './mongo-client.ts';
 import { startWorker } from './worker.ts';
 
 export type Role = 'gateway' | 'worker';
@@ -69,6 +71,7 @@ export async function startDeckhand(config: Config, logger: Logger, roles: reado
     };
   } catch (error) {
     await cleanup[Symbol.asyncDispose]().catch(() => undefined);
-    throw error;
+    // It was there, and went while something else was started.
+    throw error instanceof MongoError ? mongodbUnreachable(error) : error;
   }
 }

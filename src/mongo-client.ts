@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { MongoClient } from 'mongodb';
-import { DeckhandError } from './errors.ts';
+import { DeckhandError, messageOf } from './errors.ts';
 
 /** How often a MongoDB that is away is looked for: so much later at most is it noticed that it is back. */
 const HEARTBEAT_MS = 1_000;
@@ -25,6 +25,14 @@ export function createMongoClient(uri: string): MongoClient {
     connectTimeoutMS: CONNECT_MS,
     // Acknowledged means journaled, wherever nothing else is said.
     writeConcern: { w: 'majority', journal: true },
+  });
+}
+
+/** What a start that needs MongoDB fails with. */
+export function mongodbUnreachable(cause: unknown): DeckhandError {
+  return new DeckhandError('mongodb_unreachable', `MongoDB cannot be reached or used: ${messageOf(cause)}.`, {
+    cause,
+    remedy: 'Check MONGODB_URI and that MongoDB runs, or leave MONGODB_URI out for the embedded one.',
   });
 }
 

@@ -40,6 +40,14 @@ export function check(evidence: Evidence): Violation[] {
   return Object.entries(CHECKS).flatMap(([rule, one]) => one(evidence).map((what) => ({ rule, what })));
 }
 
+/** Node's fetch calls a broken connection a TypeError. */
+const SIGNS_OF_BUGS = [
+  /UnhandledPromiseRejection/i,
+  /MaxListenersExceeded/,
+  /TypeError: (?!fetch failed|terminated)/,
+  /ReferenceError:/,
+];
+
 /**
  * Killed processes die of it and stopped ones end with 0; one that is restarted while its services are away may end with 1,
  * which says that something was cut off (docs/reliability.md). What ends otherwise, or with an unhandled rejection, has a bug.
@@ -56,14 +64,8 @@ function processesEndAsTold({ lives }: Evidence): string[] {
     if (fate === 'stopped' && end !== 0) wrong.push(`${name} was stopped and ended with ${end}: ${output.slice(-300)}`);
     if (fate === 'restarted' && end !== 0 && end !== 1)
       wrong.push(`${name} was restarted and ended with ${end}: ${output.slice(-300)}`);
-    for (const bad of [
-      'UnhandledPromiseRejection',
-      'unhandledRejection',
-      'MaxListenersExceeded',
-      'TypeError:',
-      'ReferenceError:',
-    ]) {
-      const at = output.indexOf(bad);
+    for (const bad of SIGNS_OF_BUGS) {
+      const at = output.search(bad);
       if (at !== -1) wrong.push(`${name} wrote ${output.slice(Math.max(0, at - 100), at + 300)}`);
     }
     return wrong;
