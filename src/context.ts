@@ -175,6 +175,7 @@ export async function createContext(
       states: createStateCache(createCheckpointStore(db)),
       ask: createAskModel(services.model),
       images: createAttachedImages(files),
+      files,
       tools: AGENT_TOOLSET,
       // What was claimed is a whole session: this house makes no others.
       sessionOf: (ref, document) => turnSession({ environments, files, workspaces }, ref, document as SessionDocument),
@@ -254,6 +255,7 @@ function turnSession(deps: TurnSessionDeps, ref: SessionRef, session: SessionDoc
     budget: session.budget,
     approval_policy: session.approval_policy,
     closed: session.archived_at !== null,
+    hasOutputs: () => deps.workspaces.hasOutputs(ref.session_id),
     async openWorkspace() {
       // Only a turn that needs hands reads how they are made.
       const [environment, attached] = await Promise.all([

@@ -1,10 +1,13 @@
+import { Readable } from 'node:stream';
 import { WebAPIPlatformError } from '@slack/web-api';
 import { type PostRef, PostRefusedError } from '../../src/chat/connector.ts';
+import type { Receiver } from '../../src/chat/inbound.ts';
 import type { Outgoing } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import type { SlackClient } from './client.ts';
 import { placeOf, refOf } from './conversation-id.ts';
 import { fallbackText } from './render.ts';
+import { sendBytes } from './upload.ts';
 
 export type FileOut = Extract<Outgoing, { kind: 'file' }>;
 
@@ -26,24 +29,22 @@ export function isFileOf(name: string, deliveryId: string): boolean {
  * on and not before. @throws as `Connector.post`
  */
 export async function postFile(
-  client: SlackClient,
+  { client, stored }: { client: SlackClient; stored: Receiver['file'] },
   conversation: ConversationKey,
   file: FileOut,
   signal: AbortSignal,
 ): Promise<PostRef> {
   const { channel, thread_ts } = placeOf(conversation);
-  const bytes = Buffer.from(file.content);
+  const { length, bytes } = await bytesOf(conversation, file, stored);
   const filename = fileNameOf(file);
   const { upload_url, file_id } = await allowed(() =>
-    client.call((web) => web.files.getUploadURLExternal({ filename, length: bytes.length }), signal),
+    client.call((web) => web.files.getUploadURLExternal({ filename, length }), signal),
   );
   if (upload_url === undefined || file_id === undefined)
     throw new Error('files.getUploadURLExternal returned no place');
-  const response = await fetch(upload_url, { method: 'POST', body: bytes, signal });
-  await response.body?.cancel();
-  if (!response.ok) throw new Error(`Slack answered ${response.status} to a file's bytes`);
+  await sendBytes(upload_url, length, bytes(), signal);
   const files: [{ id: string; title: string }] = [{ id: file_id, title: file.name }];
-  const content = { files, initial_comment: fallbackText(file.markdown) };
+  const content = { files, ...(file.markdown !== '' && { initial_comment: fallbackText(file.markdown) }) };
   await allowed(() =>
     client.call(
       (web) =>
@@ -55,6 +56,22 @@ export async function postFile(
   );
   // Its message's own ts comes later, and is never needed: a file is not edited.
   return refOf(channel, file_id);
+}
+
+/** Its bytes and how many they are: Slack wants to know before, and takes no empty file. */
+async function bytesOf(
+  conversation: ConversationKey,
+  { content, name }: FileOut,
+  stored: Receiver['file'],
+): Promise<{ length: number; bytes: () => AsyncIterable<Uint8Array> }> {
+  if (typeof content === 'string') {
+    const whole = Buffer.from(content);
+    return { length: whole.length, bytes: () => Readable.from([whole]) };
+  }
+  const file = await stored({ conversation, file_id: content.file_id });
+  if (file === null) throw new PostRefusedError(`${name} is gone`);
+  if (file.size_bytes === 0) throw new PostRefusedError('it is empty');
+  return { length: file.size_bytes, bytes: file.content };
 }
 
 /** An installation from before files went out lacks the scope; that must not hold up what else there is to say. */

@@ -129,7 +129,12 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     logger,
   });
   const mentions = createMentions(installations, people, logger);
-  const posting = createPosting({ clients: installations, live, mentions });
+  const posting = createPosting({
+    clients: installations,
+    live,
+    mentions,
+    stored: (from) => receiver().file(from),
+  });
   const status = createStatus(installations, logger);
   const { whisper, tell, answer } = createWhispers(installations);
 

@@ -1,4 +1,5 @@
 import { type Connector, PostRefusedError } from '../../src/chat/connector.ts';
+import type { Receiver } from '../../src/chat/inbound.ts';
 import type { Outgoing } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { messageOfRef, placeOf, refOf } from './conversation-id.ts';
@@ -13,13 +14,15 @@ export interface PostingParts {
   clients: SlackClients;
   live: LiveMessages;
   mentions: Mentions;
+  /** Files that the house keeps. */
+  stored: Receiver['file'];
 }
 
 /** Slack's words for blocks that it does not take (docs.slack.dev/reference/methods/chat.postMessage). */
 const ABOUT_BLOCKS = ['invalid_blocks', 'invalid_blocks_format', 'msg_blocks_too_long', 'only_one_table_allowed'];
 
 /** What leaves for Slack: streamed, posted or edited. */
-export function createPosting({ clients, live, mentions }: PostingParts): Pick<Connector, 'post' | 'edit'> {
+export function createPosting({ clients, live, mentions, stored }: PostingParts): Pick<Connector, 'post' | 'edit'> {
   /** A whole text with its mentions as Slack's own; what still grows gets them with its last edit. */
   async function withMentions(
     conversation: ConversationKey,
@@ -51,7 +54,7 @@ export function createPosting({ clients, live, mentions }: PostingParts): Pick<C
   return {
     async post(conversation, outgoing, signal) {
       const client = clients.of(conversation.tenant);
-      if (outgoing.kind === 'file') return postFile(client, conversation, outgoing, signal);
+      if (outgoing.kind === 'file') return postFile({ client, stored }, conversation, outgoing, signal);
       if ((outgoing.kind === 'text' || outgoing.kind === 'plan') && outgoing.live) {
         const ref = await live.start(conversation, outgoing, signal);
         if (ref !== null) return ref;

@@ -11,9 +11,10 @@ export function renderBody(outgoing: Outgoing): MessageBody {
       return { kind: 'notice', level: outgoing.level, markdown: outgoing.markdown };
     case 'approval':
       return { kind: 'approval', card: outgoing.card };
-    case 'plan':
     case 'file':
-      // Its limits say that it takes neither.
+      return { kind: 'notice', level: 'info', markdown: `I made \`${outgoing.name}\`.` };
+    case 'plan':
+      // Its limits say that it takes none.
       throw new PostRefusedError(`${outgoing.kind}_not_shown`);
     case 'activity':
       return { kind: 'activity', activity: outgoing.activity };

@@ -55,6 +55,8 @@ const EVENT_TYPES: Record<EventType, true> = {
   'deckhand.approval_reused': true,
   'deckhand.tool_progress': true,
   'deckhand.feedback': true,
+  'deckhand.output_shared': true,
+  'deckhand.output_withheld': true,
   'deckhand.note': true,
 };
 

@@ -17,7 +17,7 @@ const MOST_FILES = 20;
 const FETCH_MS = 15 * 60_000;
 
 export interface AttachDeps {
-  files: Pick<Files, 'keep' | 'withKey' | 'read'>;
+  files: Pick<Files, 'get' | 'keep' | 'read' | 'withKey'>;
   connectors: ReadonlyMap<string, Pick<Connector, 'openFile'>>;
   logger: Logger;
   /** Files that are fetched side by side. */

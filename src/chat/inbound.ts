@@ -137,10 +137,20 @@ export interface Receiver {
   details(from: { conversation: ConversationKey; person: Person; approval_id: string }): Promise<ApprovalDetails>;
   /** Look, without any effect: what waits for this person, oldest first. @throws when it cannot be read */
   waiting(from: { conversation: ConversationKey; person: Person }): Promise<WaitingApprovals>;
+  /** Look: a file of a session that is shown in this conversation; null when there is none. @throws when it cannot be read */
+  file(from: { conversation: ConversationKey; file_id: string }): Promise<SessionFile | null>;
   feedback(feedback: InboundFeedback): Promise<Kept>;
   command(command: InboundCommand): Promise<Kept>;
   /** What one person has to do with here, for a platform that has a page for that. Changes nothing. */
   overview(place: Pick<ConversationKey, 'connector' | 'tenant'>, person: Person): Promise<Overview>;
+}
+
+export interface SessionFile {
+  filename: string;
+  mime_type: string;
+  size_bytes: number;
+  /** Its bytes, as fast as they are taken. */
+  content(): AsyncIterable<Uint8Array>;
 }
 
 /** What concerns one person: at most ten of each kind. Links are null where there is none. */

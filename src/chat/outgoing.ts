@@ -27,8 +27,8 @@ export type Outgoing =
       delivery_id: string;
       /** `answer.md`. */
       name: string;
-      /** Text, to be encoded as UTF-8. */
-      content: string;
+      /** Text, to be encoded as UTF-8; or a file of the session, whose bytes the receiver gives (`Receiver.file`). */
+      content: string | StoredFile;
       /** What it is, in a sentence. */
       markdown: string;
       agent_name: string;
@@ -44,6 +44,13 @@ export type Outgoing =
       over: boolean;
       agent_name: string;
     };
+
+/** A file that the house keeps. */
+export interface StoredFile {
+  file_id: string;
+  mime_type: string;
+  size_bytes: number;
+}
 
 /** The true state of an approval, enough to draw its card without asking anybody. */
 export interface ApprovalCard {

@@ -14,6 +14,7 @@ import { detailsOf, waitingFor } from './look-at-approvals.ts';
 import { meant } from './meant.ts';
 import { overviewOf } from './overview.ts';
 import { createRoom } from './room.ts';
+import { sessionFile } from './session-file.ts';
 
 /**
  * Events in flight, from their arrival until they are applied, in bytes: 15,000 ordinary ones, which is more than a minute of
@@ -246,6 +247,7 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     stop: (stop) => receive({ kind: 'stop', stop }),
     details: (from) => detailsOf(deps, from),
     waiting: (from) => waitingFor(deps, from),
+    file: (from) => sessionFile(deps, from),
     feedback: (feedback) => receive({ kind: 'feedback', feedback }),
     command: (command) => receive({ kind: 'command', command }),
     overview: (place, person) => overviewOf(deps, place, person),

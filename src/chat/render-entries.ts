@@ -72,6 +72,14 @@ function wholeFile(event_id: string, content: string, agent_name: string): Outgo
   return { kind: 'file', delivery_id, name: 'answer.md', content, markdown, agent_name };
 }
 
+/** A file that the agent left for people. */
+export function outputPost(event: EventOf<'deckhand.output_shared'>, { agent_name }: RenderContext): Outgoing {
+  const { id, filename, path, file_id, mime_type, size_bytes } = event;
+  const content = { file_id, mime_type, size_bytes };
+  const markdown = path === filename ? '' : path;
+  return { kind: 'file', delivery_id: deliveryId(id), name: filename, content, markdown, agent_name };
+}
+
 export function notice(event_id: string, level: 'info' | 'error', markdown: string, context: RenderContext): Outgoing {
   return { kind: 'notice', delivery_id: deliveryId(event_id), level, markdown, agent_name: context.agent_name };
 }

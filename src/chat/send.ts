@@ -26,5 +26,8 @@ export async function send(deps: PostDeps, outgoing: Outgoing): Promise<void> {
 
 function refusalOf(outgoing: Outgoing, reason: string): string {
   if (outgoing.kind !== 'file') return `I have something to show that this chat does not take (${reason}).`;
+  if (typeof outgoing.content !== 'string') {
+    return `I made ${outgoing.name}, and this chat does not take it (${reason}). The session has it as ${outgoing.content.file_id}.`;
+  }
   return `This is not all, and this chat takes no file (${reason}). The session's log has the whole.`;
 }

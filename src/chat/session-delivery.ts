@@ -15,6 +15,7 @@ import {
   endingOf,
   messagePosts,
   notice,
+  outputPost,
   partsOf,
   type RenderContext,
   type ToolUse,
@@ -84,6 +85,10 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
     case 'deckhand.approval_voted':
     case 'deckhand.approval_decided':
       return redraw(deps, event);
+    case 'deckhand.output_shared':
+      return send(deps, outputPost(event, context));
+    case 'deckhand.output_withheld':
+      return send(deps, notice(event.id, 'info', event.text, context));
     case 'session.status_running':
       return deps.status.set({ state: 'working', text: 'Thinking…' });
     case 'session.error':

@@ -8,6 +8,7 @@ import { fold } from '../session/state.ts';
 import { roomFor, withImages } from './attached-images.ts';
 import { isWithinBudget } from './budget.ts';
 import type { ModelFailure, ModelListener, ModelOutcome } from './model.ts';
+import { collectOutputs } from './outputs.ts';
 import { buildPrompt } from './prompt.ts';
 import { closingUsage, type Reply, replyEvents, requestEnd } from './reply.ts';
 import { NOT_OWED, processedEvent, runningEvents, stamp } from './turn-log.ts';
@@ -105,6 +106,8 @@ async function replied(turn: Turn, reply: Reply, details: StopDetails, asked_at:
       { asked_at, details: explanationOf(details) },
     );
   }
+  const mayShare = (await turn.session.hasOutputs()) && isEnd(log.state, reply, contextOf(turn));
+  const outputs = mayShare ? await collectOutputs(turn) : [];
   // The usual end of a run is one write: the answer, the usage and the idle status together.
   const ended = await log.append(
     (state) => {
@@ -113,7 +116,7 @@ async function replied(turn: Turn, reply: Reply, details: StopDetails, asked_at:
       if (next.do !== 'rest') return null;
       // The run's closing usage says the same and more.
       const said = answer.filter((event) => event.type !== 'session.usage');
-      return [...said, ...idle(state, answer, { type: 'end_turn' }, null, deps.now)];
+      return [...said, ...outputs, ...idle(state, answer, { type: 'end_turn' }, null, deps.now)];
     },
     { owed: NOT_OWED, release: true },
   );
@@ -125,6 +128,11 @@ async function replied(turn: Turn, reply: Reply, details: StopDetails, asked_at:
   }
   await deps.approvals.record(turn.ref, appended ?? []);
   return 'go_on';
+}
+
+/** Whether the run ends with this answer, as far as is known before it is appended. */
+function isEnd(state: SessionState, reply: Reply, context: ReturnType<typeof contextOf>): boolean {
+  return nextStep(preview(state, replyEvents(state, reply, context))).do === 'rest';
 }
 
 /** The answer hit a limit: keep the text, drop a call that may be half written, and say so. */
@@ -202,9 +210,10 @@ async function end(
   }: { asked_at?: number; details?: EventOf<'session.status_idle'>['stop_details'] } = {},
 ): Promise<StepResult> {
   const { now } = turn.deps;
+  const outputs = await collectOutputs(turn);
   await turn.log.append(
     (state) => {
-      const events = first(state);
+      const events = [...first(state), ...outputs];
       return [...events, ...idle(state, events, reason, details, now)];
     },
     // What arrived since Claude was asked gets a turn of its own; what was there before has just been answered for.

@@ -3,6 +3,7 @@ import { derivedId } from '../session/id.ts';
 import { isWaiting } from '../session/next-step.ts';
 import type { SessionState, ToolCall } from '../session/session-state.ts';
 import { toolError } from '../tools/tool.ts';
+import { collectOutputs } from './outputs.ts';
 import { closingUsage, requestEnd } from './reply.ts';
 import { resultEvent } from './tool-calls.ts';
 import { NOT_OWED, processedEvent, stamp } from './turn-log.ts';
@@ -20,8 +21,9 @@ export async function interruptStep(turn: Turn): Promise<StepResult> {
     await deps.approvals.record(turn.ref, appended);
     return 'go_on';
   }
+  const outputs = await collectOutputs(turn);
   const ended = await log.append(
-    (state) => (state.interrupts.length > 0 && !goesOn(state) ? endRun(turn, state) : null),
+    (state) => (state.interrupts.length > 0 && !goesOn(state) ? endRun(turn, state, outputs) : null),
     { owed: NOT_OWED, release: true },
   );
   if (ended === null) return 'go_on';
@@ -35,7 +37,7 @@ function after(state: SessionState) {
   return state.queued.filter((message) => message.seq > last);
 }
 
-function endRun(turn: Turn, state: SessionState): SessionEvent[] {
+function endRun(turn: Turn, state: SessionState, outputs: SessionEvent[] = []): SessionEvent[] {
   const { now } = turn.deps;
   const kept = new Set(after(state).map((message) => message.event_id));
   const by = state.interrupts[0]?.by ?? null;
@@ -53,6 +55,7 @@ function endRun(turn: Turn, state: SessionState): SessionEvent[] {
       resultEvent(call, toolError(`Stopped by ${by?.name ?? 'a person'} before it finished.`), now),
     ),
     processedEvent(ids, now),
+    ...outputs,
     closingUsage(state, now),
     { ...stamp(now), type: 'session.status_idle', stop_details: null, stop_reason: { type: 'end_turn' } },
   ];

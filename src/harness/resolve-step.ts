@@ -3,6 +3,7 @@ import { MAX_APPEND_BYTES } from '../session/log.ts';
 import { isWaiting, nextStep } from '../session/next-step.ts';
 import type { SessionState, ToolCall } from '../session/session-state.ts';
 import type { ToolResult } from '../tools/tool.ts';
+import { collectOutputs } from './outputs.ts';
 import { recordProgress } from './progress.ts';
 import { closingUsage, startedEvent } from './reply.ts';
 import { resultEvent, runCalls, verdictOf } from './tool-calls.ts';
@@ -83,11 +84,13 @@ function batchesOf(events: SessionEvent[]): SessionEvent[][] {
 /** Only people can go on: say for what, and end the turn. Nothing is kept in memory while they think. */
 export async function waitStep(turn: Turn): Promise<StepResult> {
   const { deps, log } = turn;
+  const outputs = alreadySaid(log.state) ? [] : await collectOutputs(turn);
   const done = await log.append(
     (state) => {
       if (nextStep(state).do !== 'wait') return null;
       return [
         ...(state.unmarked.length === 0 ? [] : [processedEvent(state.unmarked, deps.now)]),
+        ...outputs,
         ...(alreadySaid(state) ? [] : [closingUsage(state, deps.now), requiresAction(state, deps.now)]),
       ] satisfies SessionEvent[];
     },

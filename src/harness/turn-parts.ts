@@ -3,6 +3,7 @@ import type {
   BetaManagedAgentsSessionAgent,
 } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import type { Logger } from '../logger.ts';
+import type { Files } from '../resources/files.ts';
 import type { ApprovalPolicy, LogEntry } from '../session/event.ts';
 import type { Hints } from '../session/hints.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
@@ -23,6 +24,8 @@ export interface TurnSession {
   /** Archived: nothing runs any more. */
   closed: boolean;
   openWorkspace(): Promise<Workspace>;
+  /** Whether the agent has left anything for people on this machine; cheap. */
+  hasOutputs(): Promise<boolean>;
 }
 
 /** Times in milliseconds. */
@@ -44,6 +47,7 @@ export interface TurnDeps {
   states: StateCache;
   ask: AskModel;
   images: AttachedImages;
+  files: Pick<Files, 'keep' | 'max_bytes' | 'remove' | 'withKey'>;
   tools: readonly Tool[];
   /** Rings when somebody has sent input to a session that this worker is the brain of. */
   bell: InterruptBell;

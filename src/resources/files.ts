@@ -6,6 +6,7 @@ import { newId } from '../session/id.ts';
 import type { SessionRef } from '../session/log.ts';
 import { createChunkIndexes, createFileChunks, inChunks } from './file-chunks.ts';
 import { numberedName, safeFileName } from './file-name.ts';
+import { safeMimeType } from './mime-type.ts';
 import { type PageOf, type PageRequest, readPage } from './page.ts';
 
 /**
@@ -55,6 +56,8 @@ export interface FileList extends PageRequest {
 }
 
 export interface Files {
+  /** Largest that is kept. */
+  readonly max_bytes: number;
   /**
    * Write it, a chunk at a time, however large it is. The same `key` again gives the first one; another upload of the same
    * name in the session gets a number. Nothing stays of what fails.
@@ -122,7 +125,16 @@ export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptio
   async function begin(file: NewFile): Promise<FileDocument> {
     const { key: _, ...rest } = file;
     const filename = safeFileName(file.filename);
-    const begun = { ...rest, filename, size_bytes: 0, sha256: '', created_at: new Date(), state: 'arriving' as const };
+    const mime_type = safeMimeType(file.mime_type);
+    const begun = {
+      ...rest,
+      filename,
+      mime_type,
+      size_bytes: 0,
+      sha256: '',
+      created_at: new Date(),
+      state: 'arriving' as const,
+    };
     const _id = newId('file');
     await files.updateOne({ _id }, [{ $set: { ...literally(begun), due_at: dueIn(SILENCE_MS) } }], { upsert: true });
     return { _id, ...begun };
@@ -199,6 +211,8 @@ export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptio
   }
 
   return {
+    max_bytes,
+
     async keep(file, content) {
       const begun = await begin(file);
       try {

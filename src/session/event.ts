@@ -39,6 +39,8 @@ export type DeckhandEvent =
   | ApprovalDecided
   | ApprovalReused
   | Feedback
+  | OutputShared
+  | OutputWithheld
   | Note;
 
 /** These queued inputs are now part of what Claude sees (or were consumed by an interrupt). */
@@ -172,6 +174,30 @@ export interface Feedback extends Base {
   type: 'deckhand.feedback';
   event_id: string;
   rating: 'good' | 'bad';
+}
+
+/** A file that the agent had left for people when a run ended. */
+export interface OutputShared extends Base {
+  type: 'deckhand.output_shared';
+  file_id: string;
+  /** Below the outputs folder, and the kernel's mark of its last change there. */
+  path: string;
+  changed: string;
+  filename: string;
+  mime_type: string;
+  size_bytes: number;
+  sha256: string;
+}
+
+/** Files that it left and that are not shared. */
+export interface OutputWithheld extends Base {
+  type: 'deckhand.output_withheld';
+  /** Those that cannot be, until they change. */
+  files: Array<{ path: string; changed: string }>;
+  /** How many more wait for the end of another run. */
+  waiting: number;
+  /** Both in words, for people. */
+  text: string;
 }
 
 /** Something worth a line in the log that nobody acts on. */

@@ -40,6 +40,10 @@ export interface SessionState {
   requester: Actor | null;
   /** What people approved for the rest of the session, oldest first. */
   session_approvals: SessionApproval[];
+  /** What the agent left for people, as it was when it was last shared; null: it could not be. */
+  outputs: Array<{ path: string; changed: string; sha256: string | null }>;
+  /** How many more it had left then. */
+  outputs_waiting: number;
 }
 
 export interface SessionApproval {
@@ -112,5 +116,7 @@ export function emptyState(): SessionState {
     tool_use_ids: {},
     requester: null,
     session_approvals: [],
+    outputs: [],
+    outputs_waiting: 0,
   };
 }

@@ -16,7 +16,7 @@ import { lighten, weightOfAll } from './transcript-weight.ts';
 const PROGRESS_CHARS = 2_000;
 
 /** Grows with every change to what the fold makes of an event, so that no checkpoint of another fold is gone on from. */
-export const STATE_VERSION = 2;
+export const STATE_VERSION = 3;
 
 /** The state after these entries, which must follow `from` without a gap. `from` is left as it was. */
 export function fold(entries: readonly LogEntry[], from: SessionState = emptyState()): SessionState {
@@ -68,6 +68,14 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
       return;
     case 'deckhand.approval_decided':
       if (event.outcome === 'allowed' && event.for_session !== undefined) keepApproval(state, event, event.for_session);
+      return;
+    case 'deckhand.output_shared':
+      state.outputs = [...without(state.outputs, event.path), outputOf(event, event.sha256)];
+      state.outputs_waiting = 0;
+      return;
+    case 'deckhand.output_withheld':
+      for (const file of event.files) state.outputs = [...without(state.outputs, file.path), outputOf(file, null)];
+      state.outputs_waiting = event.waiting;
       return;
     case 'deckhand.input_processed':
       takeUp(state, new Set(event.event_ids));
@@ -141,6 +149,14 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
       // Everything else is for people and dashboards; the state does not depend on it.
       return;
   }
+}
+
+function without(outputs: SessionState['outputs'], path: string): SessionState['outputs'] {
+  return outputs.filter((output) => output.path !== path);
+}
+
+function outputOf(file: { path: string; changed: string }, sha256: string | null): SessionState['outputs'][number] {
+  return { path: file.path, changed: file.changed, sha256 };
 }
 
 function queue(state: SessionState, message: QueuedMessage): void {

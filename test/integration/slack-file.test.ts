@@ -3,7 +3,7 @@ import { createSlackConnector } from '../../connectors/slack/index.ts';
 import { PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
 import type { Outgoing } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
-import { createRecordingReceiver } from '../support/recording-receiver.ts';
+import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';
 import { type SlackHarness, slackOptions, startSlackHarness } from '../support/slack/harness.ts';
 import type { SlackMessage } from '../support/slack/workspace.ts';
 import { STOP_MS } from '../support/stop.ts';
@@ -21,17 +21,20 @@ const whole: Outgoing = {
 interface Scene extends AsyncDisposable {
   slack: SlackHarness['slack'];
   connector: SlackHarness['connector'];
+  files: RecordingReceiver['files'];
   key: ConversationKey;
   posted(): SlackMessage[];
 }
 
 async function begun(): Promise<Scene> {
-  const harness = await startSlackHarness(createRecordingReceiver());
+  const receiver = createRecordingReceiver();
+  const harness = await startSlackHarness(receiver);
   const { slack, connector } = harness;
   const root = slack.user('Ana').mention('ops', 'hello');
   await slack.outbox.idle();
   return {
     slack,
+    files: receiver.files,
     connector,
     key: { connector: 'slack', tenant: slack.workspace.team_id, channel: root.channel, thread: root.ts },
     posted: () => slack.workspace.messages.filter((m) => m.bot_id !== undefined),
@@ -96,5 +99,52 @@ describe('a file in Slack', () => {
     await expect(scene.connector.post(scene.key, whole, signal)).rejects.toThrow(RateLimitedError);
     scene.slack.faults.refuse('files.getUploadURLExternal', 'missing_scope');
     await expect(scene.connector.post(scene.key, whole, signal)).rejects.toThrow(PostRefusedError);
+  });
+});
+
+describe('a file that the house keeps', () => {
+  /** Pieces that come one by one. */
+  async function* pieces(count: number): AsyncGenerator<Uint8Array> {
+    for (let n = 0; n < count; n++) yield Buffer.alloc(100_000, 200 + n);
+  }
+
+  async function whole(of: AsyncIterable<Uint8Array>): Promise<Buffer> {
+    const all: Uint8Array[] = [];
+    for await (const piece of of) all.push(piece);
+    return Buffer.concat(all);
+  }
+
+  function picture(file_id: string, size_bytes: number): Outgoing {
+    const content = { file_id, mime_type: 'image/png', size_bytes };
+    return { kind: 'file', delivery_id: 'dlv_2', name: 'chart.png', content, markdown: '', agent_name: 'Deckhand' };
+  }
+
+  it('goes to Slack in pieces and stands in the thread with every byte, without words', async () => {
+    await using scene = await begun();
+    const size_bytes = 3_000_000;
+    const file = { filename: 'chart.png', mime_type: 'image/png', size_bytes, content: () => pieces(30) };
+    scene.files.set('file_1', file);
+    await scene.connector.post(scene.key, picture('file_1', size_bytes), signal);
+    const [message] = scene.posted();
+    expect(message).toMatchObject({ text: '', thread_ts: scene.key.thread, files: [{ title: 'chart.png' }] });
+    const upload = scene.slack.workspace.uploads.get(message?.files?.[0]?.id ?? '');
+    expect(upload?.name).toBe('chart-dlv_2.png');
+    expect(upload?.bytes?.equals(await whole(pieces(30)))).toBe(true);
+    expect(await scene.connector.find(scene.key, 'dlv_2', signal)).not.toBeNull();
+  });
+
+  it('is refused when it is gone or empty, and what breaks off midway may be tried again', async () => {
+    await using scene = await begun();
+    await expect(scene.connector.post(scene.key, picture('file_0', 5), signal)).rejects.toThrow('chart.png is gone');
+    const about = { filename: 'x', mime_type: 'image/png' };
+    scene.files.set('file_1', { ...about, size_bytes: 0, content: () => pieces(0) });
+    await expect(scene.connector.post(scene.key, picture('file_1', 0), signal)).rejects.toThrow('it is empty');
+    scene.files.set('file_2', { ...about, size_bytes: 300_000, content: () => pieces(2) });
+    const failed = await scene.connector
+      .post(scene.key, picture('file_2', 300_000), signal)
+      .catch((error: unknown) => error);
+    expect(failed).toBeInstanceOf(Error);
+    expect(failed).not.toBeInstanceOf(PostRefusedError);
+    expect(scene.posted()).toEqual([]);
   });
 });

@@ -214,6 +214,10 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
   }
 }
 
+function sizeOf(content: Extract<Outgoing, { kind: 'file' }>['content']): number {
+  return typeof content === 'string' ? content.length : content.size_bytes;
+}
+
 function kindOf(outgoing: Outgoing): string {
   return outgoing.kind === 'text' && outgoing.live ? 'text live' : outgoing.kind;
 }
@@ -233,7 +237,7 @@ function textOf(outgoing: Outgoing | undefined): string {
     case 'activity':
       return `<${outgoing.activity.status}> ${outgoing.activity.title} ${outgoing.activity.output}`.trim();
     case 'file':
-      return `[${outgoing.name}: ${outgoing.content.length}] ${outgoing.markdown}`;
+      return `[${outgoing.name}: ${sizeOf(outgoing.content)}] ${outgoing.markdown}`;
     case 'plan':
       return outgoing.calls.map((call) => `<${call.status}> ${call.title} ${call.output}`.trim()).join(', ');
     default:

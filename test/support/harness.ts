@@ -140,6 +140,7 @@ export async function stage(db: Db): Promise<Stage> {
     budget: null,
     approval_policy: { approvers: [], four_eyes: false, remind_after_ms: null, expire_after_ms: null },
     closed: false,
+    hasOutputs: async () => false,
     openWorkspace: () => Promise.reject(new Error('no workspace in this test')),
   };
 
@@ -155,6 +156,7 @@ export async function stage(db: Db): Promise<Stage> {
       states: createStateCache(createCheckpointStore(db)),
       ask: createAskModel({ api_key: 'test', base_url: model.base_url }),
       images: createAttachedImages(files),
+      files,
       tools: testTools(effects),
       sessionOf: () => session,
       approvals: { record: async () => undefined },

@@ -10,6 +10,7 @@ import type {
   Overview,
   Receipt,
   Receiver,
+  SessionFile,
   WaitingApprovals,
 } from '../../src/chat/inbound.ts';
 import type { ConversationKey, Person } from '../../src/chat/place.ts';
@@ -24,6 +25,8 @@ export interface RecordingReceiver extends Receiver {
   readonly stops: InboundStop[];
   /** What `details`, `waiting` and `overview` answer; null: they reject. */
   shows: { details: ApprovalDetails | null; waiting: WaitingApprovals | null; overview: Overview | null };
+  /** What `file` finds, by id. */
+  readonly files: Map<string, SessionFile>;
   readonly feedbacks: InboundFeedback[];
   readonly commands: InboundCommand[];
   /** What the next calls answer, until set again. */
@@ -38,6 +41,7 @@ export interface RecordingReceiver extends Receiver {
 
 export function createRecordingReceiver(): RecordingReceiver {
   const messages: InboundMessage[] = [];
+  const files = new Map<string, SessionFile>();
   const decisions: InboundDecision[] = [];
   const stops: InboundStop[] = [];
   const feedbacks: InboundFeedback[] = [];
@@ -64,6 +68,8 @@ export function createRecordingReceiver(): RecordingReceiver {
   const recorder: RecordingReceiver = {
     connector: null,
     shows: { details: null, waiting: null, overview: null },
+    files,
+    file: async ({ file_id }) => files.get(file_id) ?? null,
     messages,
     decisions,
     stops,

@@ -95,6 +95,7 @@ export function createCrew(): Crew {
     },
     details: async () => crew.shown,
     waiting: async () => ({ approvals: [], more: 0 }),
+    file: async () => null,
     feedback: async () => kept(crew.answers),
 
     say: (key, markdown, name = agent_name) =>

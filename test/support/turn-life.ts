@@ -169,6 +169,7 @@ export async function live(wakes: readonly Wake[]): Promise<LivedLife> {
       log: dies_after === null ? log : log.seenByMortal(dies_after),
       ask: asker([...answers], stopping),
       images: { get: async () => null },
+      files: NO_FILES,
       tools: testTools(effects),
       bell,
       states,
@@ -212,11 +213,15 @@ const NO_CHECKPOINTS: CheckpointStore = {
   save: async () => undefined,
 };
 
+const noFile = () => Promise.reject(new Error('no files in this test'));
+const NO_FILES: TurnDeps['files'] = { max_bytes: 0, keep: noFile, remove: noFile, withKey: noFile };
+
 const SESSION: TurnSession = {
   agent: testAgent(),
   budget: null,
   approval_policy: { approvers: [], four_eyes: false, remind_after_ms: null, expire_after_ms: null },
   closed: false,
+  hasOutputs: async () => false,
   openWorkspace: () => Promise.reject(new Error('no workspace in this test')),
 };
 

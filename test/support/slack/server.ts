@@ -10,7 +10,7 @@ import { createOtherBot, type OtherBot } from './other-bot.ts';
 import { serveDownload } from './shared-files.ts';
 import { createSocketMode, type SocketMode } from './socket-mode.ts';
 import { createTeam, type SlackTeam, type TeamInside } from './team.ts';
-import { bodyOf, createWebApi, type JournalEntry } from './web-api.ts';
+import { bodyOf, bytesOf, createWebApi, type JournalEntry } from './web-api.ts';
 import { createWorkspace, IDS_EACH, type SlackTokens, type SlackWorkspace } from './workspace.ts';
 
 /**
@@ -84,7 +84,9 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
 
   /** Takes the bytes it was told of, and no others. */
   async function upload(id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const bytes = Buffer.from(await bodyOf(request));
+    const bytes = await bytesOf(request).catch(() => null);
+    // Whoever sent it went away midway.
+    if (bytes === null) return;
     const fault = faults.take('upload', {});
     const place = teamOf(id).workspace.uploads.get(id);
     const isTaken = fault === undefined && place !== undefined && place.length === bytes.length;

@@ -38,10 +38,14 @@ export interface WebApi {
   handle(method: string, request: IncomingMessage, response: ServerResponse): Promise<void>;
 }
 
-export async function bodyOf(request: IncomingMessage): Promise<string> {
+export async function bytesOf(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
+}
+
+export async function bodyOf(request: IncomingMessage): Promise<string> {
+  return (await bytesOf(request)).toString('utf8');
 }
 
 async function argumentsOf(request: IncomingMessage): Promise<Record<string, unknown>> {

@@ -1,0 +1,27 @@
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+
+/** Send so many bytes to the place that Slack named for them, as fast as it takes them. @throws when it does not take all */
+export async function sendBytes(
+  address: string,
+  length: number,
+  bytes: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  const url = new URL(address);
+  const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/octet-stream', 'content-length': length },
+    signal,
+  });
+  const [[response]] = (await Promise.all([once(request, 'response'), pipeline(Readable.from(bytes), request)])) as [
+    [IncomingMessage],
+    void,
+  ];
+  response.resume();
+  const { statusCode = 0 } = response;
+  if (statusCode < 200 || statusCode >= 300) throw new Error(`Slack answered ${statusCode} to a file's bytes`);
+}

@@ -1,0 +1,187 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { takeTurn } from '../../src/harness/turn.ts';
+import type { TurnDeps, TurnSession } from '../../src/harness/turn-parts.ts';
+import { createFiles } from '../../src/resources/files.ts';
+import type { EventOf } from '../../src/session/event.ts';
+import { newId } from '../../src/session/id.ts';
+import { AGENT_TOOLSET } from '../../src/tools/toolset/agent-toolset.ts';
+import { OUTPUTS, WorkspaceLostError } from '../../src/tools/workspace.ts';
+import { type Stage, stage } from '../support/harness.ts';
+import { run, type TestSandbox, testSandbox } from '../support/sandbox.ts';
+import { type TestDatabase, testDatabase } from '../support/services.ts';
+
+let database: TestDatabase;
+let sandbox: TestSandbox;
+let on: Stage;
+
+beforeEach(async () => {
+  database = await testDatabase();
+  sandbox = testSandbox();
+  on = await stage(database.db);
+});
+
+afterEach(async () => {
+  await on[Symbol.asyncDispose]();
+  await sandbox[Symbol.asyncDispose]();
+  await database[Symbol.asyncDispose]();
+});
+
+/** A worker on the machine that has the sandbox. */
+function worker(over: Partial<TurnDeps> = {}): Partial<TurnDeps> {
+  return { tools: AGENT_TOOLSET, sessionOf: session, ...over };
+}
+
+function session(): TurnSession {
+  const { session_id } = on.ref;
+  return {
+    ...on.session,
+    hasOutputs: () => sandbox.provider.hasOutputs(session_id),
+    openWorkspace: () => sandbox.open(session_id),
+  };
+}
+
+/** Somebody asks, and the agent runs this before it answers. */
+async function does(command: string, over: Partial<TurnDeps> = {}): Promise<void> {
+  on.model.reply({ tool_uses: [{ name: 'bash', input: { command } }] }, { text: 'Done.' });
+  await on.says('go on');
+  await on.settle(worker(over));
+}
+
+async function shared(): Promise<EventOf<'deckhand.output_shared'>[]> {
+  return (await on.events()).filter((event) => event.type === 'deckhand.output_shared');
+}
+
+async function withheld(): Promise<string[]> {
+  return (await on.events()).flatMap((event) => (event.type === 'deckhand.output_withheld' ? [event.text] : []));
+}
+
+async function contentOf(file_id: string): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  const file = await on.files.get(on.ref.workspace_id, file_id);
+  for await (const piece of on.files.read(file)) pieces.push(piece);
+  return Buffer.concat(pieces).toString();
+}
+
+async function stored(): Promise<string[]> {
+  const { items } = await on.files.list(on.ref.workspace_id, { limit: 100 });
+  return items.map((file) => file.filename);
+}
+
+describe('what the agent leaves in its outputs folder', () => {
+  test('is stored and stands in the log before the end of its run', async () => {
+    await does(`cd ${OUTPUTS}; mkdir charts; echo png > charts/sales.png; echo note > note.txt`);
+    const [chart, note, ...more] = await shared();
+    expect(more).toEqual([]);
+    expect(chart).toMatchObject({ path: 'charts/sales.png', filename: 'sales.png', mime_type: 'image/png' });
+    expect(note).toMatchObject({ path: 'note.txt', mime_type: 'text/plain', size_bytes: 5 });
+    expect(await contentOf(chart?.file_id ?? '')).toBe('png\n');
+    const types = await on.types();
+    expect(types.indexOf('agent.message')).toBeLessThan(types.indexOf('deckhand.output_shared'));
+    expect(types.at(-1)).toBe('session.status_idle');
+    const file = await on.files.get(on.ref.workspace_id, note?.file_id ?? '');
+    expect(file).toMatchObject({ session_id: on.ref.session_id, purpose: 'output', sha256: note?.sha256 });
+  });
+
+  test('is shared once, and again only when it says something else', async () => {
+    await does(`echo one > ${OUTPUTS}/a; echo same > ${OUTPUTS}/b`);
+    await does('true');
+    expect((await shared()).map(({ path }) => path)).toEqual(['a', 'b']);
+    await does(`echo two > ${OUTPUTS}/a; touch ${OUTPUTS}/b; echo same > ${OUTPUTS}/b`);
+    expect((await shared()).map(({ path }) => path)).toEqual(['a', 'b', 'a']);
+    expect(await contentOf((await shared()).at(-1)?.file_id ?? '')).toBe('two\n');
+    expect((await stored()).toSorted()).toEqual(['a', 'a', 'b']);
+  });
+
+  test('is shared by a worker that goes on from a checkpoint as little as by the one before', async () => {
+    await does(`echo one > ${OUTPUTS}/a`);
+    on.model.reply({ text: 'Nothing new.' });
+    await on.says('and?');
+    await on.settle(worker());
+    expect(await shared()).toHaveLength(1);
+  });
+
+  test('is shared when a person is asked, and when somebody presses Stop', async () => {
+    on.model.reply({
+      tool_uses: [{ name: 'bash', input: { command: `echo draft > ${OUTPUTS}/draft` } }],
+    });
+    on.model.reply({ tool_uses: [{ name: 'write', input: { file_path: 'x', content: 'x' } }] });
+    await on.says('write x');
+    await on.settle(worker());
+    expect((await on.types()).at(-1)).toBe('session.status_idle');
+    expect((await shared()).map(({ path }) => path)).toEqual(['draft']);
+    await run(await sandbox.open(on.ref.session_id), `echo final > ${OUTPUTS}/final`);
+    await on.sends({ id: newId('sevt'), type: 'user.interrupt', processed_at: null });
+    await on.settle(worker());
+    expect((await shared()).map(({ path }) => path)).toEqual(['draft', 'final']);
+  });
+
+  test('is shared once although its worker died when it was stored and not in the log', async () => {
+    let dies = true;
+    const dying: TurnDeps['files'] = {
+      ...on.files,
+      async keep(file, content) {
+        const kept = await on.files.keep(file, content);
+        if (dies) throw new Error('this worker is dead');
+        return kept;
+      },
+    };
+    on.model.reply({ tool_uses: [{ name: 'bash', input: { command: `echo one > ${OUTPUTS}/a` } }] });
+    on.model.otherwise({ text: 'Done.' });
+    await on.says('go on');
+    await expect(takeTurn(on.worker(worker({ files: dying })), on.ref, new AbortController().signal)).rejects.toThrow();
+    expect(await shared()).toEqual([]);
+    dies = false;
+    await on.settle(worker());
+    expect((await shared()).map(({ path }) => path)).toEqual(['a']);
+    expect(await stored()).toEqual(['a']);
+  });
+});
+
+describe('limits', () => {
+  test('a file that is too large is said once, until it changes', async () => {
+    const files = createFiles(database.db, { max_bytes: 1024 * 1024 });
+    await does(`cd ${OUTPUTS}; head -c 2000000 /dev/zero > big; echo small > small`, { files });
+    await does('true', { files });
+    expect((await shared()).map(({ path }) => path)).toEqual(['small']);
+    expect(await withheld()).toEqual(['I could not share big. A file may have 1 MB at most.']);
+    await does(`echo small > ${OUTPUTS}/big`, { files });
+    expect((await shared()).map(({ path }) => path)).toEqual(['small', 'big']);
+  });
+
+  test('twenty are shared at a time, and it is said how many wait', async () => {
+    await does(`cd ${OUTPUTS}; for n in $(seq 45); do echo $n > $(printf %02d $n); done`);
+    expect(await shared()).toHaveLength(20);
+    await does('true');
+    expect(await shared()).toHaveLength(40);
+    await does('true');
+    expect((await shared()).map(({ path }) => path)).toHaveLength(45);
+    expect(new Set((await shared()).map(({ path }) => path)).size).toBe(45);
+    expect((await withheld()).map((text) => text.slice(0, 20))).toEqual([
+      '25 more files wait i',
+      '5 more files wait in',
+    ]);
+    await does('true');
+    expect(await withheld()).toHaveLength(2);
+  });
+
+  test.each([
+    ['a link', `ln -s /etc/passwd ${OUTPUTS}/x`],
+    ['a pipe', `mkfifo ${OUTPUTS}/x`],
+    ['an empty folder', `mkdir ${OUTPUTS}/x`],
+  ])('%s is nothing to share', async (_what, command) => {
+    await does(command);
+    expect([await shared(), await withheld()]).toEqual([[], []]);
+  });
+
+  test('a sandbox that cannot be asked ends no run, and its files come with the next', async () => {
+    await run(await sandbox.open(on.ref.session_id), `echo one > ${OUTPUTS}/a`);
+    const lost = { ...session(), openWorkspace: () => Promise.reject(new WorkspaceLostError('It is gone')) };
+    on.model.reply({ text: 'Hello.' }, { text: 'Here.' });
+    await on.says('hi');
+    await on.settle(worker({ sessionOf: () => lost }));
+    expect((await on.types()).at(-1)).toBe('session.status_idle');
+    await on.says('again');
+    await on.settle(worker());
+    expect((await shared()).map(({ path }) => path)).toEqual(['a']);
+  });
+});
