@@ -110,7 +110,7 @@ export function createProcessDb(name: string, db: Db, stepper: Stepper, plan: Pr
 
   /** MongoDB inserts several documents one by one: each is a step, and the process may die between two. */
   async function insertEach(real: Collection, documents: object[], how: object): Promise<void> {
-    let failed: unknown = null;
+    const failed: MongoBulkWriteError[] = [];
     for (const document of documents) {
       try {
         await operation(`${real.collectionName}.insertMany`, real.collectionName, () =>
@@ -118,10 +118,10 @@ export function createProcessDb(name: string, db: Db, stepper: Stepper, plan: Pr
         );
       } catch (error) {
         if (!(error instanceof MongoBulkWriteError)) throw error;
-        failed = error;
+        failed.push(error);
       }
     }
-    if (failed !== null) throw failed;
+    if (failed.length > 0) throw together(failed, documents.length - failed.length);
   }
 
   /** The same for several changes at once. */
@@ -142,6 +142,18 @@ export function createProcessDb(name: string, db: Db, stepper: Stepper, plan: Pr
       calm = true;
     },
   };
+}
+
+/** What the driver throws when some of several documents were not inserted. */
+function together(failed: MongoBulkWriteError[], insertedCount: number): MongoBulkWriteError {
+  const [first] = failed;
+  if (first === undefined) throw new Error('Nothing failed');
+  const writeErrors = failed.flatMap(({ result }) => result.getWriteErrors());
+  first.result = Object.create(first.result, {
+    insertedCount: { value: insertedCount },
+    getWriteErrors: { value: () => writeErrors },
+  });
+  return first;
 }
 
 /** `target` with every method replaced by what `methodOf` makes of it. */
