@@ -9,6 +9,7 @@ import { FEEDBACK_ACTION, parseFeedback } from './feedback.ts';
 import { type InFlight, StoppingError } from './in-flight.ts';
 import { type Installations, NotInstalledError } from './installations.ts';
 import { type Identity, parseMessage, parseStop } from './parse.ts';
+import { parseChange } from './parse-change.ts';
 
 export interface ListenerParts {
   bolt: BoltReceiver;
@@ -77,9 +78,16 @@ export function createListeners(parts: ListenerParts): App {
   async function onMessage(body: unknown): Promise<void> {
     const { identity, receiver } = await connected(body);
     const message = parseMessage(body, identity);
-    if (message === null) return;
+    if (message === null) return onChange(body, identity, receiver);
     parts.heard(message, identity);
     feedback(await receiver.message(message), message.conversation, message.sender);
+  }
+
+  async function onChange(body: unknown, identity: Identity, receiver: Receiver): Promise<void> {
+    const change = parseChange(body, identity);
+    if (change === null) return;
+    if (change.message !== undefined) parts.heard(change.message, identity);
+    feedback(await receiver.change(change), change.conversation, change.sender);
   }
 
   app.event('message', ({ body }) => onMessage(body));

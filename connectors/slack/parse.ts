@@ -16,19 +16,23 @@ export interface Identity {
   bot_id: string | undefined;
 }
 
+/** A message as events show it, also within the event of its change. */
+export const saidMessage = z.object({
+  subtype: z.string().optional(),
+  user: z.string().optional(),
+  bot_id: z.string().optional(),
+  text: z.string().nullish(),
+  ts: z.string(),
+  thread_ts: z.string().optional(),
+  files: z.array(z.unknown()).optional(),
+});
+
 const messageCallback = z.object({
   event_id: z.string(),
-  event: z.object({
+  event: saidMessage.extend({
     type: z.enum(['message', 'app_mention']),
-    subtype: z.string().optional(),
     channel: z.string(),
     channel_type: z.string().optional(),
-    user: z.string().optional(),
-    bot_id: z.string().optional(),
-    text: z.string().nullish(),
-    ts: z.string(),
-    thread_ts: z.string().optional(),
-    files: z.array(z.unknown()).optional(),
   }),
 });
 
@@ -77,14 +81,24 @@ export function parseMessage(body: unknown, identity: Identity): InboundMessage 
   const parsed = messageCallback.safeParse(body);
   if (!parsed.success) return null;
   const { event, event_id } = parsed.data;
+  const message = inboundMessage(event, identity);
+  return message === null
+    ? null
+    : { event_id, ...message, addressed: message.addressed || event.type === 'app_mention' };
+}
+
+/** What somebody said in a channel; null when no person said it. */
+export function inboundMessage(
+  event: z.infer<typeof saidMessage> & { channel: string; channel_type?: string | undefined },
+  identity: Identity,
+): Omit<InboundMessage, 'event_id'> | null {
   const { user, files = [] } = event;
   const text = event.text ?? '';
   if (!SAID.has(event.subtype) || user === undefined || event.bot_id !== undefined) return null;
   if (user === identity.bot_user_id || user === 'USLACKBOT') return null;
   const direct = event.channel_type === 'im' || event.channel.startsWith('D');
-  const addressed = direct || event.type === 'app_mention' || mentions(text, identity.bot_user_id);
+  const addressed = direct || mentions(text, identity.bot_user_id);
   return {
-    event_id,
     message_id: event.ts,
     conversation: conversationOf(identity.tenant, event.channel, event),
     sender: personOf(user),

@@ -6,6 +6,7 @@ import type { InboundCommand, InboundMessage, Receipt } from './inbound.ts';
 import type { Inbound } from './inbound-keys.ts';
 import type { KeptInbound } from './inbound-store.ts';
 import type { ConversationKey, Person } from './place.ts';
+import { receiveChange } from './receive-change.ts';
 import { receiveDecision } from './receive-decision.ts';
 import { receiveFeedback } from './receive-feedback.ts';
 import { receiveMessage } from './receive-message.ts';
@@ -38,6 +39,8 @@ async function effectOf(deps: ApplyDeps, kept: KeptInbound, named: Inbound): Pro
       if (problem !== null) return { effect: 'refused', text: problem };
       return receiveMessage(deps, kept, named.message);
     }
+    case 'change':
+      return receiveChange(deps, kept, named.change);
     case 'decision':
       return receiveDecision(deps, named.decision);
     case 'stop':
@@ -63,6 +66,11 @@ export async function withNames(deps: Pick<ApplyDeps, 'connectors'>, inbound: In
     case 'message': {
       const text = await connector.readable(inbound.message.text, tenant);
       return { kind: 'message', message: { ...inbound.message, sender: named, text } };
+    }
+    case 'change': {
+      const { text } = inbound.change;
+      const words = text === null ? null : await connector.readable(text, tenant);
+      return { kind: 'change', change: { ...inbound.change, sender: named, text: words } };
     }
     case 'decision':
       return { kind: 'decision', decision: { ...inbound.decision, person: named } };
@@ -98,6 +106,8 @@ export function originOf(inbound: Inbound): { conversation: ConversationKey; per
   switch (inbound.kind) {
     case 'message':
       return { conversation: inbound.message.conversation, person: inbound.message.sender };
+    case 'change':
+      return { conversation: inbound.change.conversation, person: inbound.change.sender };
     case 'decision':
       return inbound.decision;
     case 'stop':

@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto';
 import { derivedId } from '../session/id.ts';
-import type { InboundCommand, InboundDecision, InboundFeedback, InboundMessage, InboundStop } from './inbound.ts';
+import type {
+  InboundChange,
+  InboundCommand,
+  InboundDecision,
+  InboundFeedback,
+  InboundMessage,
+  InboundStop,
+} from './inbound.ts';
 import type { ConversationKey } from './place.ts';
 
 export type Inbound =
   | { kind: 'message'; message: InboundMessage }
+  | { kind: 'change'; change: InboundChange }
   | { kind: 'decision'; decision: InboundDecision }
   | { kind: 'stop'; stop: InboundStop }
   | { kind: 'feedback'; feedback: InboundFeedback }
@@ -40,12 +48,17 @@ function messageKey(place: Pick<ConversationKey, 'connector' | 'channel'>, messa
   return keyOf('message', place.connector, place.channel, message_id);
 }
 
-/** What an event is recognised by when it comes again; `message_key` is shared by all events about one message. */
+/** What an event is recognised by when it comes again; `message_key` is shared by all events about one message, or one change. */
 export function keysOf(inbound: Inbound): { event_key: string; message_key?: string } {
   switch (inbound.kind) {
     case 'message': {
       const { conversation, event_id, message_id } = inbound.message;
       return { event_key: eventKey(conversation, event_id), message_key: messageKey(conversation, message_id) };
+    }
+    case 'change': {
+      const { conversation, event_id, message_id, version } = inbound.change;
+      const message_key = keyOf('change', conversation.connector, conversation.channel, message_id, version);
+      return { event_key: eventKey(conversation, event_id), message_key };
     }
     case 'decision':
       return { event_key: eventKey(inbound.decision.conversation, inbound.decision.event_id) };

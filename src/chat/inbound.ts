@@ -32,6 +32,23 @@ export interface InboundMessage {
   follows?: 'all' | 'first';
 }
 
+/** Somebody changed a message of theirs, or took it back. */
+export interface InboundChange {
+  event_id: string;
+  /** Of the message. */
+  message_id: string;
+  /** The platform's word for what the message is from then on: two events about one change share it. */
+  version: string;
+  conversation: ConversationKey;
+  /** Who had said it. */
+  sender: Person;
+  /** What it says now, as the platform wrote it; null: nothing, it was deleted. */
+  text: string | null;
+  /** It addresses the bot now, and did not before: who was not given it, is given this. */
+  was_unaddressed?: true;
+  message?: InboundMessage;
+}
+
 export interface InboundDecision {
   event_id: string;
   conversation: ConversationKey;
@@ -131,6 +148,7 @@ export interface Kept {
 /** Each resolves when the event is durable. It rejects when it is not: without an acknowledgement the platform delivers again. */
 export interface Receiver {
   message(message: InboundMessage): Promise<Kept>;
+  change(change: InboundChange): Promise<Kept>;
   decision(decision: InboundDecision): Promise<Kept>;
   stop(stop: InboundStop): Promise<Kept>;
   /** Look, without any effect: all of what will be done, for whoever may see it. @throws when it cannot be read */

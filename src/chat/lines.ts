@@ -2,6 +2,8 @@
 export interface Lines {
   /** `work` begins when everything before it in this line has ended, however it ended. */
   join<T>(line: string, work: () => Promise<T>): Promise<T>;
+  /** Somebody is in this line. */
+  has(line: string): boolean;
   /** Resolves when every line is empty. */
   empty(): Promise<void>;
 }
@@ -21,6 +23,7 @@ export function createLines(): Lines {
       ends.set(line, end);
       return mine;
     },
+    has: (line) => ends.has(line),
     async empty() {
       while (ends.size > 0) await Promise.all(ends.values());
     },

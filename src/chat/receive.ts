@@ -13,6 +13,7 @@ import { createLines } from './lines.ts';
 import { detailsOf, waitingFor } from './look-at-approvals.ts';
 import { meant } from './meant.ts';
 import { overviewOf } from './overview.ts';
+import { wasGiven } from './receive-change.ts';
 import { createRoom } from './room.ts';
 import { sessionFile } from './session-file.ts';
 
@@ -243,6 +244,19 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
       if (problem !== null) return done(message.addressed ? { effect: 'refused', text: problem } : IGNORED);
       return receive({ kind: 'message', message });
     },
+    async change({ message, ...change }) {
+      const is_given = await wasGiven(deps, change);
+      // To an agent that was not given it, it is a message; to one that is given it meanwhile, a change of it.
+      const is_news = !is_given && message !== undefined && problemOf(message) === null;
+      const event: Inbound = { kind: 'change', change };
+      // What people say to each other may be changed as they like: nothing is kept of it.
+      if (!is_given && !is_news && !lines.has(lineOf(event))) return done(IGNORED);
+      const [said, changed] = await Promise.all([
+        is_news ? receive({ kind: 'message', message }) : done(IGNORED),
+        receive(event),
+      ]);
+      return { receipt: is_news ? said.receipt : changed.receipt };
+    },
     decision: (decision) => receive({ kind: 'decision', decision }),
     stop: (stop) => receive({ kind: 'stop', stop }),
     details: (from) => detailsOf(deps, from),
@@ -279,8 +293,8 @@ function waitAfter(error: unknown, retry_ms: number): number {
 
 /** What it takes of this process's memory, in bytes. */
 function weightOf(event: Inbound): number {
-  const text = event.kind === 'message' ? event.message.text.length : 0;
-  return EVENT_BYTES + 2 * text;
+  const text = event.kind === 'message' ? event.message.text : event.kind === 'change' ? event.change.text : null;
+  return EVENT_BYTES + 2 * (text?.length ?? 0);
 }
 
 /** One per conversation. Not by tenant: a click may name another one than the message that it is about. */

@@ -11,6 +11,7 @@ import { createDeliverer, type Deliverer, type DelivererDeps } from '../../src/c
 import { createCursorStore } from '../../src/chat/delivery-cursor.ts';
 import { createDeliveryIndexes, createDeliveryStore } from '../../src/chat/delivery-store.ts';
 import type {
+  InboundChange,
   InboundCommand,
   InboundDecision,
   InboundFeedback,
@@ -81,6 +82,7 @@ export interface ChatStage {
 /** A gateway's receiver, as somebody asks it who waits until what they said has its effect. */
 export interface PatientReceiver {
   message(message: InboundMessage): Promise<Receipt>;
+  change(change: InboundChange): Promise<Receipt>;
   decision(decision: InboundDecision): Promise<Receipt>;
   stop(stop: InboundStop): Promise<Receipt>;
   feedback(feedback: InboundFeedback): Promise<Receipt>;
@@ -218,6 +220,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
       });
       return {
         message: async (message) => (await service.message(message)).receipt,
+        change: async (change) => (await service.change(change)).receipt,
         decision: async (decision) => (await service.decision(decision)).receipt,
         stop: async (stop) => (await service.stop(stop)).receipt,
         feedback: async (feedback) => (await service.feedback(feedback)).receipt,

@@ -1,6 +1,7 @@
 import type { Connector } from '../../src/chat/connector.ts';
 import type {
   ApprovalDetails,
+  InboundChange,
   InboundCommand,
   InboundDecision,
   InboundFeedback,
@@ -21,6 +22,7 @@ export interface RecordingReceiver extends Receiver {
   /** Who knows names and markup; until it is set, what came is kept as it is. */
   connector: Pick<Connector, 'nameOf' | 'readable'> | null;
   readonly messages: InboundMessage[];
+  readonly changes: InboundChange[];
   readonly decisions: InboundDecision[];
   readonly stops: InboundStop[];
   /** What `details`, `waiting` and `overview` answer; null: they reject. */
@@ -42,6 +44,7 @@ export interface RecordingReceiver extends Receiver {
 export function createRecordingReceiver(): RecordingReceiver {
   const messages: InboundMessage[] = [];
   const files = new Map<string, SessionFile>();
+  const changes: InboundChange[] = [];
   const decisions: InboundDecision[] = [];
   const stops: InboundStop[] = [];
   const feedbacks: InboundFeedback[] = [];
@@ -71,6 +74,7 @@ export function createRecordingReceiver(): RecordingReceiver {
     files,
     file: async ({ file_id }) => files.get(file_id) ?? null,
     messages,
+    changes,
     decisions,
     stops,
     feedbacks,
@@ -83,6 +87,7 @@ export function createRecordingReceiver(): RecordingReceiver {
       ]);
       return keep(messages, { ...message, sender, text: text ?? message.text });
     },
+    change: async (change) => keep(changes, { ...change, sender: await named(change.sender, change.conversation) }),
     decision: async (decision) =>
       keep(decisions, { ...decision, person: await named(decision.person, decision.conversation) }),
     stop: async (stop) => keep(stops, { ...stop, person: await named(stop.person, stop.conversation) }),

@@ -81,6 +81,7 @@ export function createCrew(): Crew {
       crew.onMessage(message);
       return kept(crew.answers);
     },
+    change: async () => kept(crew.answers),
     async decision(decision) {
       crew.decisions.push(decision);
       crew.onDecision(decision);

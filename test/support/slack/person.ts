@@ -1,4 +1,5 @@
 import { buttonsOf, readableText } from './block-limits.ts';
+import { createChanges } from './changes.ts';
 import type { Interactions } from './interactions.ts';
 import type { Outbox } from './outbox.ts';
 import { type Attached, fileInEvent, shareFile } from './shared-files.ts';
@@ -36,6 +37,8 @@ export interface SlackPerson {
   reply(to: MessagePlace, text: string, options?: { mention?: boolean; files?: Attached[] }): MessagePlace;
   /** Change an own message. */
   edit(place: MessagePlace, text: string): void;
+  /** Delete an own message. */
+  deletes(place: MessagePlace): void;
   /** Press a button, by action id or label. */
   click(message: MessagePlace, button: string): Promise<Acknowledgement>;
   /** Say what one thinks of an answer with the buttons below it. */
@@ -117,6 +120,7 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
     return channel;
   }
 
+  const changes = createChanges(workspace, outbox);
   const view = () => workspace.views.findLast((open) => open.user === user.id);
 
   return {
@@ -132,25 +136,8 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
         threadRoot(to),
         options.files,
       ),
-    edit(place, text) {
-      const message = messageAt(workspace, place.channel, place.ts);
-      if (message === undefined) throw new Error('There is no such message');
-      const previous = { ...message };
-      message.text = text;
-      message.edited = { user: user.id, ts: workspace.nextTs() };
-      const channelType = CHANNEL_TYPE[channelOf(place.channel).kind];
-      outbox.event({
-        type: 'message',
-        subtype: 'message_changed',
-        hidden: true,
-        channel: place.channel,
-        channel_type: channelType,
-        ts: workspace.nextTs(),
-        event_ts: workspace.nextTs(),
-        message: { ...message, type: 'message' },
-        previous_message: { ...previous, type: 'message' },
-      });
-    },
+    edit: changes.edit,
+    deletes: changes.remove,
     async click(place, button) {
       const message =
         messageAt(workspace, place.channel, place.ts) ??

@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import type { InboundChange } from '../../src/chat/inbound.ts';
+import { isDirect } from './conversation-id.ts';
+import { mentions } from './mrkdwn.ts';
+import { type Identity, inboundMessage, saidMessage } from './parse.ts';
+
+/** Slack says of a deleted root that it has changed into this. */
+const TOMBSTONE = 'tombstone';
+
+const envelope = { channel: z.string(), channel_type: z.string().optional(), event_ts: z.string().optional() };
+
+const changeCallback = z.object({
+  event_id: z.string(),
+  event: z.discriminatedUnion('subtype', [
+    z.object({
+      ...envelope,
+      type: z.literal('message'),
+      subtype: z.literal('message_changed'),
+      message: saidMessage.extend({ edited: z.object({ ts: z.string() }).optional() }),
+      previous_message: saidMessage.optional(),
+    }),
+    z.object({
+      ...envelope,
+      type: z.literal('message'),
+      subtype: z.literal('message_deleted'),
+      previous_message: saidMessage,
+    }),
+  ]),
+});
+
+/**
+ * What somebody changed or took back; null when nobody did: Slack also says that a message has changed when it shows a
+ * link's preview below it, and apps change their own.
+ */
+export function parseChange(body: unknown, identity: Identity): InboundChange | null {
+  const parsed = changeCallback.safeParse(body);
+  if (!parsed.success) return null;
+  const { event, event_id } = parsed.data;
+  const before = event.previous_message;
+  const now = event.subtype === 'message_changed' && event.message.subtype !== TOMBSTONE ? event.message : null;
+  const said = now ?? before;
+  if (said === undefined) return null;
+  const message = inboundMessage({ ...said, channel: event.channel, channel_type: event.channel_type }, identity);
+  if (message === null) return null;
+  const { conversation, message_id, sender, addressed } = message;
+  const change = { event_id: `${event_id}/change`, message_id, conversation, sender };
+  if (now === null) return { ...change, version: 'deleted', text: null };
+  const text = now.text ?? '';
+  const had = before?.text ?? '';
+  if (before === undefined ? now.edited === undefined : text === had) return null;
+  const version = now.edited?.ts ?? event.event_ts ?? event_id;
+  const isNews = addressed && !isDirect(event.channel) && !mentions(had, identity.bot_user_id);
+  return {
+    ...change,
+    version,
+    text,
+    ...(isNews && { was_unaddressed: true, message: { ...message, event_id } }),
+  };
+}

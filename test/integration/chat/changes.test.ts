@@ -1,0 +1,208 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { InboundChange, InboundMessage } from '../../../src/chat/inbound.ts';
+import type { SessionLog, SessionRef } from '../../../src/session/log.ts';
+import { asks, ends } from '../../support/chat-events.ts';
+import { type ChatStage, chatStage, place, said } from '../../support/chat-stage.ts';
+import { deferred } from '../../support/deferred.ts';
+import { type TestDatabase, testDatabase } from '../../support/services.ts';
+
+let database: TestDatabase;
+let stage: ChatStage;
+
+beforeEach(async () => {
+  database = await testDatabase();
+  stage = await chatStage(database.db);
+});
+
+afterEach(() => database[Symbol.asyncDispose]());
+
+let changes = 0;
+
+function changed(message: InboundMessage, text: string | null, over: Partial<InboundChange> = {}): InboundChange {
+  changes += 1;
+  const { message_id, conversation, sender } = message;
+  return { event_id: `EvChange${changes}`, message_id, version: `v${changes}`, conversation, sender, text, ...over };
+}
+
+/** An edit that adds a mention. */
+function mentioning(message: InboundMessage, text: string): InboundChange {
+  const event_id = `EvMention${message.message_id}`;
+  return changed(message, text, {
+    was_unaddressed: true,
+    message: { ...message, event_id, text, addressed: true },
+  });
+}
+
+async function texts(): Promise<string[]> {
+  const entries = await stage.entries('user.message');
+  return entries.flatMap(({ event }) => event.content.map((block) => (block.type === 'text' ? block.text : '')));
+}
+
+async function session(): Promise<SessionRef> {
+  const [ref] = await stage.refs();
+  if (ref === undefined) throw new Error('There is no session');
+  return ref;
+}
+
+const EDITED = 'Ana changed this message:\n> deploy\n\nIt says now:\n\ndeploy not';
+const TAKEN_BACK = 'Ana took this message back, so what it asked for is not wanted any more:\n> deploy';
+const IGNORED = { effect: 'ignored', text: null };
+
+describe('a message that the agent is not done with', () => {
+  it.each([
+    ['changed', 'deploy not', EDITED],
+    ['taken back', null, TAKEN_BACK],
+  ])('steers it when it is %s, by name and once', async (_what, text, told) => {
+    const message = said('deploy');
+    await stage.receiver().message(message);
+    const ref = await session();
+    await stage.append(ref, { type: 'session.status_running' }, ...asks('appr_1', 'sevt_call'));
+    const change = changed(message, text);
+    await Promise.all([1, 2, 3].map(() => stage.receiver().change(change)));
+    const again = { ...change, event_id: 'EvAgain' };
+    expect((await stage.receiver().change(again)).effect).toBe('duplicate');
+    expect(await texts()).toEqual(['deploy', told]);
+    expect((await stage.entries('user.message')).at(-1)?.by).toEqual({ via: 'test', id: 'U_ANA', name: 'Ana' });
+    expect((await stage.log.head(ref)).owed).toBe(true);
+  });
+
+  it('is told each of its changes', async () => {
+    const message = said('deploy');
+    const gateway = stage.receiver();
+    await gateway.message(message);
+    for (const text of ['deploy not', 'deploy']) await gateway.change(changed(message, text));
+    await gateway.change(changed(message, null));
+    expect(await texts()).toEqual([
+      'deploy',
+      EDITED,
+      'Ana changed this message:\n> deploy\n\nIt says now:\n\ndeploy',
+      TAKEN_BACK,
+    ]);
+  });
+
+  it('is named by its beginning when it is long', async () => {
+    const message = said('x'.repeat(299) + '🛠'.repeat(100));
+    const gateway = stage.receiver();
+    await gateway.message(message);
+    await gateway.change(changed(message, null));
+    expect((await texts())[1]).toMatch(/:\n> x{299}…$/);
+  });
+
+  it('may be changed while it is still on its way', async () => {
+    const held = deferred<void>();
+    const directory = {
+      ...stage.directory,
+      async agents(workspace_id: string) {
+        await held.promise;
+        return stage.directory.agents(workspace_id);
+      },
+    };
+    const gateway = stage.receiver({ directory });
+    const message = said('deploy');
+    const first = gateway.message(message);
+    const second = gateway.change(changed(message, 'deploy not'));
+    held.resolve();
+    expect([(await first).effect, (await second).effect]).toEqual(['accepted', 'accepted']);
+    expect(await texts()).toEqual(['deploy', EDITED]);
+  });
+});
+
+describe('a change that comes too late, or concerns nobody', () => {
+  it('is left alone when the run has ended, also when it ends just then', async () => {
+    const message = said('deploy');
+    await stage.receiver().message(message);
+    const ref = await session();
+    let ended = false;
+    const log: SessionLog = {
+      ...stage.log,
+      async append(request) {
+        if (!ended) await stage.append(ref, ends());
+        ended = true;
+        return stage.log.append(request);
+      },
+    };
+    expect(await stage.receiver({ log }).change(changed(message, 'deploy not'))).toEqual(IGNORED);
+    expect(ended).toBe(true);
+    expect(await stage.receiver().change(changed(message, null))).toEqual(IGNORED);
+    await stage.append(ref, { type: 'session.status_running' });
+    expect(await stage.receiver().change(changed(message, 'deploy not'))).toEqual(IGNORED);
+    expect(await texts()).toEqual(['deploy']);
+  });
+
+  it('is left alone when the session has ended or is gone', async () => {
+    const message = said('deploy');
+    await stage.receiver().message(message);
+    await stage.append(await session(), { type: 'session.status_terminated' });
+    expect(await stage.receiver().change(changed(message, 'deploy not'))).toEqual(IGNORED);
+    await stage.sessions.remove(await session());
+    expect(await stage.receiver().change(changed(message, null))).toEqual(IGNORED);
+    expect(await texts()).toEqual([]);
+  });
+
+  it('costs no write when nobody was given the message', async () => {
+    const message = said('lunch?', { addressed: false });
+    const gateway = stage.receiver();
+    expect(await gateway.change(changed(message, 'dinner?'))).toEqual(IGNORED);
+    expect(await gateway.change(changed(message, null))).toEqual(IGNORED);
+    await gateway.message(said('deploy'));
+    expect(await gateway.change(changed(message, 'supper?'))).toEqual(IGNORED);
+    expect(await database.db.collection('inbound').countDocuments()).toBe(1);
+    expect(await texts()).toEqual(['deploy']);
+  });
+});
+
+describe('an edit that adds a mention', () => {
+  it('is a message, once, whether or not it comes as a mention too', async () => {
+    const message = said('deploy', { addressed: false });
+    const change = mentioning(message, '@bot deploy');
+    const mention = { ...message, event_id: 'EvToo', text: '@bot deploy', addressed: true };
+    await Promise.all([
+      stage.receiver().change(change),
+      stage.receiver().message(mention),
+      stage.receiver().change(change),
+    ]);
+    await stage.receiver().message(mention);
+    await stage.receiver().change(change);
+    expect(await texts()).toEqual(['@bot deploy']);
+    expect(await stage.refs()).toHaveLength(1);
+  });
+
+  it('is a message also where it was left alone before', async () => {
+    await stage.channels.change(stage.defaults.workspace_id, place, { reply_mode: 'thread' });
+    const message = said('deploy', { addressed: false, follows: 'all' });
+    const gateway = stage.receiver();
+    expect(await gateway.message(message)).toEqual(IGNORED);
+    expect((await gateway.change(mentioning(message, '@bot deploy'))).effect).toBe('accepted');
+    expect(await texts()).toEqual(['@bot deploy']);
+  });
+
+  it('is a change where the message was the agent’s already', async () => {
+    await stage.channels.change(stage.defaults.workspace_id, place, { reply_mode: 'automatic' });
+    const message = said('deploy', { addressed: false });
+    const gateway = stage.receiver();
+    await gateway.message(message);
+    await gateway.change(mentioning(message, '@bot deploy not'));
+    expect(await texts()).toEqual(['deploy', EDITED.replace(/deploy not$/, '@bot deploy not')]);
+  });
+});
+
+describe('a gateway that dies', () => {
+  it.each(['before', 'after'] as const)('%s the append leaves the change to the sweep', async (when) => {
+    const message = said('deploy');
+    await stage.receiver().message(message);
+    const died = deferred<void>();
+    const log: SessionLog = {
+      ...stage.log,
+      async append(request) {
+        if (when === 'after') await stage.log.append(request);
+        died.resolve();
+        return new Promise(() => undefined);
+      },
+    };
+    void stage.receiver({ log }).change(changed(message, 'deploy not'));
+    await died.promise;
+    await stage.silence(31_000);
+    await Promise.all([stage.receiver().sweepNow(), stage.receiver().sweepNow()]);
+    expect(await texts()).toEqual(['deploy', EDITED]);
+  });
+});
