@@ -147,7 +147,8 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       bell.ring();
     }
     if (hint?.type === 'preview' && live.accept(hint.event) && live_at === null) {
-      const wait_ms = deps.edits.take(conversation, connector.limits);
+      // First words are a post, which platforms count by channel.
+      const wait_ms = live.begins ? connector.limits.edit_interval_ms : deps.edits.take(conversation, connector.limits);
       live_at = performance.now() + wait_ms;
       bell.ringIn(wait_ms);
     }
