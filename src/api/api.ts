@@ -10,6 +10,7 @@ import { authenticate } from './auth.ts';
 import { readBody } from './body.ts';
 import { environmentRoutes } from './environments.ts';
 import { createErrorHandler, refuseUnknownRoute } from './errors.ts';
+import { type FileRoutesDeps, fileRoutes } from './files.ts';
 import { nameRequest } from './request-id.ts';
 import { type EventRoutesDeps, eventRoutes } from './session-events.ts';
 import { sessionRoutes } from './sessions.ts';
@@ -18,6 +19,7 @@ export interface ApiDeps extends EventRoutesDeps {
   agents: Agents;
   environments: Environments;
   sessions: Sessions;
+  files: FileRoutesDeps;
   keys: Pick<ApiKeys, 'verify'>;
   logger: Logger;
   /** Other limits than the usual ones. */
@@ -33,6 +35,7 @@ export function createApi(deps: ApiDeps): Router {
   api.use(nameRequest);
   api.use(authenticate(deps.keys));
   api.use(admit({ ...ADMISSION, ...deps.limits }));
+  api.use('/files', fileRoutes(deps.files));
   api.use(...readBody);
   api.use('/agents', agentRoutes(deps.agents));
   api.use('/environments', environmentRoutes(deps.environments));

@@ -68,6 +68,8 @@ export interface Files {
   withKey(workspace_id: string, key: string): Promise<FileDocument | null>;
   /** @throws NotFoundError */
   get(workspace_id: string, file_id: string): Promise<FileDocument>;
+  /** Those of these that there are, in no order. */
+  among(workspace_id: string, file_ids: readonly string[]): Promise<FileDocument[]>;
   /** Its bytes. @throws when they were removed midway */
   read(file: Pick<FileDocument, '_id' | 'size_bytes'>): AsyncGenerator<Uint8Array>;
   /** What the session's sandbox has to have. */
@@ -238,6 +240,8 @@ export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptio
       if (found === null) throw new NotFoundError('File', file_id);
       return found;
     },
+
+    among: (workspace_id, file_ids) => files.find({ _id: { $in: [...file_ids] }, workspace_id, ...KEPT }).toArray(),
 
     async *read({ _id, size_bytes }) {
       let size = 0;

@@ -389,6 +389,7 @@ async function keepFiles(session_id: string): Promise<void> {
   await files.list(DEFAULT_WORKSPACE, { session_id });
   const { items } = await files.list(DEFAULT_WORKSPACE, { limit: 1 });
   expect(await files.get(DEFAULT_WORKSPACE, items[0]?._id ?? '')).toEqual(own);
+  expect(await files.among(DEFAULT_WORKSPACE, [own._id, 'file_0'])).toEqual([own]);
   for await (const piece of files.read(own)) expect(piece).toHaveLength(1);
   await files.remove(DEFAULT_WORKSPACE, own._id);
   await files.keep({ ...file, session_id: null, purpose: 'output', key: 'l' }, bytes());

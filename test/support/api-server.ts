@@ -11,6 +11,7 @@ import { type Agents, createAgents } from '../../src/resources/agents.ts';
 import { type ApiKeys, createApiKeys } from '../../src/resources/api-keys.ts';
 import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
 import { createEnvironments, type Environments } from '../../src/resources/environments.ts';
+import { createFiles, type Files } from '../../src/resources/files.ts';
 import { createResourceIndexes } from '../../src/resources/indexes.ts';
 import { createSessions, type Sessions } from '../../src/resources/sessions.ts';
 import { createSessionFeeds } from '../../src/session/feed.ts';
@@ -29,6 +30,7 @@ export interface ApiServer extends AsyncDisposable {
   readonly agents: Agents;
   readonly environments: Environments;
   readonly sessions: Sessions;
+  readonly files: Files;
   readonly keys: ApiKeys;
   readonly approvals: Approvals;
   /** Sessions that a queue would have been woken for, in order. */
@@ -79,6 +81,7 @@ export async function startApiServer(db: Db, options: ApiServerOptions = {}): Pr
       await publish(ref, { type: 'deleted' });
     },
   });
+  const files = createFiles(db, { max_bytes: 5_000_000 });
   const approvals = createApprovals({ db, log, logger: silentLogger, now: Date.now });
   const keys = createApiKeys(db);
   await keys.bootstrap(KEY, DEFAULT_WORKSPACE);
@@ -97,6 +100,7 @@ export async function startApiServer(db: Db, options: ApiServerOptions = {}): Pr
       agents,
       environments,
       sessions,
+      files,
       keys,
       log,
       feeds,
@@ -120,6 +124,7 @@ export async function startApiServer(db: Db, options: ApiServerOptions = {}): Pr
     agents,
     environments,
     sessions,
+    files,
     keys,
     approvals,
     woken,

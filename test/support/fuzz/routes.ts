@@ -108,6 +108,12 @@ export const V1_ROUTES: Record<string, ValidRequest[]> = {
   'POST /environments/:id': [{ id: '{environment}', body: environment }],
   'POST /environments/:id/archive': [{ id: '{environment}' }],
   'DELETE /environments/:id': [{ id: '{environment}' }],
+  // As JSON: what is no form. Forms have tests of their own.
+  'POST /files': [{ body: { file: 'x', expires_in_seconds: 3600 } }],
+  'GET /files': [{ query: { limit: '2', page, scope_id: '{session}' } }, { query: { 'ids[]': '{file}' } }],
+  'GET /files/:id': [{ id: '{file}' }],
+  'GET /files/:id/content': [{ id: '{file}' }],
+  'DELETE /files/:id': [{ id: '{file}' }],
   'POST /sessions': [
     { body: { agent: '{agent}', environment_id: '{environment}' } },
     {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import Anthropic from '@anthropic-ai/sdk';
 import { inject } from 'vitest';
 import { loadConfig } from '../../../src/config.ts';
@@ -106,11 +107,14 @@ export async function makeResources(
     entries: [{ event: { id: event, processed_at: new Date().toISOString(), type: 'user.message', content } }],
   });
   const calls = await askPeople(context, ref, words);
+  const about = { ...ref, filename: words, mime_type: 'text/plain', purpose: 'output' as const };
+  const file = await context.files.keep(about, Readable.from([Buffer.from(words)]));
   return {
     agent: agent._id,
     environment: environment._id,
     session: session._id,
     event,
+    file: file._id,
     ...calls,
   };
 }
