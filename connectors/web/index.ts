@@ -143,7 +143,7 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
       const stored = await messages.add(id, {
         delivery_id: outgoing.delivery_id,
         author: { kind: 'agent', name: outgoing.agent_name },
-        body: renderBody(outgoing),
+        body: renderBody(id, outgoing),
       });
       await show(stored);
       if (outgoing.kind !== 'approval') bell.announce(summary);
@@ -159,7 +159,7 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
         return;
       }
       await live.end(ref);
-      const stored = await messages.setBody(id, ref, renderBody(outgoing));
+      const stored = await messages.setBody(id, ref, renderBody(id, outgoing));
       if (stored === null) throw new PostRefusedError('message_not_found');
       await show(stored);
     },

@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { type Response, Router } from 'express';
 import type { InboundCommand, Receipt } from '../../src/chat/inbound.ts';
 import type { Person } from '../../src/chat/place.ts';
@@ -64,6 +66,20 @@ export function createMessageRouter(deps: WebDeps): Router {
     if ('refused' in details) throw new Refusal(403, 'not_allowed', details.refused);
     const body: DetailsBody = details;
     response.json(body);
+  });
+
+  router.get('/conversations/:conversation/files/:file', async (request, response) => {
+    const { id } = conversationOf(response);
+    const file = await deps.receiver().file({ conversation: keyOf(id), file_id: request.params.file });
+    if (file === null) throw new Refusal(404, 'not_found', 'There is no such file in this conversation.');
+    response.set({
+      'content-type': file.mime_type,
+      'content-length': String(file.size_bytes),
+      // The agent made it: whatever it is, no browser runs it in this page's name.
+      'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(file.filename)}`,
+      'content-security-policy': "sandbox; default-src 'none'",
+    });
+    await pipeline(Readable.from(file.content()), response);
   });
 
   router.post('/conversations/:conversation/stop', async (request, response) => {

@@ -1,9 +1,9 @@
 import { PostRefusedError } from '../../src/chat/connector.ts';
 import type { Outgoing } from '../../src/chat/outgoing.ts';
-import type { MessageBody } from './wire.ts';
+import type { FileLink, MessageBody } from './wire.ts';
 
 /** What leaves, as the page stores and draws it. */
-export function renderBody(outgoing: Outgoing): MessageBody {
+export function renderBody(conversationId: string, outgoing: Outgoing): MessageBody {
   switch (outgoing.kind) {
     case 'text':
       return { kind: 'text', markdown: outgoing.markdown, live: outgoing.live };
@@ -12,7 +12,7 @@ export function renderBody(outgoing: Outgoing): MessageBody {
     case 'approval':
       return { kind: 'approval', card: outgoing.card };
     case 'file':
-      return { kind: 'notice', level: 'info', markdown: `I made \`${outgoing.name}\`.` };
+      return { kind: 'file', file: linkOf(conversationId, outgoing), path: outgoing.markdown };
     case 'plan':
       // Its limits say that it takes none.
       throw new PostRefusedError(`${outgoing.kind}_not_shown`);
@@ -21,6 +21,13 @@ export function renderBody(outgoing: Outgoing): MessageBody {
     default:
       return outgoing satisfies never;
   }
+}
+
+function linkOf(conversationId: string, { name, content }: Extract<Outgoing, { kind: 'file' }>): FileLink {
+  // Its limits say that no text is too long for it.
+  if (typeof content === 'string') throw new PostRefusedError('text_file_not_shown');
+  const { file_id, mime_type, size_bytes } = content;
+  return { name, href: `/web/conversations/${conversationId}/files/${file_id}`, mime_type, size_bytes };
 }
 
 const TITLE_LENGTH = 80;

@@ -56,8 +56,18 @@ export type MessageBody =
   | { kind: 'notice'; level: 'info' | 'error'; markdown: string }
   | { kind: 'approval'; card: ApprovalCard }
   | { kind: 'activity'; activity: ToolActivity }
+  /** `path` is where the agent left it, when that says more than its name. */
+  | { kind: 'file'; file: FileLink; path: string }
   /** Only the person it is meant for receives it. */
   | { kind: 'whisper'; markdown: string };
+
+export interface FileLink {
+  name: string;
+  /** Where its bytes are, on this server. */
+  href: string;
+  mime_type: string;
+  size_bytes: number;
+}
 
 export interface WebMessage {
   id: string;

@@ -36,6 +36,8 @@ function spoken({ author, body, client_id }: WebMessage): string | null {
     case 'notice':
     case 'whisper':
       return `${author.name}: ${body.markdown}`;
+    case 'file':
+      return `${author.name}: ${body.file.name}`;
     case 'approval':
       return body.card.state.status === 'pending'
         ? `Approval needed: ${body.card.summary}`

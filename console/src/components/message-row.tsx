@@ -5,6 +5,7 @@ import { clockOf, fullOf } from '../time.ts';
 import { Activity } from './activity.tsx';
 import { ApprovalCard } from './approval-card.tsx';
 import { Avatar } from './avatar.tsx';
+import { FileCard } from './file-card.tsx';
 import { Icon } from './icon.tsx';
 import { Markdown } from './markdown.tsx';
 
@@ -69,6 +70,8 @@ function Body({ body, decide, details }: Pick<Props, 'decide' | 'details'> & { b
           <Markdown text={body.markdown} />
         </div>
       );
+    case 'file':
+      return <FileCard file={body.file} path={body.path} />;
     case 'activity':
       return <Activity activity={body.activity} />;
     case 'approval':

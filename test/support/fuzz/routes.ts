@@ -203,6 +203,7 @@ export const WEB_ROUTES: Record<string, ValidRequest[]> = {
     { id: '{conversation}', body: { client_id: '{client}', text: '@deckhand: hello, **you**\n\n- a\n- b' } },
   ],
   'GET /conversations/:conversation/approvals/:approval': [{ id: '{conversation}' }],
+  'GET /conversations/:conversation/files/:file': [{ id: '{conversation}' }],
   'POST /conversations/:conversation/decisions': [
     {
       id: '{conversation}',
