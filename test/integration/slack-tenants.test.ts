@@ -201,11 +201,12 @@ describe('an uninstalled workspace', () => {
     await two.connector.post(here, text('before'), signal);
     acme.endTokens();
     await install(acme, one);
+    // A gateway that knows the old token finds the new one.
+    await two.connector.post(here, text('again at the second'), signal);
     // The word of the first end comes now.
     acme.outbox.event({ type: 'app_uninstalled' });
     acme.outbox.event({ type: 'tokens_revoked', tokens: { oauth: [], bot: ['U0ACME'] } });
     await acme.outbox.idle();
-    // A gateway that knows the old token finds the new one.
     for (const { connector } of [one, two]) await connector.post(here, text('again'), signal);
     expect(await database.db.collection('slack_installations').countDocuments()).toBe(1);
   });
