@@ -193,7 +193,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   /** Somebody elsewhere (on the page) knows no tenant of Slack's: it is clear only where there is one. */
   function tenantFor(tenant: string | null): string {
     const known = tenant ?? installations.only;
-    if (known === null) throw new PostRefusedError('several_workspaces');
+    if (known === null) throw new PostRefusedError('it is not clear in which Slack workspace');
     return known;
   }
 

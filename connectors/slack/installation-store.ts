@@ -36,7 +36,8 @@ interface StoredInstallation {
   /** Slack's id of whoever installed it. */
   installed_by: string;
   tokens: Sealed;
-  installed_at: Date;
+  /** These tokens. */
+  stored_at: Date;
 }
 
 /** As JSON under the seal. */
@@ -132,7 +133,7 @@ export function createInstallationStore({ db, seal, workspace_id, urlOf }: Insta
         bot: { id: bot.id, user_id: bot.userId, scopes: bot.scopes, expires_at: bot.expiresAt ?? null },
         installed_by: installation.user.id,
         tokens: sealed(tenant, { bot: bot.token, refresh: bot.refreshToken ?? null }),
-        installed_at: new Date(),
+        stored_at: new Date(),
       };
       await installations.replaceOne({ _id: tenant }, document, { upsert: true });
     },
