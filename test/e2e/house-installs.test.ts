@@ -5,10 +5,10 @@ import { startTestModel } from '../support/model.ts';
 import { install } from '../support/slack/install-stage.ts';
 import { startSlackServer } from '../support/slack/server.ts';
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 30_000;
 
 test('workspaces install the app in a browser, and each is answered, also by a gateway that was not there', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   await using model = await startTestModel();
   await using slack = await startSlackServer();

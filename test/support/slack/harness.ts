@@ -17,6 +17,8 @@ import { channelNamed } from './workspace.ts';
 export interface SlackHarness extends ConnectorHarness {
   readonly connector: SlackConnector;
   readonly slack: SlackServer;
+  /** Where the connector's router is served; empty where it has none. */
+  readonly url: string;
 }
 
 const POSTING = ['chat.postMessage', 'chat.startStream'];
@@ -41,14 +43,13 @@ export function slackOptions(slack: SlackServer, over: Partial<SlackOptions> = {
   };
 }
 
-/** Serve the connector's router as the gateway does, and let Slack deliver to it. */
-async function serve(slack: SlackServer, connector: SlackConnector): Promise<Server | null> {
+/** Serve the connector's router as the gateway does. */
+async function serve(connector: SlackConnector): Promise<Server | null> {
   if (connector.router === null) return null;
   const server = createServer(express().use(connector.router));
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
-  slack.deliverTo(`http://127.0.0.1:${(server.address() as AddressInfo).port}/slack/events`);
   return server;
 }
 
@@ -74,19 +75,27 @@ function personOf(slack: SlackServer, person: SlackPerson, place: 'channel' | 'd
   };
 }
 
-/** The real connector, connected to a test Slack. In `dm` people talk to the bot directly. */
+/**
+ * The real connector, connected to a test Slack. In `dm` people talk to the bot directly.
+ * @param over options that differ, which may depend on that Slack
+ */
 export async function startSlackHarness(
   receiver: Receiver,
-  options: Partial<SlackOptions> = {},
+  over: Partial<SlackOptions> | ((slack: SlackServer) => Partial<SlackOptions>) = {},
   place: 'channel' | 'dm' = 'channel',
 ): Promise<SlackHarness> {
   const slack = await startSlackServer();
-  const connector = createSlackConnector(slackOptions(slack, options));
-  const server = await serve(slack, connector);
+  const options = slackOptions(slack, typeof over === 'function' ? over(slack) : over);
+  const connector = createSlackConnector(options);
+  const server = await serve(connector);
+  const url = server === null ? '' : `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  // Slack comes to the address of those who have no connection of their own.
+  if (options.mode === 'http') slack.deliverTo(`${url}/slack/events`);
   await connector.start(receiver);
   return {
     connector,
     slack,
+    url,
     person: (name) => personOf(slack, slack.user(name), place),
     async visibleTo(name, key): Promise<VisibleMessage[]> {
       return slack

@@ -8,13 +8,38 @@ import { createSlackConnector, type SlackConnector } from '../../../connectors/s
 import type { OAuthOptions } from '../../../connectors/slack/oauth.ts';
 import type { Receiver } from '../../../src/chat/inbound.ts';
 import { createSeal } from '../../../src/seal.ts';
+import { testDatabase } from '../services.ts';
 import { STOP_MS } from '../stop.ts';
-import { slackOptions } from './harness.ts';
+import { type SlackHarness, slackOptions, startSlackHarness } from './harness.ts';
 import type { SlackServer } from './server.ts';
 import type { SlackTeam } from './team.ts';
 
 /** Seals the tokens, unless a test has another. */
 export const INSTALL_KEY = randomBytes(32);
+
+/** Nobody has a token before the app is installed. */
+function installable(slack: SlackServer, db: Db, over: Partial<OAuthOptions> = {}) {
+  const { client_id, client_secret } = slack.tokens;
+  const seal = createSeal([INSTALL_KEY]);
+  return {
+    bot_token: null,
+    oauth: { client_id, client_secret, teams: null, db, seal, workspace_id: 'wrkspc_default', ...over },
+  };
+}
+
+/** The harness of the contract, where its workspace is one of many that may install the app. */
+export async function startInstalledHarness(receiver: Receiver): Promise<SlackHarness> {
+  const database = await testDatabase();
+  const harness = await startSlackHarness(receiver, (slack) => installable(slack, database.db));
+  await install(harness.slack, harness);
+  return {
+    ...harness,
+    async [Symbol.asyncDispose]() {
+      await harness[Symbol.asyncDispose]();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
 
 /** A gateway's Slack where many workspaces install the app, and what it wrote into its log. */
 export interface InstallGateway extends AsyncDisposable {
@@ -34,16 +59,7 @@ export async function startInstallGateway(
   const connector = createSlackConnector(
     slackOptions(slack, {
       mode,
-      bot_token: null,
-      oauth: {
-        client_id: slack.tokens.client_id,
-        client_secret: slack.tokens.client_secret,
-        teams: null,
-        db,
-        seal: createSeal([INSTALL_KEY]),
-        workspace_id: 'wrkspc_default',
-        ...oauth,
-      },
+      ...installable(slack, db, oauth),
       logger: pino({ level: 'trace' }, { write: (line: string) => void log.push(JSON.parse(line)) }),
     }),
   );
