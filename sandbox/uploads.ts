@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { lstat, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, lstat, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { MountedFile } from '../src/tools/workspace.ts';
@@ -17,7 +17,9 @@ export function createUploadPlacer(parts: string): (folder: string, files: reado
   async function bring(folder: string, file: MountedFile): Promise<void> {
     const part = join(parts, `part-${randomUUID()}`);
     try {
-      await pipeline(file.content(), createWriteStream(part, { flags: 'wx', mode: 0o444 }));
+      await pipeline(file.content(), createWriteStream(part, { flags: 'wx', mode: 0o600 }));
+      // The session's user reads it, whatever this process keeps to itself by default.
+      await chmod(part, 0o444);
       await rename(part, join(folder, file.name));
     } finally {
       await rm(part, { force: true });

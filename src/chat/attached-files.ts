@@ -60,7 +60,7 @@ export async function attach(
       return connector.openFile(conversation, file, AbortSignal.timeout(FETCH_MS));
     };
     const got = await getOnce(deps, target, `${event_id}/${file.id}`, file, open);
-    if (typeof got === 'string') problems.push(said(file.name, got));
+    if (typeof got === 'string') problems.push(got);
     else kept.push(got);
   }
   const images = await imagesAmong(deps, kept);
@@ -80,7 +80,7 @@ function said(name: string, problem: string): string {
   return `${safeFileName(name)} (${problem})`;
 }
 
-/** The file, or why it cannot be had. */
+/** The file, or what is said of one that cannot be had. */
 async function getOnce(
   deps: AttachDeps,
   { workspace_id, session_id }: Target,
@@ -90,6 +90,8 @@ async function getOnce(
 ): Promise<FileDocument | string> {
   const before = await deps.files.withKey(workspace_id, key);
   if (before !== null) return before;
+  // An event may know less of it than the platform tells then.
+  let called = file.name;
   let atPlatform = true;
   async function* watched(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     atPlatform = true;
@@ -106,6 +108,7 @@ async function getOnce(
       try {
         const { name, mime_type, content } = await open();
         atPlatform = false;
+        called = name;
         const about = { workspace_id, session_id, filename: name, mime_type, purpose: 'upload' as const, key };
         return await deps.files.keep(about, watched(content()));
       } finally {
@@ -113,11 +116,11 @@ async function getOnce(
       }
     });
   } catch (error) {
-    if (error instanceof FileUnavailableError) return error.reason;
-    if (error instanceof FileTooLargeError) return error.message.replace(/^A file/, 'a file').replace(/\.$/, '');
+    if (error instanceof FileUnavailableError) return said(called, error.reason);
+    if (error instanceof FileTooLargeError) return said(called, error.message.replace(/^A/, 'a').replace(/\.$/, ''));
     if (!atPlatform || !deps.is_last_try) throw error;
     deps.logger.warn({ session_id, file_id: file.id, reason: messageOf(error) }, 'attached file not fetched');
-    return 'it could not be fetched; attach it again in a moment';
+    return said(called, 'it could not be fetched; attach it again in a moment');
   }
 }
 

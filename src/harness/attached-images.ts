@@ -73,23 +73,23 @@ export async function withImages(
   room: number,
   load: (file_id: string) => Promise<BetaImageBlockParam | null>,
 ): Promise<{ request: MessageCreateParamsBase; shown: number }> {
-  const ids = referencesIn(request).slice(-MOST_IMAGES).toReversed();
+  const ids = referencesIn(request);
   if (ids.length === 0) return { request, shown: 0 };
-  const images = new Map<string, BetaImageBlockParam>();
+  // By place and not by file: whoever shows one ten times sends it ten times.
+  const images = ids.map((): BetaImageBlockParam | null => null);
   let left = room;
-  for (const id of new Set(ids)) {
+  for (const [place, id] of [...ids.entries()].toReversed().slice(0, MOST_IMAGES)) {
     const image = left <= 0 ? null : await load(id);
     left -= image === null ? 0 : weightOf(image);
-    if (image !== null && left >= 0) images.set(id, image);
+    if (left >= 0) images[place] = image;
   }
-  const shown = (block: BetaContentBlockParam): BetaContentBlockParam => {
-    const id = referenceOf(block);
-    return id === null ? block : (images.get(id) ?? NOT_SHOWN);
-  };
+  let place = 0;
+  const shown = (block: BetaContentBlockParam): BetaContentBlockParam =>
+    referenceOf(block) === null ? block : (images[place++] ?? NOT_SHOWN);
   const messages = request.messages.map((message) =>
     isPeoples(message) ? { ...message, content: message.content.map(shown) } : message,
   );
-  return { request: { ...request, messages }, shown: images.size };
+  return { request: { ...request, messages }, shown: images.filter((image) => image !== null).length };
 }
 
 function referencesIn({ messages }: MessageCreateParamsBase): string[] {

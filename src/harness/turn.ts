@@ -8,6 +8,7 @@ import { askStep } from './ask-step.ts';
 import { failTurn } from './fail-turn.ts';
 import type { Listening } from './interrupt-bell.ts';
 import { interruptStep } from './interrupt-step.ts';
+import { collectOutputs } from './outputs.ts';
 import { createPreview } from './preview.ts';
 import { resolveStep, waitStep } from './resolve-step.ts';
 import { NOT_OWED, openTurnLog, processedEvent } from './turn-log.ts';
@@ -111,7 +112,9 @@ async function runUnder(
   for (;;) {
     turn.stillHeld();
     if (stopping.aborted) {
-      await log.append(() => [], { release: true });
+      // Whoever goes on may be on another machine, where nothing of it is.
+      const outputs = await collectOutputs(turn);
+      await log.append(() => outputs, { release: true });
       return 'handed_over';
     }
     if (interrupt.signal.aborted && log.state.interrupts.length === 0) interrupt = new AbortController();

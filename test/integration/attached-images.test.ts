@@ -88,6 +88,16 @@ describe('an image that the log refers to', () => {
       ]);
     }));
 
+  test('that is shown again and again takes its room each time', () =>
+    onStage(async (on) => {
+      const large = await keep(on, png(1, 1, 3_000_000));
+      on.model.reply({ text: 'Seen.' });
+      await shows(on, 'Look', large._id, large._id, large._id, large._id, large._id);
+      await on.settle();
+      const image = 'base64 image/png';
+      expect(on.model.requests.map(seenIn)).toEqual([['words', 'words', image, image, image]]);
+    }));
+
   test('that Claude’s API does not take ends no run', () =>
     onStage(async (on) => {
       const broken = await keep(on, png());

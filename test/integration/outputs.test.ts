@@ -115,6 +115,22 @@ describe('what the agent leaves in its outputs folder', () => {
     expect((await shared()).map(({ path }) => path)).toEqual(['draft', 'final']);
   });
 
+  test('is shared when its worker goes away in the middle of a run', async () => {
+    const stopping = new AbortController();
+    on.model.reply({ tool_uses: [{ name: 'bash', input: { command: `echo half > ${OUTPUTS}/half` } }] });
+    on.model.reply(() => {
+      stopping.abort();
+      return { text: 'Nobody hears this.' };
+    });
+    await on.says('go on');
+    expect(await takeTurn(on.worker(worker()), on.ref, stopping.signal)).toBe('handed_over');
+    expect((await shared()).map(({ path }) => path)).toEqual(['half']);
+    on.model.reply({ text: 'Done.' });
+    await on.settle({});
+    expect(await shared()).toHaveLength(1);
+    expect((await on.types()).at(-1)).toBe('session.status_idle');
+  });
+
   test('is shared once although its worker died when it was stored and not in the log', async () => {
     let dies = true;
     const dying: TurnDeps['files'] = {

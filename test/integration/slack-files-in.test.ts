@@ -60,7 +60,7 @@ describe('what people attach in Slack', () => {
     ana.dm('', [{ name: 'notes.txt' }]);
     await harness.slack.outbox.idle();
     const names = receiver.messages.map((message) => message.files?.map((file) => file.name));
-    expect(names).toEqual([['plan.pdf', 'sketch.png'], ['plan.pdf', 'sketch.png'], ['notes.txt']]);
+    expect(names).toEqual([['plan.pdf', 'sketch.png'], ['a file', 'a file'], ['notes.txt']]);
     expect(receiver.messages.at(-1)?.text).toBe('');
   });
 

@@ -159,7 +159,7 @@ describe('a file that cannot be had', () => {
     const files = [
       { id: 'F0', name: 'gone\n.pdf' },
       has('F1', 'here.txt'),
-      has('F2', 'big.bin', Buffer.alloc(11_000_000)),
+      { ...has('F2', 'big.bin', Buffer.alloc(11_000_000)), name: 'a file' },
     ];
     const receipt = await receiver().message(said('look', { files }));
     expect(receipt.effect).toBe('accepted');

@@ -106,11 +106,13 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
       ...(shared.length > 0 && { files: shared.map((file) => fileInEvent(workspace, file)) }),
     };
     const subtype = shared.length > 0 ? { subtype: 'file_share' } : {};
+    // Of a mention's files the library's types promise no more (AppMentionEvent in @slack/types).
+    const ids = shared.length > 0 ? { files: shared.map(({ id }) => ({ id })) } : {};
     if (channel.members.has(workspace.bot_user_id)) {
       outbox.event({ ...event, ...subtype, type: 'message', channel_type: CHANNEL_TYPE[channel.kind] });
     }
     // A mention arrives twice, in two events with ids of their own; in a direct message only as `message`.
-    if (text.includes(botMention) && channel.kind !== 'im') outbox.event({ ...event, type: 'app_mention' });
+    if (text.includes(botMention) && channel.kind !== 'im') outbox.event({ ...event, ...ids, type: 'app_mention' });
     return { channel: channel.id, ts, ...thread };
   }
 

@@ -82,7 +82,10 @@ export async function serveDownload(
   const fault = faults.take('download', {});
   if (fault?.kind === 'held') {
     fault.reached();
-    if ((await fault.ending) === 'dropped') response.destroy();
+    if ((await fault.ending) === 'dropped') {
+      response.destroy();
+      return;
+    }
   }
   if (file === undefined || file.is_deleted || form !== 'download') response.writeHead(404).end();
   else if (fault?.kind === 'rate_limited') {
