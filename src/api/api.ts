@@ -13,13 +13,14 @@ import { createErrorHandler, refuseUnknownRoute } from './errors.ts';
 import { type FileRoutesDeps, fileRoutes } from './files.ts';
 import { nameRequest } from './request-id.ts';
 import { type EventRoutesDeps, eventRoutes } from './session-events.ts';
-import { sessionRoutes } from './sessions.ts';
+import { resourceRoutes } from './session-resources.ts';
+import { type SessionRoutesDeps, sessionRoutes } from './sessions.ts';
 
 export interface ApiDeps extends EventRoutesDeps {
   agents: Agents;
   environments: Environments;
   sessions: Sessions;
-  files: FileRoutesDeps;
+  files: FileRoutesDeps & SessionRoutesDeps['files'];
   keys: Pick<ApiKeys, 'verify'>;
   logger: Logger;
   /** Other limits than the usual ones. */
@@ -35,11 +36,11 @@ export function createApi(deps: ApiDeps): Router {
   api.use(nameRequest);
   api.use(authenticate(deps.keys));
   api.use(admit({ ...ADMISSION, ...deps.limits }));
-  api.use('/files', fileRoutes(deps.files));
+  api.use('/files', fileRoutes(deps));
   api.use(...readBody);
   api.use('/agents', agentRoutes(deps.agents));
   api.use('/environments', environmentRoutes(deps.environments));
-  api.use('/sessions', sessionRoutes(deps.sessions), eventRoutes(deps));
+  api.use('/sessions', sessionRoutes(deps), eventRoutes(deps), resourceRoutes(deps));
   api.use(refuseUnknownRoute);
   api.use(createErrorHandler(deps.logger));
   return api;

@@ -21,7 +21,7 @@ const listQuery = z.object({ ...pageParams, scope_id: z.string().max(128).exactO
 export type FileRoutesDeps = Pick<Files, 'among' | 'get' | 'keep' | 'list' | 'read' | 'remove'>;
 
 /** `/v1/files`. To be mounted before anything that reads bodies: a file is taken as it arrives. */
-export function fileRoutes(files: FileRoutesDeps): Router {
+export function fileRoutes({ files }: { files: FileRoutesDeps }): Router {
   const routes = Router();
   routes.post(
     '/',

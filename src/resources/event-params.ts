@@ -20,16 +20,23 @@ const text = z.strictObject({
   text: z.string().refine((value) => value.trim() !== '', 'must not be blank'),
 });
 
+const imageBytes = z.strictObject({
+  type: z.literal('base64'),
+  media_type: z.enum(['image/png', 'image/jpeg', 'image/gif', 'image/webp']),
+  data: base64,
+});
+const imageUrl = z.strictObject({ type: z.literal('url'), url });
+/** Of the workspace; one that is not there, or that Claude cannot be shown, is replaced by words. */
+const imageFile = z.strictObject({ type: z.literal('file'), file_id: z.string().min(1).max(128) });
+
 const image = z.strictObject({
   type: z.literal('image'),
-  source: z.discriminatedUnion('type', [
-    z.strictObject({
-      type: z.literal('base64'),
-      media_type: z.enum(['image/png', 'image/jpeg', 'image/gif', 'image/webp']),
-      data: base64,
-    }),
-    z.strictObject({ type: z.literal('url'), url }),
-  ]),
+  source: z.discriminatedUnion('type', [imageBytes, imageUrl]),
+});
+
+const saidImage = z.strictObject({
+  type: z.literal('image'),
+  source: z.discriminatedUnion('type', [imageBytes, imageUrl, imageFile]),
 });
 
 const document = z.strictObject({
@@ -64,7 +71,7 @@ const eventId = z.string().min(1).max(128);
 export const userMessageSchema = z.strictObject({
   type: z.literal('user.message'),
   content: z
-    .array(z.discriminatedUnion('type', [text, image, document]))
+    .array(z.discriminatedUnion('type', [text, saidImage, document]))
     .min(1)
     .max(MAX_BLOCKS),
 }) satisfies z.ZodType<BetaManagedAgentsUserMessageEventParams>;

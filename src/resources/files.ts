@@ -38,6 +38,8 @@ export interface FileDocument {
   key?: string;
   /** Of a session's uploads no two have the same. */
   mounted_as?: string;
+  /** The workspace's file that it is a copy of. */
+  source_id?: string;
 }
 
 export interface NewFile {
@@ -49,10 +51,12 @@ export interface NewFile {
   purpose: FileDocument['purpose'];
   /** What must exist once, however often it is repeated; absent: each is a new one. */
   key?: string;
+  source_id?: string;
 }
 
 export interface FileList extends PageRequest {
   session_id?: string;
+  purpose?: FileDocument['purpose'];
 }
 
 export interface Files {
@@ -74,6 +78,8 @@ export interface Files {
   read(file: Pick<FileDocument, '_id' | 'size_bytes'>): AsyncGenerator<Uint8Array>;
   /** What the session's sandbox has to have. */
   uploads(ref: SessionRef): Promise<FileDocument[]>;
+  /** The same for several sessions of a workspace. */
+  uploadsOf(workspace_id: string, session_ids: readonly string[]): Promise<FileDocument[]>;
   list(workspace_id: string, request: FileList): Promise<PageOf<FileDocument>>;
   /** @throws NotFoundError */
   remove(workspace_id: string, file_id: string): Promise<void>;
@@ -212,6 +218,11 @@ export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptio
     return files.findOne({ workspace_id, key });
   }
 
+  function uploadsOf(workspace_id: string, session_ids: readonly string[]): Promise<FileDocument[]> {
+    const of = { session_id: { $in: [...session_ids] }, workspace_id };
+    return files.find({ ...of, mounted_as: { $exists: true } }).toArray();
+  }
+
   return {
     max_bytes,
 
@@ -252,11 +263,11 @@ export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptio
       if (size !== size_bytes) throw new NotFoundError('File', _id);
     },
 
-    uploads: ({ session_id, workspace_id }) =>
-      files.find({ session_id, workspace_id, mounted_as: { $exists: true } }).toArray(),
+    uploads: ({ session_id, workspace_id }) => uploadsOf(workspace_id, [session_id]),
+    uploadsOf,
 
-    list(workspace_id, { session_id, ...request }) {
-      const scope = session_id === undefined ? {} : { session_id };
+    list(workspace_id, { session_id, purpose, ...request }) {
+      const scope = { ...(session_id !== undefined && { session_id }), ...(purpose !== undefined && { purpose }) };
       return readPage(files, { workspace_id, ...scope, ...KEPT } as Filter<FileDocument>, request);
     },
 

@@ -17,6 +17,7 @@ import {
 import type { AgentDocument } from './agents.ts';
 import { outcomeSchema, userMessageSchema } from './event-params.ts';
 import { metadataPatchSchema, metadataSchema } from './metadata.ts';
+import { fileResourceSchema } from './session-resources.ts';
 import { resolveTools, toolsSchema } from './tool-config.ts';
 
 const budgetSchema = z.strictObject({
@@ -26,6 +27,9 @@ const budgetSchema = z.strictObject({
     currency: z.literal('USD'),
   }),
 }) satisfies z.ZodType<BetaManagedAgentsBudgetLimit>;
+
+/** Mounted with a new session; more can be added to it. */
+const MAX_RESOURCES = 100;
 
 const version = z.int().min(1);
 const title = z.string().max(512).nullable();
@@ -61,7 +65,7 @@ export const sessionCreateSchema = z.strictObject({
     .max(50)
     .exactOptional(),
   metadata: metadataSchema.exactOptional(),
-  resources: notYet('resources').exactOptional(),
+  resources: z.array(fileResourceSchema).max(MAX_RESOURCES).exactOptional(),
   title: title.exactOptional(),
   vault_ids: notYet('vaults').exactOptional(),
 }) satisfies z.ZodType<Omit<SessionCreateParams, 'betas' | 'workspace_id'>>;

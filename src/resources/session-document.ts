@@ -32,7 +32,11 @@ export interface SessionDocument {
 }
 
 /** As the API shows it. `now` is for the session's age. */
-export function toSession(document: SessionDocument, now: Date = new Date()): BetaManagedAgentsSession {
+export function toSession(
+  document: SessionDocument,
+  resources: BetaManagedAgentsSession['resources'],
+  now: Date = new Date(),
+): BetaManagedAgentsSession {
   const { log } = document;
   const touched = log.last_event_at === null ? [] : [log.last_event_at.getTime()];
   const updated_at = new Date(Math.max(document.updated_at.getTime(), ...touched));
@@ -49,7 +53,7 @@ export function toSession(document: SessionDocument, now: Date = new Date()): Be
     environment_id: document.environment_id,
     metadata: document.metadata,
     outcome_evaluations: [],
-    resources: [],
+    resources,
     stats: {
       ...(active === undefined ? {} : { active_seconds: active }),
       duration_seconds: Math.max(0, (end.getTime() - document.created_at.getTime()) / 1000),

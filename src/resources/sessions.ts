@@ -38,6 +38,8 @@ export interface SessionOrigin {
   lane?: string;
   /** Who sent the initial events. */
   by?: Actor;
+  /** What has to be there before its first event; when it fails, there is no session. */
+  prepare?(ref: SessionRef): Promise<void>;
 }
 
 export interface SessionList extends PageRequest {
@@ -85,6 +87,16 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
     const found = await sessions.findOne<SessionDocument>(filterOf(ref), { projection: WITHOUT_TAIL });
     if (found === null) throw new NotFoundError('Session', ref.session_id);
     return found;
+  }
+
+  async function prepare(ref: SessionRef, origin: SessionOrigin): Promise<void> {
+    try {
+      await origin.prepare?.(ref);
+    } catch (error) {
+      await sessions.deleteOne(filterOf(ref));
+      await deps.onDelete(ref);
+      throw error;
+    }
   }
 
   /** Append what happened to the session itself after whatever stands there. `owed`: a run may go on now. */
@@ -159,8 +171,9 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
         if (isDuplicate(error)) throw new ConflictError(`Session ${document._id} exists already.`, { cause: error });
         throw error;
       }
-      if (initial.length === 0) return document;
       const ref = { workspace_id, session_id: document._id };
+      await prepare(ref, origin);
+      if (initial.length === 0) return document;
       await deps.log.appendInputs(ref, initial);
       return getSession(ref);
     },

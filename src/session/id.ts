@@ -13,7 +13,8 @@ export type IdPrefix =
   | 'outc'
   | 'key'
   | 'wkr'
-  | 'file';
+  | 'file'
+  | 'sesrsc';
 
 // Crockford's base 32: no i, l, o or u, so an id can be read aloud.
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

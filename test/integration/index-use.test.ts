@@ -394,6 +394,12 @@ async function keepFiles(session_id: string): Promise<void> {
   await files.remove(DEFAULT_WORKSPACE, own._id);
   await files.keep({ ...file, session_id: null, purpose: 'output', key: 'l' }, bytes());
   expect(await files.uploads({ workspace_id: DEFAULT_WORKSPACE, session_id })).toHaveLength(1);
+  const { sessions } = client.beta;
+  const { agent, environment_id } = await sessions.retrieve(session_id);
+  const unknown = { type: 'file' as const, file_id: 'file_0' };
+  await sessions.create({ agent: agent.id, environment_id, resources: [unknown] }).catch(() => undefined);
+  const { data } = await sessions.resources.list(session_id);
+  for (const one of data) if (one.type === 'file') await sessions.resources.retrieve(one.id, { session_id });
 }
 
 async function endThings(made: { session: string; environment: string }): Promise<void> {

@@ -68,6 +68,7 @@ export async function startApiServer(db: Db, options: ApiServerOptions = {}): Pr
   });
   const agents = createAgents(db);
   const environments = createEnvironments(db);
+  const files = createFiles(db, { max_bytes: 5_000_000 });
   const sessions = createSessions(db, {
     log,
     agents,
@@ -78,10 +79,10 @@ export async function startApiServer(db: Db, options: ApiServerOptions = {}): Pr
     },
     async onDelete(ref) {
       ended.push(`deleted:${ref.session_id}`);
+      await files.forget(ref);
       await publish(ref, { type: 'deleted' });
     },
   });
-  const files = createFiles(db, { max_bytes: 5_000_000 });
   const approvals = createApprovals({ db, log, logger: silentLogger, now: Date.now });
   const keys = createApiKeys(db);
   await keys.bootstrap(KEY, DEFAULT_WORKSPACE);

@@ -79,8 +79,8 @@ describe('the files API, as the SDK speaks it', () => {
     const { id } = await files().upload({ file: await toFile(Buffer.from('x'), 'x') });
     const { key } = await server.keys.create('wrkspc_other', 'theirs');
     const theirs = server.clientWith(key).beta.files;
-    for (const ask of [theirs.retrieveMetadata(id), theirs.download(id), theirs.delete(id)]) {
-      expect((await refusal(ask)).status).toBe(404);
+    for (const ask of [() => theirs.retrieveMetadata(id), () => theirs.download(id), () => theirs.delete(id)]) {
+      expect((await refusal(ask())).status).toBe(404);
     }
     expect((await theirs.list({ ids: [id] })).data).toEqual([]);
     expect((await theirs.list()).data).toEqual([]);

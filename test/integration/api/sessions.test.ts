@@ -111,7 +111,13 @@ describe('creating a session', () => {
     [400, 'agent', { agent: { $gt: '' } }],
     [400, 'environment_id: ', { environment_id: { $ne: null } }],
     [400, 'vault_ids: vaults are not supported yet', { vault_ids: ['vlt_1'] }],
-    [400, 'resources: resources are not supported yet', { resources: [{ type: 'file', file_id: 'file_1' }] }],
+    [400, 'resources.0.type: only files can be', { resources: [{ type: 'memory_store', memory_store_id: 'm' }] }],
+    [
+      400,
+      'resources.0.mount_path: must be a plain',
+      { resources: [{ type: 'file', file_id: 'f', mount_path: '/etc' }] },
+    ],
+    [404, 'File file_none', { resources: [{ type: 'file', file_id: 'file_none' }] }],
     [400, 'budget.max_list_cost.amount: ', { budget: budget('0') }],
     [400, 'budget.max_list_cost.amount: ', { budget: budget('1.5') }],
     [400, 'initial_events.0', { initial_events: [{ type: 'user.interrupt' }] }],
@@ -321,7 +327,7 @@ describe('a session made by Deckhand itself', () => {
     await append(id, usage('3'));
     const document = await server.sessions.getSession(server.ref(id));
     const touched = document.log.last_event_at ?? new Date(0);
-    const shown = toSession(document, new Date(document.created_at.getTime() + 5000));
+    const shown = toSession(document, [], new Date(document.created_at.getTime() + 5000));
     expect(shown.stats.duration_seconds).toBe(5);
     expect(Date.parse(shown.updated_at)).toBe(Math.max(touched.getTime(), document.updated_at.getTime()));
     expect(shown.usage).toEqual({ list_cost: { amount: '3', currency: 'USD' }, input_tokens: 5 });

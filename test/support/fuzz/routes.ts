@@ -64,6 +64,7 @@ const message = {
   content: [
     text,
     { type: 'image', source: { type: 'base64', media_type: 'image/png', data: pixel } },
+    { type: 'image', source: { type: 'file', file_id: '{file}' } },
     {
       type: 'document',
       source: { type: 'text', media_type: 'text/plain', data: 'All of it.' },
@@ -132,7 +133,7 @@ export const V1_ROUTES: Record<string, ValidRequest[]> = {
         budget,
         initial_events: [message],
         metadata: { ticket: '7' },
-        resources: [],
+        resources: [{ type: 'file', file_id: '{file}' }],
         title: 'Seven',
         vault_ids: [],
       },
@@ -162,6 +163,14 @@ export const V1_ROUTES: Record<string, ValidRequest[]> = {
       body: { title: 'Eight', metadata: { words: null, a: 'b' }, agent: { tools: [custom] }, vault_ids: [] },
     },
   ],
+  'POST /sessions/:id/resources': [
+    { id: '{session}', body: { type: 'file', file_id: '{file}', mount_path: '/mnt/session/uploads/data.csv' } },
+    { id: '{session}', body: { type: 'file', file_id: '{file}', mount_path: null } },
+  ],
+  'GET /sessions/:id/resources': [{ id: '{session}', query: { limit: '2', page } }],
+  'GET /sessions/:id/resources/:resource': [{ id: '{session}' }],
+  'POST /sessions/:id/resources/:resource': [{ id: '{session}', body: { authorization_token: 'x' } }],
+  'DELETE /sessions/:id/resources/:resource': [{ id: '{session}' }],
   'POST /sessions/:id/archive': [{ id: '{session}' }],
   'DELETE /sessions/:id': [{ id: '{session}' }],
   'POST /sessions/:id/events': [
