@@ -21,6 +21,7 @@ import { HELLO, SEEN } from '../support/plain-answers.ts';
 
 const SLOW = { timeout: 300_000 };
 const POSTING = ['chat.postMessage', 'chat.startStream'];
+const MAKE_FILE = 'run echo made > /mnt/session/outputs/made.txt';
 
 let on: KillStage;
 
@@ -67,6 +68,18 @@ const STEPS: Record<string, () => Promise<void>> = {
     await answeredOnce(thread, HELLO);
     expect((await on.slack.outbox.redeliverLast()).acked).toBe(true);
     await answeredOnce(thread, HELLO);
+  },
+
+  'attached file on its way': async () => {
+    const held = on.slack.faults.hold('download');
+    const thread = on.slack.user('Ana').mention('ops', 'hello', [{ name: 'plan.txt' }]);
+    await held.reached;
+    const killed = on.kill('gateway');
+    held.end('dropped');
+    await killed;
+    const log = await answeredOnce(thread, HELLO);
+    expect(JSON.stringify(eventsOf(log, 'user.message'))).toContain('/mnt/session/uploads/plan.txt');
+    expect(await on.house.database.db.collection('files').countDocuments({ state: 'kept' })).toBe(1);
   },
 
   'input in the log, turn not queued': async () => {
@@ -130,6 +143,20 @@ const STEPS: Record<string, () => Promise<void>> = {
     await held.reached;
     await on.kill('worker');
     await lostMidway(thread, 1);
+  },
+
+  'file made, not in the log': async () => {
+    await on.commands('always_allow');
+    const held = on.worker.mongo.holdRequest(appends('deckhand.output_shared'));
+    const thread = on.says(MAKE_FILE);
+    await held.reached;
+    await on.kill('worker');
+    await answeredOnce(thread, SEEN);
+    expect(filesIn(thread)).toEqual([]);
+    // Back on the machine that has it.
+    await on.kill('worker');
+    on.slack.user('Ana').reply(thread, 'hello', { mention: true });
+    await madeOnce(thread);
   },
 
   'question in the log, not on record': async () => {
@@ -234,6 +261,17 @@ const STEPS: Record<string, () => Promise<void>> = {
     await answeredOnce(thread, HELLO);
   },
 
+  'file posting, and Slack takes it': async () => {
+    await on.commands('always_allow');
+    const held = on.slack.faults.hold('files.completeUploadExternal');
+    const thread = on.says(MAKE_FILE);
+    await held.reached;
+    const killed = on.kill('gateway');
+    held.end('taken');
+    await killed;
+    await madeOnce(thread);
+  },
+
   'timer due, not taken': async () => {
     const thread = await asked();
     const held = on.gateway.mongo.holdRequest(claimsReminder);
@@ -279,6 +317,21 @@ const STEPS: Record<string, () => Promise<void>> = {
     await answeredOnce(thread, HELLO);
   },
 };
+
+/** Titles of the files that the bot has put into a thread. */
+function filesIn(thread: { channel: string; ts: string }): string[] {
+  return on.slack.workspace.messages
+    .filter((one) => one.channel === thread.channel && one.thread_ts === thread.ts && one.bot_id !== undefined)
+    .flatMap(({ files = [] }) => files.map(({ title }) => title));
+}
+
+/** The file stands in the thread and in the log, once. */
+async function madeOnce(thread: { channel: string; ts: string }): Promise<void> {
+  await eventually(() => expect(filesIn(thread)).toEqual(['made.txt']), SLOW.timeout);
+  const log = await on.atRest();
+  expect(filesIn(thread)).toEqual(['made.txt']);
+  expect(eventsOf(log, 'deckhand.output_shared')).toHaveLength(1);
+}
 
 /** Claude is told that the worker was lost; the command has left this many marks and leaves no more. */
 async function lostMidway(thread: { channel: string; ts: string }, marks: number): Promise<void> {

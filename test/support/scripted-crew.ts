@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Connector, PostRef } from '../../src/chat/connector.ts';
 import type {
   ApprovalDetails,
@@ -7,6 +8,7 @@ import type {
   Kept,
   Receipt,
   Receiver,
+  SessionFile,
 } from '../../src/chat/inbound.ts';
 import type { ApprovalCard, Outgoing, ToolActivity } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
@@ -39,6 +41,8 @@ export interface Crew extends Receiver {
     activity: Partial<ToolActivity>,
   ): Promise<(over: Partial<ToolActivity>) => Promise<void>>;
   approval(key: ConversationKey, card: Partial<ApprovalCard>): Promise<(over: Partial<ApprovalCard>) => Promise<void>>;
+  /** A file that the agent made. */
+  share(key: ConversationKey, name: string, mime_type: string, bytes: Buffer): Promise<PostRef>;
 }
 
 export interface LiveMessage {
@@ -55,6 +59,7 @@ function kept(receipt: Receipt): Kept {
 
 export function createCrew(): Crew {
   const seen = new Set<string>();
+  const files = new Map<string, SessionFile>();
   const signal = new AbortController().signal;
   const agent_name = 'Deckhand';
 
@@ -96,7 +101,7 @@ export function createCrew(): Crew {
     },
     details: async () => crew.shown,
     waiting: async () => ({ approvals: [], more: 0 }),
-    file: async () => null,
+    file: async ({ file_id }) => files.get(file_id) ?? null,
     feedback: async () => kept(crew.answers),
 
     say: (key, markdown, name = agent_name) =>
@@ -138,6 +143,14 @@ export function createCrew(): Crew {
         activity = { ...activity, ...over };
         await connector().edit(key, ref, { kind: 'activity', delivery_id, activity, agent_name }, signal);
       };
+    },
+
+    share(key, name, mime_type, bytes) {
+      const file_id = `file_${nextDelivery()}`;
+      const size_bytes = bytes.length;
+      files.set(file_id, { filename: name, mime_type, size_bytes, content: () => Readable.from([bytes]) });
+      const content = { file_id, mime_type, size_bytes };
+      return post(key, { kind: 'file', delivery_id: nextDelivery(), name, content, markdown: '', agent_name });
     },
 
     async approval(key, first) {

@@ -84,16 +84,16 @@ export async function killStage(): Promise<KillStage> {
   const { db } = house.database;
   const log = createMongoLog(db, { appended: () => undefined });
   const living: Partial<Record<Role, Victim>> = {};
-  let started = 0;
+  let workers = 0;
   let latestId = '';
 
   async function start(role: Role): Promise<void> {
-    started += 1;
+    if (role === 'worker') workers += 1;
     const [mongo, redis] = await Promise.all([mongoGate(inject('mongodb_uri')), redisGate(inject('redis_url'))]);
     const started_process = await house.start(role, {
       MONGODB_URI: mongo.uri,
       REDIS_URL: redis.uri,
-      ...(role === 'worker' ? { DECKHAND_DATA_DIR: join(house.data_dir, `machine-${started % 2}`) } : {}),
+      ...(role === 'worker' ? { DECKHAND_DATA_DIR: join(house.data_dir, `machine-${workers % 2}`) } : {}),
     });
     living[role] = { ...started_process, mongo, redis };
     if (role === 'gateway') slack.deliverTo(`${started_process.url}/slack/events`);
