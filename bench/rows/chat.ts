@@ -109,15 +109,17 @@ async function running(house: House): Promise<number> {
   return house.mongo.db(house.database).collection('sessions').countDocuments({ 'log.status': 'running' });
 }
 
-/** Different messages in all logs; the last append of a log may only stand in its session. */
+/** Different messages of people in all logs; the last append of a log may only stand in its session. */
 async function inputsIn(house: House): Promise<number> {
   const db = house.mongo.db(house.database);
-  const type = 'user.message';
   const ids = new Set<unknown>();
-  for await (const { _id } of db.collection('session_events').find({ type }, { projection: { _id: 1 } })) ids.add(_id);
-  const sessions = db.collection<{ log: { tail: { event: { id: string; type: string } }[] } }>('sessions');
+  const said = { type: 'user.message', 'by.via': 'slack' };
+  for await (const { _id } of db.collection('session_events').find(said, { projection: { _id: 1 } })) ids.add(_id);
+  const sessions = db.collection<{ log: { tail: { event: { id: string; type: string }; by?: { via: string } }[] } }>(
+    'sessions',
+  );
   for await (const { log } of sessions.find()) {
-    for (const { event } of log.tail) if (event.type === type) ids.add(event.id);
+    for (const { event, by } of log.tail) if (event.type === said.type && by?.via === said['by.via']) ids.add(event.id);
   }
   return ids.size;
 }

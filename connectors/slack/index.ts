@@ -6,6 +6,7 @@ import type { InboundMessage, Receipt, Receiver } from '../../src/chat/inbound.t
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { DeckhandError, messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
+import { createAllowance } from './allowance.ts';
 import { showQuestion } from './ask.ts';
 import { createBoltLogger, withoutSecrets } from './bolt-logger.ts';
 import { createSlackClient } from './client.ts';
@@ -71,6 +72,8 @@ const EDIT_INTERVAL_MS = 1_200;
 const LIVE_EDITS_PER_SECOND = 5;
 /** chat.postMessage takes about one message a second in one channel, and short bursts (docs.slack.dev/apis/web-api/rate-limits). */
 const POST_INTERVAL_MS = 1_000;
+/** reactions.add and conversations.replies are Tier 3 as well; a mark and what was said before can be done without. */
+const EXTRAS_PER_MINUTE = 50;
 /** 55,000 characters: more than anybody reads in a thread. */
 const POSTS_BEFORE_FILE = 5;
 const STATUS_MS = 5_000;
@@ -111,6 +114,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const teams = new LRUCache<string, string>({ max: 10_000 });
   const groups = createGroups(installations, ({ tenant, channel }) => teams.get(`${tenant}:${channel}`), logger);
   const inFlight = createInFlight();
+  const reads = createAllowance(EXTRAS_PER_MINUTE, options.now ?? Date.now);
+  const marks = createAllowance(EXTRAS_PER_MINUTE, options.now ?? Date.now);
   let standing: Receiver | null = null;
 
   function receiver(): Receiver {
@@ -255,6 +260,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
     async history(conversation, range, signal) {
       const { tenant } = conversation;
+      if (!reads.take(tenant)) throw new PostRefusedError('too many messages came in this minute');
       const identity = await installations.identityIn(tenant);
       return threadHistory(
         { client: installations.of(tenant), people: people.of(tenant), identity },
@@ -277,7 +283,10 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       return url === null ? null : linkTo(url, conversation);
     },
 
-    react: ({ tenant, channel }, ts, on, signal) => react(installations.of(tenant), { channel, ts }, on, signal),
+    async react({ tenant, channel }, ts, on, signal) {
+      if (on && !marks.take(tenant)) throw new PostRefusedError('too many messages came in this minute');
+      return react(installations.of(tenant), { channel, ts }, on, signal);
+    },
     whisper,
 
     async reach(target, tenant, signal) {

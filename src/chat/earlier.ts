@@ -1,3 +1,4 @@
+import type { LRUCache } from 'lru-cache';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { NewEntry } from '../session/event.ts';
@@ -15,7 +16,15 @@ const READ_MS = 4_000;
 const LOOK_BACK = 50;
 const NAME_LENGTH = 80;
 
+/** Where a log stood when it was last written to here, and the last message of a chat that was. */
+export interface Position {
+  seq: number;
+  message_id: string | null;
+}
+
 export interface EarlierDeps {
+  /** By session: a message that comes now stands behind that. */
+  positions: LRUCache<string, Position>;
   log: Pick<SessionLog, 'find' | 'query'>;
   connectors: ReadonlyMap<string, Pick<Connector, 'history'>>;
   logger: Logger;
@@ -66,13 +75,20 @@ async function earlierText(deps: EarlierDeps, target: Target, message: InboundMe
     if (!isRefused && !deps.is_last_try) throw error;
     const reason = isRefused ? error.reason : 'the chat platform did not answer';
     deps.logger.warn({ ...conversation, reason: messageOf(error) }, 'earlier messages not read');
+    // What will be refused again need not be said again.
+    if (isRefused && after !== null) return null;
     return `What was said here before the next message could not be read (${reason}). Where you need it, ask for it.`;
   }
 }
 
-/** The last message of a conversation that stands in the log; null: none does. */
-async function lastGiven({ log }: EarlierDeps, { after_seq, ...ref }: Target): Promise<string | null> {
+/**
+ * The last message of a conversation that stands in the log; null: none does. As this process knows it: where another one
+ * brought a later message, a little more is read, and what stands in the log is left out of it.
+ */
+async function lastGiven({ log, positions }: EarlierDeps, { after_seq, ...ref }: Target): Promise<string | null> {
   if (after_seq === 0) return null;
+  const known = positions.get(ref.session_id)?.message_id;
+  if (known !== undefined && known !== null) return known;
   const inputs = await log.query({ ...ref, types: ['user.message'], order: 'desc', limit: LOOK_BACK });
   return inputs.find((entry) => entry.message_id !== undefined)?.message_id ?? null;
 }

@@ -1,4 +1,3 @@
-import type { LRUCache } from 'lru-cache';
 import { NotFoundError, SessionClosedError } from '../errors.ts';
 import { appendOnce } from '../session/append-once.ts';
 import type { Actor, NewEntry } from '../session/event.ts';
@@ -26,8 +25,6 @@ export interface ReceiveMessageDeps extends Omit<EarlierDeps, 'connectors'>, Omi
   conversations: ConversationStore;
   channels: Pick<ChannelSettingsStore, 'of'>;
   directory: SessionDirectory;
-  /** Where logs stood when they were last written to here, by session: a message that comes now stands behind that. */
-  positions: LRUCache<string, number>;
   received(session: LaneSession): void;
 }
 
@@ -125,7 +122,10 @@ function watched({
     async append(request) {
       const placed = await log.append(request);
       const last = placed.at(-1);
-      if (last !== undefined) positions.set(request.session_id, last.seq);
+      if (last === undefined) return placed;
+      const given = placed.findLast((entry) => entry.message_id !== undefined)?.message_id;
+      const message_id = given ?? positions.get(request.session_id)?.message_id ?? null;
+      positions.set(request.session_id, { seq: last.seq, message_id });
       return placed;
     },
   };
@@ -193,7 +193,7 @@ async function choose(
   if ('refusal' in live) return refused(live.refusal);
   const { session_id } = live;
   const ref = { workspace_id: conversation.workspace_id, session_id };
-  const after_seq = deps.positions.get(session_id) ?? (await deps.log.head(ref)).seq;
+  const after_seq = deps.positions.get(session_id)?.seq ?? (await deps.log.head(ref)).seq;
   const [target] = await deps.inbound.target(kept, [{ ...ref, after_seq }]);
   if (target === undefined) throw new Error('A message has no target after one was fixed');
   return target;

@@ -4,8 +4,10 @@ import type { Db, ObjectId } from 'mongodb';
 import { DeckhandError, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { type ApplyDeps, applyInbound, originOf, problemOf, withNames } from './apply-inbound.ts';
+import { createApplyRoom } from './apply-room.ts';
 import { RateLimitedError } from './connector.ts';
 import { createConversationStore } from './conversation-store.ts';
+import type { Position } from './earlier.ts';
 import { IGNORED, type Kept, type Receipt, type Receiver } from './inbound.ts';
 import type { Inbound } from './inbound-keys.ts';
 import { createInboundStore, type KeptInbound } from './inbound-store.ts';
@@ -26,8 +28,6 @@ const IN_FLIGHT = 64 * 1024 * 1024;
 const WAITING = 4 * 1024 * 1024;
 /** What an event takes besides its text: the promises that wait for it, its names, its keys. */
 const EVENT_BYTES = 4 * 1024;
-/** Events applied at once. A sixth of the connections to MongoDB: keeping others never waits for them. */
-const AT_ONCE = 16;
 /** Attached files fetched at once, with a few MB of each in memory. */
 const FETCHED_AT_ONCE = 8;
 /** How often one is tried before its conversation goes on without it; then it is the sweep's. */
@@ -79,12 +79,12 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     ...options,
     inbound,
     conversations: createConversationStore(options.db),
-    positions: new LRUCache<string, number>(POSITIONS),
+    positions: new LRUCache<string, Position>(POSITIONS),
     fetching: createRoom('files to fetch', FETCHED_AT_ONCE),
   };
   const { in_flight, waiting } = options.room ?? { in_flight: IN_FLIGHT, waiting: WAITING };
   const inFlight = createRoom('chat events', in_flight, waiting);
-  const applying = createRoom('chat events to apply', AT_ONCE);
+  const applying = createApplyRoom();
   const lines = createLines();
   const stopping = new AbortController();
   /** Kept, and this process's to apply. */
@@ -146,8 +146,10 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
   }
 
   async function receive(event: Inbound): Promise<Kept> {
+    const came = performance.now();
     const leave = await inFlight.enter(weightOf(event));
     const keeping = inbound.keep(event).then(hold);
+    keeping.then(() => applying.kept(performance.now() - came)).catch(() => undefined);
     // Its place in the line is that of its arrival, also when a later one is kept before it.
     const receipt = lines.join(lineOf(event), async () => {
       const kept = await keeping;

@@ -8,11 +8,14 @@ export interface Room {
    * @throws DeckhandError at once when as much waits already as may
    */
   enter(weight?: number): Promise<() => void>;
+  /** Who is inside stays. */
+  resize(size: number): void;
 }
 
-/** `size` and `waiting` are weights: what may be inside, and what may wait; without `waiting`, however much. `what` stands in the refusal. */
-export function createRoom(what: string, size: number, waiting = Number.POSITIVE_INFINITY): Room {
+/** `first_size` and `waiting` are weights: what may be inside, and what may wait; without `waiting`, however much. `what` stands in the refusal. */
+export function createRoom(what: string, first_size: number, waiting = Number.POSITIVE_INFINITY): Room {
   const queue: Array<{ weight: number; letIn: () => void }> = [];
+  let size = first_size;
   let inside = 0;
   let queued = 0;
 
@@ -29,6 +32,10 @@ export function createRoom(what: string, size: number, waiting = Number.POSITIVE
   }
 
   return {
+    resize(to) {
+      size = to;
+      letIn();
+    },
     async enter(weight = 1) {
       if (queue.length === 0 && fits(weight)) inside += weight;
       else if (queued < waiting) {
