@@ -96,9 +96,16 @@ describe('a kept file', () => {
   });
 
   it('takes what looks like an operator for what it is', async () => {
-    const file = await files.keep({ ...upload, filename: '$$ROOT', mime_type: '$name' }, bytesOf('x'));
-    expect(await files.get('wrkspc_1', file._id)).toMatchObject({ filename: '$$ROOT', mime_type: '$name' });
+    const file = await files.keep({ ...upload, filename: '$$ROOT', source_id: '$name' }, bytesOf('x'));
+    expect(await files.get('wrkspc_1', file._id)).toMatchObject({ filename: '$$ROOT', source_id: '$name' });
   });
+});
+
+it('has a type, and what is none is bytes', async () => {
+  const types = ['text/PLAIN; charset=utf-8', 'nonsense', '', 'a/b\r\nx: y'];
+  const kept = await Promise.all(types.map((mime_type) => files.keep({ ...upload, mime_type }, bytesOf('x'))));
+  const bytes = 'application/octet-stream';
+  expect(kept.map((file) => file.mime_type)).toEqual(['text/plain', bytes, bytes, bytes]);
 });
 
 describe('nothing stays', () => {
