@@ -53,16 +53,18 @@ async function read(
 ): Promise<Found[]> {
   const { channel, thread_ts: ts } = placeOf(conversation);
   if (ts === undefined) return [];
+  // Time stamps have one length, so their order is that of texts.
+  const isBefore = (at: string) => before === null || at < before;
   const options = { channel, ts, limit: PAGE, ...(after !== null && { oldest: after }) };
   const found: Found[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < PAGES; page += 1) {
     const at = cursor === undefined ? options : { ...options, cursor };
     const { messages = [], response_metadata: metadata } = await repliesOf(client, at, signal);
-    // Time stamps have one length, so their order is that of texts. The root comes along whatever was asked for.
-    found.push(...messages.filter((m: Found) => isSaid(m) && m.ts < before && (after === null || m.ts > after)));
+    // The root comes along whatever was asked for.
+    found.push(...messages.filter((m: Found) => isSaid(m) && isBefore(m.ts) && (after === null || m.ts > after)));
     cursor = metadata?.next_cursor || undefined;
-    if (cursor === undefined || messages.some((message) => (message.ts ?? '') >= before)) return found;
+    if (cursor === undefined || messages.some(({ ts: at = '' }) => !isBefore(at))) return found;
   }
   throw new PostRefusedError(`the thread has more than ${(PAGE * PAGES).toLocaleString('en')} messages`);
 }

@@ -9,7 +9,7 @@ import type { ConversationKey, Person } from './place.ts';
 import { receiveChange } from './receive-change.ts';
 import { receiveDecision } from './receive-decision.ts';
 import { receiveFeedback } from './receive-feedback.ts';
-import { receiveMessage } from './receive-message.ts';
+import { isWordless, receiveMessage } from './receive-message.ts';
 import { receiveStop } from './receive-stop.ts';
 
 /** Longest message, in characters. */
@@ -123,8 +123,10 @@ export function originOf(inbound: Inbound): { conversation: ConversationKey; per
 
 /** Why a message cannot be taken, in words; null when it can. */
 export function problemOf(message: InboundMessage): string | null {
-  if (message.text.trim() === '' && !message.files?.length)
+  // In the middle of a conversation a mention alone points at what was said before.
+  if (isWordless(message) && message.follows === undefined) {
     return 'Tell me what you would like done, in the same message.';
+  }
   if (message.text.length > MAX_TEXT) {
     return (
       `That message has ${message.text.length.toLocaleString('en')} characters; ` +

@@ -115,8 +115,8 @@ export interface Connector {
 
 /** Which of a conversation's messages are asked for: the latest that fit, and of each its beginning. */
 export interface HistoryRange {
-  /** What was said before this message, which itself is left out. */
-  before: string;
+  /** What was said before this message, which itself is left out; null: all that there is. */
+  before: string | null;
   /** Only what was said after this message; null: from the first on. */
   after: string | null;
   /** The bot's own messages too. */

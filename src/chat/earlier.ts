@@ -45,7 +45,9 @@ export async function earlierEntry(
   inbound: Inbound,
   message: InboundMessage,
 ): Promise<NewEntry | null> {
-  const text = await earlierText(deps, target, message);
+  // Who asks with a command says nothing in the conversation.
+  const before = inbound.kind === 'message' ? message.message_id : null;
+  const text = await earlierText(deps, target, message, before);
   if (text === null) return null;
   return {
     event: {
@@ -58,14 +60,19 @@ export async function earlierEntry(
   };
 }
 
-async function earlierText(deps: EarlierDeps, target: Target, message: InboundMessage): Promise<string | null> {
+async function earlierText(
+  deps: EarlierDeps,
+  target: Target,
+  message: InboundMessage,
+  before: string | null,
+): Promise<string | null> {
   const { conversation, follows } = message;
   const connector = deps.connectors.get(conversation.connector);
   const read = connector?.history?.bind(connector);
   if (read === undefined || follows === undefined) return null;
   const after = await lastGiven(deps, target);
   if (after !== null && (follows === 'first' || !message.addressed)) return null;
-  const range = { ...BUDGET, before: message.message_id, after, own: after === null };
+  const range = { ...BUDGET, before, after, own: after === null };
   try {
     const history = await deps.outside(() => read(conversation, range, AbortSignal.timeout(READ_MS)));
     const messages = await notGiven(deps, target, message, history.messages);

@@ -15,6 +15,7 @@ import { isMeant } from './meant.ts';
 import type { AgentName, SessionDirectory } from './session-directory.ts';
 
 const TITLE_LENGTH = 80;
+const WORDLESS = '(a mention without a word)';
 /** Sessions that close between being found and being written to, one after another. */
 const MAX_CLOSED = 5;
 
@@ -28,13 +29,19 @@ export interface ReceiveMessageDeps extends Omit<EarlierDeps, 'connectors'>, Omi
   received(session: LaneSession): void;
 }
 
+/** Nothing but a mention. */
+export function isWordless({ text, files = [] }: Pick<InboundMessage, 'text' | 'files'>): boolean {
+  return text.trim() === '' && files.length === 0;
+}
+
 /** Put a message into the session of its conversation, starting one where there is none. One that is meant for nobody is ignored. */
 export async function receiveMessage(
   deps: ReceiveMessageDeps,
   kept: KeptInbound,
   message: InboundMessage,
 ): Promise<Receipt> {
-  const receipt = await receiveMeant(deps, kept, message);
+  const said = isWordless(message) ? { ...message, text: WORDLESS } : message;
+  const receipt = await receiveMeant(deps, kept, said);
   // Who did not ask is not answered.
   return receipt.effect === 'refused' && !message.addressed ? IGNORED : receipt;
 }

@@ -8,7 +8,7 @@ import { createApplyRoom } from './apply-room.ts';
 import { RateLimitedError } from './connector.ts';
 import { createConversationStore } from './conversation-store.ts';
 import type { Position } from './earlier.ts';
-import { IGNORED, type Kept, type Receipt, type Receiver } from './inbound.ts';
+import { IGNORED, type InboundMessage, type Kept, type Receipt, type Receiver } from './inbound.ts';
 import type { Inbound } from './inbound-keys.ts';
 import { createInboundStore, type KeptInbound } from './inbound-store.ts';
 import { createLines } from './lines.ts';
@@ -145,14 +145,18 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     }
   }
 
-  async function receive(event: Inbound): Promise<Kept> {
+  /** @param isWanted whether it is kept at all, where that has to be looked up; asked when all before it are in line */
+  async function receive(event: Inbound, isWanted: () => Promise<boolean> = async () => true): Promise<Kept> {
     const came = performance.now();
     const leave = await inFlight.enter(weightOf(event));
-    const keeping = inbound.keep(event).then(hold);
-    keeping.then(() => applying.kept(performance.now() - came)).catch(() => undefined);
+    const keeping = keepIf(isWanted(), event);
+    keeping
+      .then((kept) => (kept === 'unwanted' ? undefined : applying.kept(performance.now() - came)))
+      .catch(() => undefined);
     // Its place in the line is that of its arrival, also when a later one is kept before it.
     const receipt = lines.join(lineOf(event), async () => {
       const kept = await keeping;
+      if (kept === 'unwanted') return IGNORED;
       if (kept === null) return DOUBLE;
       if (stopping.signal.aborted) return leaveToOthers(kept);
       try {
@@ -167,6 +171,14 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     receipt.catch(() => undefined).finally(leave);
     await keeping;
     return { receipt };
+  }
+
+  async function keepIf(wanted: Promise<boolean>, event: Inbound): Promise<KeptInbound | 'unwanted' | null> {
+    return (await wanted) ? hold(await inbound.keep(event)) : 'unwanted';
+  }
+
+  async function isPerhapsMeant(message: InboundMessage): Promise<boolean> {
+    return (await meant(deps, message)) !== 'no';
   }
 
   /** What has not begun when this process stops is somebody else's, or its own when it is back. */
@@ -240,24 +252,29 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
 
   return {
     async message(message) {
-      // Nothing is kept of what has no effect: the mention of the same message may still arrive as its own event.
-      if ((await meant(deps, message)) === 'no') return done(IGNORED);
       const problem = problemOf(message);
       if (problem !== null) return done(message.addressed ? { effect: 'refused', text: problem } : IGNORED);
-      return receive({ kind: 'message', message });
+      const event: Inbound = { kind: 'message', message };
+      // Nothing is kept of what has no effect: the mention of the same message may still arrive as its own event.
+      return message.addressed ? receive(event) : receive(event, () => isPerhapsMeant(message));
     },
     async change({ message, ...change }) {
-      const is_given = await wasGiven(deps, change);
-      // To an agent that was not given it, it is a message; to one that is given it meanwhile, a change of it.
-      const is_news = !is_given && message !== undefined && problemOf(message) === null;
       const event: Inbound = { kind: 'change', change };
+      const given = wasGiven(deps, change);
+      // To an agent that was not given it, it is a message; to one that is given it meanwhile, a change of it.
+      const news = given.then((is_given) => !is_given && message !== undefined && problemOf(message) === null);
+      // Where there is no room for either, nobody waits for it.
+      news.catch(() => undefined);
       // What people say to each other may be changed as they like: nothing is kept of it.
-      if (!is_given && !is_news && !lines.has(lineOf(event))) return done(IGNORED);
+      const isFollowed = async () => {
+        const is_on_its_way = lines.has(lineOf(event));
+        return (await given) || (await news) || is_on_its_way;
+      };
       const [said, changed] = await Promise.all([
-        is_news ? receive({ kind: 'message', message }) : done(IGNORED),
-        receive(event),
+        message === undefined ? done(IGNORED) : receive({ kind: 'message', message }, () => news),
+        receive(event, isFollowed),
       ]);
-      return { receipt: is_news ? said.receipt : changed.receipt };
+      return (await news) ? said : changed;
     },
     decision: (decision) => receive({ kind: 'decision', decision }),
     stop: (stop) => receive({ kind: 'stop', stop }),

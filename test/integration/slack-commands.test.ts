@@ -196,8 +196,9 @@ describe('asking by a shortcut', () => {
     return ana.submit(fields);
   }
 
+  /** What people said, without what the agent is told of the thread. */
   async function messages(): Promise<string[]> {
-    const entries = await stage.entries('user.message');
+    const entries = (await stage.entries('user.message')).filter(({ by }) => by?.via === 'slack');
     return entries.flatMap(({ event }) => event.content.map((part) => (part.type === 'text' ? part.text : '')));
   }
 

@@ -130,7 +130,8 @@ export function createPlatform(name = 'test'): Platform {
     const fault = platform.historyFaults.shift();
     if (fault !== undefined) throw fault;
     const said = (platform.said ?? []).filter(({ message_id }) => {
-      return message_id < range.before && (range.after === null || message_id > range.after);
+      const isBefore = range.before === null || message_id < range.before;
+      return isBefore && (range.after === null || message_id > range.after);
     });
     return { messages: said, left_out: 0 };
   }

@@ -89,6 +89,8 @@ async function ask(
     message_id: kept.id.toHexString(),
     sender: person,
     addressed: true,
+    // The message that it is about stands in a thread, or begins one.
+    ...(about !== undefined && { follows: 'all' as const }),
   };
   const receipt = await receiveMessage(deps, kept, { ...message, conversation: place, text, agent: agent.id });
   return receipt.effect === 'refused'

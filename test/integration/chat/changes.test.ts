@@ -4,6 +4,7 @@ import type { SessionLog, SessionRef } from '../../../src/session/log.ts';
 import { asks, ends } from '../../support/chat-events.ts';
 import { type ChatStage, chatStage, place, said } from '../../support/chat-stage.ts';
 import { deferred } from '../../support/deferred.ts';
+import { eventually } from '../../support/eventually.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
 
 let database: TestDatabase;
@@ -86,6 +87,27 @@ describe('a message that the agent is not done with', () => {
     await gateway.message(message);
     await gateway.change(changed(message, null));
     expect((await texts())[1]).toMatch(/:\n> x{299}…$/);
+  });
+
+  it('is told its changes in their order, also when the first one’s message is found later', async () => {
+    const message = said('deploy');
+    await stage.receiver().message(message);
+    const found = deferred<void>();
+    let looks = 0;
+    const log: SessionLog = {
+      ...stage.log,
+      async find(...args) {
+        looks += 1;
+        if (looks === 1) await found.promise;
+        return stage.log.find(...args);
+      },
+    };
+    const gateway = stage.receiver({ log });
+    const both = [gateway.change(changed(message, 'deploy not')), gateway.change(changed(message, null))];
+    await eventually(() => expect(looks).toBeGreaterThan(1));
+    found.resolve();
+    await Promise.all(both);
+    expect(await texts()).toEqual(['deploy', EDITED, TAKEN_BACK]);
   });
 
   it('may be changed while it is still on its way', async () => {

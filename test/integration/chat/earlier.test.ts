@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PostRefusedError, RateLimitedError, type SaidBefore } from '../../../src/chat/connector.ts';
 import type { InboundMessage } from '../../../src/chat/inbound.ts';
+import type { ConversationKey } from '../../../src/chat/place.ts';
 import { toMessages } from '../../../src/harness/prompt.ts';
 import { fold } from '../../../src/session/state.ts';
 import { type ChatStage, chatStage, said } from '../../support/chat-stage.ts';
@@ -89,6 +90,40 @@ describe('a first mention in a thread', () => {
     platform.said = [];
     await receiver().message(mention(6, 'again', { conversation: { ...said('').conversation, thread: '9' } }));
     expect((await inputs()).map(({ by }) => by)).toEqual(['Ana', 'Ana']);
+  });
+
+  it('may be a mention without a word', async () => {
+    before(1, 'the deploy broke');
+    expect((await receiver().message(mention(5, ' '))).effect).toBe('accepted');
+    const [context, message] = await inputs();
+    expect(context?.text).toContain('> the deploy broke');
+    expect(message).toEqual({ by: 'Ana', text: '(a mention without a word)' });
+    expect((await receiver().message(said(' '))).text).toContain('Tell me what you would like');
+  });
+
+  it('may be a question about a message', async () => {
+    before(1, 'the deploy broke');
+    before(2, 'again', { name: 'Cleo' });
+    const connector = { ...platform.connector(), ask: async (where: ConversationKey) => where };
+    const gateway = receiver({ connectors: new Map([['test', connector]]) });
+    await gateway.command({
+      event_id: 'EvAsk',
+      conversation: said('').conversation,
+      person: { id: 'U_ANA', name: 'Ana' },
+      name: 'ask',
+      text: '',
+      fields: { agent: stage.defaults.agent_id, what: 'why?' },
+      about: { author: 'U_BEN', text: 'the deploy broke' },
+    });
+    expect((await inputs()).map(({ by, text }) => [by, text.includes('> again'), text.startsWith('why?')])).toEqual([
+      ['Deckhand', true, false],
+      ['Ana', false, true],
+    ]);
+    // No message of the chat's is known by then, so all of it may be new.
+    platform.said = [];
+    before(3, 'and again', { name: 'Cleo' });
+    await gateway.message(mention(4, 'and now?'));
+    expect((await inputs())[2]?.text).toContain('> and again');
   });
 
   it('is the house’s word for Claude: no line of a quotation can pose as one of ours', async () => {

@@ -89,6 +89,23 @@ describe('what does not mention the bot', () => {
     expect(await texts()).toEqual(['begin', 'go on']);
   });
 
+  it('keeps its place also when the settings have to be looked up first', async () => {
+    await mode('automatic');
+    const looked = deferred<void>();
+    const channels = {
+      ...stage.channels,
+      async of(...args: Parameters<typeof stage.channels.of>) {
+        await looked.promise;
+        return stage.channels.of(...args);
+      },
+    };
+    const gateway = stage.receiver({ channels });
+    const receipts = [gateway.message(loose('first')), gateway.message(said('second', { follows: 'all' }))];
+    looked.resolve();
+    expect((await Promise.all(receipts)).map(({ effect }) => effect)).toEqual(['accepted', 'accepted']);
+    expect(await texts()).toEqual(['first', 'second']);
+  });
+
   it('begins nothing anew where the session has ended, in mode thread', async () => {
     await mode('thread');
     const gateway = stage.receiver();
