@@ -14,9 +14,10 @@ const LIST = `exec find ${OUTPUTS} -xdev -type f -printf '%C@ %s %P\\0' 2>/dev/n
 /** Links are not followed, and what is no file has no bytes. Whatever is swapped meanwhile is still the sandbox's own. */
 const READ = `
 cd ${OUTPUTS} || exit 11
-[ -L "$1" ] && exit 13
-[ -f "$1" ] && [ -r "$1" ] || exit 13
-exec head -c "$2" -- "$1"
+[ -L "./$1" ] && exit 13
+[ -e "./$1" ] || exit 11
+[ -f "./$1" ] && [ -r "./$1" ] || exit 13
+exec head -c "$2" -- "./$1"
 `;
 
 export async function listOutputs(run: RunHelper, signal: AbortSignal): Promise<OutputFile[]> {

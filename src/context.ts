@@ -263,6 +263,7 @@ function turnSession(deps: TurnSessionDeps, ref: SessionRef, session: SessionDoc
         deps.files.uploads(ref),
       ]);
       const uploads = attached.map((file) => ({
+        id: file._id,
         name: file.filename,
         size_bytes: file.size_bytes,
         content: () => deps.files.read(file),

@@ -20,6 +20,8 @@ export interface ManyInstallationParts {
   store: SlackInstallations;
   installer: Pick<InstallProvider, 'authorize'>;
   clientOf: (token: string) => SlackClient;
+  /** Which may use the app; null: all. Who installed it when it was among them is not let in any more. */
+  teams: ReadonlySet<string> | null;
   logger: Logger;
 }
 
@@ -37,12 +39,13 @@ interface Standing {
 
 /** Every workspace and organisation that installed the app, each with its own token. */
 export function createManyInstallations(parts: ManyInstallationParts): ManyInstallations {
-  const { store, installer, clientOf, logger } = parts;
+  const { store, installer, clientOf, teams, logger } = parts;
   const known = new LRUCache<string, Promise<Standing>>({ max: TENANTS, ttl: KNOWN_MS });
   const urls = new LRUCache<string, string>({ max: TENANTS });
   const bots = new LRUCache<string, string>({ max: TENANTS });
 
   async function read(tenant: string): Promise<Standing> {
+    if (teams !== null && !teams.has(tenant)) throw new NotInstalledError(tenant);
     const stored = await store.find(tenant);
     const found = stored === null || stored.expires_at === null ? stored : await fresh(tenant, stored);
     if (found === null) throw new NotInstalledError(tenant);

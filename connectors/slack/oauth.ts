@@ -63,7 +63,8 @@ export function createOAuth(
       timeout: CALL_MS,
     },
   });
-  const many = createManyInstallations({ store, installer, clientOf, logger });
+  const allowed = teams === null ? null : new Set(teams);
+  const many = createManyInstallations({ store, installer, clientOf, teams: allowed, logger });
   return {
     installations: {
       ...many,
@@ -73,7 +74,7 @@ export function createOAuth(
     },
     installRouter: createInstallRoutes({
       installer,
-      teams: teams === null ? null : new Set(teams),
+      teams: allowed,
       revoke: (token) => clientOf(token).call((web) => web.auth.revoke(), AbortSignal.timeout(CALL_MS)),
       installed: (tenant) => many.forget(tenant),
       logger,

@@ -4,6 +4,9 @@ import { request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
+/** A connection that takes nothing for so long, or does not answer, is none any more. */
+const STALL_MS = 60_000;
+
 /** Send so many bytes to the place that Slack named for them, as fast as it takes them. @throws when it does not take all */
 export async function sendBytes(
   address: string,
@@ -17,6 +20,7 @@ export async function sendBytes(
     headers: { 'content-type': 'application/octet-stream', 'content-length': length },
     signal,
   });
+  request.setTimeout(STALL_MS, () => request.destroy(new Error('Slack took no bytes of a file any more')));
   const [[response]] = (await Promise.all([once(request, 'response'), pipeline(Readable.from(bytes), request)])) as [
     [IncomingMessage],
     void,

@@ -2,16 +2,19 @@ import { createRoom, type Room } from './room.ts';
 
 /** Where events wait to be applied: as many at once as leave the keeping of others quick, which platforms wait for. */
 export interface ApplyRoom extends Pick<Room, 'enter'> {
-  /** An event was kept, so long after it came. */
+  /** An event was kept, which took so long. */
   kept(ms: number): void;
 }
 
 /** A sixth of the connections to MongoDB: keeping never waits for one. */
 const MOST = 16;
-/** However busy it is, what was kept goes on. */
-const LEAST = 1;
-/** Keeping takes a few milliseconds on a machine that is not full. */
+/** However busy it is, what was kept goes on, and one that is slow holds up few others. */
+const LEAST = 4;
+/** Keeping takes a few milliseconds on a machine that is not full, and as long as it ever takes on another. */
 const QUICK_MS = 12;
+const TIMES_THE_BEST = 4;
+/** The best is forgotten by so much with each event: MongoDB may have become slower. */
+const FORGET = 1.01;
 /** Room is given up at once and comes back slowly, as in TCP: both find the share that the machine has to give. */
 const LESS = 0.8;
 const MORE = 0.05;
@@ -19,12 +22,26 @@ const MORE = 0.05;
 export function createApplyRoom(): ApplyRoom {
   const room = createRoom('chat events to apply', MOST);
   let size = MOST;
+  let best_ms = Number.POSITIVE_INFINITY;
+
+  function resize(to: number): void {
+    size = Math.min(MOST, Math.max(LEAST, to));
+    room.resize(Math.floor(size));
+  }
 
   return {
-    enter: () => room.enter(),
+    async enter() {
+      const leave = await room.enter();
+      return () => {
+        leave();
+        // What is left over of a flood gets its room back when nothing comes any more.
+        resize(size + MORE);
+      };
+    },
     kept(ms) {
-      size = ms > QUICK_MS ? Math.max(LEAST, size * LESS) : Math.min(MOST, size + MORE);
-      room.resize(Math.floor(size));
+      best_ms = Math.min(ms, best_ms * FORGET);
+      const isSlow = ms > Math.max(QUICK_MS, TIMES_THE_BEST * best_ms);
+      resize(isSlow ? size * LESS : size + MORE);
     },
   };
 }

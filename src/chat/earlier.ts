@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { NewEntry } from '../session/event.ts';
 import { DECKHAND, type SessionLog } from '../session/log.ts';
-import { type Connector, type History, PostRefusedError, type SaidBefore } from './connector.ts';
+import { type Connector, type History, PostRefusedError, RateLimitedError, type SaidBefore } from './connector.ts';
 import type { InboundMessage } from './inbound.ts';
 import { earlierEventId, type Inbound, loggedMessageId } from './inbound-keys.ts';
 import type { Target } from './inbound-store.ts';
@@ -78,14 +78,18 @@ async function earlierText(
     const messages = await notGiven(deps, target, message, history.messages);
     return messages.length === 0 ? null : told({ ...history, messages });
   } catch (error) {
-    const isRefused = error instanceof PostRefusedError;
+    const isLong = error instanceof RateLimitedError && error.retry_after_ms > READ_MS;
+    const isRefused = error instanceof PostRefusedError || isLong;
     if (!isRefused && !deps.is_last_try) throw error;
-    const reason = isRefused ? error.reason : 'the chat platform did not answer';
+    const reason = reasonOf(error);
     deps.logger.warn({ ...conversation, reason: messageOf(error) }, 'earlier messages not read');
-    // What will be refused again need not be said again.
-    if (isRefused && after !== null) return null;
     return `What was said here before the next message could not be read (${reason}). Where you need it, ask for it.`;
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof PostRefusedError) return error.reason;
+  return error instanceof RateLimitedError ? 'the chat platform asks to wait' : 'the chat platform did not answer';
 }
 
 /**
@@ -126,9 +130,9 @@ function quotedMessage({ from, name, text, at }: SaidBefore): string {
   return `${who}${kind}, at ${at.slice(0, 16).replace('T', ' ')} UTC:\n${quoted(text)}`;
 }
 
-/** A name that can be nothing but a name. */
+/** A name that can be nothing but a name: no sentence, and nothing that this house says of somebody. */
 function oneLine(name: string): string {
-  const plain = name.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}<>":]+/gu, ' ').trim();
+  const plain = name.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}<>":,;!?()]+/gu, ' ').trim();
   return plain.slice(0, NAME_LENGTH).replace(/[\uD800-\uDBFF]$/, '') || 'somebody';
 }
 

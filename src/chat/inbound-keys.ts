@@ -44,7 +44,7 @@ function loggedIdOf(key: string, session_id: string): `sevt_${string}` {
 }
 
 /** By channel, without the tenant: Slack names one message's team differently to different installations. */
-function messageKey(place: Pick<ConversationKey, 'connector' | 'channel'>, message_id: string): string {
+export function messageKey(place: Pick<ConversationKey, 'connector' | 'channel'>, message_id: string): string {
   return keyOf('message', place.connector, place.channel, message_id);
 }
 

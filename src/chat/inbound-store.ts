@@ -1,7 +1,8 @@
 import { type Collection, type Db, type Document, ObjectId } from 'mongodb';
 import { duplicatesAside } from '../session/duplicate.ts';
-import { type Inbound, keysOf } from './inbound-keys.ts';
+import { type Inbound, keysOf, messageKey } from './inbound-keys.ts';
 import { createLots } from './lots.ts';
+import type { ConversationKey } from './place.ts';
 
 const INBOUND = 'inbound';
 /** How long doubles are recognised. Slack retries for about an hour, Teams for minutes. */
@@ -59,6 +60,8 @@ export interface InboundStore {
   forget(kept: KeptInbound): Promise<void>;
   /** As it stands now; null when it is applied. */
   reread(kept: KeptInbound): Promise<KeptInbound | null>;
+  /** Whether this message is kept, here or elsewhere, and not applied yet. */
+  isWaiting(message: { conversation: ConversationKey; message_id: string }): Promise<boolean>;
   /** These are still being applied. */
   renew(ids: readonly ObjectId[]): Promise<void>;
   /** It could not be applied here: anybody may take it now. */
@@ -177,6 +180,11 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
     async reread({ id }) {
       const known = await events.findOne({ _id: id });
       return known === null ? null : unapplied(known);
+    },
+
+    async isWaiting({ conversation, message_id }) {
+      const message_key = messageKey(conversation, message_id);
+      return (await events.findOne({ message_key, state: 'received' }, { projection: { _id: 1 } })) !== null;
     },
 
     async renew(ids) {

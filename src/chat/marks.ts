@@ -40,6 +40,7 @@ export function createMarks(deps: MarkDeps): Marks {
   /** Marked messages by the id of their event. */
   const marked = new Map<string, string>();
   const waiting: LogEntry[] = [];
+  const began = Date.now();
   /** Whether a run is under way; null: what was before is not known here. */
   let in_run: boolean | null = null;
   let is_busy = false;
@@ -81,7 +82,12 @@ export function createMarks(deps: MarkDeps): Marks {
     in_run = runAfter(event) ?? in_run;
     if (event.type === 'user.message' && entry.message_id !== undefined && entry.by?.via === connector.name) {
       in_run ??= await runBefore(entry);
-      if (taken_up.delete(event.id) || !in_run) return;
+      if (taken_up.delete(event.id)) {
+        // Who showed the session before may have marked it.
+        if (in_run && entry.created_at.getTime() < began) marked.set(event.id, entry.message_id);
+        return;
+      }
+      if (!in_run) return;
       marked.set(event.id, entry.message_id);
       await mark(entry.message_id, true);
     }

@@ -6,11 +6,12 @@ import { type Conversation, type ConversationStore, laneOf } from './conversatio
 import { quoted } from './earlier.ts';
 import { IGNORED, type InboundChange, type Receipt } from './inbound.ts';
 import { loggedEventId, loggedMessageId } from './inbound-keys.ts';
-import type { KeptInbound } from './inbound-store.ts';
+import type { InboundStore, KeptInbound } from './inbound-store.ts';
 
 export interface ReceiveChangeDeps {
   log: Pick<SessionLog, 'append' | 'find' | 'head' | 'query' | 'readPage'>;
   conversations: Pick<ConversationStore, 'findByKey'>;
+  inbound: Pick<InboundStore, 'isWaiting'>;
   received(session: LaneSession): void;
 }
 
@@ -31,7 +32,11 @@ export async function receiveChange(
   const conversation = await deps.conversations.findByKey(change.conversation);
   if (conversation === null) return IGNORED;
   let receipt = IGNORED;
-  for (const { ref, entry } of await givenTo(deps, conversation, change.message_id)) {
+  const given = await givenTo(deps, conversation, change.message_id);
+  if (given.length === 0 && (await deps.inbound.isWaiting(change))) {
+    throw new Error('The message that was changed is still on its way to the agent');
+  }
+  for (const { ref, entry } of given) {
     if (await tellOnce(deps, kept, { change, ref, entry, lane: laneOf(conversation) })) {
       receipt = { effect: 'accepted', text: null };
     }

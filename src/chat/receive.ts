@@ -147,8 +147,8 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
 
   /** @param isWanted whether it is kept at all, where that has to be looked up; asked when all before it are in line */
   async function receive(event: Inbound, isWanted: () => Promise<boolean> = async () => true): Promise<Kept> {
-    const came = performance.now();
     const leave = await inFlight.enter(weightOf(event));
+    const came = performance.now();
     const keeping = keepIf(isWanted(), event);
     keeping
       .then((kept) => (kept === 'unwanted' ? undefined : applying.kept(performance.now() - came)))
@@ -265,10 +265,11 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
       const news = given.then((is_given) => !is_given && message !== undefined && problemOf(message) === null);
       // Where there is no room for either, nobody waits for it.
       news.catch(() => undefined);
+      // Before this one joins it: what stands in the line may be the message.
+      const is_on_its_way = lines.has(lineOf(event));
       // What people say to each other may be changed as they like: nothing is kept of it.
       const isFollowed = async () => {
-        const is_on_its_way = lines.has(lineOf(event));
-        return (await given) || (await news) || is_on_its_way;
+        return (await given) || (await news) || is_on_its_way || (await inbound.isWaiting(change));
       };
       const [said, changed] = await Promise.all([
         message === undefined ? done(IGNORED) : receive({ kind: 'message', message }, () => news),
@@ -316,8 +317,12 @@ function weightOf(event: Inbound): number {
   return EVENT_BYTES + 2 * (text?.length ?? 0);
 }
 
-/** One per conversation. Not by tenant: a click may name another one than the message that it is about. */
+/**
+ * One per conversation; Stop and decisions have one of their own, because they are about what runs, and wait for no message
+ * whose files are still being fetched. Not by tenant: a click may name another one than the message that it is about.
+ */
 function lineOf(event: Inbound): string {
   const { connector, channel, thread } = originOf(event).conversation;
-  return JSON.stringify([connector, channel, thread]);
+  const isClick = event.kind === 'stop' || event.kind === 'decision';
+  return JSON.stringify([connector, channel, thread, isClick]);
 }

@@ -146,12 +146,15 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       news.hear(hint);
       bell.ring();
     }
-    if (hint?.type === 'preview' && live.accept(hint.event) && live_at === null) {
-      // First words are a post, which platforms count by channel.
-      const wait_ms = live.begins ? connector.limits.edit_interval_ms : deps.edits.take(conversation, connector.limits);
-      live_at = performance.now() + wait_ms;
-      bell.ringIn(wait_ms);
-    }
+    if (hint?.type !== 'preview') return;
+    // Output of a call is shown where calls are.
+    if (hint.event.type === 'tool_output' && !connector.shows_activity) return;
+    if (!live.accept(hint.event)) return;
+    const now = performance.now();
+    // First words are a post, which platforms count by channel.
+    if (live.begins) live_at = Math.min(live_at ?? Number.POSITIVE_INFINITY, now + connector.limits.edit_interval_ms);
+    else live_at ??= now + deps.edits.take(conversation, connector.limits);
+    bell.ringIn(live_at - now);
   };
   // A text that is edited in place less often than that needs no pieces of it.
   const closely = connector.limits.edit_interval_ms < SO_FAR_MS;

@@ -1,7 +1,7 @@
 /** Waits for a ring. A ring that comes before the wait is not lost. */
 export interface Waiter {
   ring(): void;
-  /** Ring after a while, unless it rings before: pieces of a text are shown together. */
+  /** Ring after a while, unless it rings before: pieces of a text are shown together. Of two times the earlier counts. */
   ringIn(ms: number): void;
   /** Until it rings, `ms` pass or the signal fires. */
   wait(ms: number): Promise<void>;
@@ -12,6 +12,7 @@ export function createWaiter(signal: AbortSignal): Waiter {
   let rung = false;
   let wakeUp: () => void = () => undefined;
   let soon: NodeJS.Timeout | null = null;
+  let soon_at = 0;
   const stop = () => wakeUp();
   signal.addEventListener('abort', stop);
 
@@ -25,7 +26,11 @@ export function createWaiter(signal: AbortSignal): Waiter {
   return {
     ring,
     ringIn(ms) {
-      soon ??= setTimeout(ring, ms);
+      const at = performance.now() + ms;
+      if (soon !== null && soon_at <= at) return;
+      if (soon !== null) clearTimeout(soon);
+      soon_at = at;
+      soon = setTimeout(ring, ms);
     },
     async wait(ms) {
       if (!rung && !signal.aborted) {

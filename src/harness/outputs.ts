@@ -97,13 +97,13 @@ async function keep(
   } catch (error) {
     if (!isSandboxs(error)) throw error;
     deps.logger.warn({ ...ref, reason: messageOf(error) }, 'an output was not shared');
-    // It was renamed or deleted since it was found.
-    const isGone = error instanceof WorkspaceFileError && error.code === 'not_found';
-    return isGone ? null : 'It could not be read.';
+    // It was renamed or deleted since it was found; or the sandbox failed, and the next end of a run finds it again.
+    const isOver = error instanceof WorkspaceLostError || error.code === 'not_found';
+    return isOver ? null : 'It could not be read.';
   }
 }
 
-function isSandboxs(error: unknown): boolean {
+function isSandboxs(error: unknown): error is WorkspaceFileError | WorkspaceLostError {
   return error instanceof WorkspaceFileError || error instanceof WorkspaceLostError;
 }
 

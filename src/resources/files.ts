@@ -206,8 +206,9 @@ export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptio
   async function discard(filter: Filter<FileDocument>): Promise<void> {
     const removed = { state: 'removed', due_at: '$$NOW' };
     const late = { ...removed, due_at: dueIn(SILENCE_MS) };
-    const ids = (await files.find({ ...filter, ...KEPT }, { projection: { _id: 1 } }).toArray()).map(({ _id }) => _id);
+    // First what arrives: what is whole before that is found afterwards.
     await files.updateMany({ ...filter, state: 'arriving' }, [{ $unset: 'key' }, { $set: late }]);
+    const ids = (await files.find({ ...filter, ...KEPT }, { projection: { _id: 1 } }).toArray()).map(({ _id }) => _id);
     for (const _id of ids) {
       await files.updateOne({ _id }, [{ $unset: ['key', 'mounted_as'] }, { $set: removed }]);
       await erase(_id);
@@ -215,12 +216,12 @@ export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptio
   }
 
   async function withKey(workspace_id: string, key: string): Promise<FileDocument | null> {
-    return files.findOne({ workspace_id, key });
+    return files.findOne({ workspace_id, key, ...KEPT });
   }
 
   function uploadsOf(workspace_id: string, session_ids: readonly string[]): Promise<FileDocument[]> {
     const of = { session_id: { $in: [...session_ids] }, workspace_id };
-    return files.find({ ...of, mounted_as: { $exists: true } }).toArray();
+    return files.find({ ...of, mounted_as: { $exists: true }, ...KEPT }).toArray();
   }
 
   return {
@@ -294,7 +295,10 @@ export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptio
 
   /** Only its own writer calls this: nothing is written any more. */
   async function abandon(_id: string): Promise<void> {
-    await files.updateOne({ _id }, { $set: { state: 'removed' } });
+    await files.updateOne({ _id }, [
+      { $unset: ['key', 'mounted_as'] },
+      { $set: { state: 'removed', due_at: '$$NOW' } },
+    ]);
     await erase(_id);
   }
 }

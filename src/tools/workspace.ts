@@ -112,6 +112,7 @@ export interface OpenWorkspace {
 
 /** A file that people attached. Its bytes never change. */
 export interface MountedFile {
+  id: string;
   /** One safe path component, of this file alone in its session. */
   name: string;
   size_bytes: number;

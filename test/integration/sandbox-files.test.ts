@@ -20,6 +20,7 @@ const reads = new Map<string, number>();
 
 function file(name: string, content: string): MountedFile {
   return {
+    id: `file_${name}_${content}`,
     name,
     size_bytes: Buffer.byteLength(content),
     async *content() {
@@ -63,10 +64,17 @@ describe('what people attached', () => {
     expect((await run(workspace, `ls ${UPLOADS}`)).output).toBe('b\n');
   });
 
+  it('is another file’s where that has taken its name, though it weighs as much', async () => {
+    await openWith(file('same', 'before'));
+    const workspace = await openWith(file('same', 'behind'));
+    expect((await run(workspace, `cat ${UPLOADS}/same`)).output).toBe('behind');
+  });
+
   it('is brought again where it is missing or not whole, and a failure leaves nothing', async () => {
     await openWith(file('c', 'whole'));
     writeFileSync(join(sandbox.dataDir, 'workspaces/sesn_files/uploads/c'), 'who');
     const broken: MountedFile = {
+      id: 'file_broken',
       name: 'd',
       size_bytes: 3,
       async *content() {
