@@ -21,21 +21,28 @@ test('sixteen are applied at once while keeping is quick', async () => {
   expect(await insideOf(room)).toBe(16);
 });
 
-test('keeping that is slow takes their room, but for one', async () => {
+test('keeping that is slow takes their room, but for four', async () => {
   const room = createApplyRoom();
-  for (let n = 0; n < 3; n++) room.kept(200);
+  for (let n = 0; n < 4; n++) room.kept(n === 0 ? 3 : 200);
   const fewer = await insideOf(room);
   expect(fewer).toBeLessThan(16);
-  for (let n = 0; n < 100; n++) room.kept(200);
-  expect(await insideOf(room)).toBe(1);
+  for (let n = 0; n < 50; n++) room.kept(200);
+  expect(await insideOf(room)).toBe(4);
 });
 
-test('and it comes back', async () => {
+test('keeping that always takes as long takes none', async () => {
   const room = createApplyRoom();
-  for (let n = 0; n < 100; n++) room.kept(200);
+  for (let n = 0; n < 1_000; n++) room.kept(40);
+  expect(await insideOf(room)).toBe(16);
+});
+
+test('it comes back with what is kept quickly, and with what is applied when nothing comes', async () => {
+  const room = createApplyRoom();
+  room.kept(3);
+  for (let n = 0; n < 50; n++) room.kept(200);
   for (let n = 0; n < 100; n++) room.kept(3);
   const some = await insideOf(room);
-  expect(some > 1 && some < 16).toBe(true);
-  for (let n = 0; n < 1_000; n++) room.kept(3);
+  expect(some > 4 && some < 16).toBe(true);
+  for (let n = 0; n < 300; n++) (await room.enter())();
   expect(await insideOf(room)).toBe(16);
 });

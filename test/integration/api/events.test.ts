@@ -88,6 +88,10 @@ describe('sending events', () => {
     ['events.0.content.0.source.data', [{ type: 'user.message', content: [picture({ data: 'not base64!' })] }]],
     [
       'events.0.content.0.source.type',
+      [{ type: 'user.message', content: [{ type: 'image', source: { type: 'elsewhere' } }] }],
+    ],
+    [
+      'events.0.content.0.source.file_id',
       [{ type: 'user.message', content: [{ type: 'image', source: { type: 'file' } }] }],
     ],
     ['events.0', [{ ...message('x'), id: 'sevt_mine' }]],

@@ -94,7 +94,8 @@ describe('a message that comes during a run', () => {
     const { message_id: _none, ...unsaid } = { message_id: '', ...hears('fourth') };
     await stage.append(ref, unsaid as NewEvent, takesUp('third', 'fourth'), ends());
     await atRest();
-    expect(calls()).toEqual([]);
+    // A gateway before this one may have marked it: taking that off is no mark.
+    expect(calls().filter((call) => call.startsWith('mark'))).toEqual([]);
   });
 
   it('is not marked for ever when the session ends', async () => {
