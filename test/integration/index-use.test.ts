@@ -243,6 +243,8 @@ async function chatInSlack(): Promise<void> {
   await held.asked;
   ana.stop(thread);
   held.release();
+  // Said to others, and taken back.
+  ana.deletes(ana.reply(thread, 'never mind'));
   await slack.outbox.idle();
 }
 
