@@ -22,6 +22,8 @@ const CLIENT_MS = 5_000;
 /** Words per second of a slow answer, and of any other with many words. */
 const SLOW_WPS = 15;
 const USUAL_WPS = 400;
+/** However slow, an answer ends: hundreds of lines at that pace would take longer than what counts as stuck. */
+const LONGEST_ANSWER_S = 20;
 
 /** The house, the services and the platforms around it, and who talks to it. */
 export interface Stage extends AsyncDisposable {
@@ -115,10 +117,14 @@ function troubledModel(model: TestModel, seed: number): Map<string, number> {
     if (fault === '429') return { error: { status: 429, headers: { 'retry-after': '1' } } };
     if (fault === '500' || fault === '529') return { error: { status: Number(fault) } };
     const reply = answerOf(request.messages);
-    const pace = { tokens_per_second: fault === 'slow' ? SLOW_WPS : USUAL_WPS };
-    return { ...reply, ...pace, ...(fault === 'cut' ? { disconnect_after_words: word } : {}) };
+    const tokens_per_second = fault === 'slow' ? slowPace(reply.text ?? '') : USUAL_WPS;
+    return { ...reply, tokens_per_second, ...(fault === 'cut' ? { disconnect_after_words: word } : {}) };
   });
   return met;
+}
+
+function slowPace(text: string): number {
+  return Math.max(SLOW_WPS, text.split(/\s+/).length / LONGEST_ANSWER_S);
 }
 
 /** In Slack the default agent answers: its commands run at once, its edits ask. */
