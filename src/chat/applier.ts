@@ -1,0 +1,237 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ObjectId } from 'mongodb';
+import { DeckhandError, messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { type ApplyDeps, applyInbound, originOf, withNames } from './apply-inbound.ts';
+import type { ApplyRoom } from './apply-room.ts';
+import { RateLimitedError } from './connector.ts';
+import type { EventRoom } from './event-room.ts';
+import { IGNORED, type Receipt } from './inbound.ts';
+import type { Inbound } from './inbound-keys.ts';
+import type { InboundStore, KeptInbound } from './inbound-store.ts';
+import { createLines } from './lines.ts';
+
+/** How often one is tried before its conversation goes on without it; then it is the sweep's. */
+const TRIES = 3;
+/** What a platform asks for at most, before one is tried again: its conversation waits for it. */
+const LONGEST_WAIT_MS = 5_000;
+/** Events of dead processes finished per sweep. */
+const BATCH = 200;
+const WHISPER_MS = 5_000;
+
+const DOUBLE: Receipt = { effect: 'duplicate', text: null };
+
+export interface ApplierDeps extends Omit<ApplyDeps, 'inbound' | 'outside' | 'is_last_try'> {
+  inbound: InboundStore;
+  logger: Logger;
+  /** How long a silent process keeps an event. One that is only slow comes to no harm. */
+  lost_after_ms: number;
+  /** First wait after an event could not be applied; doubled after each. */
+  retry_ms: number;
+  /** What is in flight, lost events that were found included. */
+  inFlight: EventRoom;
+  applying: Pick<ApplyRoom, 'enter'>;
+}
+
+/** What became of an event that came: `unwanted` is not kept at all, and null a double of one that was. */
+export type Keeping = KeptInbound | 'unwanted' | null;
+
+/** Gives events that are kept their effect: what this process keeps, and by its sweep what others that died left undone. */
+export interface Applier extends AsyncDisposable {
+  /**
+   * Apply an event that is being kept, after all that joined its line before: its place there is that of its arrival, also
+   * when a later one is kept before it.
+   * @throws what the last try threw, or what `keeping` did; in the first case it is anybody's by then
+   */
+  apply(event: Inbound, keeping: Promise<Keeping>): Promise<Receipt>;
+  /** Some other event is in the line that this one would join. */
+  isBefore(event: Inbound): boolean;
+  /** Finish, every `interval_ms`, what processes that died left undone, and keep what is this one's from others. */
+  startSweep(interval_ms: number): void;
+  sweepNow(): Promise<number>;
+}
+
+/** What has not begun when it is disposed of is left to other processes; what has is finished. */
+export function createApplier(deps: ApplierDeps): Applier {
+  const { logger, inbound, inFlight, applying, lost_after_ms, retry_ms } = deps;
+  const lines = createLines();
+  const stopping = new AbortController();
+  /** Kept, and this process's to apply. */
+  const held = new Map<string, ObjectId>();
+  let sweeping: Promise<number> | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  let renewing: NodeJS.Timeout | undefined;
+
+  function renew(): void {
+    if (held.size === 0) return;
+    inbound.renew([...held.values()]).catch((err: unknown) => logger.debug({ err }, 'chat events not renewed'));
+  }
+
+  function hold<T extends Keeping>(kept: T): T {
+    if (kept !== null && kept !== 'unwanted') held.set(kept.id.toHexString(), kept.id);
+    return kept;
+  }
+
+  async function applyOnce(kept: KeptInbound, is_last_try: boolean): Promise<Receipt> {
+    const named = await withNames(deps, kept.inbound);
+    let leave = await applying.enter();
+    async function outside<T>(work: () => Promise<T>): Promise<T> {
+      leave();
+      try {
+        return await work();
+      } finally {
+        leave = await applying.enter();
+      }
+    }
+    try {
+      return await applyInbound({ ...deps, outside, is_last_try }, kept, named);
+    } finally {
+      leave();
+    }
+  }
+
+  /** @throws what the last try threw; by then it is anybody's */
+  async function applyHeld(kept: KeptInbound, tries: number): Promise<Receipt> {
+    try {
+      let current: KeptInbound | null = kept;
+      for (let attempt = 1; current !== null; attempt++) {
+        try {
+          return await applyOnce(current, attempt === tries);
+        } catch (err) {
+          if (attempt === tries || stopping.signal.aborted) throw err;
+          logger.warn({ err, kind: kept.inbound.kind, attempt }, 'chat event not applied, trying again');
+          await delay(waitAfter(err, retry_ms * 2 ** (attempt - 1)), undefined, { signal: stopping.signal }).catch(
+            () => {
+              throw err;
+            },
+          );
+        }
+        current = await inbound.reread(kept);
+      }
+      return DOUBLE;
+    } finally {
+      held.delete(kept.id.toHexString());
+    }
+  }
+
+  function apply(event: Inbound, keeping: Promise<Keeping>): Promise<Receipt> {
+    const mine = keeping.then(hold);
+    // What it rejects with is thrown when its turn in the line has come.
+    mine.catch(() => undefined);
+    return lines.join(lineOf(event), async () => {
+      const kept = await mine;
+      if (kept === 'unwanted') return IGNORED;
+      if (kept === null) return DOUBLE;
+      if (stopping.signal.aborted) return leaveToOthers(kept);
+      try {
+        return await applyHeld(kept, TRIES);
+      } catch (error) {
+        logger.error({ err: error, kind: event.kind }, 'chat event not applied; it is tried again later');
+        await inbound.release(kept).catch((err: unknown) => logger.debug({ err }, 'chat event not released'));
+        throw error;
+      }
+    });
+  }
+
+  /** What has not begun when this process stops is somebody else's, or its own when it is back. */
+  async function leaveToOthers(kept: KeptInbound): Promise<never> {
+    held.delete(kept.id.toHexString());
+    await inbound.release(kept).catch((err: unknown) => logger.debug({ err }, 'chat event not released'));
+    throw new DeckhandError('stopping', 'This process stops.', { remedy: 'The event is applied by another one.' });
+  }
+
+  /** False when nothing was lost. */
+  async function finishLost(begun: Promise<unknown>[]): Promise<boolean> {
+    const leave = await inFlight.enter(null);
+    const lost = await inbound
+      .takeLost()
+      .then(hold)
+      .catch((error: unknown) => {
+        leave();
+        throw error;
+      });
+    if (lost === null) {
+      leave();
+      return false;
+    }
+    const finished = lines
+      .join(lineOf(lost.inbound), async () => {
+        // Where this process was away for so long that its own event counted as lost, that came first in the line.
+        const current = await inbound.reread(lost);
+        return current === null ? DOUBLE : applyHeld(current, 1);
+      })
+      .then((receipt) => tell(lost.inbound, receipt))
+      .catch((err: unknown) => {
+        logger.error({ err, kind: lost.inbound.kind }, 'chat event not applied; it is tried again later');
+      })
+      .finally(() => {
+        held.delete(lost.id.toHexString());
+        leave();
+      });
+    begun.push(finished);
+    return true;
+  }
+
+  async function sweep(): Promise<number> {
+    const begun: Promise<unknown>[] = [];
+    try {
+      while (begun.length < BATCH && !stopping.signal.aborted && (await finishLost(begun)));
+    } finally {
+      await Promise.all(begun);
+    }
+    if (begun.length > 0) logger.info({ count: begun.length }, 'sweep found chat events that were not applied');
+    return begun.length;
+  }
+
+  /** Their connector may have been told that it was kept, and nothing since. */
+  async function tell(event: Inbound, { text }: Receipt): Promise<void> {
+    if (text === null) return;
+    const { conversation, person } = originOf(event);
+    const connector = deps.connectors.get(conversation.connector);
+    try {
+      await connector?.whisper(conversation, person, text, AbortSignal.timeout(WHISPER_MS));
+    } catch (error) {
+      logger.warn({ reason: messageOf(error), connector: conversation.connector }, 'feedback failed');
+    }
+  }
+
+  function sweepNow(): Promise<number> {
+    sweeping ??= sweep().finally(() => {
+      sweeping = null;
+    });
+    return sweeping;
+  }
+
+  return {
+    apply,
+    isBefore: (event) => lines.has(lineOf(event)),
+    startSweep(interval_ms) {
+      timer ??= setInterval(() => {
+        sweepNow().catch((err: unknown) => logger.warn({ err }, 'inbound sweep failed; the next one tries again'));
+      }, interval_ms);
+      renewing ??= setInterval(renew, lost_after_ms / 3);
+    },
+    sweepNow,
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      stopping.abort();
+      await sweeping?.catch(() => undefined);
+      await lines.empty();
+      clearInterval(renewing);
+    },
+  };
+}
+
+function waitAfter(error: unknown, retry_ms: number): number {
+  return error instanceof RateLimitedError ? Math.min(error.retry_after_ms, LONGEST_WAIT_MS) : retry_ms;
+}
+
+/**
+ * One per conversation; Stop and decisions have one of their own, because they are about what runs, and wait for no message
+ * whose files are still being fetched. Not by tenant: a click may name another one than the message that it is about.
+ */
+function lineOf(event: Inbound): string {
+  const { connector, channel, thread } = originOf(event).conversation;
+  const isClick = event.kind === 'stop' || event.kind === 'decision';
+  return JSON.stringify([connector, channel, thread, isClick]);
+}

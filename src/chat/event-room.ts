@@ -1,0 +1,30 @@
+import type { Inbound } from './inbound-keys.ts';
+import { createRoom } from './room.ts';
+
+/** Events in flight, from their arrival until they are applied. Those that come when it is full wait to be kept. */
+export interface EventRoom {
+  /**
+   * Resolves when there is memory for one more; the result gives it back. Null: one whose weight is not known yet.
+   * @throws DeckhandError at once when as many wait already as may
+   */
+  enter(event: Inbound | null): Promise<() => void>;
+}
+
+/** 15,000 ordinary ones, which is more than a minute of 200 a second when nothing at all is applied meanwhile; 300 of the longest. */
+const IN_FLIGHT = 64 * 1024 * 1024;
+/** A thousand; what comes then is refused. A platform waits about three seconds for its acknowledgement. */
+const WAITING = 4 * 1024 * 1024;
+/** What an event takes besides its text: the promises that wait for it, its names, its keys. */
+const EVENT_BYTES = 4 * 1024;
+
+/** Sizes are bytes: of events that are in flight, and that wait to be kept. */
+export function createEventRoom(size = { in_flight: IN_FLIGHT, waiting: WAITING }): EventRoom {
+  const room = createRoom('chat events', size.in_flight, size.waiting);
+  return { enter: (event) => room.enter(event === null ? EVENT_BYTES : weightOf(event)) };
+}
+
+/** What it takes of this process's memory, in bytes. */
+function weightOf(event: Inbound): number {
+  const text = event.kind === 'message' ? event.message.text : event.kind === 'change' ? event.change.text : null;
+  return EVENT_BYTES + 2 * (text?.length ?? 0);
+}
