@@ -6,7 +6,7 @@ import { platformErrorOf, type SlackClient } from './client.ts';
 /** Where Slack keeps files, and nobody else: only these see the token. */
 const SLACK_HOST = /(^|\.)(slack|slack-gov|slack-files)\.com$/;
 const MOST_REDIRECTS = 3;
-/** A download that gives nothing for so long is dead. */
+/** A download of which nothing comes for so long is dead. However long the bytes that came take to be kept, it is not. */
 const STALL_MS = 30_000;
 const DEFAULT_WAIT_S = 1;
 
@@ -24,6 +24,8 @@ interface SlackDoor {
   client: SlackClient;
   /** Another Slack than slack.com: its files are there, too. */
   api_url: string | null;
+  /** Run it after `ms`, unless cancelled. */
+  after: (ms: number, run: () => void) => () => void;
 }
 
 type FileInfo = NonNullable<FilesInfoResponse['file']>;
@@ -75,18 +77,20 @@ async function* download(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const stop = new AbortController();
-  const stall = setTimeout(() => stop.abort(new Error('Slack stopped sending a file')), STALL_MS);
+  const watch = () => door.after(STALL_MS, () => stop.abort(new Error('Slack stopped sending a file')));
+  let rest = watch();
   try {
     const response = await answerOf(door, address, AbortSignal.any([signal, stop.signal]));
     // Who may not read a file is sent to a page to sign in, with a 200.
     const isPage = response.headers.get('content-type')?.startsWith('text/html') === true;
     if (isPage && !mime_type.startsWith('text/html')) throw new FileUnavailableError(NOT_GIVEN);
     for await (const piece of response.body ?? []) {
-      stall.refresh();
+      rest();
       yield piece;
+      rest = watch();
     }
   } finally {
-    clearTimeout(stall);
+    rest();
     stop.abort();
   }
 }
@@ -115,7 +119,10 @@ function isSlacks(url: URL, api_url: string | null): boolean {
 }
 
 function failureOf({ status, headers }: Response): Error {
-  if (status === 429) return new RateLimitedError(Number(headers.get('retry-after') ?? DEFAULT_WAIT_S) * 1_000);
+  if (status === 429) {
+    const seconds = Number(headers.get('retry-after') ?? DEFAULT_WAIT_S);
+    return new RateLimitedError((Number.isFinite(seconds) ? seconds : DEFAULT_WAIT_S) * 1_000);
+  }
   if ([404, 410].includes(status)) return new FileUnavailableError('it was deleted');
   if ([401, 403].includes(status)) return new FileUnavailableError(NOT_GIVEN);
   return new Error(`Slack answered ${status} to a download`);

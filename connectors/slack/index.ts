@@ -107,7 +107,7 @@ function later(ms: number, run: () => void): () => void {
 
 /** Slack by its own SDK: Bolt in Socket Mode or over HTTP, and the Web API. @throws DeckhandError when a token is missing */
 export function createSlackConnector(options: SlackOptions): SlackConnector {
-  const { api_url, logger, mode } = options;
+  const { api_url, logger, mode, after = later } = options;
   const boltLogger = createBoltLogger(logger);
   const { installations, installRouter } = installationsOf(options, boltLogger);
   const people = createPeople(installations, logger);
@@ -130,7 +130,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const live = createLiveMessages({
     clients: installations,
     now: options.now ?? Date.now,
-    after: options.after ?? later,
+    after,
     logger,
   });
   const mentions = createMentions(installations, people, logger);
@@ -271,7 +271,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     },
 
     openFile: (conversation, file, signal) =>
-      openFile({ client: installations.of(conversation.tenant), api_url }, file, signal),
+      openFile({ client: installations.of(conversation.tenant), api_url, after }, file, signal),
 
     setStatus: status.set,
 

@@ -9,11 +9,12 @@ import type { EventRoom } from './event-room.ts';
 import { IGNORED, type Receipt } from './inbound.ts';
 import type { Inbound } from './inbound-keys.ts';
 import type { InboundStore, KeptInbound } from './inbound-store.ts';
+import { delayAfter, mayBePutOff, PutOffError } from './later.ts';
 import { createLines } from './lines.ts';
 
 /** How often one is tried before its conversation goes on without it; then it is the sweep's. */
 const TRIES = 3;
-/** What a platform asks for at most, before one is tried again: its conversation waits for it. */
+/** Its conversation waits for one that may be tried again so soon; a longer wait puts it off, and the conversation goes on. */
 const LONGEST_WAIT_MS = 5_000;
 /** Events of dead processes finished per sweep. */
 const BATCH = 200;
@@ -21,7 +22,7 @@ const WHISPER_MS = 5_000;
 
 const DOUBLE: Receipt = { effect: 'duplicate', text: null };
 
-export interface ApplierDeps extends Omit<ApplyDeps, 'inbound' | 'outside' | 'is_last_try'> {
+export interface ApplierDeps extends Omit<ApplyDeps, 'inbound' | 'outside' | 'is_last_try' | 'mayWait'> {
   inbound: InboundStore;
   logger: Logger;
   /** How long a silent process keeps an event. One that is only slow comes to no harm. */
@@ -58,7 +59,9 @@ export function createApplier(deps: ApplierDeps): Applier {
   const stopping = new AbortController();
   /** Kept, and this process's to apply. */
   const held = new Map<string, ObjectId>();
-  let sweeping: Promise<number> | null = null;
+  /** What sweeps began. */
+  const finishing = new Set<Promise<void>>();
+  let sweeping: Promise<Promise<void>[]> | null = null;
   let timer: NodeJS.Timeout | undefined;
   let renewing: NodeJS.Timeout | undefined;
 
@@ -84,10 +87,22 @@ export function createApplier(deps: ApplierDeps): Applier {
       }
     }
     try {
-      return await applyInbound({ ...deps, outside, is_last_try }, kept, named);
+      return await applyInbound({ ...deps, outside, is_last_try, mayWait: (ms) => mayWait(kept, ms) }, kept, named);
     } finally {
       leave();
     }
+  }
+
+  const mayWait = ({ put_off }: KeptInbound, ms: number) => mayBePutOff(put_off, delayAfter(put_off, ms, retry_ms));
+
+  /** @throws the delay itself when there were enough of them */
+  async function putOff(kept: KeptInbound, delayed: PutOffError): Promise<Receipt> {
+    const { put_off, inbound: event } = kept;
+    if (!mayWait(kept, delayed.wait_ms)) throw delayed;
+    const wait_ms = delayAfter(put_off, delayed.wait_ms, retry_ms);
+    await inbound.putOff(kept, wait_ms);
+    logger.info({ kind: event.kind, wait_ms, times: put_off.times + 1 }, 'chat event put off');
+    return { effect: 'accepted', text: put_off.times === 0 ? delayed.text : null };
   }
 
   /** @throws what the last try threw; by then it is anybody's */
@@ -98,7 +113,10 @@ export function createApplier(deps: ApplierDeps): Applier {
         try {
           return await applyOnce(current, attempt === tries);
         } catch (err) {
-          if (attempt === tries || stopping.signal.aborted) throw err;
+          const isLast = attempt === tries;
+          if (err instanceof PutOffError && (isLast || err.wait_ms > LONGEST_WAIT_MS))
+            return await putOff(current, err);
+          if (isLast || stopping.signal.aborted) throw err;
           logger.warn({ err, kind: kept.inbound.kind, attempt }, 'chat event not applied, trying again');
           await delay(waitAfter(err, retry_ms * 2 ** (attempt - 1)), undefined, { signal: stopping.signal }).catch(
             () => {
@@ -140,8 +158,8 @@ export function createApplier(deps: ApplierDeps): Applier {
     throw new DeckhandError('stopping', 'This process stops.', { remedy: 'The event is applied by another one.' });
   }
 
-  /** False when nothing was lost. */
-  async function finishLost(begun: Promise<unknown>[]): Promise<boolean> {
+  /** What it begins goes into `begun`. False when nothing was lost. */
+  async function finishLost(begun: Promise<void>[]): Promise<boolean> {
     const leave = await inFlight.enter(null);
     const lost = await inbound
       .takeLost()
@@ -166,21 +184,28 @@ export function createApplier(deps: ApplierDeps): Applier {
       })
       .finally(() => {
         held.delete(lost.id.toHexString());
+        finishing.delete(finished);
         leave();
       });
+    finishing.add(finished);
     begun.push(finished);
     return true;
   }
 
-  async function sweep(): Promise<number> {
-    const begun: Promise<unknown>[] = [];
-    try {
-      while (begun.length < BATCH && !stopping.signal.aborted && (await finishLost(begun)));
-    } finally {
-      await Promise.all(begun);
-    }
+  /** Resolves when everything that was lost is begun: nobody waits for what one of them waits for. */
+  async function beginLost(): Promise<Promise<void>[]> {
+    const begun: Promise<void>[] = [];
+    while (begun.length < BATCH && !stopping.signal.aborted && (await finishLost(begun)));
     if (begun.length > 0) logger.info({ count: begun.length }, 'sweep found chat events that were not applied');
-    return begun.length;
+    return begun;
+  }
+
+  /** One at a time. */
+  function sweep(): Promise<Promise<void>[]> {
+    sweeping ??= beginLost().finally(() => {
+      sweeping = null;
+    });
+    return sweeping;
   }
 
   /** Their connector may have been told that it was kept, and nothing since. */
@@ -195,34 +220,33 @@ export function createApplier(deps: ApplierDeps): Applier {
     }
   }
 
-  function sweepNow(): Promise<number> {
-    sweeping ??= sweep().finally(() => {
-      sweeping = null;
-    });
-    return sweeping;
-  }
-
   return {
     apply,
     isBefore: (event) => lines.has(lineOf(event)),
     startSweep(interval_ms) {
       timer ??= setInterval(() => {
-        sweepNow().catch((err: unknown) => logger.warn({ err }, 'inbound sweep failed; the next one tries again'));
+        sweep().catch((err: unknown) => logger.warn({ err }, 'inbound sweep failed; the next one tries again'));
       }, interval_ms);
       renewing ??= setInterval(renew, lost_after_ms / 3);
     },
-    sweepNow,
+    async sweepNow() {
+      const begun = await sweep();
+      await Promise.all(begun);
+      return begun.length;
+    },
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       stopping.abort();
-      await sweeping?.catch(() => undefined);
+      await sweeping?.then(() => undefined).catch(() => undefined);
       await lines.empty();
+      await Promise.all(finishing);
       clearInterval(renewing);
     },
   };
 }
 
 function waitAfter(error: unknown, retry_ms: number): number {
+  if (error instanceof PutOffError) return error.wait_ms;
   return error instanceof RateLimitedError ? Math.min(error.retry_after_ms, LONGEST_WAIT_MS) : retry_ms;
 }
 

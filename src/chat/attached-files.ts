@@ -5,11 +5,12 @@ import { safeFileName } from '../resources/file-name.ts';
 import type { FileDocument, Files } from '../resources/files.ts';
 import { UPLOADS } from '../session/mounts.ts';
 import type { UserContent } from '../session/session-state.ts';
-import { type Connector, FileUnavailableError, type OpenedFile } from './connector.ts';
+import { type Connector, FileUnavailableError, type OpenedFile, RateLimitedError } from './connector.ts';
+import type { FetchRoom } from './fetch-room.ts';
 import type { InboundFile, InboundMessage } from './inbound.ts';
 import { type Inbound, loggedEventId } from './inbound-keys.ts';
 import type { Target } from './inbound-store.ts';
-import type { Room } from './room.ts';
+import { inWords, PutOffError } from './later.ts';
 
 /** Of one message. Slack's own clients attach 10. */
 const MOST_FILES = 20;
@@ -20,12 +21,13 @@ export interface AttachDeps {
   files: Pick<Files, 'get' | 'keep' | 'read' | 'withKey'>;
   connectors: ReadonlyMap<string, Pick<Connector, 'openFile'>>;
   logger: Logger;
-  /** Files that are fetched side by side. */
-  fetching: Room;
+  fetching: FetchRoom;
   /** Wait for a platform, without holding up others meanwhile. */
   outside<T>(work: () => Promise<T>): Promise<T>;
   /** It is not tried again here: what cannot be had now is done without. */
   is_last_try: boolean;
+  /** Whether it may be put off for so long, and tried again then. */
+  mayWait(ms: number): boolean;
 }
 
 export interface Attached {
@@ -38,7 +40,8 @@ export interface Attached {
 /**
  * Bring what is attached to a message into its session, each file once however often this is repeated. A file that cannot
  * be had is said, and keeps back nothing else.
- * @throws what the platform's passing failure threw, unless this is the last try; NotFoundError when the session is gone
+ * @throws PutOffError while the platform asks to wait, for as long as that may be waited for; what its other passing
+ *   failures threw, unless this is the last try; NotFoundError when the session is gone
  */
 export async function attach(
   deps: AttachDeps,
@@ -59,7 +62,8 @@ export async function attach(
       if (connector?.openFile === undefined) throw new FileUnavailableError('files are not taken here');
       return connector.openFile(conversation, file, AbortSignal.timeout(FETCH_MS));
     };
-    const got = await getOnce(deps, target, `${event_id}/${file.id}`, file, open);
+    const from = JSON.stringify([conversation.connector, conversation.tenant]);
+    const got = await getOnce(deps, target, { file, from, key: `${event_id}/${file.id}`, open });
     if (typeof got === 'string') problems.push(got);
     else kept.push(got);
   }
@@ -80,13 +84,20 @@ function said(name: string, problem: string): string {
   return `${safeFileName(name)} (${problem})`;
 }
 
+interface Wanted {
+  file: InboundFile;
+  /** The workspace of the platform. */
+  from: string;
+  /** It is kept once by it. */
+  key: string;
+  open: () => Promise<OpenedFile>;
+}
+
 /** The file, or what is said of one that cannot be had. */
 async function getOnce(
   deps: AttachDeps,
   { workspace_id, session_id }: Target,
-  key: string,
-  file: InboundFile,
-  open: () => Promise<OpenedFile>,
+  { file, from, key, open }: Wanted,
 ): Promise<FileDocument | string> {
   const before = await deps.files.withKey(workspace_id, key);
   if (before !== null) return before;
@@ -104,7 +115,7 @@ async function getOnce(
   }
   try {
     return await deps.outside(async () => {
-      const leave = await deps.fetching.enter();
+      const leave = await deps.fetching.enter(from);
       try {
         const { name, mime_type, content } = await open();
         atPlatform = false;
@@ -118,10 +129,24 @@ async function getOnce(
   } catch (error) {
     if (error instanceof FileUnavailableError) return said(called, error.reason);
     if (error instanceof FileTooLargeError) return said(called, error.message.replace(/^A/, 'a').replace(/\.$/, ''));
-    if (!atPlatform || !deps.is_last_try) throw error;
+    if (!atPlatform) throw error;
+    const isLimited = error instanceof RateLimitedError;
+    if (isLimited && deps.mayWait(error.retry_after_ms)) throw putOff(called, error);
+    if (!isLimited && !deps.is_last_try) throw error;
     deps.logger.warn({ session_id, file_id: file.id, reason: messageOf(error) }, 'attached file not fetched');
-    return said(called, 'it could not be fetched; attach it again in a moment');
+    const why = isLimited ? 'the chat platform asked to wait for too long' : 'it could not be fetched';
+    return said(called, `${why}; attach it again ${isLimited ? 'later' : 'in a moment'}`);
   }
+}
+
+function putOff(name: string, limit: RateLimitedError): PutOffError {
+  const wait = inWords(limit.retry_after_ms);
+  return new PutOffError(
+    limit.retry_after_ms,
+    `The chat platform asks me to wait ${wait} before I fetch ${safeFileName(name)}. The agent gets your message then; ` +
+      'what is said here meanwhile it gets before.',
+    { cause: limit },
+  );
 }
 
 async function imagesAmong(deps: AttachDeps, kept: readonly FileDocument[]): Promise<FileDocument[]> {

@@ -1,6 +1,7 @@
 import { type Collection, type Db, type Document, ObjectId } from 'mongodb';
 import { duplicatesAside } from '../session/duplicate.ts';
 import { type Inbound, keysOf, messageKey } from './inbound-keys.ts';
+import type { Delays } from './later.ts';
 import { createLots } from './lots.ts';
 import type { ConversationKey } from './place.ts';
 
@@ -16,7 +17,8 @@ const LOT = 100;
  *
  *   received  kept under its platform's id, and somebody's to apply until `next_attempt_at`: of the process that kept it,
  *             for as long as that lives and says so; then of whoever takes it. Its effect may or may not have happened.
- *             Left when it certainly has: applying it twice has one effect.
+ *             Left when it certainly has: applying it twice has one effect. Who has to wait for the platform puts it off:
+ *             nobody's, and due when the platform said.
  *   applied   done; kept without its content for some days, so that a double is known.
  */
 interface InboundDocument {
@@ -29,8 +31,9 @@ interface InboundDocument {
   inbound?: Inbound;
   /** The sessions it goes to, fixed before the first effect. Kept: a double that is late must find the same ones. */
   targets?: Target[];
-  /** How often it was taken over. */
+  /** How often it was taken over, since it was put off. */
   attempts: number;
+  put_off?: Delays;
   next_attempt_at: Date;
   applied_at?: Date;
 }
@@ -47,6 +50,7 @@ export interface KeptInbound {
   id: ObjectId;
   inbound: Inbound;
   targets: Target[] | null;
+  put_off: Delays;
 }
 
 /** The clock is the database's. */
@@ -60,12 +64,14 @@ export interface InboundStore {
   forget(kept: KeptInbound): Promise<void>;
   /** As it stands now; null when it is applied. */
   reread(kept: KeptInbound): Promise<KeptInbound | null>;
-  /** Whether this message is kept, here or elsewhere, and not applied yet. */
-  isWaiting(message: { conversation: ConversationKey; message_id: string }): Promise<boolean>;
+  /** This message is kept, here or elsewhere, and not applied yet: for how long it is put off, 0 if it is not. Else null. */
+  waitOf(message: { conversation: ConversationKey; message_id: string }): Promise<number | null>;
   /** These are still being applied. */
   renew(ids: readonly ObjectId[]): Promise<void>;
   /** It could not be applied here: anybody may take it now. */
   release(kept: KeptInbound): Promise<void>;
+  /** Nobody takes it for so long; then it is anybody's. */
+  putOff(kept: KeptInbound, ms: number): Promise<void>;
   /** The oldest that is nobody's, for this caller alone until its next attempt is due; null when there is none. */
   takeLost(): Promise<KeptInbound | null>;
 }
@@ -88,6 +94,7 @@ export async function createInboundIndexes(db: Db): Promise<void> {
 type NewInbound = Omit<InboundDocument, 'next_attempt_at'>;
 
 const IS_NEW = { $eq: [{ $type: '$state' }, 'missing'] };
+const NEVER: Delays = { times: 0, ms: 0 };
 const IS_DUE = { $lte: ['$next_attempt_at', '$$NOW'] };
 
 /** An event that nobody has spoken for in `lost_after_ms` belongs to a process that died; then the wait doubles. */
@@ -153,7 +160,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
       const id = new ObjectId();
       const keys = keysOf(inbound);
       if (await keepNew({ _id: id, ...keys, state: 'received', inbound, attempts: 0 }))
-        return { id, inbound, targets: null };
+        return { id, inbound, targets: null, put_off: NEVER };
       const { event_key, message_key } = keys;
       const known = await events.findOne({
         $or: [{ event_key }, ...(message_key === undefined ? [] : [{ message_key }])],
@@ -182,9 +189,15 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
       return known === null ? null : unapplied(known);
     },
 
-    async isWaiting({ conversation, message_id }) {
+    async waitOf({ conversation, message_id }) {
       const message_key = messageKey(conversation, message_id);
-      return (await events.findOne({ message_key, state: 'received' }, { projection: { _id: 1 } })) !== null;
+      const wait = { $cond: [{ $eq: ['$attempts', 0] }, { $subtract: ['$next_attempt_at', '$$NOW'] }, 0] };
+      const waiting = await events.findOne<{ put_off?: Delays; wait: number }>(
+        { message_key, state: 'received' },
+        { projection: { put_off: 1, wait } },
+      );
+      if (waiting === null) return null;
+      return waiting.put_off === undefined ? 0 : Math.max(0, waiting.wait);
     },
 
     async renew(ids) {
@@ -195,6 +208,13 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
 
     async release(kept) {
       await giveBack(kept.id);
+    },
+
+    async putOff({ id, put_off: { times, ms } }, wait) {
+      const put_off = { times: times + 1, ms: ms + wait };
+      await events.updateOne({ _id: id, state: 'received' }, [
+        { $set: { attempts: 0, put_off, next_attempt_at: { $add: ['$$NOW', wait] } } },
+      ]);
     },
 
     async takeLost() {
@@ -216,8 +236,9 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
   };
 }
 
-function unapplied({ _id, state, inbound, targets }: InboundDocument): KeptInbound | null {
-  return state === 'applied' || inbound === undefined ? null : { id: _id, inbound, targets: targets ?? null };
+function unapplied({ _id, state, inbound, targets, put_off }: InboundDocument): KeptInbound | null {
+  if (state === 'applied' || inbound === undefined) return null;
+  return { id: _id, inbound, targets: targets ?? null, put_off: put_off ?? NEVER };
 }
 
 /** An insert, but by the database's clock. */

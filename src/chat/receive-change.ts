@@ -7,11 +7,12 @@ import { quoted } from './earlier.ts';
 import { IGNORED, type InboundChange, type Receipt } from './inbound.ts';
 import { loggedEventId, loggedMessageId } from './inbound-keys.ts';
 import type { InboundStore, KeptInbound } from './inbound-store.ts';
+import { PutOffError } from './later.ts';
 
 export interface ReceiveChangeDeps {
   log: Pick<SessionLog, 'append' | 'find' | 'head' | 'query' | 'readPage'>;
   conversations: Pick<ConversationStore, 'findByKey'>;
-  inbound: Pick<InboundStore, 'isWaiting'>;
+  inbound: Pick<InboundStore, 'waitOf'>;
   received(session: LaneSession): void;
 }
 
@@ -33,9 +34,10 @@ export async function receiveChange(
   if (conversation === null) return IGNORED;
   let receipt = IGNORED;
   const given = await givenTo(deps, conversation, change.message_id);
-  if (given.length === 0 && (await deps.inbound.isWaiting(change))) {
-    throw new Error('The message that was changed is still on its way to the agent');
-  }
+  const wait = given.length === 0 ? await deps.inbound.waitOf(change) : null;
+  if (wait === 0) throw new Error('The message that was changed is still on its way to the agent');
+  // Due a moment after the message itself.
+  if (wait !== null) throw new PutOffError(wait + 1, null);
   for (const { ref, entry } of given) {
     if (await tellOnce(deps, kept, { change, ref, entry, lane: laneOf(conversation) })) {
       receipt = { effect: 'accepted', text: null };

@@ -56,9 +56,10 @@ async function receiveMeant(deps: ReceiveMessageDeps, kept: KeptInbound, message
     const target = await targetOf(deps, current, conversation, message);
     if ('receipt' in target) return target.receipt;
     try {
+      // First what may be put off: what was said before is then read once.
+      const { content: attached, problem } = await attach(deps, target, current.inbound, message);
       const earlier = await earlierEntry(deps, target, current.inbound, message);
       const message_id = current.inbound.kind === 'message' ? message.message_id : null;
-      const { content: attached, problem } = await attach(deps, target, current.inbound, message);
       const said = { text: message.text, by: actorOf(message), lane: laneOf(conversation), message_id, earlier };
       const isNew = await sayOnce(deps, current, target, { ...said, attached });
       return isNew ? { effect: 'accepted', text: problem } : { effect: 'duplicate', text: null };

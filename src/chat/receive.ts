@@ -6,6 +6,7 @@ import { createApplyRoom } from './apply-room.ts';
 import { createConversationStore } from './conversation-store.ts';
 import type { Position } from './earlier.ts';
 import { createEventRoom } from './event-room.ts';
+import { createFetchRoom } from './fetch-room.ts';
 import { IGNORED, type InboundMessage, type Kept, type Receipt, type Receiver } from './inbound.ts';
 import type { Inbound } from './inbound-keys.ts';
 import { createInboundStore } from './inbound-store.ts';
@@ -13,11 +14,8 @@ import { detailsOf, waitingFor } from './look-at-approvals.ts';
 import { meant } from './meant.ts';
 import { overviewOf } from './overview.ts';
 import { wasGiven } from './receive-change.ts';
-import { createRoom } from './room.ts';
 import { sessionFile } from './session-file.ts';
 
-/** Attached files fetched at once, with a few MB of each in memory. */
-const FETCHED_AT_ONCE = 8;
 /** Where a log stood a minute ago is worth remembering: what it has grown since is soon read. */
 const POSITIONS = { max: 10_000, ttl: 60_000 };
 
@@ -40,7 +38,9 @@ export interface ReceiverService extends Receiver, AsyncDisposable, Pick<Applier
  * the sweep finds it, so it may stand behind what another gateway heard meanwhile.
  *
  * Every problem of the person's is a sentence in the receipt. What cannot be kept throws, so that the platform delivers
- * again; what cannot be applied is tried again here, then by the sweeps of all gateways until it is.
+ * again; what cannot be applied is tried again here, then by the sweeps of all gateways until it is. What waits for its
+ * platform for longer than a few seconds is put off in the store: its conversation goes on, and the first gateway that
+ * looks when the wait is over takes it up.
  */
 export function createReceiver(options: ReceiverDeps): ReceiverService {
   const inbound = createInboundStore(options.db, options.lost_after_ms);
@@ -51,7 +51,7 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     inbound,
     conversations: createConversationStore(options.db),
     positions: new LRUCache<string, Position>(POSITIONS),
-    fetching: createRoom('files to fetch', FETCHED_AT_ONCE),
+    fetching: createFetchRoom(),
   };
   const applier = createApplier({ ...deps, inFlight, applying });
 
@@ -97,7 +97,7 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
       const is_on_its_way = applier.isBefore(event);
       // What people say to each other may be changed as they like: nothing is kept of it.
       const isFollowed = async () => {
-        return (await given) || (await news) || is_on_its_way || (await inbound.isWaiting(change));
+        return (await given) || (await news) || is_on_its_way || (await inbound.waitOf(change)) !== null;
       };
       const [said, changed] = await Promise.all([
         message === undefined ? done(IGNORED) : receive({ kind: 'message', message }, () => news),

@@ -372,6 +372,7 @@ async function loseRaces(): Promise<void> {
   const target = { workspace_id: DEFAULT_WORKSPACE, session_id: 'sesn_1', after_seq: 0 };
   await inbound.target(claimed, [target]);
   await inbound.target(claimed, [{ ...target, session_id: 'sesn_2' }]);
+  await inbound.putOff(claimed, PATIENCE_MS);
   await inbound.applied(claimed);
   await inbound.forget(claimed);
   const messages = createMessageStore(db, DEFAULT_WORKSPACE);

@@ -164,6 +164,23 @@ describe('a download', () => {
     expect(await contentOf(file)).toHaveLength(500_000);
   });
 
+  it('is given up when nothing comes of it, and not while what came is being kept', async () => {
+    const [file] = await attached({ name: 'a.bin', bytes: Buffer.alloc(8_000_000, 'slack') });
+    const { clock, faults } = harness.slack;
+    const pieces: Uint8Array[] = [];
+    for await (const piece of (await opened(file))?.content() ?? []) {
+      if (pieces.length < 3) await clock.advance(120_000);
+      pieces.push(piece);
+    }
+    expect(Buffer.concat(pieces)).toHaveLength(8_000_000);
+    const held = faults.hold('download');
+    const failure = failureOf(contentOf(file));
+    await held.reached;
+    await clock.advance(31_000);
+    expect(await failure).toMatchObject({ message: expect.stringContaining('stopped sending') });
+    held.end('dropped');
+  });
+
   it('tells nobody the token, however it fails', async () => {
     const [file] = await attached({ name: 'a.txt', address: 'http://127.0.0.1:1/x' });
     const [other] = await attached({ name: 'b.txt' });

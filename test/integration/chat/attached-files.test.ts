@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Connector, FileUnavailableError, RateLimitedError } from '../../../src/chat/connector.ts';
-import type { InboundFile } from '../../../src/chat/inbound.ts';
+import type { InboundFile, InboundMessage } from '../../../src/chat/inbound.ts';
+import { createInboundStore } from '../../../src/chat/inbound-store.ts';
 import { type ChatStage, chatStage, type PatientReceiver, said } from '../../support/chat-stage.ts';
 import { deferred } from '../../support/deferred.ts';
+import { eventually } from '../../support/eventually.ts';
 import { createPlatform } from '../../support/fake-connector.ts';
 import { png } from '../../support/images.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
@@ -72,6 +74,12 @@ async function keptFiles(): Promise<Array<[string, string]>> {
     found.push([file.filename, Buffer.concat(pieces).toString()]);
   }
   return found;
+}
+
+/** Kept by a gateway that died. */
+async function leftBehind(...messages: InboundMessage[]): Promise<void> {
+  const store = createInboundStore(database.db, 0);
+  for (const message of messages) expect(await store.keep({ kind: 'message', message })).not.toBeNull();
 }
 
 describe('what is attached to a message', () => {
@@ -228,6 +236,135 @@ describe('a file that cannot be had', () => {
     goOn.resolve();
     await Promise.all(waiting);
     expect(await told()).toHaveLength(21);
+  });
+});
+
+describe('a file for which the platform asks to wait', () => {
+  const limited = (seconds: number) => ({ at: 'download' as const, error: new RateLimitedError(seconds * 1_000) });
+
+  it('puts its message off, and neither its conversation nor any other', async () => {
+    faults.push(limited(40));
+    const gateway = receiver();
+    const receipt = await gateway.message(said('look', { files: [has('F1', 'a.txt')] }));
+    expect(receipt).toEqual({
+      effect: 'accepted',
+      text:
+        'The chat platform asks me to wait 40 seconds before I fetch a.txt. The agent gets your message then; ' +
+        'what is said here meanwhile it gets before.',
+    });
+    expect(await gateway.message(said('meanwhile'))).toEqual({ effect: 'accepted', text: null });
+    await stage.silence(38_000);
+    expect(await gateway.sweepNow()).toBe(0);
+    expect(await told()).toEqual(['meanwhile']);
+    await stage.silence(3_000);
+    expect(await gateway.sweepNow()).toBe(1);
+    expect((await told())[1]).toMatch(/^look\|Attached files/);
+    expect(await keptFiles()).toEqual([['a.txt', 'bytes of F1']]);
+  });
+
+  it('comes although its gateway died meanwhile, and once however often it is delivered', async () => {
+    faults.push(limited(40), limited(600));
+    const message = said('look', { files: [has('F1', 'a.txt')] });
+    const first = receiver();
+    await first.message(message);
+    await first.service[Symbol.asyncDispose]();
+    const [second, third] = [receiver(), receiver()];
+    expect(await second.message({ ...message, event_id: 'EvAgain' })).toEqual({ effect: 'duplicate', text: null });
+    await stage.silence(41_000);
+    // Put off again, by whoever found it.
+    expect(await second.sweepNow()).toBe(1);
+    await stage.silence(590_000);
+    expect(await third.sweepNow()).toBe(0);
+    await stage.silence(11_000);
+    const [by_second, by_third] = await Promise.all([second.sweepNow(), third.sweepNow()]);
+    expect(by_second + by_third).toBe(1);
+    expect(await told()).toHaveLength(1);
+    expect(await keptFiles()).toEqual([['a.txt', 'bytes of F1']]);
+  });
+
+  it('is waited for when a sweep is the first to hear of it', async () => {
+    await leftBehind(said('look', { files: [has('F1', 'a.txt')] }));
+    faults.push(limited(1));
+    const gateway = receiver();
+    expect(await gateway.sweepNow()).toBe(1);
+    expect(await told()).toEqual([]);
+    await stage.silence(2_000);
+    await gateway.sweepNow();
+    expect(await keptFiles()).toEqual([['a.txt', 'bytes of F1']]);
+  });
+
+  it.each([
+    ['ten times', 11, 60, 10],
+    ['half an hour', 3, 1_000, 1],
+    ['longer than that at once', 1, 1_801, 0],
+  ])('for %s is done without, and its person and the agent are told', async (_how, asked, seconds, waits) => {
+    faults.push(...Array.from({ length: asked }, () => limited(seconds)));
+    const whispers: string[] = [];
+    const telling = {
+      ...connector(),
+      whisper: async (...[, , text]: [unknown, unknown, string, unknown]) => void whispers.push(text),
+    };
+    const gateway = stage.receiver({ connectors: new Map([['test', telling]]) });
+    const receipt = await gateway.message(said('look', { files: [has('F1', 'a.txt'), has('F2', 'b.txt')] }));
+    for (let n = 0; n < waits; n++) {
+      expect(await told()).toEqual([]);
+      await stage.silence(seconds * 1_000);
+      expect(await gateway.sweepNow()).toBe(1);
+    }
+    const words = 'a.txt (the chat platform asked to wait for too long; attach it again later)';
+    expect(await told()).toEqual([expect.stringContaining(words)]);
+    expect(waits === 0 ? [receipt.text] : whispers).toEqual([expect.stringContaining(words)]);
+    const without = asked > waits + 1 ? [] : [['b.txt', 'bytes of F2']];
+    expect(await keptFiles()).toEqual(without);
+  });
+
+  it('is followed by what became of its message meanwhile', async () => {
+    faults.push(limited(40));
+    const message = said('look', { files: [has('F1', 'a.txt')] });
+    const gateway = receiver();
+    await gateway.message(message);
+    const { message_id, conversation, sender } = message;
+    const change = { event_id: 'EvGone', message_id, conversation, sender, version: 'gone', text: null };
+    await gateway.change(change);
+    expect(await told()).toEqual([]);
+    await stage.silence(41_000);
+    expect(await receiver().sweepNow()).toBe(2);
+    expect(await told()).toEqual([expect.stringMatching(/^look/), expect.stringContaining('took this message back')]);
+  });
+});
+
+describe('files of one workspace', () => {
+  const goOn = deferred<void>();
+
+  /** Downloads of the first workspace go on when the test says so. */
+  const slow = (): Connector => ({
+    ...connector(),
+    async openFile(conversation, file, signal) {
+      if (conversation.tenant === 'T1') await goOn.promise;
+      const whole = connector().openFile;
+      if (whole === undefined) throw new Error('It opens files');
+      return whole(conversation, file, signal);
+    },
+  });
+  const from = (tenant: string, n: number) =>
+    said('look', {
+      conversation: { connector: 'test', tenant, channel: 'C1', thread: `${tenant}.${n}` },
+      files: [has(`F${n}`, `${n}.txt`)],
+    });
+
+  it('starve no other’s, whether they came just now or were left behind by a gateway that died', async () => {
+    const gateway = stage.receiver({ connectors: new Map([['test', slow()]]) });
+    const waiting = Array.from({ length: 20 }, (_, n) => gateway.message(from('T1', n)));
+    expect((await gateway.message(from('T2', 50))).effect).toBe('accepted');
+    await leftBehind(from('T1', 51), from('T2', 52));
+    gateway.service.startSweep(5);
+    await eventually(async () =>
+      expect((await keptFiles()).map(([name]) => name).toSorted()).toEqual(['50.txt', '52.txt']),
+    );
+    goOn.resolve();
+    await Promise.all(waiting);
+    await gateway.service[Symbol.asyncDispose]();
+    expect(await database.db.collection('files').countDocuments({ state: 'kept' })).toBe(23);
   });
 });
 

@@ -1,0 +1,41 @@
+/** It can be applied, and not now: it is put off, and its conversation goes on meanwhile. */
+export class PutOffError extends Error {
+  readonly wait_ms: number;
+  /** A sentence for whoever waits; null when nothing need be said. */
+  readonly text: string | null;
+
+  constructor(wait_ms: number, text: string | null, options?: ErrorOptions) {
+    super(`Put off for ${wait_ms} ms`, options);
+    this.name = 'PutOffError';
+    this.wait_ms = wait_ms;
+    this.text = text;
+  }
+}
+
+/** How often a chat event has been put off, and for how long in all. */
+export interface Delays {
+  times: number;
+  ms: number;
+}
+
+/** Half an hour in all: by then whoever attached something has better done it again. */
+const LONGEST_MS = 30 * 60_000;
+/** With the usual `retry_ms` of a second these take a quarter of an hour at least, however little the platform asks for. */
+const MOST_TIMES = 10;
+
+/** How long it is put off when `asked_ms` are asked for: each time twice as long at least, from `retry_ms` on. */
+export function delayAfter({ times }: Delays, asked_ms: number, retry_ms: number): number {
+  return Math.max(asked_ms, retry_ms * 2 ** times);
+}
+
+/** Whether it may be put off once more. */
+export function mayBePutOff(before: Delays, wait_ms: number): boolean {
+  return before.times < MOST_TIMES && before.ms + wait_ms <= LONGEST_MS;
+}
+
+/** A wait as people say it. */
+export function inWords(ms: number): string {
+  const seconds = Math.max(1, Math.ceil(ms / 1_000));
+  if (seconds >= 120) return `${Math.ceil(seconds / 60)} minutes`;
+  return seconds === 1 ? 'a second' : `${seconds} seconds`;
+}
