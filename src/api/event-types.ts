@@ -55,6 +55,7 @@ const EVENT_TYPES: Record<EventType, true> = {
   'deckhand.approval_reused': true,
   'deckhand.tool_progress': true,
   'deckhand.feedback': true,
+  'deckhand.run_ending': true,
   'deckhand.output_shared': true,
   'deckhand.output_withheld': true,
   'deckhand.note': true,

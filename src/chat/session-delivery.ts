@@ -85,6 +85,8 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
     case 'deckhand.approval_voted':
     case 'deckhand.approval_decided':
       return redraw(deps, event);
+    case 'deckhand.run_ending':
+      return deps.status.set({ state: 'working', text: 'Storing files…' });
     case 'deckhand.output_shared':
       return send(deps, outputPost(event, context));
     case 'deckhand.output_withheld':

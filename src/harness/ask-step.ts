@@ -3,15 +3,14 @@ import type { BetaUsage } from '@anthropic-ai/sdk/resources/beta/messages/messag
 import type { EventOf, SessionEvent, StopReason } from '../session/event.ts';
 import { newId } from '../session/id.ts';
 import { nextStep } from '../session/next-step.ts';
-import type { SessionState } from '../session/session-state.ts';
-import { fold } from '../session/state.ts';
+import type { RunEnd, SessionState } from '../session/session-state.ts';
 import { roomFor, withImages } from './attached-images.ts';
 import { isWithinBudget } from './budget.ts';
 import type { ModelFailure, ModelListener, ModelOutcome } from './model.ts';
-import { collectOutputs } from './outputs.ts';
 import { buildPrompt } from './prompt.ts';
-import { closingUsage, type Reply, replyEvents, requestEnd } from './reply.ts';
-import { NOT_OWED, processedEvent, runningEvents, stamp } from './turn-log.ts';
+import { type Reply, replyEvents, requestEnd } from './reply.ts';
+import { after, endRun } from './run-end.ts';
+import { processedEvent, runningEvents, stamp } from './turn-log.ts';
 import type { StepResult, Turn } from './turn-parts.ts';
 
 /** Take up what is queued, ask Claude once, and put the answer into the log. */
@@ -106,21 +105,12 @@ async function replied(turn: Turn, reply: Reply, details: StopDetails, asked_at:
       { asked_at, details: explanationOf(details) },
     );
   }
-  const mayShare = (await turn.session.hasOutputs()) && isEnd(log.state, reply, contextOf(turn));
-  const outputs = mayShare ? await collectOutputs(turn) : [];
-  // The usual end of a run is one write: the answer, the usage and the idle status together.
-  const ended = await log.append(
-    (state) => {
-      const answer = replyEvents(state, reply, contextOf(turn));
-      const next = nextStep(preview(state, answer));
-      if (next.do !== 'rest') return null;
-      // The run's closing usage says the same and more.
-      const said = answer.filter((event) => event.type !== 'session.usage');
-      return [...said, ...outputs, ...idle(state, answer, { type: 'end_turn' }, null, deps.now)];
-    },
-    { owed: NOT_OWED, release: true },
-  );
-  if (ended !== null) return 'ended';
+  const over: RunEnd = { stop_reason: { type: 'end_turn' }, stop_details: null, answered: asked_at };
+  const ended = await endRun(turn, over, (state) => {
+    const answer = replyEvents(state, reply, contextOf(turn));
+    return nextStep(after(state, answer)).do === 'rest' ? answer : null;
+  });
+  if (ended !== null) return ended.step;
 
   const appended = await log.append((state) => replyEvents(state, reply, contextOf(turn)));
   for (const entry of appended ?? []) {
@@ -128,11 +118,6 @@ async function replied(turn: Turn, reply: Reply, details: StopDetails, asked_at:
   }
   await deps.approvals.record(turn.ref, appended ?? []);
   return 'go_on';
-}
-
-/** Whether the run ends with this answer, as far as is known before it is appended. */
-function isEnd(state: SessionState, reply: Reply, context: ReturnType<typeof contextOf>): boolean {
-  return nextStep(preview(state, replyEvents(state, reply, context))).do === 'rest';
 }
 
 /** The answer hit a limit: keep the text, drop a call that may be half written, and say so. */
@@ -202,50 +187,12 @@ async function abandonedRequest(turn: Turn, request_id: string): Promise<StepRes
 
 async function end(
   turn: Turn,
-  first: (state: SessionState) => SessionEvent[],
-  reason: StopReason,
-  {
-    asked_at = turn.log.state.seq,
-    details = null,
-  }: { asked_at?: number; details?: EventOf<'session.status_idle'>['stop_details'] } = {},
-): Promise<StepResult> {
-  const { now } = turn.deps;
-  const outputs = await collectOutputs(turn);
-  await turn.log.append(
-    (state) => {
-      const events = [...first(state), ...outputs];
-      return [...events, ...idle(state, events, reason, details, now)];
-    },
-    // What arrived since Claude was asked gets a turn of its own; what was there before has just been answered for.
-    { owed: (state) => hasNewInput(state, asked_at), release: true },
-  );
-  return 'ended';
-}
-
-function hasNewInput(state: SessionState, since: number): boolean {
-  return state.interrupts.length > 0 || state.queued.some((message) => message.seq > since);
-}
-
-function idle(
-  state: SessionState,
-  appending: SessionEvent[],
+  last: (state: SessionState) => SessionEvent[],
   stop_reason: StopReason,
-  stop_details: EventOf<'session.status_idle'>['stop_details'],
-  now: () => number,
-): SessionEvent[] {
-  return [
-    closingUsage(preview(state, appending), now),
-    { ...stamp(now), type: 'session.status_idle', stop_reason, stop_details },
-  ];
-}
-
-/** The state as it would be after these events. */
-function preview(state: SessionState, events: SessionEvent[]): SessionState {
-  const created_at = new Date(0);
-  return fold(
-    events.map((event, index) => ({ seq: state.seq + 1 + index, created_at, event })),
-    state,
-  );
+  { asked_at = turn.log.state.seq, details = null }: { asked_at?: number; details?: RunEnd['stop_details'] } = {},
+): Promise<StepResult> {
+  const ended = await endRun(turn, { stop_reason, stop_details: details, answered: asked_at }, last);
+  return ended?.step ?? 'go_on';
 }
 
 function sessionError(
@@ -257,7 +204,7 @@ function sessionError(
   return { ...stamp(now), type: 'session.error', error: error as EventOf<'session.error'>['error'] };
 }
 
-function explanationOf(details: StopDetails): EventOf<'session.status_idle'>['stop_details'] {
+function explanationOf(details: StopDetails): RunEnd['stop_details'] {
   const explanation = typeof details?.explanation === 'string' ? details.explanation : null;
   return { type: 'refusal', category: null, explanation };
 }

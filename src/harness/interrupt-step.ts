@@ -1,45 +1,57 @@
 import type { Actor, SessionEvent } from '../session/event.ts';
 import { derivedId } from '../session/id.ts';
 import { isWaiting } from '../session/next-step.ts';
-import type { SessionState, ToolCall } from '../session/session-state.ts';
+import type { RunEnd, SessionState, ToolCall } from '../session/session-state.ts';
 import { toolError } from '../tools/tool.ts';
-import { collectOutputs } from './outputs.ts';
-import { closingUsage, requestEnd } from './reply.ts';
+import { requestEnd } from './reply.ts';
+import { endRun, goToRest, withIdle } from './run-end.ts';
 import { resultEvent } from './tool-calls.ts';
-import { NOT_OWED, processedEvent, stamp } from './turn-log.ts';
+import { processedEvent, stamp } from './turn-log.ts';
 import type { StepResult, Turn } from './turn-parts.ts';
 
 /**
  * Somebody pressed Stop. Open calls get a result that says so, questions to people are withdrawn, and the run ends.
  * Messages from before the Stop are kept for Claude to see but are not answered; a message after it starts a new run.
+ *
+ * What the agent has left for people is still stored, as at every end of a run, unless it is that which the Stop came upon.
+ * @param outputs what had been stored of it by then
  */
-export async function interruptStep(turn: Turn): Promise<StepResult> {
+export async function interruptStep(turn: Turn, outputs: SessionEvent[] | null = null): Promise<StepResult> {
   const { deps, log } = turn;
-  const goesOn = (state: SessionState) => after(state).length > 0;
-  const appended = await log.append((state) => (goesOn(state) ? endRun(turn, state) : null), { owed: () => true });
+  const stored = outputs ?? [];
+  const goesOn = (state: SessionState) => messagesAfter(state).length > 0;
+  const end = endOf(log.state);
+  const appended = await log.append(
+    (state) => (goesOn(state) ? withIdle(turn, state, [...stopEvents(turn, state), ...stored], end) : null),
+    { owed: () => true },
+  );
   if (appended !== null) {
     await deps.approvals.record(turn.ref, appended);
     return 'go_on';
   }
-  const outputs = await collectOutputs(turn);
-  const ended = await log.append(
-    (state) => (state.interrupts.length > 0 && !goesOn(state) ? endRun(turn, state, outputs) : null),
-    { owed: NOT_OWED, release: true },
+  const wasStoring = outputs !== null || log.state.ending !== null;
+  const ended = await (wasStoring ? goToRest : endRun)(turn, end, (state) =>
+    state.interrupts.length > 0 && !goesOn(state) ? [...stopEvents(turn, state), ...stored] : null,
   );
   if (ended === null) return 'go_on';
-  await deps.approvals.record(turn.ref, ended);
-  return 'ended';
+  await deps.approvals.record(turn.ref, ended.appended);
+  return ended.step;
+}
+
+/** A run that was over before the Stop ends as it would have. */
+function endOf(state: SessionState): RunEnd {
+  return state.ending ?? { stop_reason: { type: 'end_turn' }, stop_details: null, answered: state.seq };
 }
 
 /** Messages that came after the last Stop. */
-function after(state: SessionState) {
+function messagesAfter(state: SessionState) {
   const last = state.interrupts.at(-1)?.seq ?? 0;
   return state.queued.filter((message) => message.seq > last);
 }
 
-function endRun(turn: Turn, state: SessionState, outputs: SessionEvent[] = []): SessionEvent[] {
+function stopEvents(turn: Turn, state: SessionState): SessionEvent[] {
   const { now } = turn.deps;
-  const kept = new Set(after(state).map((message) => message.event_id));
+  const kept = new Set(messagesAfter(state).map((message) => message.event_id));
   const by = state.interrupts[0]?.by ?? null;
   const ids = [
     ...state.interrupts.map((interrupt) => interrupt.event_id),
@@ -55,9 +67,6 @@ function endRun(turn: Turn, state: SessionState, outputs: SessionEvent[] = []): 
       resultEvent(call, toolError(`Stopped by ${by?.name ?? 'a person'} before it finished.`), now),
     ),
     processedEvent(ids, now),
-    ...outputs,
-    closingUsage(state, now),
-    { ...stamp(now), type: 'session.status_idle', stop_details: null, stop_reason: { type: 'end_turn' } },
   ];
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { FileTooLargeError, messageOf } from '../errors.ts';
 import { mimeTypeOf } from '../resources/mime-type.ts';
 import type { EventOf, SessionEvent } from '../session/event.ts';
@@ -14,60 +15,86 @@ const MOST_OF_SESSION = 1_000;
 /** Longest that one file may take to be read and stored. */
 const KEEP_MS = 10 * 60_000;
 
+/** What became of one file at the end of a run. */
+type Kept =
+  | { kind: 'shared'; event: EventOf<'deckhand.output_shared'> }
+  /** Not before it changes. */
+  | { kind: 'withheld'; why: string }
+  /** At the end of the next run. */
+  | { kind: 'waits' }
+  /** There is nothing to share. */
+  | { kind: 'gone' };
+
 /**
  * What the agent has left for people since it last rested, stored: as events to stand before the run's end. Each path is
  * shared once for each content; whatever dies before they are appended, the next turn finds the same files, and those that
  * are stored already are not stored again. Only on the machine that has them: a sandbox's files are there.
+ *
+ * A Stop ends it at once, with what is stored by then; so does the loss of the lease, and then the events are nobody's.
  */
 export async function collectOutputs(turn: Turn): Promise<SessionEvent[]> {
   if (!(await turn.session.hasOutputs())) return [];
-  let workspace: Workspace;
-  let found: OutputFile[];
-  try {
-    workspace = await turn.session.openWorkspace();
-    found = await workspace.outputs(AbortSignal.timeout(KEEP_MS));
-  } catch (error) {
-    // They stay where they are, for the next end of a run.
-    if (!isSandboxs(error)) throw error;
-    turn.deps.logger.warn({ ...turn.ref, reason: messageOf(error) }, 'outputs were not looked at');
-    return [];
-  }
+  const { storing } = turn;
+  const looked = await look(turn, storing);
+  if (looked === null) return [];
+  const { workspace, found } = looked;
   const changed = found.filter((file) => stateOf(turn.log.state, file.path)?.changed !== file.changed);
-  if (changed.length === 0) return [];
   const shared: SessionEvent[] = [];
   const withheld: Array<{ file: OutputFile; why: string }> = [];
   let waiting = 0;
   let paths = turn.log.state.outputs.length;
   for (const file of changed) {
     const before = stateOf(turn.log.state, file.path);
-    if (shared.length === MOST_AT_ONCE || (before === undefined && paths === MOST_OF_SESSION)) {
-      waiting += 1;
-      continue;
-    }
-    turn.stillHeld();
-    const kept = await keep(turn, workspace, file, before?.sha256 ?? null);
-    if (kept === null) continue;
+    const isFull = shared.length === MOST_AT_ONCE || (before === undefined && paths === MOST_OF_SESSION);
+    const kept: Kept =
+      isFull || storing.aborted
+        ? { kind: 'waits' }
+        : await keep(turn, { workspace, file, signal: storing }, before?.sha256 ?? null);
+    if (kept.kind === 'waits') waiting += 1;
+    if (kept.kind !== 'shared' && kept.kind !== 'withheld') continue;
     if (before === undefined) paths += 1;
-    if (typeof kept === 'string') withheld.push({ file, why: kept });
-    else shared.push(kept);
+    if (kept.kind === 'withheld') withheld.push({ file, why: kept.why });
+    else shared.push(kept.event);
   }
-  return [...shared, ...withheldEvents(turn, withheld, waiting)];
+  return [...shared, ...withheldEvents(turn, withheld, { waiting, isStopped: storing.aborted })];
+}
+
+/** The files as they are; null when there is no telling. They stay where they are, for the next end of a run. */
+async function look(turn: Turn, signal: AbortSignal): Promise<{ workspace: Workspace; found: OutputFile[] } | null> {
+  try {
+    const workspace = await unlessAborted(signal, turn.session.openWorkspace());
+    if (workspace === null) return null;
+    const found = await workspace.outputs(AbortSignal.any([signal, AbortSignal.timeout(KEEP_MS)]));
+    return { workspace, found };
+  } catch (error) {
+    if (!isSandboxs(error)) throw error;
+    turn.deps.logger.warn({ ...turn.ref, reason: messageOf(error) }, 'outputs were not looked at');
+    return null;
+  }
+}
+
+/** What `work` gives, or null as soon as the signal fires; the work itself goes on. */
+async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T | null> {
+  const done = new AbortController();
+  const aborted = once(signal, 'abort', { signal: done.signal }).then(
+    () => null,
+    () => null,
+  );
+  return Promise.race([work, ...(signal.aborted ? [null] : [aborted])]).finally(() => done.abort());
 }
 
 function stateOf(state: SessionState, path: string): SessionState['outputs'][number] | undefined {
   return state.outputs.find((output) => output.path === path);
 }
 
-/** The event that shares it, why it cannot be shared, or null when there is nothing to share. */
 async function keep(
   { deps, ref }: Turn,
-  workspace: Workspace,
-  file: OutputFile,
+  { workspace, file, signal }: { workspace: Workspace; file: OutputFile; signal: AbortSignal },
   known_sha256: string | null,
-): Promise<EventOf<'deckhand.output_shared'> | string | null> {
+): Promise<Kept> {
   const { path, changed, size_bytes } = file;
   const { files, now } = deps;
-  if (size_bytes > files.max_bytes) return new FileTooLargeError(files.max_bytes).message;
+  if (size_bytes > files.max_bytes) return { kind: 'withheld', why: new FileTooLargeError(files.max_bytes).message };
   const filename = path.split('/').at(-1) ?? path;
   const mime_type = mimeTypeOf(filename);
   const key = `output/${ref.session_id}/${createHash('sha256').update(`${path}\0${changed}`).digest('hex')}`;
@@ -76,30 +103,31 @@ async function keep(
       (await files.withKey(ref.workspace_id, key)) ??
       (await files.keep(
         { ...ref, filename, mime_type, purpose: 'output', key },
-        workspace.readOutput(path, size_bytes, AbortSignal.timeout(KEEP_MS)),
+        workspace.readOutput(path, size_bytes, AbortSignal.any([signal, AbortSignal.timeout(KEEP_MS)])),
       ));
     if (stored.sha256 === known_sha256) {
       // Touched, or written again as it was.
       await files.remove(ref.workspace_id, stored._id);
-      return null;
+      return { kind: 'gone' };
     }
-    return {
-      ...stamp(now),
-      type: 'deckhand.output_shared',
-      file_id: stored._id,
+    const { _id: file_id, sha256 } = stored;
+    const about = {
+      file_id,
       path,
       changed,
       filename: stored.filename,
       mime_type,
       size_bytes: stored.size_bytes,
-      sha256: stored.sha256,
+      sha256,
     };
+    return { kind: 'shared', event: { ...stamp(now), type: 'deckhand.output_shared', ...about } };
   } catch (error) {
+    if (signal.aborted) return { kind: 'waits' };
     if (!isSandboxs(error)) throw error;
     deps.logger.warn({ ...ref, reason: messageOf(error) }, 'an output was not shared');
     // It was renamed or deleted since it was found; or the sandbox failed, and the next end of a run finds it again.
     const isOver = error instanceof WorkspaceLostError || error.code === 'not_found';
-    return isOver ? null : 'It could not be read.';
+    return isOver ? { kind: 'gone' } : { kind: 'withheld', why: 'It could not be read.' };
   }
 }
 
@@ -110,14 +138,17 @@ function isSandboxs(error: unknown): error is WorkspaceFileError | WorkspaceLost
 function withheldEvents(
   { deps, log }: Turn,
   withheld: ReadonlyArray<{ file: OutputFile; why: string }>,
-  waiting: number,
+  { waiting, isStopped }: { waiting: number; isStopped: boolean },
 ): EventOf<'deckhand.output_withheld'>[] {
-  if (withheld.length === 0 && [0, log.state.outputs_waiting].includes(waiting)) return [];
+  const isNews = waiting > 0 && (isStopped || waiting !== log.state.outputs_waiting);
+  if (withheld.length === 0 && !isNews) return [];
   const lines = withheld.slice(0, MOST_AT_ONCE).map(({ file, why }) => `I could not share ${file.path}. ${why}`);
   if (waiting > 0) {
+    const why = isStopped
+      ? 'I was stopped before I had shared everything. Ask me to go on.'
+      : `I share ${MOST_AT_ONCE} at a time and ${MOST_OF_SESSION.toLocaleString('en')} in a session. Ask me to go on, or to pack them into one archive.`;
     lines.push(
-      `${waiting.toLocaleString('en')} more ${waiting === 1 ? 'file waits' : 'files wait'} in my outputs folder: I share ` +
-        `${MOST_AT_ONCE} at a time and ${MOST_OF_SESSION.toLocaleString('en')} in a session. Ask me to go on, or to pack them into one archive.`,
+      `${waiting.toLocaleString('en')} more ${waiting === 1 ? 'file waits' : 'files wait'} in my outputs folder: ${why}`,
     );
   }
   const files = withheld.map(({ file: { path, changed } }) => ({ path, changed }));

@@ -3,6 +3,7 @@ import { MAX_APPEND_BYTES } from '../session/log.ts';
 import { isWaiting, nextStep } from '../session/next-step.ts';
 import type { SessionState, ToolCall } from '../session/session-state.ts';
 import type { ToolResult } from '../tools/tool.ts';
+import { interruptStep } from './interrupt-step.ts';
 import { collectOutputs } from './outputs.ts';
 import { recordProgress } from './progress.ts';
 import { closingUsage, startedEvent } from './reply.ts';
@@ -84,19 +85,21 @@ function batchesOf(events: SessionEvent[]): SessionEvent[][] {
 /** Only people can go on: say for what, and end the turn. Nothing is kept in memory while they think. */
 export async function waitStep(turn: Turn): Promise<StepResult> {
   const { deps, log } = turn;
-  const outputs = alreadySaid(log.state) ? [] : await collectOutputs(turn);
+  const outputs = alreadySaid(log.state) ? null : await collectOutputs(turn);
+  turn.stillHeld();
   const done = await log.append(
     (state) => {
       if (nextStep(state).do !== 'wait') return null;
       return [
         ...(state.unmarked.length === 0 ? [] : [processedEvent(state.unmarked, deps.now)]),
-        ...outputs,
+        ...(outputs ?? []),
         ...(alreadySaid(state) ? [] : [closingUsage(state, deps.now), requiresAction(state, deps.now)]),
       ] satisfies SessionEvent[];
     },
     { owed: NOT_OWED, release: true },
   );
-  return done === null ? 'go_on' : 'ended';
+  if (done !== null) return 'ended';
+  return nextStep(log.state).do === 'interrupt' ? interruptStep(turn, outputs) : 'go_on';
 }
 
 function waitingIds(state: SessionState): string[] {

@@ -76,6 +76,8 @@ export interface Turn {
   mine: Set<string>;
   /** Aborts on interrupt, shutdown and a lost lease. A new one after each interrupt. */
   signal: AbortSignal;
+  /** The same but for a shutdown: what the agent left on this machine still comes along. */
+  storing: AbortSignal;
   /** The worker is going away: hand over at the next safe point. */
   stopping: AbortSignal;
   /** The lease may be somebody else's by now: nothing more may be appended. @throws LeaseLostError */

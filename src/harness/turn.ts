@@ -5,6 +5,7 @@ import type { Claimed, SessionRef } from '../session/log.ts';
 import { nextStep } from '../session/next-step.ts';
 import type { SessionState } from '../session/session-state.ts';
 import { askStep } from './ask-step.ts';
+import { endStep } from './end-step.ts';
 import { failTurn } from './fail-turn.ts';
 import type { Listening } from './interrupt-bell.ts';
 import { interruptStep } from './interrupt-step.ts';
@@ -104,6 +105,9 @@ async function runUnder(
     get signal() {
       return AbortSignal.any([interrupt.signal, held.signal, stopping]);
     },
+    get storing() {
+      return AbortSignal.any([interrupt.signal, held.signal]);
+    },
     stillHeld() {
       if (held.signal.aborted) throw new LeaseLostError(ref.session_id);
     },
@@ -114,6 +118,7 @@ async function runUnder(
     if (stopping.aborted) {
       // Whoever goes on may be on another machine, where nothing of it is.
       const outputs = await collectOutputs(turn);
+      turn.stillHeld();
       await log.append(() => outputs, { release: true });
       return 'handed_over';
     }
@@ -135,6 +140,8 @@ async function step(turn: Turn): Promise<StepResult> {
   switch (next.do) {
     case 'interrupt':
       return interruptStep(turn);
+    case 'end':
+      return endStep(turn, next.end);
     case 'resolve':
       return resolveStep(turn, next.calls);
     case 'wait':

@@ -39,6 +39,7 @@ export type DeckhandEvent =
   | ApprovalDecided
   | ApprovalReused
   | Feedback
+  | RunEnding
   | OutputShared
   | OutputWithheld
   | Note;
@@ -174,6 +175,18 @@ export interface Feedback extends Base {
   type: 'deckhand.feedback';
   event_id: string;
   rating: 'good' | 'bad';
+}
+
+/**
+ * A run is over but for the files that the agent has left for people: they are stored next, by whichever worker, and then it
+ * rests for this reason. A run that left none goes without.
+ */
+export interface RunEnding extends Base {
+  type: 'deckhand.run_ending';
+  stop_reason: StopReason;
+  stop_details: BetaManagedAgentsSessionStatusIdleEvent['stop_details'];
+  /** What stands in the log up to here has been answered for: only what came later is owed a turn. */
+  answered: number;
 }
 
 /** A file that the agent had left for people when a run ended. */

@@ -1,9 +1,11 @@
-import type { SessionState, ToolCall } from './session-state.ts';
+import type { RunEnd, SessionState, ToolCall } from './session-state.ts';
 
 /** What a turn should do next, from the state alone. */
 export type NextStep =
   /** Somebody pressed Stop. */
   | { do: 'interrupt' }
+  /** The run is over: bring in what the agent left, and rest. */
+  | { do: 'end'; end: RunEnd }
   /** These calls may run now or already have a verdict. */
   | { do: 'resolve'; calls: ToolCall[]; waiting: ToolCall[] }
   /** Only people or clients can go on: approvals and custom tools. */
@@ -14,6 +16,7 @@ export type NextStep =
 export function nextStep(state: SessionState): NextStep {
   if (state.status === 'terminated') return { do: 'rest' };
   if (state.interrupts.length > 0) return { do: 'interrupt' };
+  if (state.ending !== null) return { do: 'end', end: state.ending };
   const open = state.calls.filter((call) => call.result === null);
   const waiting = open.filter(isWaiting);
   const calls = open.filter((call) => !isWaiting(call));

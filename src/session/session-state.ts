@@ -40,11 +40,16 @@ export interface SessionState {
   requester: Actor | null;
   /** What people approved for the rest of the session, oldest first. */
   session_approvals: SessionApproval[];
+  /** The run is over but for what the agent left for people. */
+  ending: RunEnd | null;
   /** What the agent left for people, as it was when it was last shared; null: it could not be. */
   outputs: Array<{ path: string; changed: string; sha256: string | null }>;
   /** How many more it had left then. */
   outputs_waiting: number;
 }
+
+/** How a run ends. */
+export type RunEnd = Pick<EventOf<'deckhand.run_ending'>, 'stop_reason' | 'stop_details' | 'answered'>;
 
 export interface SessionApproval {
   approval_id: string;
@@ -116,6 +121,7 @@ export function emptyState(): SessionState {
     tool_use_ids: {},
     requester: null,
     session_approvals: [],
+    ending: null,
     outputs: [],
     outputs_waiting: 0,
   };

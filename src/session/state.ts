@@ -16,7 +16,7 @@ import { lighten, weightOfAll } from './transcript-weight.ts';
 const PROGRESS_CHARS = 2_000;
 
 /** Grows with every change to what the fold makes of an event, so that no checkpoint of another fold is gone on from. */
-export const STATE_VERSION = 3;
+export const STATE_VERSION = 4;
 
 /** The state after these entries, which must follow `from` without a gap. `from` is left as it was. */
 export function fold(entries: readonly LogEntry[], from: SessionState = emptyState()): SessionState {
@@ -69,6 +69,11 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
     case 'deckhand.approval_decided':
       if (event.outcome === 'allowed' && event.for_session !== undefined) keepApproval(state, event, event.for_session);
       return;
+    case 'deckhand.run_ending': {
+      const { stop_reason, stop_details, answered } = event;
+      state.ending = { stop_reason, stop_details, answered };
+      return;
+    }
     case 'deckhand.output_shared':
       state.outputs = [...without(state.outputs, event.path), outputOf(event, event.sha256)];
       state.outputs_waiting = 0;
@@ -127,6 +132,7 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
     case 'session.status_idle':
       state.status = 'idle';
       state.stop_reason = event.stop_reason;
+      state.ending = null;
       // Waiting for a person is a pause of the same run; everything else ends it.
       state.stopped = event.stop_reason.type !== 'requires_action';
       state.running_since = null;

@@ -15,6 +15,7 @@ import {
   decides,
   keepsChatEvent,
   recordsQuestion,
+  storesBytes,
   wakesWorker,
 } from '../support/kill/steps.ts';
 import { HELLO, SEEN } from '../support/plain-answers.ts';
@@ -145,18 +146,24 @@ const STEPS: Record<string, () => Promise<void>> = {
     await lostMidway(thread, 1);
   },
 
-  'file made, not in the log': async () => {
+  'answer in the log, its file not stored': async () => {
+    await on.commands('always_allow');
+    const held = on.worker.mongo.holdRequest(storesBytes);
+    const thread = on.says(MAKE_FILE);
+    await held.reached;
+    await on.heard(thread, SEEN);
+    await on.kill('worker');
+    await sharedByTheNextRun(thread);
+  },
+
+  'file stored, the end of the run not in the log': async () => {
     await on.commands('always_allow');
     const held = on.worker.mongo.holdRequest(appends('deckhand.output_shared'));
     const thread = on.says(MAKE_FILE);
     await held.reached;
+    await on.heard(thread, SEEN);
     await on.kill('worker');
-    await answeredOnce(thread, SEEN);
-    expect(filesIn(thread)).toEqual([]);
-    // Back on the machine that has it.
-    await on.kill('worker');
-    on.slack.user('Ana').reply(thread, 'hello', { mention: true });
-    await madeOnce(thread);
+    await sharedByTheNextRun(thread);
   },
 
   'question in the log, not on record': async () => {
@@ -323,6 +330,16 @@ function filesIn(thread: { channel: string; ts: string }): string[] {
   return on.slack.workspace.messages
     .filter((one) => one.channel === thread.channel && one.thread_ts === thread.ts && one.bot_id !== undefined)
     .flatMap(({ files = [] }) => files.map(({ title }) => title));
+}
+
+/** The run ends elsewhere without the file and without another question to Claude; the machine that has it shares it later. */
+async function sharedByTheNextRun(thread: { channel: string; ts: string }): Promise<void> {
+  await answeredOnce(thread, SEEN);
+  expect(on.model.requests).toHaveLength(2);
+  expect(filesIn(thread)).toEqual([]);
+  await on.kill('worker');
+  on.slack.user('Ana').reply(thread, 'hello', { mention: true });
+  await madeOnce(thread);
 }
 
 /** The file stands in the thread and in the log, once. */

@@ -1,11 +1,14 @@
+import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { takeTurn } from '../../src/harness/turn.ts';
 import type { TurnDeps, TurnSession } from '../../src/harness/turn-parts.ts';
 import { createFiles } from '../../src/resources/files.ts';
 import type { EventOf } from '../../src/session/event.ts';
 import { newId } from '../../src/session/id.ts';
+import type { SessionLog } from '../../src/session/log.ts';
 import { AGENT_TOOLSET } from '../../src/tools/toolset/agent-toolset.ts';
-import { OUTPUTS, WorkspaceLostError } from '../../src/tools/workspace.ts';
+import { OUTPUTS, type Workspace, WorkspaceLostError } from '../../src/tools/workspace.ts';
+import { deferred } from '../support/deferred.ts';
 import { type Stage, stage } from '../support/harness.ts';
 import { run, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 import { type TestDatabase, testDatabase } from '../support/services.ts';
@@ -53,6 +56,28 @@ async function shared(): Promise<EventOf<'deckhand.output_shared'>[]> {
 
 async function withheld(): Promise<string[]> {
   return (await on.events()).flatMap((event) => (event.type === 'deckhand.output_withheld' ? [event.text] : []));
+}
+
+async function answers(): Promise<string[]> {
+  return (await on.events()).flatMap((event) =>
+    event.type === 'agent.message' ? event.content.flatMap((block) => (block.type === 'text' ? [block.text] : [])) : [],
+  );
+}
+
+/** The workspace, with files in its outputs folder read in another way. */
+function withReadOutput(
+  workspace: Workspace,
+  read: (path: string, size: number, signal: AbortSignal, workspace: Workspace) => AsyncIterable<Uint8Array>,
+): Workspace {
+  return new Proxy(workspace, {
+    get(target, name) {
+      if (name === 'readOutput') {
+        return (path: string, size: number, signal: AbortSignal) => read(path, size, signal, target);
+      }
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }
 
 async function contentOf(file_id: string): Promise<string> {
@@ -150,6 +175,149 @@ describe('what the agent leaves in its outputs folder', () => {
     await on.settle(worker());
     expect((await shared()).map(({ path }) => path)).toEqual(['a']);
     expect(await stored()).toEqual(['a']);
+    expect(on.model.requests).toHaveLength(2);
+    expect(await answers()).toEqual(['Done.']);
+  });
+
+  test('costs a run that leaves nothing no write of its own', async () => {
+    const writes: string[][] = [];
+    const log: SessionLog = {
+      ...on.log,
+      async append(append) {
+        writes.push(append.entries.map(({ event }) => event.type));
+        return on.log.append(append);
+      },
+    };
+    on.model.reply({ text: 'Hello.' });
+    await on.says('hi');
+    await on.settle(worker({ log }));
+    expect(writes).toEqual([
+      ['session.status_running', 'deckhand.input_processed', 'span.model_request_start'],
+      ['deckhand.model_reply', 'agent.message', 'span.model_request_end', 'session.usage', 'session.status_idle'],
+    ]);
+  });
+});
+
+describe('while it is stored', () => {
+  /** The agent has left `a`, which is stored, and `b`, whose bytes do not come at first, and has answered. */
+  async function storing(over: Partial<TurnDeps> = {}, stopping = new AbortController().signal) {
+    const reached = deferred<void>();
+    const goOn = deferred<void>();
+    let isFirst = true;
+    const held = (path: string, size: number, signal: AbortSignal, workspace: Workspace) =>
+      (async function* bytes() {
+        if (path === 'b' && isFirst) {
+          isFirst = false;
+          reached.resolve();
+          await Promise.race([goOn.promise, once(signal, 'abort')]);
+          if (signal.aborted) throw new WorkspaceLostError('It was stopped');
+        }
+        yield* workspace.readOutput(path, size, signal);
+      })();
+    const openWorkspace = async () => withReadOutput(await sandbox.open(on.ref.session_id), held);
+    on.model.reply({ tool_uses: [{ name: 'bash', input: { command: `cd ${OUTPUTS}; echo a > a; echo b > b` } }] });
+    on.model.reply({ text: 'Done.' });
+    await on.says('go on');
+    const deps = on.worker(worker({ sessionOf: () => ({ ...session(), openWorkspace }), ...over }));
+    const turn = takeTurn(deps, on.ref, stopping);
+    await reached.promise;
+    return { turn, goOn: goOn.resolve };
+  }
+
+  test('the answer stands in the log, and the run is not over yet', async () => {
+    const { turn, goOn } = await storing();
+    expect(await answers()).toEqual(['Done.']);
+    expect((await on.types()).at(-1)).toBe('deckhand.run_ending');
+    expect(await on.log.head(on.ref)).toMatchObject({ status: 'running', owed: true });
+    goOn();
+    expect(await turn).toBe('rested');
+    expect((await shared()).map(({ path }) => path)).toEqual(['a', 'b']);
+    expect(await on.log.head(on.ref)).toMatchObject({ status: 'idle', owed: false });
+  });
+
+  test('a Stop ends it with what is stored so far, and says that more waits', async () => {
+    const { turn } = await storing();
+    await on.sends({ id: newId('sevt'), type: 'user.interrupt', processed_at: null });
+    expect(await turn).toBe('rested');
+    expect((await shared()).map(({ path }) => path)).toEqual(['a']);
+    expect(await withheld()).toEqual([
+      '1 more file waits in my outputs folder: I was stopped before I had shared everything. Ask me to go on.',
+    ]);
+    expect((await on.types()).at(-1)).toBe('session.status_idle');
+    expect(await on.log.head(on.ref)).toMatchObject({ status: 'idle', owed: false });
+    await does('true');
+    expect((await shared()).map(({ path }) => path)).toEqual(['a', 'b']);
+    expect((await stored()).toSorted()).toEqual(['a', 'b']);
+  });
+
+  test('a message gets a turn of its own', async () => {
+    const { turn, goOn } = await storing();
+    on.model.reply({ text: 'Of course.' });
+    await on.says('thank you');
+    goOn();
+    expect(await turn).toBe('rested');
+    expect(await on.log.head(on.ref)).toMatchObject({ status: 'idle', owed: true });
+    expect(await answers()).toEqual(['Done.']);
+    await on.settle(worker());
+    expect(await answers()).toEqual(['Done.', 'Of course.']);
+    expect((await shared()).map(({ path }) => path)).toEqual(['a', 'b']);
+  });
+
+  test('a message after a Stop is answered, and what was stored is shared before', async () => {
+    const { turn } = await storing();
+    on.model.reply({ text: 'Of course.' });
+    const processed_at = null;
+    const content = [{ type: 'text' as const, text: 'and now?' }];
+    await on.log.appendInputs(on.ref, [
+      { event: { id: newId('sevt'), type: 'user.interrupt', processed_at } },
+      { event: { id: newId('sevt'), type: 'user.message', processed_at, content } },
+    ]);
+    expect(await turn).toBe('rested');
+    expect(await answers()).toEqual(['Done.', 'Of course.']);
+    expect((await shared()).map(({ path }) => path)).toEqual(['a', 'b']);
+  });
+
+  test('a worker that goes away brings it to its end', async () => {
+    const stopping = new AbortController();
+    const { turn, goOn } = await storing({}, stopping.signal);
+    stopping.abort();
+    goOn();
+    expect(await turn).toBe('rested');
+    expect((await shared()).map(({ path }) => path)).toEqual(['a', 'b']);
+  });
+
+  test('a worker that lost its lease stops, and its successor asks nobody again', async () => {
+    const { turn } = await storing();
+    // As a successor would take it that found it run out.
+    await on.database.collection('sessions').updateOne({}, { $inc: { 'log.lease.token': 1 } });
+    expect(await turn).toBe('lost');
+    expect(await shared()).toEqual([]);
+    await on.database.collection('sessions').updateOne({}, { $set: { 'log.lease.until': null } });
+    await on.settle(worker());
+    expect((await shared()).map(({ path }) => path)).toEqual(['a', 'b']);
+    expect((await stored()).toSorted()).toEqual(['a', 'b']);
+    expect(on.model.requests).toHaveLength(2);
+  });
+
+  test('a Stop while a person is asked ends it too', async () => {
+    await run(await sandbox.open(on.ref.session_id), `echo early > ${OUTPUTS}/0`);
+    const stop = { id: newId('sevt'), type: 'user.interrupt', processed_at: null } as const;
+    const stopped = {
+      ...on.files,
+      async keep(file, content) {
+        const kept = await on.files.keep(file, content);
+        if (file.filename === '0') await on.sends(stop);
+        return kept;
+      },
+    } satisfies TurnDeps['files'];
+    on.model.reply({ tool_uses: [{ name: 'write', input: { file_path: 'x', content: 'x' } }] });
+    await on.says('write x');
+    await on.settle(worker({ files: stopped }));
+    expect((await shared()).map(({ path }) => path)).toEqual(['0']);
+    const reasons = (await on.events()).flatMap((event) =>
+      event.type === 'session.status_idle' ? [event.stop_reason.type] : [],
+    );
+    expect(reasons).toEqual(['end_turn']);
   });
 });
 

@@ -12,6 +12,7 @@ import { derivedId, newId } from '../../src/session/id.ts';
 import type { SessionRef } from '../../src/session/log.ts';
 import { emptyState } from '../../src/session/session-state.ts';
 import { fold } from '../../src/session/state.ts';
+import { WorkspaceLostError } from '../../src/tools/workspace.ts';
 import { testAgent, testTools } from './harness.ts';
 import { createMemoryHints } from './memory-hints.ts';
 import { createMemoryLog, type MemoryLog } from './memory-log.ts';
@@ -44,6 +45,8 @@ export interface Wake {
   answers: Answer[];
   dies_after: number | null;
   hands_over: boolean;
+  /** The agent has left files on this machine, whose sandbox is out of order. */
+  leaves: boolean;
 }
 
 const ANA: Actor = { via: 'slack', id: 'U1', name: 'Ana' };
@@ -104,6 +107,7 @@ const wake: fc.Arbitrary<Wake> = fc.record({
   answers: fc.array(answer, { maxLength: 4 }),
   dies_after: fc.option(fc.nat(4), { freq: 2 }),
   hands_over: fc.oneof({ weight: 5, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+  leaves: fc.boolean(),
 });
 
 /** A session's life: wakes one after another, each of which anything may interrupt. */
@@ -162,7 +166,7 @@ export async function live(wakes: readonly Wake[]): Promise<LivedLife> {
     return { kind: 'failed', failure, usage: null };
   }
 
-  async function wakeUp({ answers, dies_after, hands_over }: Wake): Promise<void> {
+  async function wakeUp({ answers, dies_after, hands_over, leaves }: Wake): Promise<void> {
     const stopping = new AbortController();
     if (hands_over) stopping.abort();
     const deps: TurnDeps = {
@@ -175,7 +179,7 @@ export async function live(wakes: readonly Wake[]): Promise<LivedLife> {
       states,
       hints: createMemoryHints(),
       logger: silentLogger,
-      sessionOf: () => SESSION,
+      sessionOf: () => ({ ...SESSION, hasOutputs: async () => leaves }),
       approvals: { record: async () => undefined },
       worker_id: newId('wkr'),
       now: Date.now,
@@ -195,7 +199,7 @@ export async function live(wakes: readonly Wake[]): Promise<LivedLife> {
   }
   for (let count = 0; (await log.head(REF)).owed; count++) {
     if (count > 20) throw new Error('The session never comes to rest');
-    await wakeUp({ inputs: [], answers: [], dies_after: null, hands_over: false });
+    await wakeUp({ inputs: [], answers: [], dies_after: null, hands_over: false, leaves: true });
   }
   return { log, effects };
 }
@@ -222,7 +226,7 @@ const SESSION: TurnSession = {
   approval_policy: { approvers: [], four_eyes: false, remind_after_ms: null, expire_after_ms: null },
   closed: false,
   hasOutputs: async () => false,
-  openWorkspace: () => Promise.reject(new Error('no workspace in this test')),
+  openWorkspace: () => Promise.reject(new WorkspaceLostError('no workspace in this test')),
 };
 
 async function send(log: MemoryLog, sent: Input): Promise<void> {

@@ -28,6 +28,9 @@ export const claimsSession: Step = (command) =>
   mentions(command, '"log.lease.token"') &&
   mentions(command, '"log.lease.holder":{"$literal"');
 
+/** Bytes of a file go into the database. */
+export const storesBytes: Step = (command) => isWrite(command, 'file_chunks');
+
 /** A question gets its record, after the log has asked it. */
 export const recordsQuestion: Step = (command) => isWrite(command, 'approvals') && mentions(command, '"$setOnInsert"');
 

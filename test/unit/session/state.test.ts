@@ -75,6 +75,18 @@ describe('the fold', () => {
     expect(nextStep(emptyState())).toEqual({ do: 'rest' });
   });
 
+  it('of a run that is over but for its files ends it, whatever else is queued, unless somebody presses Stop', () => {
+    const end = { stop_reason: { type: 'end_turn' as const }, stop_details: null, answered: 2 };
+    const ending = event({ id: 'sevt_ending', type: 'deckhand.run_ending', processed_at: AT, ...end });
+    const asked = userMessage('a', ANA);
+    const run = [asked, running(), processed(asked.event.id), reply(), ending];
+    expect(stepOf(...run)).toEqual({ do: 'end', end });
+    expect(stepOf(...run, userMessage('b', BEN))).toEqual({ do: 'end', end });
+    expect(stepOf(...run, userMessage('b', BEN), interrupt())).toEqual({ do: 'interrupt' });
+    expect(stepOf(...run, idle())).toEqual({ do: 'rest' });
+    expect(stepOf(...run, userMessage('b', BEN), idle())).toEqual({ do: 'ask_model' });
+  });
+
   it('refuses a gap, a repetition and a wrong start', () => {
     const [one, two, three] = entriesOf([note('1'), note('2'), note('3')]);
     const of = (...entries: Array<LogEntry | undefined>) => entries.filter((entry) => entry !== undefined);
