@@ -7,7 +7,7 @@ import { type Identity, inboundMessage, saidMessage } from './parse.ts';
 /** Slack says of a deleted root that it has changed into this. */
 const TOMBSTONE = 'tombstone';
 
-const envelope = { channel: z.string(), channel_type: z.string().optional(), event_ts: z.string().optional() };
+const envelope = { channel: z.string(), channel_type: z.string().optional(), event_ts: z.string() };
 
 const changeCallback = z.object({
   event_id: z.string(),
@@ -16,7 +16,7 @@ const changeCallback = z.object({
       ...envelope,
       type: z.literal('message'),
       subtype: z.literal('message_changed'),
-      message: saidMessage.extend({ edited: z.object({ ts: z.string() }).optional() }),
+      message: saidMessage,
       previous_message: saidMessage.optional(),
     }),
     z.object({
@@ -48,12 +48,13 @@ export function parseChange(body: unknown, identity: Identity): InboundChange | 
   const text = now.text ?? '';
   const had = before?.text ?? '';
   if (before === undefined ? now.edited === undefined : text === had) return null;
-  const version = now.edited?.ts ?? event.event_ts ?? event_id;
+  // Times in seconds, of as many digits: as text they sort like what they say.
+  const version = now.edited?.ts ?? event.event_ts;
   const isNews = addressed && !isDirect(event.channel) && !mentions(had, identity.bot_user_id);
   return {
     ...change,
     version,
     text,
-    ...(isNews && { was_unaddressed: true, message: { ...message, event_id } }),
+    ...(isNews && { message: { ...message, event_id } }),
   };
 }

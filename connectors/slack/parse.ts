@@ -25,6 +25,7 @@ export const saidMessage = z.object({
   ts: z.string(),
   thread_ts: z.string().optional(),
   files: z.array(z.unknown()).optional(),
+  edited: z.object({ ts: z.string() }).optional(),
 });
 
 const messageCallback = z.object({
@@ -107,6 +108,7 @@ export function inboundMessage(
     addressed,
     ...(!addressed && mentionsAnybody(text) && { to_others: true }),
     ...(event.thread_ts !== undefined && event.thread_ts !== event.ts && { follows: direct ? 'first' : 'all' }),
+    ...(event.edited !== undefined && { version: event.edited.ts }),
   };
 }
 

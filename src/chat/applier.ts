@@ -6,7 +6,7 @@ import { type ApplyDeps, applyInbound, originOf, withNames } from './apply-inbou
 import type { ApplyRoom } from './apply-room.ts';
 import { RateLimitedError } from './connector.ts';
 import type { EventRoom } from './event-room.ts';
-import { IGNORED, type Receipt } from './inbound.ts';
+import { IGNORED, type InboundMessage, type Receipt } from './inbound.ts';
 import type { Inbound } from './inbound-keys.ts';
 import type { InboundStore, KeptInbound } from './inbound-store.ts';
 import { delayAfter, mayBePutOff, PutOffError } from './later.ts';
@@ -22,7 +22,7 @@ const WHISPER_MS = 5_000;
 
 const DOUBLE: Receipt = { effect: 'duplicate', text: null };
 
-export interface ApplierDeps extends Omit<ApplyDeps, 'inbound' | 'outside' | 'is_last_try' | 'mayWait'> {
+export interface ApplierDeps extends Omit<ApplyDeps, 'inbound' | 'outside' | 'is_last_try' | 'mayWait' | 'say'> {
   inbound: InboundStore;
   logger: Logger;
   /** How long a silent process keeps an event. One that is only slow comes to no harm. */
@@ -86,10 +86,29 @@ export function createApplier(deps: ApplierDeps): Applier {
         leave = await applying.enter();
       }
     }
+    const say = (message: InboundMessage) => outside(() => applyBeside(message, is_last_try));
     try {
-      return await applyInbound({ ...deps, outside, is_last_try, mayWait: (ms) => mayWait(kept, ms) }, kept, named);
+      const own = { outside, is_last_try, mayWait: (ms: number) => mayWait(kept, ms), say };
+      return await applyInbound({ ...deps, ...own }, kept, named);
     } finally {
       leave();
+    }
+  }
+
+  /** Once: whoever brought it tries it again with its own. */
+  async function applyBeside(message: InboundMessage, is_last_try: boolean): Promise<Receipt | null> {
+    const kept = hold(await inbound.keep({ kind: 'message', message }));
+    if (kept === null) return null;
+    try {
+      return await applyOnce(kept, is_last_try).catch((error: unknown) => {
+        if (error instanceof PutOffError) return putOff(kept, error);
+        throw error;
+      });
+    } catch (error) {
+      await release(kept);
+      throw error;
+    } finally {
+      held.delete(kept.id.toHexString());
     }
   }
 
@@ -103,6 +122,12 @@ export function createApplier(deps: ApplierDeps): Applier {
     await inbound.putOff(kept, wait_ms);
     logger.info({ kind: event.kind, wait_ms, times: put_off.times + 1 }, 'chat event put off');
     return { effect: 'accepted', text: put_off.times === 0 ? delayed.text : null };
+  }
+
+  /** To whoever takes it. */
+  async function release(kept: KeptInbound): Promise<void> {
+    held.delete(kept.id.toHexString());
+    await inbound.release(kept).catch((err: unknown) => logger.debug({ err }, 'chat event not released'));
   }
 
   /** @throws what the last try threw; by then it is anybody's */
@@ -145,7 +170,7 @@ export function createApplier(deps: ApplierDeps): Applier {
         return await applyHeld(kept, TRIES);
       } catch (error) {
         logger.error({ err: error, kind: event.kind }, 'chat event not applied; it is tried again later');
-        await inbound.release(kept).catch((err: unknown) => logger.debug({ err }, 'chat event not released'));
+        await release(kept);
         throw error;
       }
     });
@@ -153,8 +178,7 @@ export function createApplier(deps: ApplierDeps): Applier {
 
   /** What has not begun when this process stops is somebody else's, or its own when it is back. */
   async function leaveToOthers(kept: KeptInbound): Promise<never> {
-    held.delete(kept.id.toHexString());
-    await inbound.release(kept).catch((err: unknown) => logger.debug({ err }, 'chat event not released'));
+    await release(kept);
     throw new DeckhandError('stopping', 'This process stops.', { remedy: 'The event is applied by another one.' });
   }
 

@@ -21,6 +21,11 @@ export interface ApplyDeps extends Omit<CommandDeps, 'connectors'> {
     string,
     Pick<Connector, 'nameOf' | 'isGuest' | 'groups' | 'readable' | 'whisper'> & CommandConnector
   >;
+  /**
+   * Keep and apply a message beside the event that brought it, whose place in the line it takes; null: it is known already.
+   * @throws when it may not have been applied
+   */
+  say(message: InboundMessage): Promise<Receipt | null>;
 }
 
 /** Give a kept event its effect, once, however often this is called. @throws when it may not have happened */

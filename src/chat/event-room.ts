@@ -25,6 +25,12 @@ export function createEventRoom(size = { in_flight: IN_FLIGHT, waiting: WAITING 
 
 /** What it takes of this process's memory, in bytes. */
 function weightOf(event: Inbound): number {
-  const text = event.kind === 'message' ? event.message.text : event.kind === 'change' ? event.change.text : null;
-  return EVENT_BYTES + 2 * (text?.length ?? 0);
+  return EVENT_BYTES + 2 * charactersOf(event);
+}
+
+function charactersOf(event: Inbound): number {
+  if (event.kind === 'message') return event.message.text.length;
+  if (event.kind !== 'change') return 0;
+  const { text, message } = event.change;
+  return (text?.length ?? 0) + (message?.text.length ?? 0);
 }

@@ -30,6 +30,8 @@ export interface InboundMessage {
    * of it, or only before the bot was `first` spoken to.
    */
   follows?: 'all' | 'first';
+  /** Where it was changed since it was written: which version of it this is, as in `InboundChange`. */
+  version?: string;
 }
 
 /** Somebody changed a message of theirs, or took it back. */
@@ -37,7 +39,10 @@ export interface InboundChange {
   event_id: string;
   /** Of the message. */
   message_id: string;
-  /** The platform's word for what the message is from then on: two events about one change share it. */
+  /**
+   * The platform's word for what the message is from then on: two events about one change share it. Versions of one message
+   * sort as text, the later is the greater; a deletion is the last, whatever it is called.
+   */
   version: string;
   conversation: ConversationKey;
   /** Who had said it. */
@@ -45,7 +50,6 @@ export interface InboundChange {
   /** What it says now, as the platform wrote it; null: nothing, it was deleted. */
   text: string | null;
   /** It addresses the bot now, and did not before: who was not given it, is given this. */
-  was_unaddressed?: true;
   message?: InboundMessage;
 }
 

@@ -2,18 +2,20 @@ import { NotFoundError, SessionClosedError } from '../errors.ts';
 import { appendOnce } from '../session/append-once.ts';
 import type { LogEntry } from '../session/event.ts';
 import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
-import { type Conversation, type ConversationStore, laneOf } from './conversation-store.ts';
+import { type ConversationStore, laneOf } from './conversation-store.ts';
 import { quoted } from './earlier.ts';
-import { IGNORED, type InboundChange, type Receipt } from './inbound.ts';
+import { IGNORED, type InboundChange, type InboundMessage, type Receipt } from './inbound.ts';
 import { loggedEventId, loggedMessageId } from './inbound-keys.ts';
 import type { InboundStore, KeptInbound } from './inbound-store.ts';
 import { PutOffError } from './later.ts';
 
 export interface ReceiveChangeDeps {
-  log: Pick<SessionLog, 'append' | 'find' | 'head' | 'query' | 'readPage'>;
+  log: Pick<SessionLog, 'append' | 'find' | 'head' | 'list' | 'query' | 'readPage'>;
   conversations: Pick<ConversationStore, 'findByKey'>;
   inbound: Pick<InboundStore, 'waitOf'>;
   received(session: LaneSession): void;
+  /** As in ApplyDeps. */
+  say(message: InboundMessage): Promise<Receipt | null>;
 }
 
 /** Of the message that was changed, so that it is known which one. */
@@ -23,25 +25,28 @@ const LOOK_BACK = 100;
 
 /**
  * Follow a message that somebody changed or took back: whoever was given it and is not done with it hears of that, once
- * however often this is repeated. What was finished is left alone, and so is what nobody was given.
+ * however often this is repeated, and never of an older version after a newer one. What was finished is left alone. A
+ * message that nobody was given is one now where it begins to address the bot, and else nobody's still.
  */
 export async function receiveChange(
   deps: ReceiveChangeDeps,
   kept: KeptInbound,
   change: InboundChange,
 ): Promise<Receipt> {
-  const conversation = await deps.conversations.findByKey(change.conversation);
-  if (conversation === null) return IGNORED;
+  let given = await givenOf(deps, change);
+  if (given.length === 0) {
+    const said = change.message === undefined ? null : await deps.say(change.message);
+    if (said !== null) return said;
+    const wait = await deps.inbound.waitOf(change);
+    if (wait === 0) throw new Error('The message that was changed is still on its way to the agent');
+    // Due a moment after the message itself.
+    if (wait !== null) throw new PutOffError(wait + 1, null);
+    // It may have arrived there since it was looked for.
+    given = await givenOf(deps, change);
+  }
   let receipt = IGNORED;
-  const given = await givenTo(deps, conversation, change.message_id);
-  const wait = given.length === 0 ? await deps.inbound.waitOf(change) : null;
-  if (wait === 0) throw new Error('The message that was changed is still on its way to the agent');
-  // Due a moment after the message itself.
-  if (wait !== null) throw new PutOffError(wait + 1, null);
-  for (const { ref, entry } of given) {
-    if (await tellOnce(deps, kept, { change, ref, entry, lane: laneOf(conversation) })) {
-      receipt = { effect: 'accepted', text: null };
-    }
+  for (const one of given) {
+    if (await tellOnce(deps, kept, change, one)) receipt = { effect: 'accepted', text: null };
   }
   return receipt;
 }
@@ -49,29 +54,30 @@ export async function receiveChange(
 /** Whether some session was given this message. */
 export async function wasGiven(
   deps: Pick<ReceiveChangeDeps, 'log' | 'conversations'>,
-  { conversation: place, message_id }: Pick<InboundChange, 'conversation' | 'message_id'>,
+  message: Pick<InboundChange, 'conversation' | 'message_id'>,
 ): Promise<boolean> {
-  const conversation = await deps.conversations.findByKey(place);
-  return conversation !== null && (await givenTo(deps, conversation, message_id)).length > 0;
+  return (await givenOf(deps, message)).length > 0;
 }
 
 interface Given {
   ref: SessionRef;
+  lane: string;
   /** The message in that session's log. */
   entry: LogEntry;
 }
 
-async function givenTo(
-  { log }: Pick<ReceiveChangeDeps, 'log'>,
-  conversation: Conversation,
-  message_id: string,
+async function givenOf(
+  { log, conversations }: Pick<ReceiveChangeDeps, 'log' | 'conversations'>,
+  { conversation: place, message_id }: Pick<InboundChange, 'conversation' | 'message_id'>,
 ): Promise<Given[]> {
+  const conversation = await conversations.findByKey(place);
+  if (conversation === null) return [];
   const given: Given[] = [];
   for (const { session_id } of Object.values(conversation.sessions)) {
     const ref = { workspace_id: conversation.workspace_id, session_id };
     try {
       const [entry] = await log.find(ref, [loggedMessageId(conversation, message_id, session_id)]);
-      if (entry !== undefined) given.push({ ref, entry });
+      if (entry !== undefined) given.push({ ref, lane: laneOf(conversation), entry });
     } catch (error) {
       // Deleted, or reserved and not made.
       if (!(error instanceof NotFoundError)) throw error;
@@ -80,19 +86,23 @@ async function givenTo(
   return given;
 }
 
-/** False: it was told before, or the session is done with the message. */
+/** False: it was told before, as was a later one, or the session is done with the message. */
 async function tellOnce(
   deps: ReceiveChangeDeps,
   kept: KeptInbound,
-  { change, ref, entry, lane }: Given & { change: InboundChange; lane: string },
+  change: InboundChange,
+  { ref, lane, entry }: Given,
 ): Promise<boolean> {
   const { log } = deps;
-  if (change.was_unaddressed === true && change.text === textOf(entry)) return false;
+  // It came as a message too, and was given as that.
+  if (change.message !== undefined && change.text === textOf(entry)) return false;
   const id = loggedEventId(kept.inbound, ref.session_id);
   // First the head: what lands after it is seen when the append does not match, and what stands before it is found here.
   const { seq } = await log.head(ref);
   if ((await log.find(ref, [id])).length > 0 || (await isFinished(deps, ref, entry))) return false;
+  if (await isOld(deps, ref, entry, change)) return false;
   const by = { via: change.conversation.connector, id: change.sender.id, name: change.sender.name };
+  const { message_id } = change;
   try {
     const there = await appendOnce(log, ref, {
       after_seq: seq,
@@ -105,9 +115,10 @@ async function tellOnce(
             processed_at: null,
           },
           by,
+          tells: { message_id, version: change.text === null ? null : change.version },
         },
       ],
-      isThere: (other) => other.event.id === id || isEnd(other),
+      isThere: (other) => other.event.id === id || isEnd(other) || isAtLeast(other, change),
       owed: true,
       open: true,
     });
@@ -118,6 +129,29 @@ async function tellOnce(
   }
   deps.received({ ...ref, lane });
   return true;
+}
+
+/** Whether this version of the message or a later one was told. Reads what people said since the message. */
+async function isOld(
+  { log }: ReceiveChangeDeps,
+  ref: SessionRef,
+  entry: LogEntry,
+  change: InboundChange,
+): Promise<boolean> {
+  if (isAtLeast(entry, change)) return true;
+  const inputs = { ...ref, types: ['user.message'] as const, order: 'asc' as const, limit: LOOK_BACK };
+  for (let after_seq = entry.seq; ; ) {
+    const { entries, more } = await log.list({ ...inputs, after_seq });
+    if (entries.some((other) => isAtLeast(other, change))) return true;
+    if (!more) return false;
+    after_seq = entries.at(-1)?.seq ?? after_seq;
+  }
+}
+
+/** This entry tells that message, as it is after this change or a later one. */
+function isAtLeast({ tells }: LogEntry, { message_id, version, text }: InboundChange): boolean {
+  if (tells?.message_id !== message_id) return false;
+  return tells.version === null || (text !== null && tells.version >= version);
 }
 
 /** A run ended since: it had taken the message up, because none rests before it has seen what is there. */

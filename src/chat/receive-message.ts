@@ -60,7 +60,8 @@ async function receiveMeant(deps: ReceiveMessageDeps, kept: KeptInbound, message
       const { content: attached, problem } = await attach(deps, target, current.inbound, message);
       const earlier = await earlierEntry(deps, target, current.inbound, message);
       const message_id = current.inbound.kind === 'message' ? message.message_id : null;
-      const said = { text: message.text, by: actorOf(message), lane: laneOf(conversation), message_id, earlier };
+      const lane = laneOf(conversation);
+      const said = { text: message.text, by: actorOf(message), lane, message_id, version: message.version, earlier };
       const isNew = await sayOnce(deps, current, target, { ...said, attached });
       return isNew ? { effect: 'accepted', text: problem } : { effect: 'duplicate', text: null };
     } catch (error) {
@@ -78,6 +79,8 @@ interface Said {
   lane: string;
   /** The chat message that it is. */
   message_id?: string | null;
+  /** Where that was changed before. */
+  version?: string | undefined;
   /** What stands before it. */
   earlier?: NewEntry | null;
   /** What stands behind its text, which may then be empty. */
@@ -94,7 +97,7 @@ export async function sayOnce(
   target: Target,
   said: Said,
 ): Promise<boolean> {
-  const { text, by, lane, message_id = null, earlier = null, attached = [] } = said;
+  const { text, by, lane, message_id = null, version, earlier = null, attached = [] } = said;
   const { after_seq, ...ref } = target;
   const id = loggedEventId(kept.inbound, target.session_id);
   const there = await appendOnce(watched(deps), ref, {
@@ -110,6 +113,7 @@ export async function sayOnce(
         },
         by,
         ...(message_id !== null && { message_id }),
+        ...(message_id !== null && version !== undefined && { tells: { message_id, version } }),
       },
     ],
     isThere: (entry) => entry.event.id === id,

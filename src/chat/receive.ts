@@ -86,24 +86,15 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
       // Nothing is kept of what has no effect: the mention of the same message may still arrive as its own event.
       return message.addressed ? receive(event) : receive(event, () => isPerhapsMeant(message));
     },
-    async change({ message, ...change }) {
+    async change(change) {
       const event: Inbound = { kind: 'change', change };
-      const given = wasGiven(deps, change);
-      // To an agent that was not given it, it is a message; to one that is given it meanwhile, a change of it.
-      const news = given.then((is_given) => !is_given && message !== undefined && problemOf(message) === null);
-      // Where there is no room for either, nobody waits for it.
-      news.catch(() => undefined);
       // Before this one joins it: what stands in the line may be the message.
       const is_on_its_way = applier.isBefore(event);
       // What people say to each other may be changed as they like: nothing is kept of it.
-      const isFollowed = async () => {
-        return (await given) || (await news) || is_on_its_way || (await inbound.waitOf(change)) !== null;
-      };
-      const [said, changed] = await Promise.all([
-        message === undefined ? done(IGNORED) : receive({ kind: 'message', message }, () => news),
-        receive(event, isFollowed),
-      ]);
-      return (await news) ? said : changed;
+      return receive(event, async () => {
+        if (change.message !== undefined || is_on_its_way) return true;
+        return (await wasGiven(deps, change)) || (await inbound.waitOf(change)) !== null;
+      });
     },
     decision: (decision) => receive({ kind: 'decision', decision }),
     stop: (stop) => receive({ kind: 'stop', stop }),

@@ -229,9 +229,17 @@ export interface LogEntry {
   by?: Actor;
   /** The chat message that this is, by its platform's id; absent on what came otherwise. */
   message_id?: string;
+  /** Where a chat message was changed before this told of it: which one, and the version that this tells. */
+  tells?: ChatVersion;
 }
 
-export type NewEntry = Pick<LogEntry, 'event' | 'by' | 'message_id'>;
+/** Versions of one message sort as text, the later is the greater; null: it was deleted. */
+export interface ChatVersion {
+  message_id: string;
+  version: string | null;
+}
+
+export type NewEntry = Pick<LogEntry, 'event' | 'by' | 'message_id' | 'tells'>;
 
 /** Inputs wait in the log until a turn takes them up: their `processed_at` is null until then. */
 const INPUT_TYPES = [

@@ -59,6 +59,7 @@ export interface EventDocument {
   event: LogEntry['event'];
   by?: LogEntry['by'];
   message_id?: LogEntry['message_id'];
+  tells?: LogEntry['tells'];
 }
 
 /** Where a new session's log begins. */
@@ -122,6 +123,7 @@ export function toDocument(ref: SessionRef, entry: LogEntry): EventDocument {
     event: entry.event,
     ...(entry.by === undefined ? {} : { by: entry.by }),
     ...(entry.message_id === undefined ? {} : { message_id: entry.message_id }),
+    ...(entry.tells === undefined ? {} : { tells: entry.tells }),
   };
 }
 
@@ -132,5 +134,6 @@ export function toEntry(document: EventDocument): LogEntry {
     event: document.event,
     ...(document.by === undefined ? {} : { by: document.by }),
     ...(document.message_id === undefined ? {} : { message_id: document.message_id }),
+    ...(document.tells === undefined ? {} : { tells: document.tells }),
   };
 }

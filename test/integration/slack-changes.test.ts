@@ -59,6 +59,22 @@ describe.each(['socket', 'http'] as const)('messages that change in Slack, mode 
     expect(await given('and now?')).toHaveLength(5);
   });
 
+  it('are told in the order in which they were made, also when Slack is late with one', async () => {
+    const ana = slack.user('Ana');
+    const root = ana.mention('ops', 'deploy');
+    await given('deploy');
+    const deliverOlder = slack.outbox.holdNext();
+    ana.edit(root, `${bot} deploy twice`);
+    ana.edit(root, `${bot} deploy not`);
+    await given('deploy not');
+    deliverOlder();
+    await slack.outbox.idle();
+    ana.reply(root, 'and now?', { mention: true });
+    const all = await given('and now?');
+    expect(all.filter((text) => text.includes('twice'))).toEqual([]);
+    expect(all).toHaveLength(3);
+  });
+
   it('are messages when they begin to mention the bot, once', async () => {
     const [ana, ben] = [slack.user('Ana'), slack.user('Ben')];
     const place = ana.says('ops', 'deploy');

@@ -22,16 +22,15 @@ let changes = 0;
 function changed(message: InboundMessage, text: string | null, over: Partial<InboundChange> = {}): InboundChange {
   changes += 1;
   const { message_id, conversation, sender } = message;
-  return { event_id: `EvChange${changes}`, message_id, version: `v${changes}`, conversation, sender, text, ...over };
+  const version = `v${String(changes).padStart(4, '0')}`;
+  return { event_id: `EvChange${changes}`, message_id, version, conversation, sender, text, ...over };
 }
 
 /** An edit that adds a mention. */
 function mentioning(message: InboundMessage, text: string): InboundChange {
   const event_id = `EvMention${message.message_id}`;
-  return changed(message, text, {
-    was_unaddressed: true,
-    message: { ...message, event_id, text, addressed: true },
-  });
+  const change = changed(message, text);
+  return { ...change, message: { ...message, event_id, text, addressed: true, version: change.version } };
 }
 
 async function texts(): Promise<string[]> {
@@ -129,6 +128,68 @@ describe('a message that the agent is not done with', () => {
   });
 });
 
+describe('a change that comes after a later one', () => {
+  it.each([
+    ['an edit', 'deploy not', EDITED],
+    ['a deletion', null, TAKEN_BACK],
+  ])('is not told after %s', async (_what, text, told) => {
+    const message = said('deploy');
+    await stage.receiver().message(message);
+    const [older, later] = [changed(message, 'deploy twice'), changed(message, text)];
+    await stage.receiver().change(later);
+    expect(await stage.receiver().change(older)).toEqual(IGNORED);
+    expect(await texts()).toEqual(['deploy', told]);
+    await stage.receiver().change(changed(message, null));
+    expect(await texts()).toEqual(text === null ? ['deploy', told] : ['deploy', told, TAKEN_BACK]);
+    expect(await stage.receiver().change(changed(message, 'deploy at last'))).toEqual(IGNORED);
+  });
+
+  it('is not told either when the later one lands as it is about to be', async () => {
+    const message = said('deploy');
+    await stage.receiver().message(message);
+    const [older, later] = [changed(message, 'deploy twice'), changed(message, 'deploy not')];
+    let landed = 0;
+    const log: SessionLog = {
+      ...stage.log,
+      async append(request) {
+        landed += 1;
+        if (landed === 1) await stage.receiver().change(later);
+        return stage.log.append(request);
+      },
+    };
+    expect(await stage.receiver({ log }).change(older)).toEqual(IGNORED);
+    expect(landed).toBe(1);
+    expect(await texts()).toEqual(['deploy', EDITED]);
+  });
+
+  it('is not told when the message itself came as it was changed later', async () => {
+    const message = said('deploy', { addressed: false });
+    const older = changed(message, 'deploy twice');
+    await stage.receiver().change(mentioning(message, '@bot deploy'));
+    expect(await stage.receiver().change(older)).toEqual(IGNORED);
+    expect(await texts()).toEqual(['@bot deploy']);
+  });
+
+  it('is found to be one also among all that people said since', async () => {
+    const message = said('deploy');
+    const gateway = stage.receiver();
+    await gateway.message(message);
+    const [older, later] = [changed(message, 'deploy twice'), changed(message, 'deploy not')];
+    const ref = await session();
+    const others = Array.from({ length: 150 }, (_, at) => ({
+      type: 'user.message' as const,
+      content: [{ type: 'text' as const, text: `also ${at}` }],
+    }));
+    await stage.append(ref, ...others);
+    await gateway.change(later);
+    await stage.append(ref, ...others);
+    expect(await gateway.change(older)).toEqual(IGNORED);
+    const other = changed(said('another'), 'another');
+    expect(await gateway.change(other)).toEqual(IGNORED);
+    expect((await texts()).filter((text) => !text.startsWith('also'))).toEqual(['deploy', EDITED]);
+  });
+});
+
 describe('a change that comes too late, or concerns nobody', () => {
   it('is left alone when the run has ended, also when it ends just then', async () => {
     const message = said('deploy');
@@ -178,11 +239,13 @@ describe('an edit that adds a mention', () => {
     const message = said('deploy', { addressed: false });
     const change = mentioning(message, '@bot deploy');
     const mention = { ...message, event_id: 'EvToo', text: '@bot deploy', addressed: true };
-    await Promise.all([
+    // Who finds the other one at it leaves its own to the sweep, when that takes long.
+    await Promise.allSettled([
       stage.receiver().change(change),
       stage.receiver().message(mention),
       stage.receiver().change(change),
     ]);
+    await stage.receiver().sweepNow();
     await stage.receiver().message(mention);
     await stage.receiver().change(change);
     expect(await texts()).toEqual(['@bot deploy']);
@@ -196,6 +259,71 @@ describe('an edit that adds a mention', () => {
     expect(await gateway.message(message)).toEqual(IGNORED);
     expect((await gateway.change(mentioning(message, '@bot deploy'))).effect).toBe('accepted');
     expect(await texts()).toEqual(['@bot deploy']);
+  });
+
+  /** A gateway that is applying an unaddressed message, and stays at it until it is let go. */
+  async function applying(message: InboundMessage) {
+    await stage.channels.change(stage.defaults.workspace_id, place, { reply_mode: 'thread' });
+    const [begun, held] = [deferred<void>(), deferred<void>()];
+    let looks = 0;
+    const channels = {
+      ...stage.channels,
+      async of(...at: Parameters<typeof stage.channels.of>) {
+        looks += 1;
+        // The first look is whether to keep it.
+        if (looks === 2) {
+          begun.resolve();
+          await held.promise;
+        }
+        return stage.channels.of(...at);
+      },
+    };
+    const gateway = stage.receiver({ channels });
+    const receipt = gateway.message(message);
+    await begun.promise;
+    return { gateway, receipt, letGo: () => held.resolve() };
+  }
+
+  it('is a message also where the one without it is still being looked at', async () => {
+    const message = said('deploy', { addressed: false, follows: 'all' });
+    const { gateway, receipt, letGo } = await applying(message);
+    const kept = await gateway.service.change(mentioning(message, '@bot deploy'));
+    letGo();
+    expect(await receipt).toEqual(IGNORED);
+    expect((await kept.receipt).effect).toBe('accepted');
+    expect(await texts()).toEqual(['@bot deploy']);
+  });
+
+  it('is a message also where another gateway looks at the one without it, and its own gateway dies', async () => {
+    const message = said('deploy', { addressed: false, follows: 'all' });
+    const { receipt, letGo } = await applying(message);
+    const change = mentioning(message, '@bot deploy');
+    await expect(stage.receiver().change(change)).rejects.toThrow('still on its way');
+    letGo();
+    expect(await receipt).toEqual(IGNORED);
+    const died = deferred<void>();
+    const log: SessionLog = {
+      ...stage.log,
+      append() {
+        died.resolve();
+        return new Promise(() => undefined);
+      },
+    };
+    void stage.receiver({ log }).sweepNow();
+    await died.promise;
+    expect(await texts()).toEqual([]);
+    await stage.silence(70_000);
+    await Promise.all([stage.receiver().sweepNow(), stage.receiver().sweepNow()]);
+    await stage.silence(300_000);
+    await stage.receiver().sweepNow();
+    expect(await texts()).toEqual(['@bot deploy']);
+    expect(await database.db.collection('inbound').countDocuments({ state: 'received' })).toBe(0);
+  });
+
+  it('is told of what is wrong with it as a message', async () => {
+    const message = said('deploy', { addressed: false });
+    const { effect, text } = await stage.receiver().change(mentioning(message, 'x'.repeat(100_001)));
+    expect([effect, text]).toEqual(['refused', expect.stringContaining('100,001 characters')]);
   });
 
   it('is a change where the message was the agent’s already', async () => {

@@ -1,3 +1,4 @@
+import { deferred } from '../deferred.ts';
 import type { SlackClock } from './clock.ts';
 import { deliverHttp, type HttpTarget } from './http-delivery.ts';
 import type { Acknowledgement, Envelope, SocketMode } from './socket-mode.ts';
@@ -23,6 +24,8 @@ export interface Outbox {
   target: HttpTarget | null;
   /** Every next event is delivered twice, at once. */
   duplicateNext(times?: number): void;
+  /** The next event is delivered when the result is called. */
+  holdNext(): () => void;
   event(event: Record<string, unknown>): void;
   /** The latest event of a person again, with the id it had. */
   redeliverLast(): Promise<Acknowledgement>;
@@ -40,6 +43,8 @@ export function createOutbox(clock: SlackClock, workspace: SlackWorkspace, socke
   let duplicates = 0;
   let waiting = 0;
   let last: Record<string, unknown> | undefined;
+  /** What the next event waits for. */
+  let until: Promise<void> | null = null;
 
   function send(envelope: Envelope): Promise<Acknowledgement> {
     return outbox.target === null ? sockets.send(envelope) : deliverHttp(clock, outbox.target, envelope);
@@ -100,11 +105,18 @@ export function createOutbox(clock: SlackClock, workspace: SlackWorkspace, socke
     duplicateNext(times = 1) {
       duplicates += times;
     },
+    holdNext() {
+      const { promise, resolve } = deferred<void>();
+      until = promise;
+      return resolve;
+    },
     event(event) {
       const payload = callback(event);
       // What the bot wrote itself is no news to it: a repeat is about what people did.
       if (!('bot_id' in event)) last = payload;
-      void track(attempt(payload, 0));
+      const held = until;
+      until = null;
+      void track(held === null ? attempt(payload, 0) : held.then(() => attempt(payload, 0)));
       if (duplicates > 0) {
         duplicates -= 1;
         void track(attempt(payload, 0));

@@ -43,7 +43,7 @@ describe('a change of a message in Slack', () => {
   it('is a message as well when it adds a mention of the bot, and only then', async () => {
     const text = 'deploy <@U0BOT>';
     const message = { event_id: 'Ev1', message_id: '5.000001', text, addressed: true, follows: 'all' };
-    expect(changed({ text })).toMatchObject({ was_unaddressed: true, message, text });
+    expect(changed({ text })).toMatchObject({ message: { ...message, version: '9.000001' }, text });
     expect(changed({ text }, { ...was, text: '<@U0BOT> deploy' })).not.toHaveProperty('message');
     expect(changed({ text }, was, { channel: 'D1', channel_type: 'im' })).not.toHaveProperty('message');
   });
