@@ -57,6 +57,7 @@ const EVENT_TYPES: Record<EventType, true> = {
   'deckhand.feedback': true,
   'deckhand.run_ending': true,
   'deckhand.output_shared': true,
+  'deckhand.outputs_unchanged': true,
   'deckhand.output_withheld': true,
   'deckhand.note': true,
 };

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { FileTooLargeError, messageOf } from '../errors.ts';
 import { mimeTypeOf } from '../resources/mime-type.ts';
 import type { EventOf, SessionEvent } from '../session/event.ts';
-import type { SessionState } from '../session/session-state.ts';
+import type { Output } from '../session/session-state.ts';
+import { outputAt } from '../session/state.ts';
 import { type OutputFile, type Workspace, WorkspaceFileError, WorkspaceLostError } from '../tools/workspace.ts';
 import { stamp } from './turn-log.ts';
 import type { Turn } from './turn-parts.ts';
@@ -22,6 +23,8 @@ type Kept =
   | { kind: 'withheld'; why: string }
   /** At the end of the next run. */
   | { kind: 'waits' }
+  /** People have it: it was touched, or written again as it was. */
+  | { kind: 'unchanged' }
   /** There is nothing to share. */
   | { kind: 'gone' };
 
@@ -38,25 +41,31 @@ export async function collectOutputs(turn: Turn): Promise<SessionEvent[]> {
   const looked = await look(turn, storing);
   if (looked === null) return [];
   const { workspace, found } = looked;
-  const changed = found.filter((file) => stateOf(turn.log.state, file.path)?.changed !== file.changed);
+  const { state } = turn.log;
   const shared: SessionEvent[] = [];
+  const unchanged: OutputFile[] = [];
   const withheld: Array<{ file: OutputFile; why: string }> = [];
   let waiting = 0;
-  let paths = turn.log.state.outputs.length;
-  for (const file of changed) {
-    const before = stateOf(turn.log.state, file.path);
+  let paths = state.outputs.length;
+  for (const file of found) {
+    const before = outputAt(state, file.path);
+    if (before?.changed === file.changed) continue;
     const isFull = shared.length === MOST_AT_ONCE || (before === undefined && paths === MOST_OF_SESSION);
     const kept: Kept =
       isFull || storing.aborted
         ? { kind: 'waits' }
-        : await keep(turn, { workspace, file, signal: storing }, before?.sha256 ?? null);
-    if (kept.kind === 'waits') waiting += 1;
-    if (kept.kind !== 'shared' && kept.kind !== 'withheld') continue;
-    if (before === undefined) paths += 1;
-    if (kept.kind === 'withheld') withheld.push({ file, why: kept.why });
-    else shared.push(kept.event);
+        : await keep(turn, { workspace, file, signal: storing }, before?.content ?? null);
+    if (before === undefined && (kept.kind === 'shared' || kept.kind === 'withheld')) paths += 1;
+    if (kept.kind === 'shared') shared.push(kept.event);
+    else if (kept.kind === 'unchanged') unchanged.push(file);
+    else if (kept.kind === 'withheld') withheld.push({ file, why: kept.why });
+    else if (kept.kind === 'waits') waiting += 1;
   }
-  return [...shared, ...withheldEvents(turn, withheld, { waiting, isStopped: storing.aborted })];
+  return [
+    ...shared,
+    ...unchangedEvents(turn, unchanged),
+    ...withheldEvents(turn, withheld, { waiting, isStopped: storing.aborted }),
+  ];
 }
 
 /** The files as they are; null when there is no telling. They stay where they are, for the next end of a run. */
@@ -83,14 +92,10 @@ async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<
   return Promise.race([work, ...(signal.aborted ? [null] : [aborted])]).finally(() => done.abort());
 }
 
-function stateOf(state: SessionState, path: string): SessionState['outputs'][number] | undefined {
-  return state.outputs.find((output) => output.path === path);
-}
-
 async function keep(
   { deps, ref }: Turn,
   { workspace, file, signal }: { workspace: Workspace; file: OutputFile; signal: AbortSignal },
-  known_sha256: string | null,
+  known: Output['content'],
 ): Promise<Kept> {
   const { path, changed, size_bytes } = file;
   const { files, now } = deps;
@@ -98,18 +103,13 @@ async function keep(
   const filename = path.split('/').at(-1) ?? path;
   const mime_type = mimeTypeOf(filename);
   const key = `output/${ref.session_id}/${createHash('sha256').update(`${path}\0${changed}`).digest('hex')}`;
+  const read = () => workspace.readOutput(path, size_bytes, AbortSignal.any([signal, AbortSignal.timeout(KEEP_MS)]));
   try {
-    const stored =
-      (await files.withKey(ref.workspace_id, key)) ??
-      (await files.keep(
-        { ...ref, filename, mime_type, purpose: 'output', key },
-        workspace.readOutput(path, size_bytes, AbortSignal.any([signal, AbortSignal.timeout(KEEP_MS)])),
-      ));
-    if (stored.sha256 === known_sha256) {
-      // Touched, or written again as it was.
-      await files.remove(ref.workspace_id, stored._id);
-      return { kind: 'gone' };
+    const before = await files.withKey(ref.workspace_id, key);
+    if (before === null && size_bytes === known?.size_bytes && (await sha256Of(read())) === known.sha256) {
+      return { kind: 'unchanged' };
     }
+    const stored = before ?? (await files.keep({ ...ref, filename, mime_type, purpose: 'output', key }, read()));
     const { _id: file_id, sha256 } = stored;
     const about = {
       file_id,
@@ -131,8 +131,21 @@ async function keep(
   }
 }
 
+async function sha256Of(content: AsyncIterable<Uint8Array>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const bytes of content) hash.update(bytes);
+  return hash.digest('hex');
+}
+
 function isSandboxs(error: unknown): error is WorkspaceFileError | WorkspaceLostError {
   return error instanceof WorkspaceFileError || error instanceof WorkspaceLostError;
+}
+
+/** So that the next end of a run need not read them again. */
+function unchangedEvents({ deps }: Turn, files: readonly OutputFile[]): EventOf<'deckhand.outputs_unchanged'>[] {
+  if (files.length === 0) return [];
+  const marks = files.map(({ path, changed }) => ({ path, changed }));
+  return [{ ...stamp(deps.now), type: 'deckhand.outputs_unchanged', files: marks }];
 }
 
 function withheldEvents(

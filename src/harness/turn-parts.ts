@@ -47,7 +47,7 @@ export interface TurnDeps {
   states: StateCache;
   ask: AskModel;
   images: AttachedImages;
-  files: Pick<Files, 'keep' | 'max_bytes' | 'remove' | 'withKey'>;
+  files: Pick<Files, 'keep' | 'max_bytes' | 'withKey'>;
   tools: readonly Tool[];
   /** Rings when somebody has sent input to a session that this worker is the brain of. */
   bell: InterruptBell;

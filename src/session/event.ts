@@ -41,6 +41,7 @@ export type DeckhandEvent =
   | Feedback
   | RunEnding
   | OutputShared
+  | OutputsUnchanged
   | OutputWithheld
   | Note;
 
@@ -200,6 +201,12 @@ export interface OutputShared extends Base {
   mime_type: string;
   size_bytes: number;
   sha256: string;
+}
+
+/** Files that were shared, were touched or written again since, and say what they said. */
+export interface OutputsUnchanged extends Base {
+  type: 'deckhand.outputs_unchanged';
+  files: Array<{ path: string; changed: string }>;
 }
 
 /** Files that it left and that are not shared. */

@@ -42,14 +42,22 @@ export interface SessionState {
   session_approvals: SessionApproval[];
   /** The run is over but for what the agent left for people. */
   ending: RunEnd | null;
-  /** What the agent left for people, as it was when it was last shared; null: it could not be. */
-  outputs: Array<{ path: string; changed: string; sha256: string | null }>;
+  /** What the agent left for people, by path, as it was when it was last looked at. */
+  outputs: Output[];
   /** How many more it had left then. */
   outputs_waiting: number;
 }
 
 /** How a run ends. */
 export type RunEnd = Pick<EventOf<'deckhand.run_ending'>, 'stop_reason' | 'stop_details' | 'answered'>;
+
+export interface Output {
+  path: string;
+  /** The kernel's mark of its last change. */
+  changed: string;
+  /** What people were given of it; null: it could not be shared. */
+  content: { sha256: string; size_bytes: number } | null;
+}
 
 export interface SessionApproval {
   approval_id: string;

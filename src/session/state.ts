@@ -3,6 +3,7 @@ import type { Actor, EventOf, LogEntry, SessionEvent, SessionScope } from './eve
 import { fingerprint } from './fingerprint.ts';
 import {
   emptyState,
+  type Output,
   type QueuedMessage,
   type ResultContent,
   type SessionState,
@@ -16,7 +17,7 @@ import { lighten, weightOfAll } from './transcript-weight.ts';
 const PROGRESS_CHARS = 2_000;
 
 /** Grows with every change to what the fold makes of an event, so that no checkpoint of another fold is gone on from. */
-export const STATE_VERSION = 4;
+export const STATE_VERSION = 5;
 
 /** The state after these entries, which must follow `from` without a gap. `from` is left as it was. */
 export function fold(entries: readonly LogEntry[], from: SessionState = emptyState()): SessionState {
@@ -75,11 +76,14 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
       return;
     }
     case 'deckhand.output_shared':
-      state.outputs = [...without(state.outputs, event.path), outputOf(event, event.sha256)];
+      putOutput(state, event, { sha256: event.sha256, size_bytes: event.size_bytes });
       state.outputs_waiting = 0;
       return;
+    case 'deckhand.outputs_unchanged':
+      for (const file of event.files) putOutput(state, file, outputAt(state, file.path)?.content ?? null);
+      return;
     case 'deckhand.output_withheld':
-      for (const file of event.files) state.outputs = [...without(state.outputs, file.path), outputOf(file, null)];
+      for (const file of event.files) putOutput(state, file, null);
       state.outputs_waiting = event.waiting;
       return;
     case 'deckhand.input_processed':
@@ -157,12 +161,12 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
   }
 }
 
-function without(outputs: SessionState['outputs'], path: string): SessionState['outputs'] {
-  return outputs.filter((output) => output.path !== path);
+export function outputAt(state: SessionState, path: string): Output | undefined {
+  return state.outputs.find((output) => output.path === path);
 }
 
-function outputOf(file: { path: string; changed: string }, sha256: string | null): SessionState['outputs'][number] {
-  return { path: file.path, changed: file.changed, sha256 };
+function putOutput(state: SessionState, { path, changed }: Omit<Output, 'content'>, content: Output['content']): void {
+  state.outputs = [...state.outputs.filter((output) => output.path !== path), { path, changed, content }];
 }
 
 function queue(state: SessionState, message: QueuedMessage): void {

@@ -117,6 +117,33 @@ describe('what the agent leaves in its outputs folder', () => {
     expect((await stored()).toSorted()).toEqual(['a', 'a', 'b']);
   });
 
+  test('is not stored or told again when it was touched and is the same, and not read again at every end', async () => {
+    await does(`cd ${OUTPUTS}; echo same > a; echo other > b`);
+    const kept: string[] = [];
+    const read: string[] = [];
+    const files: TurnDeps['files'] = {
+      ...on.files,
+      keep(file, content) {
+        kept.push(file.filename);
+        return on.files.keep(file, content);
+      },
+    };
+    const openWorkspace = async () =>
+      withReadOutput(await sandbox.open(on.ref.session_id), (path, size, signal, workspace) => {
+        read.push(path);
+        return workspace.readOutput(path, size, signal);
+      });
+    const over = { files, sessionOf: () => ({ ...session(), openWorkspace }) };
+    await does(`cd ${OUTPUTS}; touch a; echo longer > b`, over);
+    expect({ read, kept }).toEqual({ read: ['a', 'b'], kept: ['b'] });
+    await does('true', over);
+    expect({ read, kept }).toEqual({ read: ['a', 'b'], kept: ['b'] });
+    await does(`cd ${OUTPUTS}; echo ~~~~ > a`, over);
+    expect({ read, kept }).toEqual({ read: ['a', 'b', 'a', 'a'], kept: ['b', 'a'] });
+    expect((await shared()).map(({ path }) => path)).toEqual(['a', 'b', 'b', 'a']);
+    expect(await contentOf((await shared()).at(-1)?.file_id ?? '')).toBe('~~~~\n');
+  });
+
   test('is shared by a worker that goes on from a checkpoint as little as by the one before', async () => {
     await does(`echo one > ${OUTPUTS}/a`);
     on.model.reply({ text: 'Nothing new.' });

@@ -218,7 +218,7 @@ const NO_CHECKPOINTS: CheckpointStore = {
 };
 
 const noFile = () => Promise.reject(new Error('no files in this test'));
-const NO_FILES: TurnDeps['files'] = { max_bytes: 0, keep: noFile, remove: noFile, withKey: noFile };
+const NO_FILES: TurnDeps['files'] = { max_bytes: 0, keep: noFile, withKey: noFile };
 
 const SESSION: TurnSession = {
   agent: testAgent(),
