@@ -1,5 +1,5 @@
 import type { Db, IndexDescription } from 'mongodb';
-import { createFileIndexes } from './files.ts';
+import { createFileIndexes } from './file-store.ts';
 
 /** Lists without what is archived: those are asked for most, and what is archived only grows. */
 const OPEN = { partialFilterExpression: { archived_at: null } };

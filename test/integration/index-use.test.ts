@@ -18,7 +18,7 @@ import { CHECKPOINT_EVENTS } from '../../src/harness/state-cache.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { createCosts } from '../../src/resources/costs.ts';
 import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
-import { createFiles } from '../../src/resources/files.ts';
+import { createFiles } from '../../src/resources/file-store.ts';
 import { createSeal } from '../../src/seal.ts';
 import { approvalOut } from '../support/cards.ts';
 import { said } from '../support/chat-stage.ts';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { takeTurn } from '../../src/harness/turn.ts';
 import type { TurnDeps, TurnSession } from '../../src/harness/turn-parts.ts';
-import { createFiles } from '../../src/resources/files.ts';
+import { createFiles } from '../../src/resources/file-store.ts';
 import type { EventOf } from '../../src/session/event.ts';
 import { newId } from '../../src/session/id.ts';
 import type { SessionLog } from '../../src/session/log.ts';

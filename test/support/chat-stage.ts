@@ -30,7 +30,8 @@ import { type Agents, createAgents } from '../../src/resources/agents.ts';
 import { createCosts } from '../../src/resources/costs.ts';
 import { type Defaults, ensureDefaults } from '../../src/resources/defaults.ts';
 import { createEnvironments } from '../../src/resources/environments.ts';
-import { createFileIndexes, createFiles, type Files } from '../../src/resources/files.ts';
+import { createFileIndexes, createFiles } from '../../src/resources/file-store.ts';
+import type { Files } from '../../src/resources/files.ts';
 import { createSessions, type Sessions } from '../../src/resources/sessions.ts';
 import type { Actor, EventOf, LogEntry, SessionEvent } from '../../src/session/event.ts';
 import {

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FileTooLargeError, NotFoundError } from '../../../src/errors.ts';
 import { CHUNK_BYTES } from '../../../src/resources/file-chunks.ts';
-import { createFileIndexes, createFiles, type Files, type NewFile } from '../../../src/resources/files.ts';
+import { createFileIndexes, createFiles } from '../../../src/resources/file-store.ts';
+import type { Files, NewFile } from '../../../src/resources/files.ts';
 import { deferred } from '../../support/deferred.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
 
