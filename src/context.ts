@@ -30,6 +30,7 @@ import { createFiles } from './resources/file-store.ts';
 import type { Files } from './resources/files.ts';
 import type { SessionDocument } from './resources/session-document.ts';
 import { createSessions, type Sessions } from './resources/sessions.ts';
+import { messagesOf } from './session/brought-messages.ts';
 import { createCheckpointStore, forgetCheckpoint } from './session/checkpoint-store.ts';
 import {
   APPENDED_CHANNEL,
@@ -237,7 +238,8 @@ function wakeOthers(deps: { hints: Hints; queue: TurnQueue; logger: Logger }): A
       if (brain !== null && interrupts) tell(workerChannel(brain.holder), session.session_id);
       // By this process's clock: a wake too many finds the session busy, and for one too few there is the sweep.
       if (brain !== null && brain.until.getTime() > Date.now()) return;
-      deps.queue.enqueue(session).catch((err: unknown) => {
+      const messages = messagesOf(entries);
+      deps.queue.enqueue(messages === null ? session : { ...session, messages }).catch((err: unknown) => {
         logger.warn({ err, ...session }, 'turn was not enqueued; the sweep will do it');
       });
     },

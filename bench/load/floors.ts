@@ -68,8 +68,8 @@ export async function insertAndHop(request: {
   }
 }
 
-/** Writes of a turn: the message, the lease, the request, the answer. */
-export const WRITES = 4;
+/** Writes of a turn: the message, the lease with the request, the answer. */
+export const WRITES = 3;
 
 /** As many of the smallest journaled `findAndModify` as a turn needs, on documents with nothing else in them. */
 export async function writesOfATurn(request: {

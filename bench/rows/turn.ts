@@ -76,7 +76,7 @@ async function floors(stage: Stage, house: House) {
   const per_second = (many.each_ms.length / many.elapsed_ms) * 1000;
   // The hop brings one write along.
   const write = (share: number) => percentile(apart.each_ms, share) / WRITES;
-  const toModel = (share: number) => percentile(hop.each_ms, share) + 2 * write(share);
+  const toModel = (share: number) => percentile(hop.each_ms, share) + write(share);
   return {
     latency: toModel(0.5) + median(direct.each_ms) + write(0.5),
     to_model: toModel(0.5),
@@ -94,7 +94,7 @@ function withFloor(rows: CpuMeasurements, floor: number): CpuMeasurements {
 interface Floors {
   /** As `to_model`, then the stand-in's answer and the write that keeps it. */
   latency: number;
-  /** The message is written, BullMQ brings it to a worker, the lease and the request are written. */
+  /** The message is written, BullMQ brings it to a worker, the lease and the request are written together. */
   to_model: number;
   to_model_p99: number;
 }

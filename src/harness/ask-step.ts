@@ -7,29 +7,23 @@ import type { RunEnd, SessionState } from '../session/session-state.ts';
 import { roomFor, withImages } from './attached-images.ts';
 import { isWithinBudget } from './budget.ts';
 import type { ModelFailure, ModelListener, ModelOutcome } from './model.ts';
+import { requestEvents } from './opening.ts';
 import { buildPrompt } from './prompt.ts';
 import { type Reply, replyEvents, requestEnd } from './reply.ts';
 import { after, endRun } from './run-end.ts';
-import { processedEvent, runningEvents, stamp } from './turn-log.ts';
+import { stamp } from './turn-log.ts';
 import type { StepResult, Turn } from './turn-parts.ts';
 
 /** Take up what is queued, ask Claude once, and put the answer into the log. */
 export async function askStep(turn: Turn): Promise<StepResult> {
   const { deps, log, session } = turn;
-  if (log.state.open_request !== null) return abandonedRequest(turn, log.state.open_request);
-  if (!isWithinBudget(log.state, session.budget, session.agent.model.id)) {
-    return end(turn, () => [], { type: 'budget_reached' });
+  if (turn.opened === null) {
+    if (log.state.open_request !== null) return abandonedRequest(turn, log.state.open_request);
+    if (!isWithinBudget(log.state, session.budget, session.agent.model.id)) {
+      return end(turn, () => [], { type: 'budget_reached' });
+    }
   }
-
-  const request_id = newId('sevt', deps.now());
-  const taken = await log.append((state) => {
-    const inputs = [...state.queued.map((message) => message.event_id), ...state.unmarked];
-    return [
-      ...runningEvents(state, deps.now),
-      ...(inputs.length === 0 ? [] : [processedEvent(inputs, deps.now)]),
-      { ...stamp(deps.now), id: request_id, type: 'span.model_request_start' },
-    ];
-  });
+  const { request_id, asked_at } = turn.opened ?? (await open(turn));
 
   const message_id = newId('sevt', deps.now());
   const outcome = await ask(turn, {
@@ -39,8 +33,17 @@ export async function askStep(turn: Turn): Promise<StepResult> {
   turn.preview.written();
   // An abort because of a lost lease is no Stop: what was said is another worker's to say again.
   turn.stillHeld();
-  const asked_at = taken?.at(-1)?.seq ?? log.state.seq;
   return record(turn, outcome, { request_id, message_id, asked_at });
+}
+
+/** Take up what is queued, and say that Claude is asked. */
+async function open({ log, deps }: Turn): Promise<{ request_id: string; asked_at: number }> {
+  const request_id = newId('sevt', deps.now());
+  const taken = await log.append((state) => {
+    const inputs = [...state.queued.map((message) => message.event_id), ...state.unmarked];
+    return requestEvents(state, inputs, request_id, deps.now);
+  });
+  return { request_id, asked_at: taken?.at(-1)?.seq ?? log.state.seq };
 }
 
 /** With the images that people attached; without them when it is for them that Claude's API refuses the request. */

@@ -13,6 +13,8 @@ export interface StateCache {
     ref: SessionRef,
     claimed: Pick<Claimed, 'head' | 'latest'>,
   ): Promise<SessionState>;
+  /** What is kept of it; null for nothing. */
+  peek(ref: SessionRef): SessionState | null;
   put(ref: SessionRef, state: SessionState): void;
   forget(ref: SessionRef): void;
   /** A turn has ended: save the state for other workers, if much has happened since it was saved last. */
@@ -57,6 +59,8 @@ export function createStateCache(checkpoints: CheckpointStore): StateCache {
       states.set(ref.session_id, { ...known, state });
       return state;
     },
+
+    peek: (ref) => states.peek(ref.session_id)?.state ?? null,
 
     put(ref, state) {
       states.set(ref.session_id, { state, saved: states.peek(ref.session_id)?.saved ?? 0 });

@@ -74,6 +74,8 @@ export interface Turn {
   preview: Preview;
   /** Calls that this turn itself started: only these may run although they count as started. */
   mine: Set<string>;
+  /** The model request that the claim has begun, until it is made. */
+  readonly opened: { request_id: string; asked_at: number } | null;
   /** Aborts on interrupt, shutdown and a lost lease. A new one after each interrupt. */
   signal: AbortSignal;
   /** The same but for a shutdown: what the agent left on this machine still comes along. */

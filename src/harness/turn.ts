@@ -1,7 +1,8 @@
 import { LeaseLostError, NotFoundError } from '../errors.ts';
+import type { BroughtMessages } from '../session/brought-messages.ts';
 import type { SessionEvent } from '../session/event.ts';
 import { holdLease } from '../session/lease.ts';
-import type { Claimed, SessionRef } from '../session/log.ts';
+import type { Claimed, Opening, SessionRef } from '../session/log.ts';
 import { nextStep } from '../session/next-step.ts';
 import type { SessionState } from '../session/session-state.ts';
 import { askStep } from './ask-step.ts';
@@ -9,11 +10,17 @@ import { endStep } from './end-step.ts';
 import { failTurn } from './fail-turn.ts';
 import type { Listening } from './interrupt-bell.ts';
 import { interruptStep } from './interrupt-step.ts';
+import { openingFor, type RequestOpening } from './opening.ts';
 import { collectOutputs } from './outputs.ts';
 import { createPreview } from './preview.ts';
 import { resolveStep, waitStep } from './resolve-step.ts';
 import { NOT_OWED, openTurnLog, processedEvent } from './turn-log.ts';
 import type { StepResult, Turn, TurnDeps } from './turn-parts.ts';
+
+/** A session that is owed a turn, and for what, where that is known. */
+export interface TurnRequest extends SessionRef {
+  messages?: BroughtMessages;
+}
 
 export type TurnResult =
   /** The log asks for nothing more. */
@@ -35,16 +42,19 @@ export type TurnResult =
  * its lease. @throws when the database is out of reach or something is broken; the sweep brings the session back, and what
  * keeps failing ends in words (fail-turn.ts).
  */
-export async function takeTurn(deps: TurnDeps, ref: SessionRef, stopping: AbortSignal): Promise<TurnResult> {
+export async function takeTurn(deps: TurnDeps, job: TurnRequest, stopping: AbortSignal): Promise<TurnResult> {
+  const { workspace_id, session_id, messages } = job;
+  const ref = { workspace_id, session_id };
+  const opening = messages === undefined ? null : openingFor(messages, deps.states.peek(ref), deps.now);
   // Before the claim: from then on, an interrupt rings.
-  using bell = deps.bell.listen(ref.session_id);
-  const claimed = await claim(deps, ref);
+  using bell = deps.bell.listen(session_id);
+  const claimed = await claim(deps, ref, opening);
   if (claimed === 'gone') return 'gone';
   if (claimed === null) return 'busy';
   const { lease } = claimed;
   if (claimed.taken_over) deps.logger.warn({ ...ref, token: lease.token }, 'took over from a lost worker');
   try {
-    return await runUnder(deps, ref, claimed, bell, stopping);
+    return await runUnder(deps, ref, claimed, claimed.opened ? opening : null, bell, stopping);
   } catch (error) {
     if (error instanceof LeaseLostError) {
       deps.states.forget(ref);
@@ -57,9 +67,9 @@ export async function takeTurn(deps: TurnDeps, ref: SessionRef, stopping: AbortS
   }
 }
 
-async function claim(deps: TurnDeps, ref: SessionRef): Promise<Claimed | null | 'gone'> {
+async function claim(deps: TurnDeps, ref: SessionRef, opening: Opening | null): Promise<Claimed | null | 'gone'> {
   try {
-    return await deps.log.claim(ref, deps.worker_id, deps.timings.lease_ms);
+    return await deps.log.claim(ref, deps.worker_id, deps.timings.lease_ms, opening);
   } catch (error) {
     if (error instanceof NotFoundError) return 'gone';
     throw error;
@@ -70,6 +80,7 @@ async function runUnder(
   deps: TurnDeps,
   ref: SessionRef,
   claimed: Claimed,
+  opening: RequestOpening | null,
   bell: Listening,
   stopping: AbortSignal,
 ): Promise<TurnResult> {
@@ -102,6 +113,10 @@ async function runUnder(
     preview: createPreview(deps, ref.session_id),
     mine: new Set(),
     stopping,
+    get opened() {
+      if (opening === null || opening.request_id !== log.state.open_request) return null;
+      return { request_id: opening.request_id, asked_at: claimed.head.seq };
+    },
     get signal() {
       return AbortSignal.any([interrupt.signal, held.signal, stopping]);
     },
@@ -115,7 +130,8 @@ async function runUnder(
 
   for (;;) {
     turn.stillHeld();
-    if (stopping.aborted) {
+    // What has begun with the claim is ended first, or another worker would hold it for lost.
+    if (stopping.aborted && turn.opened === null) {
       // Whoever goes on may be on another machine, where nothing of it is.
       const outputs = await collectOutputs(turn);
       turn.stillHeld();

@@ -4,6 +4,8 @@ export interface TurnJob {
   session_id: string;
   /** Whose turn it is: a lane (a chat channel, or a workspace's API) waits for itself before another waits for it. */
   lane: string;
+  /** What it is owed for, where that is nothing but messages of one append: their ids, and where the log stands after them. */
+  messages?: { seq: number; event_ids: string[] };
 }
 
 /**

@@ -39,6 +39,21 @@ export function refuseTooLarge(entries: readonly NewEntry[], field?: string): vo
   additionOf(entries, field);
 }
 
+/** The same append as the fields that a stage of an update's pipeline sets: for who reads the document in the same write. */
+export function fieldsFor({ entries, bytes }: Addition): Record<string, unknown> {
+  const set = {
+    ...projections(entries),
+    'log.last_event_at': entries.at(-1)?.created_at ?? null,
+    'log.undelivered': true,
+  };
+  return {
+    ...Object.fromEntries(Object.entries(set).map(([field, value]) => [field, { $literal: value }])),
+    'log.seq': { $add: ['$log.seq', entries.length] },
+    'log.tail': { $concatArrays: ['$log.tail', { $literal: entries }] },
+    'log.tail_bytes': { $add: ['$log.tail_bytes', bytes] },
+  };
+}
+
 /** The update of a session's document that makes an append. */
 export function updateFor(
   { entries, bytes }: Addition,

@@ -80,8 +80,11 @@ export interface SessionLog {
    * @throws NotFoundError, InvalidInputError, SessionClosedError
    */
   appendInputs(ref: SessionRef, entries: NewEntry[]): Promise<LogEntry[]>;
-  /** Become the session's brain for `ttl_ms`, unless somebody else is: then null. The clock is the database's. */
-  claim(ref: SessionRef, holder: string, ttl_ms: number): Promise<Claimed | null>;
+  /**
+   * Become the session's brain for `ttl_ms`, unless somebody else is: then null. The clock is the database's. An `opening`
+   * lands in the same write where it still fits, and else not at all.
+   */
+  claim(ref: SessionRef, holder: string, ttl_ms: number, opening?: Opening | null): Promise<Claimed | null>;
   /** The head as it is now, so that a holder also learns of inputs whose hint was lost. Null: taken over; stop. */
   renew(lease: Lease, ttl_ms: number): Promise<LogHead | null>;
   /** Give the lease back. A lease that is already somebody else's is left alone. */
@@ -99,11 +102,24 @@ export interface LaneSession extends SessionRef {
   lane: string;
 }
 
+/** What a brain appends as it claims, if the log stands as it expects: a turn that knows how it begins saves a write. */
+export interface Opening {
+  /** Where the log must stand. */
+  after: number;
+  /** Up to where the brain knows the log already: only what follows comes back. */
+  knows: number;
+  entries: NewEntry[];
+  /** What else must hold of the session's document, whose fields but `log` belong to whoever made it. */
+  where: Record<string, null>;
+}
+
 export interface Claimed {
   lease: Lease;
   head: LogHead;
   /** The lease was taken from a holder that let it run out: its worker is lost or stuck. */
   taken_over: boolean;
+  /** The opening has landed: it is the last of `latest`. */
+  opened: boolean;
   /** The log's latest entries, up to the head: a worker that knows what comes before them need not read. */
   latest: LogEntry[];
   /** The session's document as it was claimed. All but its `log` belongs to whoever made it. */

@@ -8,6 +8,7 @@ import type {
   Claimed,
   EventQuery,
   LaneSession,
+  Opening,
   SessionLog,
   SessionRef,
   Watchers,
@@ -25,7 +26,7 @@ import {
 import { eventFilter, indexFor, LIST_INDEXES } from './log-filter.ts';
 import { fillPage, type LogPage } from './log-page.ts';
 import { HEAVY_TAIL_BYTES, MAX_TAIL_BYTES, settleTail } from './log-tail.ts';
-import { type Addition, additionOf, updateFor } from './log-update.ts';
+import { type Addition, additionOf, fieldsFor, updateFor } from './log-update.ts';
 
 const SESSIONS = 'sessions';
 const EVENTS = 'session_events';
@@ -75,14 +76,13 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
     change: { owed?: boolean; release?: boolean },
     refusal: (found: LoggedDocument) => Error | null,
   ): Promise<LogEntry[]> {
-    const { entries, bytes } = addition;
+    const { entries } = addition;
     const update = updateFor(addition, change);
     for (;;) {
-      const landed = await sessions.findOneAndUpdate(
-        { ...filterOf(ref), ...filter, 'log.tail_bytes': { $not: { $gt: MAX_TAIL_BYTES - bytes } } },
-        update,
-        { returnDocument: 'after', projection: LANDED },
-      );
+      const landed = await sessions.findOneAndUpdate({ ...filterOf(ref), ...filter, ...roomFor(addition) }, update, {
+        returnDocument: 'after',
+        projection: LANDED,
+      });
       if (landed === null) {
         const refused = refusal(await load(ref, HEAD));
         if (refused !== null) throw refused;
@@ -96,6 +96,35 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
       if (log.tail_bytes > HEAVY_TAIL_BYTES || entries.some(isFoundById)) await settle(ref).catch(() => undefined);
       return placed;
     }
+  }
+
+  /** Null: somebody holds it, or it does not stand as this opening expects. */
+  async function claimAndOpen(
+    ref: SessionRef,
+    holder: string,
+    ttl_ms: number,
+    { after, knows, entries, where }: Opening,
+  ): Promise<Claimed | null> {
+    const news = after - knows + entries.length;
+    const addition = additionOf(entries);
+    const found = await sessions.findOneAndUpdate(
+      { ...where, ...filterOf(ref), ...OPEN, ...roomFor(addition), 'log.seq': after, 'log.lease.until': null },
+      [{ $set: { ...taken(holder, ttl_ms), ...fieldsFor(addition) } }],
+      { returnDocument: 'after', projection: { 'log.tail': { $slice: -news } } },
+    );
+    if (found === null) return null;
+    const { log } = found;
+    const latest = entriesOf(log);
+    listener.appended(laneOf(found), latest.slice(-entries.length), false, watchersOf(log));
+    const { token } = log.lease;
+    return {
+      lease: { ...ref, token, holder },
+      head: headOf(log),
+      taken_over: false,
+      opened: true,
+      latest,
+      document: found,
+    };
   }
 
   /** Entries that were copied, in order. A page of common size comes in one answer, which MongoDB ends at 16 MiB. */
@@ -190,16 +219,10 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
       return add(ref, additionOf(entries), OPEN, { owed: true }, closedError);
     },
 
-    async claim(ref, holder, ttl_ms): Promise<Claimed | null> {
-      const take = [
-        {
-          $set: {
-            'log.lease.token': { $add: ['$log.lease.token', 1] },
-            'log.lease.holder': { $literal: holder },
-            'log.lease.until': { $add: ['$$NOW', ttl_ms] },
-          },
-        },
-      ];
+    async claim(ref, holder, ttl_ms, opening = null): Promise<Claimed | null> {
+      const opened = opening === null ? null : await claimAndOpen(ref, holder, ttl_ms, opening);
+      if (opened !== null) return opened;
+      const take = [{ $set: taken(holder, ttl_ms) }];
       // Nearly always nobody holds it, and finding just that costs half as much.
       const before =
         (await sessions.findOneAndUpdate({ ...filterOf(ref), 'log.lease.until': null }, take)) ??
@@ -213,6 +236,7 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
         lease: { ...ref, token, holder },
         head: { ...headOf(before.log), lease_token: token },
         taken_over: before.log.lease.holder !== null,
+        opened: false,
         latest: entriesOf(before.log),
         document: before,
       };
@@ -248,6 +272,20 @@ const FREE = { $or: [{ $eq: ['$log.lease.until', null] }, { $lte: ['$log.lease.u
 
 function filterOf(ref: SessionRef): { _id: string; workspace_id: string } {
   return { _id: ref.session_id, workspace_id: ref.workspace_id };
+}
+
+/** The tail has room for it. */
+function roomFor({ bytes }: Addition): Filter<LoggedDocument> {
+  return { 'log.tail_bytes': { $not: { $gt: MAX_TAIL_BYTES - bytes } } };
+}
+
+/** The lease's fields in the hands of this holder, by the database's clock. */
+function taken(holder: string, ttl_ms: number): Record<string, unknown> {
+  return {
+    'log.lease.token': { $add: ['$log.lease.token', 1] },
+    'log.lease.holder': { $literal: holder },
+    'log.lease.until': { $add: ['$$NOW', ttl_ms] },
+  };
 }
 
 /** A click names its approval and no session: the question must be found among all events. */

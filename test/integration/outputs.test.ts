@@ -218,8 +218,8 @@ describe('what the agent leaves in its outputs folder', () => {
     on.model.reply({ text: 'Hello.' });
     await on.says('hi');
     await on.settle(worker({ log }));
+    // Beside the claim, which says that Claude is asked.
     expect(writes).toEqual([
-      ['session.status_running', 'deckhand.input_processed', 'span.model_request_start'],
       ['deckhand.model_reply', 'agent.message', 'span.model_request_end', 'session.usage', 'session.status_idle'],
     ]);
   });

@@ -4,8 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { InvalidInputError, LeaseLostError, LogMovedError, NotFoundError } from '../../src/errors.ts';
 import type { LogEntry, NewEntry } from '../../src/session/event.ts';
 import { newId } from '../../src/session/id.ts';
-import type { AppendListener, Claimed, SessionLog, SessionRef } from '../../src/session/log.ts';
+import type { AppendListener, Claimed, Opening, SessionLog, SessionRef } from '../../src/session/log.ts';
 import { type EventDocument, emptyLog, type LoggedDocument, toDocument } from '../../src/session/log-document.ts';
+import { MAX_TAIL_BYTES } from '../../src/session/log-tail.ts';
 import { createLogIndexes, createMongoLog } from '../../src/session/mongo-log.ts';
 import { agentMessage, idle, note, processed, running, terminated, usage, userMessage } from '../support/entries.ts';
 import { eventually } from '../support/eventually.ts';
@@ -447,6 +448,99 @@ describe('the lease', () => {
     );
   });
 });
+
+describe('an opening', () => {
+  const opening = (over: Partial<Opening> = {}): Opening => ({
+    after: 1,
+    knows: 0,
+    entries: [running(), agentMessage('$set: {}')],
+    where: {},
+    ...over,
+  });
+
+  beforeEach(async () => {
+    await log.appendInputs(ref, [userMessage('hi')]);
+    heard = [];
+  });
+
+  it('lands with the claim, and both are told of', async () => {
+    const claimed = await log.claim(ref, 'wkr_a', TTL, opening());
+    expect(claimed).toMatchObject({
+      lease: { ...ref, token: 1, holder: 'wkr_a' },
+      head: { seq: 3, status: 'running', owed: true, lease_token: 1 },
+      opened: true,
+      taken_over: false,
+      document: { _id: ref.session_id },
+    });
+    const whole = await log.read(ref);
+    expect(texts(whole)).toEqual(['hi', 'session.status_running', '$set: {}']);
+    expect(claimed?.latest).toEqual(whole);
+    expect(heard).toMatchObject([{ entries: whole.slice(1), owed: false }]);
+    expect(await log.claim(ref, 'wkr_b', TTL)).toBeNull();
+    expect(await log.renew(claimed?.lease ?? never(), TTL)).toMatchObject({ seq: 3 });
+  });
+
+  it('brings back only what its holder does not know', async () => {
+    const claimed = await log.claim(ref, 'wkr_a', TTL, opening({ knows: 1 }));
+    expect(claimed?.latest.map(({ seq }) => seq)).toEqual([2, 3]);
+  });
+
+  it('weighs what an append weighs', async () => {
+    const twin = await newSession();
+    await log.appendInputs(twin, [userMessage('hi')]);
+    await log.claim(ref, 'wkr_a', TTL, opening());
+    await log.append({ ...twin, after: 1, entries: opening().entries });
+    const sessions = database.db.collection<LoggedDocument>('sessions');
+    const [one, other] = await Promise.all([ref, twin].map((of) => sessions.findOne({ _id: of.session_id })));
+    const { lease: _one, tail: _tail, last_event_at: _at, ...head } = one?.log ?? never();
+    const { lease: _other, tail: _others, last_event_at: _then, ...otherHead } = other?.log ?? never();
+    expect(head).toEqual(otherHead);
+  });
+
+  it.each<[string, Partial<Opening>, () => Promise<unknown>]>([
+    ['the log stands elsewhere', {}, () => log.appendInputs(ref, [userMessage('and more')])],
+    ['the log is closed', {}, () => log.append({ ...ref, after: 1, entries: [terminated()] })],
+    [
+      'the document says otherwise',
+      { where: { budget: null } },
+      () =>
+        database.db.collection<LoggedDocument>('sessions').updateOne({ _id: ref.session_id }, { $set: { budget: {} } }),
+    ],
+    [
+      'the tail has no room',
+      {},
+      () =>
+        database.db
+          .collection<LoggedDocument>('sessions')
+          .updateOne({ _id: ref.session_id }, { $set: { 'log.tail_bytes': MAX_TAIL_BYTES } }),
+    ],
+  ])('does not land where %s: the claim does, as ever', async (_name, over, before) => {
+    await before();
+    const { seq } = await log.head(ref);
+    const claimed = await log.claim(ref, 'wkr_a', TTL, opening(over));
+    expect(claimed).toMatchObject({ opened: false, head: { seq, lease_token: 1 }, lease: { token: 1 } });
+    expect((await log.head(ref)).seq).toBe(seq);
+  });
+
+  it('does not land where somebody holds the lease, or let it run out', async () => {
+    await claim('wkr_a', 1);
+    const taken = await eventually(async () => (await log.claim(ref, 'wkr_b', TTL, opening())) ?? never());
+    expect(taken).toMatchObject({ opened: false, taken_over: true, head: { seq: 1 } });
+    expect(await log.claim(ref, 'wkr_c', TTL, opening())).toBeNull();
+    expect((await log.head(ref)).seq).toBe(1);
+  });
+
+  it('of many that want it lands once', async () => {
+    const tries = Array.from({ length: 12 }, (_, i) => otherProcess().claim(ref, `wkr_${i}`, TTL, opening()));
+    const claimed = (await Promise.all(tries)).filter((one) => one !== null);
+    expect(claimed).toMatchObject([{ opened: true }]);
+    expect((await log.head(ref)).seq).toBe(3);
+  });
+});
+
+function never(): never {
+  throw new Error('There is none');
+}
 
 describe('sessions that are owed a turn', () => {
   const isOwed = async () => (await log.owed(1000)).some((one) => one.session_id === ref.session_id);

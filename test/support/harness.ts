@@ -6,11 +6,12 @@ import { createAttachedImages } from '../../src/harness/attached-images.ts';
 import { createInterruptBell } from '../../src/harness/interrupt-bell.ts';
 import { createAskModel } from '../../src/harness/model.ts';
 import { createStateCache } from '../../src/harness/state-cache.ts';
-import { takeTurn } from '../../src/harness/turn.ts';
+import { type TurnRequest, takeTurn } from '../../src/harness/turn.ts';
 import type { TurnDeps, TurnSession } from '../../src/harness/turn-parts.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { createFileIndexes, createFiles } from '../../src/resources/file-store.ts';
 import type { Files } from '../../src/resources/files.ts';
+import { type BroughtMessages, messagesOf } from '../../src/session/brought-messages.ts';
 import { createCheckpointStore } from '../../src/session/checkpoint-store.ts';
 import type { Actor, LogEntry, SessionEvent } from '../../src/session/event.ts';
 import type { Hints } from '../../src/session/hints.ts';
@@ -111,6 +112,8 @@ export interface Stage extends AsyncDisposable {
   session: TurnSession;
   /** Dependencies of one worker; its own cache, name and tools. */
   worker(over?: Partial<TurnDeps>): TurnDeps;
+  /** The wake that the last input gave, as a queue brings it to any worker. */
+  wake(): TurnRequest;
   says(text: string, by?: Actor): Promise<LogEntry[]>;
   sends(event: SessionEvent, by?: Actor): Promise<LogEntry[]>;
   /** Take turns until nothing is owed. */
@@ -126,15 +129,16 @@ export async function stage(db: Db): Promise<Stage> {
   const effects: string[] = [];
   const files = createFiles(db, { max_bytes: 100_000_000 });
   const ref: SessionRef = { workspace_id: 'wrkspc_test', session_id: newId('sesn') };
+  let brought: BroughtMessages | null = null;
   const log = createMongoLog(db, {
     appended(_ref, entries, owed, { brain }) {
+      if (owed) brought = messagesOf(entries);
       void hints.publish(sessionChannel(ref.session_id), appendedHint(entries));
       if (owed && brain !== null) void hints.publish(workerChannel(brain.holder), ref.session_id);
     },
   });
-  await db
-    .collection<LoggedDocument>('sessions')
-    .insertOne({ _id: ref.session_id, workspace_id: ref.workspace_id, log: emptyLog() });
+  const sessions = db.collection<LoggedDocument>('sessions');
+  await sessions.insertOne({ _id: ref.session_id, workspace_id: ref.workspace_id, log: emptyLog() });
 
   const session: TurnSession = {
     agent: testAgent(),
@@ -170,6 +174,7 @@ export async function stage(db: Db): Promise<Stage> {
   }
 
   const sends = (event: SessionEvent, by: Actor = ana) => log.appendInputs(ref, [{ event, by }]);
+  const wake = () => (brought === null ? ref : { ...ref, messages: brought });
   const events = async () => (await log.read(ref)).map((entry) => entry.event);
   return {
     database: db,
@@ -181,13 +186,16 @@ export async function stage(db: Db): Promise<Stage> {
     effects,
     session,
     worker,
+    wake,
     sends,
     says: (text, by) =>
       sends({ id: newId('sevt'), type: 'user.message', processed_at: null, content: [{ type: 'text', text }] }, by),
     async settle(over) {
       const deps = worker(over);
+      // A claim looks at the document itself.
+      await sessions.updateOne({ _id: ref.session_id }, { $set: { budget: session.budget } });
       while ((await log.head(ref)).owed) {
-        const result = await takeTurn(deps, ref, new AbortController().signal);
+        const result = await takeTurn(deps, wake(), new AbortController().signal);
         if (result === 'busy') throw new Error('Another worker holds the session');
       }
     },

@@ -71,6 +71,7 @@ export function createMemoryLog(ref: SessionRef, appended: (entries: LogEntry[])
         lease: { ...ref, token, holder },
         head: head(),
         taken_over: false,
+        opened: false,
         latest: entries.slice(-3),
         document: {},
       };

@@ -17,7 +17,7 @@ export type Action =
   | { do: 'say'; count: number; interrupt: boolean; text: string }
   | { do: 'note'; count: number; text: string }
   | { do: 'say_once'; key: number }
-  | { do: 'turn'; moves: Move[]; end: TurnEnd }
+  | { do: 'turn'; opens: boolean; moves: Move[]; end: TurnEnd }
   | { do: 'read'; after: number; limit: number | undefined }
   | { do: 'list'; order: 'asc' | 'desc'; limit: number }
   | { do: 'follow'; from: number | undefined }
@@ -61,7 +61,7 @@ async function perform(world: LogWorld, process: WorldProcess, action: Action): 
     case 'say_once':
       return sayOnce(world, process, action.key);
     case 'turn':
-      return takeTurn(world, process, action.moves, action.end);
+      return takeTurn(world, process, action);
     case 'read': {
       const told = world.acknowledged();
       const found =
@@ -160,9 +160,13 @@ async function sayOnce(world: LogWorld, process: WorldProcess, key: number): Pro
   }
 }
 
+type TurnAction = Extract<Action, { do: 'turn' }>;
+
 /** What a turn does to the log, by the turn's own means; `moves` is what it happens to do. */
-async function takeTurn(world: LogWorld, process: WorldProcess, moves: Move[], end: TurnEnd): Promise<void> {
-  const claimed = await process.log.claim(world.ref, process.name, LEASE_MS);
+async function takeTurn(world: LogWorld, process: WorldProcess, { opens, moves, end }: TurnAction): Promise<void> {
+  const claimed = opens
+    ? await claimAndOpen(world, process)
+    : await process.log.claim(world.ref, process.name, LEASE_MS);
   if (claimed === null) return;
   const turn = await openTurn(world, process, claimed);
   for (const move of moves) await makeMove(world, process, claimed.lease, turn, move);
@@ -182,6 +186,24 @@ async function takeTurn(world: LogWorld, process: WorldProcess, moves: Move[], e
     default:
       end satisfies never;
   }
+}
+
+/** With an opening that fits what this process knows of the session, which by now may be old. */
+async function claimAndOpen({ ref, watcher, landed }: LogWorld, process: WorldProcess): Promise<Claimed | null> {
+  const { seq } = await process.log.head(ref);
+  const knows = Math.min(seq, process.states.peek(ref)?.seq ?? 0);
+  const entries = [note('opening'), note('opened')];
+  const batch = watcher.expects(entries.map((entry) => entry.event.id));
+  const opening = { after: seq, knows, entries, where: {} };
+  const claimed = await process.log.claim(ref, process.name, LEASE_MS, opening);
+  if (claimed?.opened !== true) {
+    batch.outcome = 'refused';
+    return claimed;
+  }
+  const opened = claimed.latest.slice(-entries.length);
+  landed(batch, opened);
+  assert(opened[0]?.seq === seq + 1, 'an opening landed although the log had moved on');
+  return claimed;
 }
 
 interface OpenTurn {

@@ -25,6 +25,7 @@ const notes = fc.record({ do: fc.constant('note' as const), count: fc.integer({ 
 const saysOnce = fc.record({ do: fc.constant('say_once' as const), key: fc.nat(1) });
 const turn = fc.record({
   do: fc.constant('turn' as const),
+  opens: fc.boolean(),
   moves: fc.array(fc.constantFrom('answer', 'note', 'ask', 'renew', 'refresh', 'rest'), { maxLength: 4 }),
   end: fc.constantFrom('rest', 'hand_over', 'release', 'release', 'walk_away'),
 });
