@@ -62,7 +62,8 @@ export function platformErrorOf(error: unknown): string | null {
 }
 
 export interface SlackClientOptions {
-  token: string;
+  /** Undefined: for calls that take none. */
+  token: string | undefined;
   api_url: string | null;
   logger: SlackLogger;
 }

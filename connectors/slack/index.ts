@@ -86,11 +86,11 @@ function needed(value: string | null, variable: string, mode: string): string {
 }
 
 function installationsOf(
-  { bot_token, oauth, api_url, logger }: SlackOptions,
+  { bot_token, oauth, api_url, logger, now = Date.now }: SlackOptions,
   boltLogger: BoltLogger,
 ): { installations: Installations; installRouter: Router | null } {
-  const clientOf = (token: string) => createSlackClient({ token, api_url, logger: boltLogger });
-  if (oauth !== null) return createOAuth(oauth, { api_url, boltLogger, logger, clientOf });
+  const clientOf = (token: string | undefined) => createSlackClient({ token, api_url, logger: boltLogger });
+  if (oauth !== null) return createOAuth(oauth, { api_url, boltLogger, logger, clientOf, now });
   const client = clientOf(needed(bot_token, 'SLACK_BOT_TOKEN', 'one-workspace'));
   return { installations: createOneInstallation(client, logger), installRouter: null };
 }

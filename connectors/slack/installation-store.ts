@@ -1,21 +1,7 @@
-import type { Installation, InstallationQuery, InstallationStore } from '@slack/oauth';
+import { randomUUID } from 'node:crypto';
+import type { Installation, InstallationStore } from '@slack/oauth';
 import type { Collection, Db } from 'mongodb';
-import { NotInstalledError } from './installations.ts';
-
-/** A token as it is stored; see src/seal.ts. */
-interface Sealed {
-  key_id: string;
-  iv: string;
-  tag: string;
-  data: string;
-}
-
-/** Keeps tokens unreadable in the database. `bound_to`: a token that is moved to another tenant does not open. */
-export interface Seal {
-  readonly key_id: string;
-  seal(secret: string, bound_to: string): Sealed;
-  open(sealed: Sealed, bound_to: string): string;
-}
+import { type Seal, SealError, type Sealed } from '../../src/seal.ts';
 
 interface Named {
   id: string;
@@ -38,6 +24,8 @@ interface StoredInstallation {
   tokens: Sealed;
   /** These tokens. */
   stored_at: Date;
+  /** Somebody asks Slack for the next ones, and nobody else until then, by the database's clock. */
+  renewing?: { by: string; until: Date };
 }
 
 /** As JSON under the seal. */
@@ -48,21 +36,43 @@ interface Tokens {
 
 /** An installation as the connector uses it. */
 export interface FoundInstallation {
-  installation: Installation<'v2', boolean>;
+  /** Null: an organisation's. */
+  team_id: string | null;
+  enterprise_id: string | null;
+  bot: { id: string; user_id: string };
   token: string;
+  /** Good once, for the next token; null where tokens do not end. */
+  refresh_token: string | null;
+  /** When the token ends, in seconds since the epoch; null: never. */
+  expires_at: number | null;
   url: string;
   /** Changes with each installation and refresh. */
   version: string;
-  /** Tokens end, and are renewed before (seconds since the epoch). */
-  expires_at: number | null;
 }
 
-export interface SlackInstallations extends InstallationStore {
+/** What Slack gives for a refresh token. */
+export interface NextTokens {
+  token: string;
+  refresh_token: string;
+  /** Seconds since the epoch. */
+  expires_at: number;
+}
+
+export interface SlackInstallations extends Pick<InstallationStore, 'storeInstallation'> {
   createIndexes(): Promise<void>;
+  /** What an earlier key sealed is sealed anew on the way. @throws SealError */
   find(tenant: string): Promise<FoundInstallation | null>;
+  /** Seal anew whatever an earlier key sealed. Returns the tenants whose key is not configured. */
+  sealAnew(): Promise<string[]>;
   /** The tenant whose bot this is. */
   tenantOfBot(bot_id: string): Promise<string | null>;
-  /** Remove it, unless it was installed anew or refreshed since. */
+  /** Be the only one who renews these tokens, for so long. Null: somebody else is, or they were replaced. */
+  claimRenewal(tenant: string, token: string, ms: number): Promise<string | null>;
+  /** Put these in their place and end the claim; false: somebody else has it now, or the app was installed anew. */
+  renewed(tenant: string, claim: string, next: NextTokens): Promise<boolean>;
+  /** They were not renewed, and anybody may try. */
+  endClaim(tenant: string, claim: string): Promise<void>;
+  /** Remove it, unless it was installed anew or refreshed since, or that is under way. */
   remove(tenant: string, version: string): Promise<boolean>;
 }
 
@@ -92,28 +102,75 @@ export function createInstallationStore({ db, seal, workspace_id, urlOf }: Insta
       stored.tokens = renewed;
     }
     return {
-      installation: toInstallation(stored, tokens),
+      team_id: stored.team?.id ?? null,
+      enterprise_id: stored.enterprise?.id ?? null,
+      bot: stored.bot,
       token: tokens.bot,
+      refresh_token: tokens.refresh,
+      expires_at: stored.bot.expires_at,
       url: stored.url,
       version: stored.tokens.iv,
-      expires_at: stored.bot.expires_at,
     };
+  }
+
+  async function endClaim(tenant: string, claim: string): Promise<void> {
+    await installations.updateOne({ _id: tenant, 'renewing.by': claim }, { $unset: { renewing: '' } });
   }
 
   return {
     async createIndexes() {
-      await installations.createIndex({ 'bot.id': 1 });
+      await installations.createIndexes([{ key: { 'bot.id': 1 } }, { key: { 'tokens.key_id': 1 } }]);
     },
 
     find,
+
+    async sealAnew() {
+      const closed: string[] = [];
+      const others = installations.find({ 'tokens.key_id': { $ne: seal.key_id } }, { projection: { _id: 1 } });
+      for await (const { _id } of others) {
+        await find(_id).catch((error: unknown) => {
+          if (!(error instanceof SealError)) throw error;
+          closed.push(_id);
+        });
+      }
+      return closed;
+    },
 
     async tenantOfBot(bot_id) {
       const stored = await installations.findOne({ 'bot.id': bot_id }, { projection: { _id: 1 } });
       return stored?._id ?? null;
     },
 
+    async claimRenewal(tenant, token, ms) {
+      const by = randomUUID();
+      const until = { $add: ['$$NOW', ms] };
+      const claimed = await installations.updateOne({ _id: tenant, $expr: NOBODY_RENEWS }, [
+        { $set: { renewing: { by, until } } },
+      ]);
+      if (claimed.matchedCount === 0) return null;
+      // What was replaced before the claim is nobody's to renew.
+      if ((await find(tenant))?.token === token) return by;
+      await endClaim(tenant, by);
+      return null;
+    },
+
+    async renewed(tenant, claim, { token, refresh_token, expires_at }) {
+      const tokens = sealed(tenant, { bot: token, refresh: refresh_token });
+      const { matchedCount } = await installations.updateOne(
+        { _id: tenant, 'renewing.by': claim },
+        { $set: { tokens, 'bot.expires_at': expires_at, stored_at: new Date() }, $unset: { renewing: '' } },
+      );
+      return matchedCount === 1;
+    },
+
+    endClaim,
+
     async remove(tenant, version) {
-      const { deletedCount } = await installations.deleteOne({ _id: tenant, 'tokens.iv': version });
+      const { deletedCount } = await installations.deleteOne({
+        _id: tenant,
+        'tokens.iv': version,
+        $expr: NOBODY_RENEWS,
+      });
       return deletedCount === 1;
     },
 
@@ -121,15 +178,13 @@ export function createInstallationStore({ db, seal, workspace_id, urlOf }: Insta
       const { bot } = installation;
       const tenant = tenantOf(installation);
       if (bot === undefined) throw new Error('Slack gave no token for the bot');
-      // A refreshed token replaces one that is gone: nothing may fail before it is stored.
-      const before = await installations.findOne({ _id: tenant }, { projection: { url: 1 } });
       const document: Omit<StoredInstallation, '_id'> = {
         workspace_id,
         is_enterprise_install: installation.isEnterpriseInstall === true,
         team: named(installation.team),
         enterprise: named(installation.enterprise),
         app_id: installation.appId ?? null,
-        url: before?.url ?? (await urlOf(bot.token)),
+        url: await urlOf(bot.token),
         bot: { id: bot.id, user_id: bot.userId, scopes: bot.scopes, expires_at: bot.expiresAt ?? null },
         installed_by: installation.user.id,
         tokens: sealed(tenant, { bot: bot.token, refresh: bot.refreshToken ?? null }),
@@ -137,15 +192,10 @@ export function createInstallationStore({ db, seal, workspace_id, urlOf }: Insta
       };
       await installations.replaceOne({ _id: tenant }, document, { upsert: true });
     },
-
-    async fetchInstallation(query: InstallationQuery<boolean>) {
-      const tenant = (query.isEnterpriseInstall ? query.enterpriseId : query.teamId) ?? '';
-      const found = await find(tenant);
-      if (found === null) throw new NotInstalledError(tenant);
-      return found.installation;
-    },
   };
 }
+
+const NOBODY_RENEWS = { $lte: [{ $ifNull: ['$renewing.until', new Date(0)] }, '$$NOW'] };
 
 function tenantOf({ isEnterpriseInstall, enterprise, team }: Installation): string {
   const tenant = isEnterpriseInstall === true ? enterprise?.id : team?.id;
@@ -159,29 +209,4 @@ function boundTo(tenant: string): string {
 
 function named(of: { id: string; name?: string } | undefined): Named | null {
   return of === undefined ? null : { id: of.id, name: of.name ?? null };
-}
-
-function unnamed(of: Named | null): { id: string; name?: string } | undefined {
-  return of === null ? undefined : { id: of.id, ...(of.name !== null && { name: of.name }) };
-}
-
-function toInstallation(stored: StoredInstallation, tokens: Tokens): Installation<'v2', boolean> {
-  const { bot } = stored;
-  return {
-    team: unnamed(stored.team),
-    enterprise: unnamed(stored.enterprise),
-    user: { token: undefined, scopes: undefined, id: stored.installed_by },
-    bot: {
-      id: bot.id,
-      userId: bot.user_id,
-      scopes: bot.scopes,
-      token: tokens.bot,
-      ...(tokens.refresh !== null && { refreshToken: tokens.refresh }),
-      ...(bot.expires_at !== null && { expiresAt: bot.expires_at }),
-    },
-    ...(stored.app_id !== null && { appId: stored.app_id }),
-    tokenType: 'bot',
-    isEnterpriseInstall: stored.is_enterprise_install,
-    authVersion: 'v2',
-  };
 }

@@ -1,4 +1,3 @@
-import type { InstallProvider } from '@slack/oauth';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from '../../src/logger.ts';
 import { addressedTo } from './addressed-to.ts';
@@ -6,6 +5,7 @@ import { platformErrorOf, type SlackClient } from './client.ts';
 import type { FoundInstallation, SlackInstallations } from './installation-store.ts';
 import { type Installations, NotInstalledError } from './installations.ts';
 import type { Identity } from './parse.ts';
+import { CLAIM_MS, type createRenewal, isEnding } from './renewal.ts';
 
 /** What another gateway learned of an installation is known here after so long, or when Slack refuses its token. */
 const KNOWN_MS = 60_000;
@@ -18,7 +18,9 @@ const STALE = new Set([...DEAD, 'invalid_auth', 'token_expired']);
 
 export interface ManyInstallationParts {
   store: SlackInstallations;
-  installer: Pick<InstallProvider, 'authorize'>;
+  /** An installation with a token that is good. */
+  renewed: ReturnType<typeof createRenewal>;
+  now: () => number;
   clientOf: (token: string) => SlackClient;
   /** Which may use the app; null: all. Who installed it when it was among them is not let in any more. */
   teams: ReadonlySet<string> | null;
@@ -34,35 +36,31 @@ interface Standing {
   identity: Identity;
   client: SlackClient;
   token: string;
+  expires_at: number | null;
   version: string;
 }
 
 /** Every workspace and organisation that installed the app, each with its own token. */
 export function createManyInstallations(parts: ManyInstallationParts): ManyInstallations {
-  const { store, installer, clientOf, teams, logger } = parts;
-  const known = new LRUCache<string, Promise<Standing>>({ max: TENANTS, ttl: KNOWN_MS });
+  const { store, renewed, clientOf, teams, now, logger } = parts;
+  const known = new LRUCache<string, Promise<Standing>>({
+    max: TENANTS,
+    ttl: KNOWN_MS,
+    // It asks the clock each time: a test's may jump.
+    ttlResolution: 0,
+    perf: { now },
+  });
   const urls = new LRUCache<string, string>({ max: TENANTS });
   const bots = new LRUCache<string, string>({ max: TENANTS });
 
   async function read(tenant: string): Promise<Standing> {
     if (teams !== null && !teams.has(tenant)) throw new NotInstalledError(tenant);
     const stored = await store.find(tenant);
-    const found = stored === null || stored.expires_at === null ? stored : await fresh(tenant, stored);
+    const found = stored === null ? null : await renewed(tenant, stored);
     if (found === null) throw new NotInstalledError(tenant);
-    const { token, version, url } = found;
+    const { token, version, expires_at, url } = found;
     urls.set(tenant, url);
-    return { identity: identityOf(tenant, found), client: clientOf(token), token, version };
-  }
-
-  /** Renewed by Bolt two hours before it ends, and stored. One that could not be renewed is good until then. */
-  async function fresh(tenant: string, { installation }: FoundInstallation): Promise<FoundInstallation | null> {
-    const { team, enterprise, isEnterpriseInstall } = installation;
-    if (isEnterpriseInstall === true) {
-      await installer.authorize({ teamId: undefined, enterpriseId: enterprise?.id ?? '', isEnterpriseInstall });
-    } else {
-      await installer.authorize({ teamId: team?.id ?? '', enterpriseId: enterprise?.id, isEnterpriseInstall: false });
-    }
-    return store.find(tenant);
+    return { identity: identityOf(tenant, found), client: clientOf(token), token, expires_at, version };
   }
 
   function standing(tenant: string): Promise<Standing> {
@@ -70,6 +68,10 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
     if (before !== undefined) return before;
     const reading = read(tenant);
     known.set(tenant, reading);
+    // Somebody renews it, or could not.
+    reading
+      .then((found) => isEnding(found, now()) && known.set(tenant, reading, { ttl: CLAIM_MS }))
+      .catch(() => undefined);
     // What could not be read is asked again next time.
     reading.catch(() => {
       if (known.peek(tenant) === reading) known.delete(tenant);
@@ -80,13 +82,13 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
   /** Slack refused this token: what stands in its place now; else it is off the record, and nobody tries it again. */
   async function instead(tenant: string, refused: Standing, reason: string, cause: unknown): Promise<Standing> {
     known.delete(tenant);
-    const now = await standing(tenant);
-    if (now.token !== refused.token) return now;
+    const other = await standing(tenant);
+    if (other.token !== refused.token) return other;
     if (!DEAD.has(reason)) throw cause;
-    if (await store.remove(tenant, now.version)) {
-      logger.warn({ tenant, reason }, 'slack app is not installed here any more; nothing more is posted there');
-    }
     known.delete(tenant);
+    // Another token is on its way, or came just now: what was to be done is tried again.
+    if (!(await store.remove(tenant, other.version))) throw cause;
+    logger.warn({ tenant, reason }, 'slack app is not installed here any more; nothing more is posted there');
     throw new NotInstalledError(tenant, { cause });
   }
 
@@ -143,14 +145,13 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
   };
 }
 
-function identityOf(tenant: string, { installation, url }: FoundInstallation): Identity {
-  const { team, enterprise, bot } = installation;
+function identityOf(tenant: string, { team_id, enterprise_id, bot, url }: FoundInstallation): Identity {
   return {
     tenant,
-    team_id: team?.id ?? tenant,
-    enterprise_id: enterprise?.id,
+    team_id: team_id ?? tenant,
+    enterprise_id: enterprise_id ?? undefined,
     url,
-    bot_user_id: bot?.userId ?? '',
-    bot_id: bot?.id,
+    bot_user_id: bot.user_id,
+    bot_id: bot.id,
   };
 }

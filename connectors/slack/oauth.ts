@@ -3,12 +3,14 @@ import { InstallProvider } from '@slack/oauth';
 import type { Router } from 'express';
 import type { Db } from 'mongodb';
 import type { Logger } from '../../src/logger.ts';
+import type { Seal } from '../../src/seal.ts';
 import type { SlackClient } from './client.ts';
 import { createInstallRoutes } from './install-routes.ts';
 import { createInstallStates, STATE_SECONDS } from './install-states.ts';
-import { createInstallationStore, type Seal } from './installation-store.ts';
+import { createInstallationStore, type NextTokens } from './installation-store.ts';
 import type { Installations } from './installations.ts';
 import { createManyInstallations } from './many-installations.ts';
+import { createRenewal } from './renewal.ts';
 import { BOT_SCOPES } from './scopes.ts';
 
 export interface OAuthOptions {
@@ -26,7 +28,9 @@ export interface OAuthParts {
   api_url: string | null;
   boltLogger: BoltLogger;
   logger: Logger;
-  clientOf: (token: string) => SlackClient;
+  /** Undefined: for a call that takes no token. */
+  clientOf: (token: string | undefined) => SlackClient;
+  now: () => number;
 }
 
 const CALL_MS = 15_000;
@@ -34,7 +38,7 @@ const CALL_MS = 15_000;
 /** Many workspaces install the app by OAuth, and each is called with its own token. */
 export function createOAuth(
   { client_id, client_secret, teams, db, seal, workspace_id }: OAuthOptions,
-  { api_url, boltLogger, logger, clientOf }: OAuthParts,
+  { api_url, boltLogger, logger, clientOf, now }: OAuthParts,
 ): { installations: Installations; installRouter: Router } {
   const states = createInstallStates(db);
   const store = createInstallationStore({
@@ -49,7 +53,10 @@ export function createOAuth(
   const installer = new InstallProvider({
     clientId: client_id,
     clientSecret: client_secret,
-    installationStore: store,
+    installationStore: {
+      storeInstallation: (installation) => store.storeInstallation(installation),
+      fetchInstallation: () => Promise.reject(new Error('Tokens are found and renewed in renewal.ts')),
+    },
     stateStore: states,
     stateCookieExpirationSeconds: STATE_SECONDS,
     directInstall: true,
@@ -64,12 +71,28 @@ export function createOAuth(
     },
   });
   const allowed = teams === null ? null : new Set(teams);
-  const many = createManyInstallations({ store, installer, clientOf, teams: allowed, logger });
+
+  async function refresh(refresh_token: string): Promise<NextTokens> {
+    const next = await clientOf(undefined).call(
+      (web) => web.oauth.v2.access({ client_id, client_secret, grant_type: 'refresh_token', refresh_token }),
+      AbortSignal.timeout(CALL_MS),
+    );
+    if (!next.access_token || !next.refresh_token || !next.expires_in) throw new Error('Slack gave no next tokens');
+    const expires_at = Math.floor(now() / 1_000) + next.expires_in;
+    return { token: next.access_token, refresh_token: next.refresh_token, expires_at };
+  }
+
+  const renewed = createRenewal({ store, refresh, now, logger });
+  const many = createManyInstallations({ store, renewed, clientOf, teams: allowed, now, logger });
   return {
     installations: {
       ...many,
       async start() {
         await Promise.all([store.createIndexes(), states.createIndexes()]);
+        const tenants = await store.sealAnew();
+        if (tenants.length === 0) return;
+        const remedy = 'Put the earlier key behind the new one in DECKHAND_VAULT_KEY, or install the app there again.';
+        logger.warn({ tenants, remedy }, 'slack tokens were sealed with a key that is not configured');
       },
     },
     installRouter: createInstallRoutes({

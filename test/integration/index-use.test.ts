@@ -20,7 +20,7 @@ import { createCosts } from '../../src/resources/costs.ts';
 import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
 import { createFiles } from '../../src/resources/file-store.ts';
 import { createSeal } from '../../src/seal.ts';
-import { approvalOut } from '../support/cards.ts';
+import { approvalOut, textOut } from '../support/cards.ts';
 import { said } from '../support/chat-stage.ts';
 import { crowd } from '../support/crowd.ts';
 import { note } from '../support/entries.ts';
@@ -252,6 +252,7 @@ async function chatInSlack(): Promise<void> {
 async function installInSlack(): Promise<void> {
   await using many = await startSlackServer();
   const acme = many.team('Acme');
+  many.installs.rotate = true;
   const { db } = house.context;
   await using first = await startInstallGateway(many, db, () => createRecordingReceiver());
   await install(acme, first);
@@ -264,6 +265,12 @@ async function installInSlack(): Promise<void> {
   const card = acme.workspace.messages.at(-1);
   if (card === undefined) throw new Error('There is no card');
   await acme.user('Ana').click(card, 'Approve');
+  // A token that ends is renewed, at the second try.
+  many.faults.refuse('oauth.v2.access', 'invalid_refresh_token');
+  for (const words of ['refused', 'renewed']) {
+    await many.clock.advance(11 * 3_600_000);
+    await other.connector.post(place, textOut(`dlv_${words}`, words), AbortSignal.timeout(PATIENCE_MS));
+  }
   acme.uninstall();
   await acme.outbox.idle();
 }

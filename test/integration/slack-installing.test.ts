@@ -1,10 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SlackConnector } from '../../connectors/slack/index.ts';
 import { BOT_SCOPES } from '../../connectors/slack/scopes.ts';
+import { createSeal } from '../../src/seal.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { type TestDatabase, testDatabase } from '../support/services.ts';
 import {
   createBrowser,
+  INSTALL_KEY,
   type InstallGateway,
   install,
   redirectOf,
@@ -152,5 +155,41 @@ describe('installing the app', () => {
     expect(calls('auth.revoke')).toMatchObject([{ team_id: 'T0OTHER', outcome: 'ok' }]);
     expect(await stored()).toEqual([]);
     expect(await install(slack.team('Acme'), one)).toMatchObject({ status: 200 });
+  });
+});
+
+describe('another key for the tokens', () => {
+  const [key, spare] = [randomBytes(32), randomBytes(32)];
+  const keyIds = async () => (await stored()).map(({ tokens }) => tokens.key_id);
+
+  it('seals all of them anew at the start, and then opens them alone', async () => {
+    const one = await gateway();
+    const teams = [slack.team('Acme'), slack.team('Other')];
+    for (const team of teams) await install(team, one);
+    const before = await keyIds();
+    await gateway({ seal: createSeal([key, INSTALL_KEY]) });
+    const { key_id, ...seal } = createSeal([key]);
+    expect([before[0], ...(await keyIds())]).toEqual([createSeal([INSTALL_KEY]).key_id, key_id, key_id]);
+    const { connector, log } = await gateway({ seal: { key_id, ...seal } });
+    for (const { workspace } of teams) {
+      const person = { id: 'U1', name: 'U1' };
+      workspace.users.set('U1', { id: 'U1', name: `Ana of ${workspace.name}`, is_bot: false });
+      expect(await connector.nameOf(person, workspace.team_id)).toBe(`Ana of ${workspace.name}`);
+    }
+    expect(JSON.stringify(log)).not.toContain('not configured');
+  });
+
+  it('that does not open them is said at the start, with what to do, and installing again mends it', async () => {
+    const [acme, first] = [slack.team('Acme'), await gateway()];
+    await install(acme, first);
+    const before = await stored();
+    const two = await gateway({ seal: createSeal([key, spare]) });
+    const warned = two.log.find(({ msg }) => String(msg).includes('key that is not configured'));
+    expect(warned).toMatchObject({ tenants: ['T0ACME'], remedy: expect.stringContaining('DECKHAND_VAULT_KEY') });
+    // It is kept: the key may be given yet.
+    expect(await stored()).toEqual(before);
+    await install(acme, two);
+    acme.workspace.users.set('U1', { id: 'U1', name: 'Ana', is_bot: false });
+    expect(await two.connector.nameOf({ id: 'U1', name: 'U1' }, 'T0ACME')).toBe('Ana');
   });
 });

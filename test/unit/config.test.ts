@@ -105,6 +105,7 @@ test.each([
   ['SLACK_APP_TOKEN', 'hunter2-app'],
   ['DECKHAND_API_KEY', 'hunter2'],
   ['DECKHAND_VAULT_KEY', 'hunter2'],
+  ['DECKHAND_VAULT_KEY', `${Buffer.alloc(32).toString('base64')},hunter2`],
   ['SLACK_TEAMS', 'hunter2'],
   ['MONGODB_URI', 'http://root:hunter2@db'],
   ['REDIS_URL', 'http://:hunter2@redis'],

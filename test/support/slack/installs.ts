@@ -5,14 +5,32 @@ import type { SlackTokens, SlackWorkspace } from './workspace.ts';
 
 /** docs.slack.dev/authentication/installing-with-oauth: a code is good once, for ten minutes. */
 const CODE_MS = 600_000;
-/** docs.slack.dev/authentication/using-token-rotation: tokens that are rotated live twelve hours. */
+/**
+ * docs.slack.dev/authentication/using-token-rotation: tokens that are rotated live twelve hours. A refresh token is good
+ * once; "the refresh token you used is revoked after a short grace period". The access token before stays good, but of one
+ * installation at most two are: the oldest of more is revoked.
+ */
 const ROTATED_S = 43_200;
+const MOST_ACTIVE = 2;
+/** Guess: the page does not say how long is short. */
+export const GRACE_MS = 30_000;
 
 /** What a token is: whose, and why it is worth nothing any more. */
 interface Grant {
   workspace: SlackWorkspace;
   /** Slack's word for what is wrong with it. */
   ended: 'token_revoked' | 'account_inactive' | 'token_expired' | null;
+  /** By this Slack's clock; null: it does not end by itself. */
+  until: number | null;
+}
+
+interface Refresh {
+  workspace: SlackWorkspace;
+  scopes: string;
+  /** Since when it is used. */
+  used_at: number | null;
+  /** The refresh token that came of it last. */
+  next: string | null;
 }
 
 /** Who allowed the app in, and the tokens that came of it. */
@@ -29,17 +47,20 @@ export interface Installs {
   allow(workspace: SlackWorkspace, authorizeUrl: string): URLSearchParams;
   exchange(args: Arguments): Record<string, unknown>;
   end(token: string, word: NonNullable<Grant['ended']>): void;
+  /** All tokens of this workspace, those that renew others included. */
+  endAll(workspace: SlackWorkspace, word: NonNullable<Grant['ended']>): void;
   tokensOf(workspace: SlackWorkspace): string[];
 }
 
 export function createInstalls(clock: SlackClock, tokens: SlackTokens): Installs {
   const grants = new Map<string, Grant>();
   const codes = new Map<string, { workspace: SlackWorkspace; scopes: string; since: number; used: boolean }>();
-  const refreshes = new Map<string, { workspace: SlackWorkspace; scopes: string }>();
+  const refreshes = new Map<string, Refresh>();
   let made = 0;
 
   function add(token: string, workspace: SlackWorkspace): void {
-    grants.set(token, { workspace, ended: null });
+    const until = installs.rotate ? clock.now() + ROTATED_S * 1_000 : null;
+    grants.set(token, { workspace, ended: null, until });
     workspace.bot_tokens.add(token);
   }
 
@@ -49,7 +70,7 @@ export function createInstalls(clock: SlackClock, tokens: SlackTokens): Installs
     add(access_token, workspace);
     workspace.scopes = new Set(scopes.split(','));
     const refresh_token = `xoxe-1-${workspace.team_id}-${made}`;
-    if (installs.rotate) refreshes.set(refresh_token, { workspace, scopes });
+    if (installs.rotate) refreshes.set(refresh_token, { workspace, scopes, used_at: null, next: null });
     const { enterprise } = workspace;
     return {
       access_token,
@@ -64,12 +85,32 @@ export function createInstalls(clock: SlackClock, tokens: SlackTokens): Installs
     };
   }
 
-  /** A refresh token is good once. */
+  /** What is wrong with a token by now. */
+  function endOf({ ended, until }: Grant): Grant['ended'] {
+    return ended ?? (until !== null && until <= clock.now() ? 'token_expired' : null);
+  }
+
+  function end(token: string, word: NonNullable<Grant['ended']>): void {
+    const grant = grants.get(token);
+    if (grant === undefined) return;
+    grant.ended = word;
+    grant.workspace.bot_tokens.delete(token);
+  }
+
   function refresh(token: string): Record<string, unknown> {
     const known = refreshes.get(token);
     if (known === undefined) throw new SlackApiError('invalid_refresh_token');
-    refreshes.delete(token);
-    return give(known.workspace, known.scopes);
+    if (known.used_at !== null && clock.now() - known.used_at >= GRACE_MS) {
+      throw new SlackApiError('invalid_refresh_token');
+    }
+    // Used twice, one of the two that came of it is worth nothing (github.com/slackapi/node-slack-sdk/issues/2504).
+    if (known.next !== null) refreshes.delete(known.next);
+    known.used_at ??= clock.now();
+    const given = give(known.workspace, known.scopes);
+    known.next = String(given.refresh_token);
+    const active = [...grants].filter(([, grant]) => grant.workspace === known.workspace && endOf(grant) === null);
+    for (const [oldest] of active.slice(0, -MOST_ACTIVE)) end(oldest, 'token_revoked');
+    return given;
   }
 
   const installs: Installs = {
@@ -77,7 +118,8 @@ export function createInstalls(clock: SlackClock, tokens: SlackTokens): Installs
     workspaceOf(token) {
       const grant = grants.get(token);
       if (grant === undefined) throw new SlackApiError('invalid_auth');
-      if (grant.ended !== null) throw new SlackApiError(grant.ended);
+      const ended = endOf(grant);
+      if (ended !== null) throw new SlackApiError(ended);
       return grant.workspace;
     },
     add,
@@ -101,11 +143,10 @@ export function createInstalls(clock: SlackClock, tokens: SlackTokens): Installs
       known.used = true;
       return { ...give(known.workspace, known.scopes), authed_user: { id: 'U0INSTALLER' } };
     },
-    end(token, word) {
-      const grant = grants.get(token);
-      if (grant === undefined) return;
-      grant.ended = word;
-      grant.workspace.bot_tokens.delete(token);
+    end,
+    endAll(workspace, word) {
+      for (const token of installs.tokensOf(workspace)) end(token, word);
+      for (const [token, known] of refreshes) if (known.workspace === workspace) refreshes.delete(token);
     },
     tokensOf: (workspace) => [...grants].filter(([, grant]) => grant.workspace === workspace).map(([token]) => token),
   };

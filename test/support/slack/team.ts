@@ -52,7 +52,7 @@ export function createTeam({ clock, workspace, sockets, installs, host }: TeamPa
   }
 
   function endTokens(word: 'token_revoked' | 'account_inactive' = 'token_revoked'): void {
-    for (const token of installs.tokensOf(workspace)) installs.end(token, word);
+    installs.endAll(workspace, word);
   }
 
   return {

@@ -1,0 +1,78 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
+import { messageOf } from '../../src/errors.ts';
+import type { Logger } from '../../src/logger.ts';
+import { withoutSecrets } from './bolt-logger.ts';
+import { platformErrorOf } from './client.ts';
+import type { FoundInstallation, NextTokens, SlackInstallations } from './installation-store.ts';
+
+/** Tokens live twelve hours (docs.slack.dev/authentication/using-token-rotation); Bolt renews them two hours before, too. */
+const BEFORE_S = 2 * 3_600;
+/** Longer than a call to Slack may take. Whoever died in the middle is followed by somebody else after so long. */
+export const CLAIM_MS = 20_000;
+/** Between two looks at whether somebody else has a token where this one has ended. */
+const LOOK_MS = 250;
+
+export interface RenewalParts {
+  store: Pick<SlackInstallations, 'find' | 'claimRenewal' | 'renewed' | 'endClaim'>;
+  /** Slack gives the next tokens for a refresh token, once. Errors as `SlackClient.call`. */
+  refresh: (refresh_token: string) => Promise<NextTokens>;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  logger: Logger;
+}
+
+/**
+ * Tokens that end, from one to the next.
+ *
+ *   good      used by everybody. Left when it has less than two hours to live and somebody uses it.
+ *   renewing  one gateway has a claim in the database and asks Slack; the others use the token that there is, which Slack
+ *             leaves good, and wait only where it has ended. Left when the next tokens are stored, in one write that takes
+ *             the claim with it; when Slack has refused; or when the claim runs out, because its holder died or heard
+ *             nothing: then the next one asks with the same refresh token, which Slack takes again for "a short grace
+ *             period".
+ *
+ * Who comes back after its claim ran out stores nothing: what another one was given since is newer.
+ * @returns the tenant's installation with a token that is good, or as good as there is; null: it is gone
+ */
+export function createRenewal({ store, refresh, now, logger }: RenewalParts) {
+  async function renew(tenant: string, refresh_token: string, claim: string): Promise<void> {
+    try {
+      const next = await refresh(refresh_token);
+      if (await store.renewed(tenant, claim, next)) return;
+      logger.warn({ tenant }, 'slack token was renewed too late; another one was stored meanwhile');
+    } catch (error) {
+      const reason = withoutSecrets(messageOf(error));
+      logger.error({ tenant, reason }, 'slack token not renewed; if it stays so, install the app there again');
+      // Slack has not taken the refresh token. Where that is not known, nobody may be in too great a hurry.
+      if (isAnswer(error)) await store.endClaim(tenant, claim);
+    }
+  }
+
+  return async (tenant: string, found: FoundInstallation): Promise<FoundInstallation | null> => {
+    let current: FoundInstallation | null = found;
+    while (current !== null && isEnding(current, now())) {
+      const { token, refresh_token } = current;
+      if (refresh_token === null) return current;
+      const claim = await store.claimRenewal(tenant, token, CLAIM_MS);
+      if (claim !== null) {
+        await renew(tenant, refresh_token, claim);
+        return store.find(tenant);
+      }
+      current = await store.find(tenant);
+      if (current === null || current.token !== token) continue;
+      if (!isEnding(current, now(), 0)) return current;
+      await delay(LOOK_MS);
+    }
+    return current;
+  };
+}
+
+/** @param now_ms since the epoch @param within_s from now on */
+export function isEnding({ expires_at }: Pick<FoundInstallation, 'expires_at'>, now_ms: number, within_s = BEFORE_S) {
+  return expires_at !== null && expires_at - now_ms / 1_000 <= within_s;
+}
+
+function isAnswer(error: unknown): boolean {
+  return error instanceof PostRefusedError || error instanceof RateLimitedError || platformErrorOf(error) !== null;
+}
