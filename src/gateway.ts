@@ -166,7 +166,9 @@ function createConnectors(context: Context) {
     page_dir: PAGE_DIRS.find((dir) => existsSync(dir)) ?? 'console/dist',
   });
   const slack =
-    config.slack === null ? null : createSlackConnector({ ...config.slack, logger, oauth: oauthOf(context) });
+    config.slack === null
+      ? null
+      : createSlackConnector({ ...config.slack, db: context.db, logger, oauth: oauthOf(context) });
   const connectors = new Map<string, Connector>([
     [web.name, web],
     ...(slack === null ? [] : [[slack.name, slack] as const]),

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import type { UserGroups } from '../../src/chat/connector.ts';
+import { PostRefusedError, type UserGroups } from '../../src/chat/connector.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
+import type { ChannelTeams } from './channel-teams.ts';
 import type { SlackClients } from './installations.ts';
 
 /** Who was taken off a group may still decide for so long. */
@@ -9,16 +10,17 @@ const MEMBERS_MS = 60_000;
 const NAMES_MS = 3_600_000;
 /** A decision waits for it no longer. */
 const LOOKUP_MS = 2_000;
+
+export interface SlackGroups extends UserGroups {
+  /** Who is in it, as of now. Errors as `Connector.post`. @param channel where it is asked for; null: nowhere */
+  membersOf(group: string, at: { tenant: string; channel: string | null }, signal: AbortSignal): Promise<string[]>;
+}
+
 /**
  * User groups by usergroups.users.list and usergroups.list. Only what Slack said is kept, never that it did not answer: the
  * next question asks again.
- * @param teamOf the workspace of a channel: an organisation's installation has to name it
  */
-export function createGroups(
-  clients: SlackClients,
-  teamOf: (at: { tenant: string; channel: string }) => string | undefined,
-  logger: Logger,
-): UserGroups {
+export function createGroups(clients: SlackClients, teams: Pick<ChannelTeams, 'around'>, logger: Logger): SlackGroups {
   const members = new LRUCache<string, ReadonlySet<string>>({ max: 1_000, ttl: MEMBERS_MS });
   const names = new LRUCache<string, ReadonlyMap<string, string>>({ max: 1_000, ttl: NAMES_MS });
 
@@ -31,34 +33,58 @@ export function createGroups(
     }
   }
 
-  async function membersOf(usergroup: string, at: { tenant: string; channel: string }): Promise<ReadonlySet<string>> {
-    const key = `${at.tenant}:${usergroup}`;
+  /** A group is of one workspace: the others do not know it. */
+  async function membersOf(
+    usergroup: string,
+    at: { tenant: string; channel: string | null },
+    signal: AbortSignal,
+  ): Promise<string[]> {
+    let refusal = new PostRefusedError('no_such_subteam');
+    for (const team of await teams.around(at)) {
+      try {
+        const asked = { usergroup, ...inTeam(team) };
+        const { users } = await clients.of(at.tenant).call((web) => web.usergroups.users.list(asked), signal);
+        return users ?? [];
+      } catch (error) {
+        if (!(error instanceof PostRefusedError)) throw error;
+        refusal = error;
+      }
+    }
+    throw refusal;
+  }
+
+  async function knownMembers(group: string, at: { tenant: string; channel: string }): Promise<ReadonlySet<string>> {
+    const key = `${at.tenant}:${group}`;
     const known = members.get(key);
     if (known !== undefined) return known;
-    const answer = await asked('slack did not say who is in a user group', (signal) =>
-      clients.of(at.tenant).call((web) => web.usergroups.users.list({ usergroup, ...inTeam(teamOf(at)) }), signal),
-    );
-    const found = new Set(answer?.users ?? []);
+    const answer = await asked('slack did not say who is in a user group', (signal) => membersOf(group, at, signal));
+    const found = new Set(answer ?? []);
     if (answer !== null) members.set(key, found);
     return found;
   }
 
-  /** The names of all of a tenant's groups come in one answer. */
+  async function namesIn(tenant: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    const found = new Map<string, string>();
+    for (const team of await teams.around({ tenant, channel: null })) {
+      const { usergroups = [] } = await clients.of(tenant).call((web) => web.usergroups.list(inTeam(team)), signal);
+      for (const { id = '', handle, name } of usergroups) found.set(id, handle ?? name ?? id);
+    }
+    return found;
+  }
+
+  /** The names of all of a workspace's groups come in one answer. */
   async function namesOfAll(tenant: string): Promise<ReadonlyMap<string, string>> {
     const known = names.get(tenant);
     if (known !== undefined) return known;
-    const answer = await asked('slack did not name its user groups', (signal) =>
-      clients.of(tenant).call((web) => web.usergroups.list(), signal),
-    );
-    const named = (answer?.usergroups ?? []).map(({ id = '', handle, name }) => [id, handle ?? name ?? id] as const);
-    const found = new Map(named);
-    if (answer !== null) names.set(tenant, found);
-    return found;
+    const found = await asked('slack did not name its user groups', (signal) => namesIn(tenant, signal));
+    if (found !== null) names.set(tenant, found);
+    return found ?? new Map();
   }
 
   return {
     nameOf: async (group, tenant) => (tenant === null ? group : ((await namesOfAll(tenant)).get(group) ?? group)),
-    includes: async (group, person, at) => (await membersOf(group, at)).has(person.id),
+    includes: async (group, person, at) => (await knownMembers(group, at)).has(person.id),
+    membersOf,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Logger as BoltLogger } from '@slack/bolt';
 import { type RequestHandler, Router } from 'express';
-import { LRUCache } from 'lru-cache';
+import type { Db } from 'mongodb';
 import { type Connector, PostRefusedError } from '../../src/chat/connector.ts';
 import type { InboundMessage, Receipt, Receiver } from '../../src/chat/inbound.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
@@ -9,6 +9,7 @@ import type { Logger } from '../../src/logger.ts';
 import { createAllowance } from './allowance.ts';
 import { showQuestion } from './ask.ts';
 import { createBoltLogger, withoutSecrets } from './bolt-logger.ts';
+import { createChannelTeams } from './channel-teams.ts';
 import { createSlackClient } from './client.ts';
 import { createCommandListeners } from './command-listeners.ts';
 import { linkTo, messageOfRef, SLACK } from './conversation-id.ts';
@@ -48,6 +49,8 @@ export interface SlackOptions {
   /** Another Slack than slack.com. */
   api_url: string | null;
   mode: 'socket' | 'http';
+  /** For what is to be known after a restart; null: nothing is. */
+  db: Db | null;
   logger: Logger;
   /** Milliseconds since the epoch; a test's clock. */
   now?: () => number;
@@ -111,8 +114,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const boltLogger = createBoltLogger(logger);
   const { installations, installRouter } = installationsOf(options, boltLogger);
   const people = createPeople(installations, logger);
-  const teams = new LRUCache<string, string>({ max: 10_000 });
-  const groups = createGroups(installations, ({ tenant, channel }) => teams.get(`${tenant}:${channel}`), logger);
+  const teams = createChannelTeams(options.db);
+  const groups = createGroups(installations, teams, logger);
   const inFlight = createInFlight();
   const reads = createAllowance(EXTRAS_PER_MINUTE, options.now ?? Date.now);
   const marks = createAllowance(EXTRAS_PER_MINUTE, options.now ?? Date.now);
@@ -159,9 +162,10 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       : null;
   const bolt = link ?? http?.receiver;
   if (bolt === undefined) throw new DeckhandError('slack_configuration', `Slack knows no mode ${mode}.`);
-  const heard = (message: InboundMessage, { team_id }: Identity) => {
+  const heard = (message: InboundMessage, identity: Identity) => {
     const { conversation, sender } = message;
-    teams.set(`${conversation.tenant}:${conversation.channel}`, team_id);
+    const { team_id } = identity;
+    inFlight.follow(teams.heard(conversation, identity), (err) => logger.warn({ err }, 'slack channel not kept'));
     // What people say to each other at a channel's top level is seldom a thread of the bot's, and there is much of it.
     if (!message.addressed && message.follows === undefined) return;
     live.heard(conversation, { user_id: sender.id, team_id });
@@ -217,7 +221,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
     async start(given) {
       try {
-        await installations.start();
+        await Promise.all([installations.start(), teams.createIndexes()]);
         standing = given;
         inFlight.open();
         await link?.start();
@@ -291,7 +295,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
     async reach(target, tenant, signal) {
       const at = tenantFor(tenant);
-      return reach(installations.of(at), target, at, signal);
+      return reach({ client: installations.of(at), groups }, target, at, signal);
     },
     permalinkOf: ({ tenant }, ref, signal) => permalinkOf(installations.of(tenant), messageOfRef(ref), signal),
   };

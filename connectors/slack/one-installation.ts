@@ -1,4 +1,5 @@
 import type { Logger } from '../../src/logger.ts';
+import { addressedTo } from './addressed-to.ts';
 import type { SlackClient } from './client.ts';
 import { type Installations, NotInstalledError } from './installations.ts';
 import type { Identity } from './parse.ts';
@@ -22,7 +23,12 @@ export function createOneInstallation(client: SlackClient, logger: Logger): Inst
       if (identity === null || identity.tenant === tenant) return client;
       return { call: () => Promise.reject(new NotInstalledError(tenant)) };
     },
-    identityOf: async () => standing(),
+    async identityOf(body) {
+      const me = standing();
+      const { team_id } = addressedTo(body);
+      // An organisation's token is for many workspaces.
+      return me.tenant === me.enterprise_id && team_id !== null ? { ...me, team_id } : me;
+    },
     async identityIn(tenant) {
       if (standing().tenant !== tenant) throw new NotInstalledError(tenant);
       return standing();

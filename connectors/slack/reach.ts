@@ -2,6 +2,7 @@ import { PostRefusedError } from '../../src/chat/connector.ts';
 import type { ConversationKey, Mention } from '../../src/chat/place.ts';
 import type { SlackClient } from './client.ts';
 import { SLACK } from './conversation-id.ts';
+import type { SlackGroups } from './groups.ts';
 
 /** Direct messages to the members of one group: more would be a broadcast, and conversations.open takes about 50 a minute. */
 const MEMBERS = 20;
@@ -11,7 +12,7 @@ const MEMBERS = 20;
  * top level. A conversation whose thread is its channel posts there.
  */
 export async function reach(
-  client: SlackClient,
+  { client, groups }: { client: SlackClient; groups: Pick<SlackGroups, 'membersOf'> },
   { kind, id }: Mention,
   tenant: string,
   signal: AbortSignal,
@@ -30,7 +31,7 @@ export async function reach(
     case 'person':
       return [await direct(id)];
     case 'group': {
-      const { users = [] } = await client.call((web) => web.usergroups.users.list({ usergroup: id }), signal);
+      const users = await groups.membersOf(id, { tenant, channel: null }, signal);
       const places: ConversationKey[] = [];
       for (const user of users.slice(0, MEMBERS)) {
         const place = await direct(user).catch((error: unknown) => {

@@ -77,6 +77,7 @@ beforeAll(async () => {
     await listSessions(house.context.defaults.agent_id);
     await chatInSlack();
     await installInSlack();
+    await askOrganisation();
     await chatOnThePage();
     await finishForTheDead(asked.session);
     await loseRaces();
@@ -273,6 +274,23 @@ async function installInSlack(): Promise<void> {
   }
   acme.uninstall();
   await acme.outbox.idle();
+}
+
+/** Who is in an organisation's user group, by a gateway that has heard nothing there. */
+async function askOrganisation(): Promise<void> {
+  await using many = await startSlackServer();
+  const { db } = house.context;
+  const branch = many.team('Branch', { id: 'E0CORP', name: 'Corp' });
+  await using first = await startInstallGateway(many, db, () => createRecordingReceiver());
+  await install(branch, first);
+  const { channel } = branch.user('Ana').mention('ops', 'hello');
+  await branch.outbox.idle();
+  const at = { tenant: 'E0CORP', channel };
+  await eventually(async () =>
+    expect(await db.collection('slack_channels').findOne({ tenant: 'E0CORP' })).not.toBeNull(),
+  );
+  await using other = await startInstallGateway(many, db, () => createRecordingReceiver());
+  await other.connector.groups?.includes('S1', { id: 'U1', name: 'U1' }, at);
 }
 
 function heard(thread: MessagePlace, words: string) {

@@ -15,6 +15,7 @@ import { type InstallGateway, install, startInstallGateway } from '../support/sl
 import type { MessagePlace } from '../support/slack/person.ts';
 import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
 import type { SlackTeam } from '../support/slack/team.ts';
+import { userGroup } from '../support/slack/workspace.ts';
 
 const signal = AbortSignal.timeout(60_000);
 
@@ -238,6 +239,27 @@ it('an organisation installs once for all of its workspaces, and a stream names 
   expect(slack.journal.at(-1)).toMatchObject({ method: 'usergroups.users.list', args: { team_id: 'T0BRANCH' } });
   expect(await team.user('Ana').command('ops', '/agents', 'list')).toMatchObject({ acked: true });
   expect(receiver.commands).toMatchObject([{ conversation: { tenant: 'E0CORP' } }]);
+});
+
+it('an organisation’s user groups are known after a restart, by the workspace in which somebody wrote', async () => {
+  const first = await gateway();
+  const team = slack.team('Branch', { id: 'E0CORP', name: 'Corp' });
+  await install(team, first);
+  const here = await saysIn(team, 'hello');
+  const [ana, ben] = [team.user('Ana').user, team.user('Ben').user];
+  const group = userGroup(team.workspace, 'oncall', ana);
+  await first[Symbol.asyncDispose]();
+
+  const { connector } = await gateway();
+  expect(await connector.groups?.includes(group, { id: ana.id, name: 'Ana' }, here)).toBe(true);
+  expect(await connector.groups?.includes(group, { id: ben.id, name: 'Ben' }, here)).toBe(false);
+  // Asked in a channel in which nobody wrote: the card of an escalation, for one.
+  const elsewhere = { ...here, channel: 'C0ELSEWHERE' };
+  const second = userGroup(team.workspace, 'leads', ben);
+  expect(await connector.groups?.includes(second, { id: ben.id, name: 'Ben' }, elsewhere)).toBe(true);
+  expect(await connector.groups?.nameOf(group, 'E0CORP')).toBe('oncall');
+  const reached = await connector.reach?.({ kind: 'group', id: group }, 'E0CORP', signal);
+  expect(reached).toMatchObject([{ tenant: 'E0CORP', channel: expect.stringMatching(/^D/) }]);
 });
 
 it('a token that ends is renewed before it does, and stays sealed', async () => {

@@ -59,6 +59,7 @@ export async function startInstallGateway(
   const connector = createSlackConnector(
     slackOptions(slack, {
       mode,
+      db,
       ...installable(slack, db, oauth),
       logger: pino({ level: 'trace' }, { write: (line: string) => void log.push(JSON.parse(line)) }),
     }),

@@ -41,16 +41,25 @@ const userInfo: Method = ({ workspace }, args) => {
   };
 };
 
-const listGroups: Method = ({ workspace }) => ({
-  usergroups: [...workspace.groups].map(([id, { handle }]) => ({
-    id,
-    team_id: workspace.team_id,
-    handle,
-    name: handle,
-  })),
-});
+/**
+ * "Encoded team id …, required if org token is used" (usergroups.list reference).
+ * @throws SlackApiError where it is missing, or of another workspace: groups are of one
+ */
+function checkTeam({ workspace }: MethodScene, args: Arguments): void {
+  if (workspace.enterprise === null) return;
+  // Guess: the word for a workspace in which the group is not.
+  if (required(args, 'team_id') !== workspace.team_id) throw new SlackApiError('no_such_subteam');
+}
 
-const listGroupUsers: Method = ({ workspace }, args) => {
+const listGroups: Method = (scene, args) => {
+  checkTeam(scene, args);
+  const { groups, team_id } = scene.workspace;
+  return { usergroups: [...groups].map(([id, { handle }]) => ({ id, team_id, handle, name: handle })) };
+};
+
+const listGroupUsers: Method = (scene, args) => {
+  checkTeam(scene, args);
+  const { workspace } = scene;
   const group = workspace.groups.get(required(args, 'usergroup'));
   if (group === undefined) throw new SlackApiError('no_such_subteam');
   return { users: [...group.users] };

@@ -35,6 +35,7 @@ function listeners() {
     signing_secret: 'secret',
     api_url: 'http://127.0.0.1:1/api/',
     mode: 'http',
+    db: null,
     logger: silentLogger,
   });
   const [events = [], commands = [], shortcuts = []] = heard.map(({ mock }) =>
