@@ -333,6 +333,22 @@ describe('a file for which the platform asks to wait', () => {
   });
 });
 
+it('puts a message off that became one by an edit, too', async () => {
+  faults.push({ at: 'download', error: new RateLimitedError(40_000) });
+  const files = [has('F1', 'a.txt')];
+  const before = said('look', { addressed: false, files });
+  const { message_id, conversation, sender } = before;
+  const message: InboundMessage = { ...before, event_id: 'EvMention', text: '@bot look', addressed: true };
+  const change = { event_id: 'EvEdit', message_id, conversation, sender, version: '2', text: '@bot look', message };
+  const receipt = await receiver().change(change);
+  expect(receipt).toEqual({ effect: 'accepted', text: expect.stringContaining('wait 40 seconds') });
+  await stage.silence(38_000);
+  expect(await receiver().sweepNow()).toBe(0);
+  await stage.silence(3_000);
+  expect(await receiver().sweepNow()).toBe(1);
+  expect(await told()).toEqual([expect.stringMatching(/^@bot look\|Attached files/)]);
+});
+
 describe('files of one workspace', () => {
   const goOn = deferred<void>();
 
