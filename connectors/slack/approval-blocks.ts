@@ -48,6 +48,10 @@ export function detailBlocks(detail: string): KnownBlock[] {
   return code(detail, PIECES, PIECE, "the session's log has them.");
 }
 
+export function preformatted(text: string): KnownBlock {
+  return { type: 'rich_text', elements: [{ type: 'rich_text_preformatted', elements: [{ type: 'text', text }] }] };
+}
+
 /** Code as it is, whatever backticks or markup it holds; what does not fit is counted, never silently dropped. */
 function code(detail: string, pieces: number, size: number, rest_is: string): KnownBlock[] {
   const blocks: KnownBlock[] = [];
@@ -55,8 +59,7 @@ function code(detail: string, pieces: number, size: number, rest_is: string): Kn
   while (rest !== '' && blocks.length < pieces) {
     const piece = cut(rest, size);
     rest = rest.slice(piece.length);
-    const element = { type: 'rich_text_preformatted' as const, elements: [{ type: 'text' as const, text: piece }] };
-    blocks.push({ type: 'rich_text', elements: [element] });
+    blocks.push(preformatted(piece));
   }
   if (rest !== '') blocks.push(note(`:scissors: ${rest.length} more characters: ${rest_is}`));
   return blocks;
@@ -108,9 +111,10 @@ function outcome(state: Exclude<ApprovalCard['state'], { status: 'pending' }>): 
   }
 }
 
-type Pending = Extract<ApprovalCard['state'], { status: 'pending' }>;
+export type Pending = Extract<ApprovalCard['state'], { status: 'pending' }>;
 
-export function asking(card: ApprovalCard, state: Pending): KnownBlock[] {
+/** Who may decide, then what happens if nobody does; each in a line of mrkdwn, where there is anything to say. */
+export function asking(card: ApprovalCard, state: Pending): string[] {
   const who = [
     card.requested_by === null ? null : `Requested by *${escapeWithin(card.requested_by.name, 100)}*`,
     `Who may decide: ${approvers(card)}`,
@@ -120,10 +124,7 @@ export function asking(card: ApprovalCard, state: Pending): KnownBlock[] {
     ...ifNobodyDecides(card, state),
     state.reminded > 0 ? `Reminded ${state.reminded} time${state.reminded === 1 ? '' : 's'}` : null,
   ];
-  return [who, then]
-    .map((parts) => parts.filter((part) => part !== null).join('  ·  '))
-    .filter((text) => text !== '')
-    .map(note);
+  return [who, then].map((parts) => parts.filter((part) => part !== null).join('  ·  ')).filter((text) => text !== '');
 }
 
 /** Who was asked besides, and what happens next and when. Names, not mentions: whose turn it is not hears nothing yet. */
@@ -164,8 +165,11 @@ function namesOf(people: readonly Person[]): string {
   return people.map(({ name }) => `*${escapeWithin(name, 100)}*`).join(', ');
 }
 
-/** @param at of the conversation that the card is about */
-export function buttons(card: ApprovalCard, at: Omit<ButtonValue, 'approval_id'>): KnownBlock {
+/**
+ * @param at of the conversation that the card is about
+ * @param shown how much of the call stands above them, in characters
+ */
+export function buttons(card: ApprovalCard, at: Omit<ButtonValue, 'approval_id'>, shown = CARD_DETAIL): KnownBlock {
   const value = JSON.stringify({ approval_id: card.approval_id, ...at } satisfies ButtonValue);
   const button = (action_id: string, text: string): Button => {
     return { type: 'button', action_id, value, text: { type: 'plain_text', text } };
@@ -177,20 +181,23 @@ export function buttons(card: ApprovalCard, at: Omit<ButtonValue, 'approval_id'>
       { ...button(APPROVE_ACTION, 'Approve'), style: 'primary' },
       ...(card.for_session === undefined ? [] : [button(APPROVE_SESSION_ACTION, 'Approve for this session')]),
       { ...button(DENY_ACTION, 'Deny'), style: 'danger' },
-      ...(hasMore(card) ? [button(DETAILS_ACTION, 'Show details')] : []),
+      ...(card.private_detail === true || card.detail.length > shown ? [button(DETAILS_ACTION, 'Show details')] : []),
     ],
   };
 }
 
-/** There is more to see than the card shows. */
-function hasMore(card: ApprovalCard): boolean {
-  return card.private_detail === true || card.detail.length > CARD_DETAIL;
-}
-
 /** What the agent said, small. */
 export function whyBlocks(why: string | null | undefined): KnownBlock[] {
-  return why ? [note(`:speech_balloon: ${escapeWithin(why, 2 * WHY)}`)] : [];
+  return why ? [note(whyLine(why, 2 * WHY))] : [];
 }
+
+/** @param length at most so many characters of it, escaped */
+export function whyLine(why: string, length: number): string {
+  return `:speech_balloon: ${escapeWithin(why, length)}`;
+}
+
+/** Stands where a call is kept from the conversation. */
+export const SECRET = ':lock: What exactly it will do is shown to those who may decide, by *Show details*.';
 
 /** The card in its true state; only a pending one has buttons. */
 export function approvalBlocks(card: ApprovalCard, thread: string): KnownBlock[] {
@@ -203,20 +210,23 @@ export function approvalBlocks(card: ApprovalCard, thread: string): KnownBlock[]
   if (state.status !== 'pending') {
     return [...head, ...code(card.detail, 1, SHORT_DETAIL, "the session's log has them."), note(outcome(state))];
   }
-  const secret = ':lock: What exactly it will do is shown to those who may decide, by *Show details*.';
   return [
     ...head,
     ...whyBlocks(card.why),
     ...code(card.detail, 1, CARD_DETAIL, 'press *Show details*.'),
-    ...(card.private_detail === true ? [note(secret)] : []),
-    ...asking(card, state),
+    ...(card.private_detail === true ? [note(SECRET)] : []),
+    ...asking(card, state).map(note),
     buttons(card, { thread }),
   ];
 }
 
 /** @param length at most so many characters, escaped */
 export function summaryBlock(card: Pick<ApprovalCard, 'summary' | 'tool_name'>, length = SUMMARY): KnownBlock {
-  return { type: 'section', text: { type: 'mrkdwn', text: escapeWithin(card.summary || card.tool_name, length) } };
+  return { type: 'section', text: { type: 'mrkdwn', text: summaryOf(card, length) } };
+}
+
+export function summaryOf(card: Pick<ApprovalCard, 'summary' | 'tool_name'>, length: number): string {
+  return escapeWithin(card.summary || card.tool_name, length);
 }
 
 function aboutLine({ link }: { link: string | null }): string {

@@ -1,10 +1,10 @@
 import type { App } from '@slack/bolt';
-import type { Kept, Receiver } from '../../src/chat/inbound.ts';
+import type { Receiver } from '../../src/chat/inbound.ts';
 import type { ConversationKey, Person } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { APPROVE_ACTION, APPROVE_SESSION_ACTION, DENY_ACTION, DETAILS_ACTION } from './approval-blocks.ts';
-import { waitingBlocks, waitingText } from './approvals-list.ts';
+import { waitingMessage, waitingText } from './approvals-list.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import { SLACK } from './conversation-id.ts';
 import { DENY_VIEW, denyModal, REASON_BLOCK } from './deny-modal.ts';
@@ -33,13 +33,13 @@ export interface ApprovalListenerParts {
   connected: (body: unknown) => Promise<{ identity: Identity; receiver: Receiver }>;
   /** Say something to one person; `responseUrl` where Slack gave one. Never throws. */
   tell: (conversation: ConversationKey, person: Person, text: string, responseUrl?: string) => Promise<void>;
-  /** Tell them what became of it, after the acknowledgement. */
-  feedback: (kept: Kept, conversation: ConversationKey, person: Person, responseUrl?: string) => void;
+  /** Draw the Home tab of this person again, with a notice on it. */
+  refreshHome: (tenant: string, userId: string, notice?: string) => Promise<void>;
 }
 
-/** Cards, their modals, and the list of what waits for somebody. */
+/** Cards, their modals, and what waits for somebody in a list and on the Home tab. */
 export function listenForApprovals(app: App, parts: ApprovalListenerParts): void {
-  const { logger, clients, inFlight, connected, tell, feedback } = parts;
+  const { logger, clients, inFlight, connected, tell } = parts;
 
   /** Resolves when it is kept. @throws what the receiver threw, after telling the person */
   async function decide(
@@ -52,14 +52,21 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
     const asked = decisionOf(from, decision, reason, identity);
     const inbound = for_session ? { ...asked, for_session } : asked;
     try {
-      const kept = await receiver.decision(inbound);
-      if (from.list === undefined) feedback(kept, inbound.conversation, inbound.person, from.response_url);
-      else afterwards(kept.receipt.then((receipt) => answerInList(body, from, receipt.text)));
+      const { receipt } = await receiver.decision(inbound);
+      afterwards(receipt.then(({ text }) => answer(body, from, text)));
     } catch (error) {
-      const receipt = Promise.resolve({ effect: 'refused' as const, text: NOT_RECORDED });
-      feedback({ receipt }, inbound.conversation, inbound.person, from.response_url);
+      afterwards(answer(body, from, NOT_RECORDED));
       throw error;
     }
+  }
+
+  /** What became of it, where it was pressed: the list and the Home tab show then what is so, the card does by itself. */
+  async function answer(body: unknown, from: Omit<Click, 'trigger_id'>, text: string | null): Promise<void> {
+    const { identity } = await connected(body);
+    if (from.home === true) return parts.refreshHome(identity.tenant, from.user, text ?? undefined);
+    if (from.list !== undefined) return answerInList(body, from, text);
+    const { conversation, person } = decisionOf(from, 'allow', null, identity);
+    if (text !== null) await tell(conversation, person, text, from.response_url);
   }
 
   /** Nobody's acknowledgement waits for it; a stop does. */
@@ -89,13 +96,14 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
 
   /** False when no modal can be shown: the denial then goes without a reason, rather than not at all. */
   async function askWhy(body: unknown, click: Click): Promise<boolean> {
-    const { channel, thread, approval_id, response_url, list } = click;
+    const { channel, thread, approval_id, response_url, list, home } = click;
     const memory = {
       channel,
       thread,
       approval_id,
       ...(response_url !== undefined && { response_url }),
       ...(list !== undefined && { list }),
+      ...(home !== undefined && { home }),
     };
     try {
       const view = denyModal(memory);
@@ -137,13 +145,13 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
     const { conversation, person, approval_id } = decisionOf(click, 'allow', null, identity);
     try {
       const details = await receiver.details({ conversation, person, approval_id });
-      if ('refused' in details) return await tell(conversation, person, details.refused, click.response_url);
+      if ('refused' in details) return await answer(body, click, details.refused);
       const view = detailsModal(details);
       const client = clients.of(identity.tenant);
       await client.call((web) => web.views.open({ trigger_id: click.trigger_id, view }), AbortSignal.timeout(MODAL_MS));
     } catch (error) {
       logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack shows no details');
-      await tell(conversation, person, NOT_SHOWN, click.response_url);
+      await answer(body, click, NOT_SHOWN);
     }
   }
 
@@ -180,10 +188,7 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
       response_type: 'ephemeral',
       replace_original: said !== null,
       text,
-      blocks: [
-        { type: 'section', text: { type: 'mrkdwn', text } },
-        ...(waiting === null || waiting.approvals.length === 0 ? [] : waitingBlocks(waiting)),
-      ],
+      blocks: waitingMessage(text, waiting ?? { approvals: [], more: 0 }),
     };
     const response = await fetch(responseUrl, {
       method: 'POST',

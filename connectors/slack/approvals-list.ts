@@ -1,20 +1,63 @@
 import type { KnownBlock } from '@slack/types';
 import type { WaitingApproval, WaitingApprovals } from '../../src/chat/inbound.ts';
-import { asking, buttons, note, summaryBlock, when } from './approval-blocks.ts';
+import {
+  asking,
+  buttons,
+  note,
+  type Pending,
+  preformatted,
+  SECRET,
+  summaryOf,
+  when,
+  whyLine,
+} from './approval-blocks.ts';
 import { SLACK } from './conversation-id.ts';
-import { escapeWithin } from './mrkdwn.ts';
+import { cut, escapeWithin, linked } from './mrkdwn.ts';
 
-/** Ten of them fit what Slack takes over all blocks of a message. */
-const SUMMARY = 250;
+/** What a list may take in all. */
+export interface Room {
+  blocks: number;
+  characters: number;
+}
+
+/** A message takes 50 blocks and about 13,200 characters. */
+const IN_MESSAGE: Room = { blocks: 49, characters: 13_000 };
+/** A view takes 100 blocks and 250 KB (docs.slack.dev/reference/views), and other things stand in it too. */
+export const IN_HOME: Room = { blocks: 61, characters: 50_000 };
+
+/** How much is shown of one, in characters: as its card in the thread has it, or as much of that as there is room for. */
+const SIZES = [
+  { summary: 2_000, why: 600, detail: 1_000, whole: true },
+  { summary: 400, why: 300, detail: 300, whole: true },
+  { summary: 200, why: 0, detail: 0, whole: false },
+];
+type Size = (typeof SIZES)[number];
+
+/** What the labels of its buttons take. */
+const LABELS = 50;
+/** Lines that stand in one block; a text takes 3,000 characters. */
+const SMALL_PRINT = 2_900;
 const NOTHING = 'Nothing waits for you.';
 
-/** What waits for one person, with buttons: for an ephemeral message and for the Home tab. At most ten, in 41 blocks. */
-export function waitingBlocks({ approvals, more }: WaitingApprovals): KnownBlock[] {
-  if (approvals.length === 0) return [note(NOTHING)];
-  return [
-    ...approvals.flatMap(waitingOne),
-    ...(more === 0 ? [] : [note(`${more} more wait; they are shown when these are decided.`)]),
-  ];
+/** What waits for one person, with what its card shows and its buttons. What there is no room for is counted. */
+export function waitingBlocks({ approvals, more }: WaitingApprovals, room: Room): KnownBlock[] {
+  const count = Math.max(1, approvals.length);
+  const share = { blocks: (room.blocks - 1) / count, characters: room.characters / count };
+  const fits = (one: Shown) => one.blocks.length <= share.blocks && one.characters <= share.characters;
+  const rows = approvals.flatMap((one): KnownBlock[][] => {
+    const { state } = one.card;
+    const shown =
+      state.status === 'pending' ? SIZES.map((size) => shownOf(one, state, size)).find(fits)?.blocks : undefined;
+    return shown === undefined ? [] : [shown];
+  });
+  const left = more + approvals.length - rows.length;
+  return [...rows.flat(), ...(left === 0 ? [] : [note(`${left} more wait; they are shown when these are decided.`)])];
+}
+
+/** The same in a message, below a text that is mrkdwn. */
+export function waitingMessage(text: string, waiting: WaitingApprovals): KnownBlock[] {
+  const room = { ...IN_MESSAGE, characters: IN_MESSAGE.characters - text.length };
+  return [{ type: 'section', text: { type: 'mrkdwn', text } }, ...waitingBlocks(waiting, room)];
 }
 
 /** The same in one line. */
@@ -24,13 +67,59 @@ export function waitingText({ approvals, more }: WaitingApprovals): string {
   return `${count} ${count === 1 ? 'approval waits' : 'approvals wait'} for you.`;
 }
 
-function waitingOne({ card, agent_name, asked_at, conversation }: WaitingApproval): KnownBlock[] {
-  if (card.state.status !== 'pending') return [];
-  const there = conversation?.connector === SLACK ? conversation : null;
-  const place =
-    there === null ? '' : there.channel.startsWith('D') ? ' in a direct message' : ` in <#${there.channel}>`;
-  const asked = `*${escapeWithin(agent_name, 100)}* asked ${when(asked_at)}${place}`;
+interface Shown {
+  blocks: KnownBlock[];
+  characters: number;
+}
+
+function shownOf(one: WaitingApproval, state: Pending, size: Size): Shown {
+  const { card, conversation } = one;
+  const summary = summaryOf(card, size.summary);
+  const detail = cut(card.detail, size.detail);
+  const rest = card.detail.length - detail.length;
+  const [who = '', ...then] = asking(card, state);
+  const lines = [
+    askedLine(one, size.whole),
+    ...(card.why && size.why > 0 ? [whyLine(card.why, size.why)] : []),
+    ...(rest > 0 && size.whole ? [`:scissors: ${rest} more characters: press *Show details*.`] : []),
+    ...(card.private_detail === true && size.whole ? [SECRET] : []),
+    who,
+    ...(size.whole ? then : []),
+  ];
   // Where there is no conversation in Slack, the buttons name none: only those whom the policy names may then decide.
-  const at = there === null ? { thread: '-', channel: '-' } : { thread: there.thread, channel: there.channel };
-  return [summaryBlock(card, SUMMARY), note(asked), ...asking(card, card.state).slice(0, 1), buttons(card, at)];
+  const there = conversation?.connector === SLACK ? conversation : { thread: '-', channel: '-' };
+  return {
+    blocks: [
+      { type: 'section', text: { type: 'mrkdwn', text: summary } },
+      ...(detail === '' ? [] : [preformatted(detail)]),
+      ...packed(lines).map(note),
+      buttons(card, { thread: there.thread, channel: there.channel }, size.detail),
+    ],
+    characters: summary.length + detail.length + lines.join('\n').length + LABELS,
+  };
+}
+
+/** By whom, with what, when and where; with the way there when there is room for it. */
+function askedLine({ card, agent_name, asked_at, conversation, link }: WaitingApproval, whole: boolean): string {
+  const asked = `*${escapeWithin(agent_name, 100)}* asked ${when(asked_at)}`;
+  const place =
+    conversation?.connector !== SLACK
+      ? ''
+      : conversation.channel.startsWith('D')
+        ? ' in a direct message'
+        : ` in <#${conversation.channel}>`;
+  if (!whole) return `${asked}${place}`;
+  const there = linked(link, 'Open the thread');
+  return `${asked}${place}, to use *${escapeWithin(card.tool_name, 100)}*${there === null ? '' : `  ·  ${there}`}`;
+}
+
+/** As few texts as hold these lines. */
+function packed(lines: readonly string[]): string[] {
+  const texts: string[] = [];
+  for (const line of lines) {
+    const last = texts.at(-1);
+    if (last !== undefined && last.length + line.length < SMALL_PRINT) texts[texts.length - 1] = `${last}\n${line}`;
+    else texts.push(line);
+  }
+  return texts;
 }

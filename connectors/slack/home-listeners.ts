@@ -6,10 +6,10 @@ import type { Logger } from '../../src/logger.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import type { CommandListeners } from './command-listeners.ts';
 import { SLACK } from './conversation-id.ts';
-import { HOME, homeTrouble, homeView, parseHomeApproval } from './home-view.ts';
+import { HOME, homeTrouble, homeView } from './home-view.ts';
 import type { InFlight } from './in-flight.ts';
 import type { SlackClients } from './installations.ts';
-import { decisionOf, type Identity, personOf } from './parse.ts';
+import { type Identity, personOf } from './parse.ts';
 
 const PUBLISH_MS = 10_000;
 
@@ -104,17 +104,4 @@ export function createHomeListeners(
   onCommand(HOME.create, 'agents', () => 'new');
   onCommand(HOME.edit, 'agents', (agent) => `edit ${agent}`);
   onCommand(HOME.stop, 'sessions', (session) => `stop ${session}`);
-
-  for (const [action, decision] of [
-    [HOME.approve, 'allow'],
-    [HOME.deny, 'deny'],
-  ] as const) {
-    onPress(action, async ({ identity, user, action_ts, value }) => {
-      const about = parseHomeApproval(value);
-      if (about === null) return;
-      const from = { ...about, event_id: `home:${action}:${user}:${action_ts}`, user };
-      const kept = await parts.receiver().decision(decisionOf(from, decision, null, identity));
-      follow(kept.receipt.then(({ text }) => refresh(identity.tenant, user, text ?? undefined)));
-    });
-  }
 }

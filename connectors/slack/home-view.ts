@@ -1,31 +1,17 @@
 import type { ActionsBlock, HomeView, KnownBlock } from '@slack/types';
-import { z } from 'zod';
 import type { Overview } from '../../src/chat/inbound.ts';
-import { SLACK } from './conversation-id.ts';
-import { escapeWithin } from './mrkdwn.ts';
+import { IN_HOME, waitingBlocks } from './approvals-list.ts';
+import { escapeWithin, linked } from './mrkdwn.ts';
 
 export const HOME = {
   create: 'deckhand_home_create',
   edit: 'deckhand_home_edit',
   stop: 'deckhand_home_stop',
-  approve: 'deckhand_home_approve',
-  deny: 'deckhand_home_deny',
 } as const;
 
 /** Characters of a name, a title, a summary or a notice. With ten of each kind a view stays far below its limits. */
 const SHORT = 150;
 const LONG = 500;
-
-const approvalValue = z.object({ approval_id: z.string(), channel: z.string(), thread: z.string() });
-
-/** Which question a button on the Home tab is about; null when it is none of ours. */
-export function parseHomeApproval(value: string): z.infer<typeof approvalValue> | null {
-  try {
-    return approvalValue.parse(JSON.parse(value));
-  } catch {
-    return null;
-  }
-}
 
 /** The Home tab of one person. `notice` is what became of what they did there last. */
 export function homeView(overview: Overview, notice?: string): HomeView {
@@ -51,37 +37,15 @@ export function homeTrouble(): HomeView {
   };
 }
 
-function approvals({ approvals: list }: Overview): KnownBlock[] {
-  if (list.length === 0) return [];
-  const rows = list.flatMap(({ approval_id, tool_name, summary, conversation, link }): KnownBlock[] => {
-    // Where it was asked elsewhere, only those whom the policy names may decide: the buttons name no place.
-    const { channel, thread } = conversation?.connector === SLACK ? conversation : { channel: '-', thread: '-' };
-    const value = JSON.stringify({ approval_id, channel, thread });
-    const where = link === null ? '' : `  ·  <${link}|Open the thread>`;
-    return [
-      text(`*${escapeWithin(tool_name, SHORT)}*: ${escapeWithin(summary, LONG)}${where}`),
-      actions(`approval:${approval_id}`, [
-        { ...button('Approve', HOME.approve, value), style: 'primary' },
-        {
-          ...button('Deny', HOME.deny, value),
-          style: 'danger',
-          confirm: {
-            title: { type: 'plain_text', text: 'Deny this?' },
-            text: { type: 'plain_text', text: 'The agent is told no. To say why, press Deny in the thread.' },
-            confirm: { type: 'plain_text', text: 'Deny' },
-            deny: { type: 'plain_text', text: 'Back' },
-          },
-        },
-      ]),
-    ];
-  });
-  return [header('Waiting for you'), ...rows, { type: 'divider' }];
+function approvals({ waiting }: Overview): KnownBlock[] {
+  if (waiting.approvals.length === 0) return [];
+  return [header('Waiting for you'), ...waitingBlocks(waiting, IN_HOME), { type: 'divider' }];
 }
 
 function sessions({ sessions: list }: Overview): KnownBlock[] {
   const rows = list.map(({ session_id, title, agent_name, state, link }): KnownBlock => {
     const name = escapeWithin(title, SHORT);
-    const words = `${link === null ? name : `<${link}|${name.replaceAll('|', '¦')}>`}  ·  ${escapeWithin(agent_name, SHORT)}  ·  ${state}`;
+    const words = `${linked(link, name) ?? name}  ·  ${escapeWithin(agent_name, SHORT)}  ·  ${state}`;
     return {
       type: 'section',
       block_id: `session:${session_id}`,

@@ -171,6 +171,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     live.heard(conversation, { user_id: sender.id, team_id });
     mentions.heard(message);
   };
+  const home = { logger, clients: installations, inFlight, connected, receiver };
+  const refreshHome = createHome(home);
   const app = createListeners({
     bolt,
     boltLogger,
@@ -181,9 +183,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     heard,
     stopped,
     tell,
+    refreshHome,
   });
-  const home = { logger, clients: installations, inFlight, connected, receiver };
-  const refreshHome = createHome(home);
   const commands = createCommandListeners(app, {
     ...home,
     refreshHome,

@@ -24,6 +24,8 @@ export interface ListenerParts {
   stopped: (conversation: ConversationKey, receipt: Receipt) => Promise<void>;
   /** Say something to one person; `responseUrl` where Slack gave one. Never throws. */
   tell: (conversation: ConversationKey, person: Person, text: string, responseUrl?: string) => Promise<void>;
+  /** Draw the Home tab of this person again, with a notice on it. */
+  refreshHome: (tenant: string, userId: string, notice?: string) => Promise<void>;
 }
 
 /**
@@ -119,7 +121,7 @@ export function createListeners(parts: ListenerParts): App {
     await ack();
   });
 
-  listenForApprovals(app, { ...parts, clients: parts.installations, feedback });
+  listenForApprovals(app, { ...parts, clients: parts.installations });
 
   return app;
 }

@@ -88,3 +88,8 @@ export function escapeWithin(text: string, length: number): string {
   if (text.length <= length && whole.length <= length) return whole;
   return `${cut(whole, length - 1).replace(/&[a-z]*$/, '')}…`;
 }
+
+/** A link with a label that is mrkdwn already; null where there is none that works in Slack: on the page they name no host. */
+export function linked(link: string | null, label: string): string | null {
+  return link !== null && /^https?:/.test(link) ? `<${escape(link)}|${label.replaceAll('|', '¦')}>` : null;
+}

@@ -54,6 +54,7 @@ const clickBody = z.object({
   user: z.object({ id: z.string() }),
   channel: z.object({ id: z.string() }).optional(),
   container: z.object({ message_ts: z.string().optional(), view_id: z.string().optional() }),
+  view: z.object({ type: z.string() }).optional(),
   trigger_id: z.string(),
   response_url: z.string().optional(),
   actions: z.array(z.object({ action_id: z.string(), action_ts: z.string(), value: z.string().optional() })).min(1),
@@ -147,6 +148,8 @@ export interface Click {
   response_url: string | undefined;
   /** The button stands in a list in this channel, and the conversation may be another. */
   list?: string | undefined;
+  /** The button stands on the Home tab. */
+  home?: boolean | undefined;
 }
 
 export function parseClick(body: unknown): Click | null {
@@ -154,7 +157,7 @@ export function parseClick(body: unknown): Click | null {
   const action = parsed.data?.actions[0];
   const button = parseButtonValue(action?.value ?? '');
   if (!parsed.success || action === undefined || button === null) return null;
-  const { user, channel, container, trigger_id, response_url } = parsed.data;
+  const { user, channel, container, view, trigger_id, response_url } = parsed.data;
   const at = button.channel ?? channel?.id;
   if (at === undefined) return null;
   return {
@@ -164,6 +167,7 @@ export function parseClick(body: unknown): Click | null {
     channel: at,
     thread: button.thread,
     ...(button.channel !== undefined && channel !== undefined && { list: channel.id }),
+    ...(view?.type === 'home' && { home: true }),
     approval_id: button.approval_id,
     trigger_id,
     response_url,
@@ -177,6 +181,7 @@ const clickMemory = z.object({
   approval_id: z.string(),
   response_url: z.string().optional(),
   list: z.string().optional(),
+  home: z.boolean().optional(),
 });
 
 export type ClickMemory = z.infer<typeof clickMemory>;

@@ -181,20 +181,11 @@ export interface Overview {
   agents: { agent_id: string; name: string; description: string | null; paused: boolean }[];
   /** Theirs, running or waiting for somebody. */
   sessions: { session_id: string; title: string; agent_name: string; state: string; link: string | null }[];
-  /** Questions that they may decide. */
-  approvals: OverviewApproval[];
+  /** Questions that they may decide, oldest first. */
+  waiting: WaitingApprovals;
   /** This month's sessions, in cents; `all` only for those who may see it. */
   month: { mine: Spent; all: Spent | null };
   may_create: boolean;
-}
-
-export interface OverviewApproval {
-  approval_id: string;
-  tool_name: string;
-  summary: string;
-  /** Where it was asked; null: in no chat. */
-  conversation: ConversationKey | null;
-  link: string | null;
 }
 
 interface Spent {
@@ -224,6 +215,8 @@ export interface WaitingApproval {
   agent_name: string;
   /** Where it was asked: a decision counts as made there. Null: in no chat. */
   conversation: ConversationKey | null;
+  /** To that conversation, where its platform has such. */
+  link: string | null;
   /** ISO. */
   asked_at: string;
 }

@@ -16,7 +16,7 @@ export interface LookDeps {
   log: Pick<SessionLog, 'find'>;
   directory: Pick<SessionDirectory, 'find' | 'workspaceOf'>;
   conversations: Pick<ConversationStore, 'find'>;
-  connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'groups' | 'isGuest'>>;
+  connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'groups' | 'isGuest' | 'linkTo'>>;
 }
 
 /** Most of one list. */
@@ -53,8 +53,11 @@ export async function waitingFor(deps: LookDeps, from: PersonAt): Promise<Waitin
   const approvals = await Promise.all(
     theirs.slice(0, SHOWN).map(async ({ approval, asked }): Promise<WaitingApproval> => {
       const nameOf = await namesOf(deps.connectors, namedIn(approval), from.conversation);
+      const { conversation } = asked;
       return {
         ...asked,
+        link:
+          conversation === null ? null : (deps.connectors.get(conversation.connector)?.linkTo?.(conversation) ?? null),
         card: cardOf(approval, { via: connector, nameOf }),
         asked_at: approval.requested_at.toISOString(),
       };

@@ -28,7 +28,7 @@ export async function overviewOf(
   const actor_id = actorIdOf(place.connector, person);
   const guest = (await connector?.isGuest?.(person, place.tenant)) ?? false;
   const role = await deps.roles.roleOf(workspace_id, { actor_id, guest });
-  const [agents, sessions, approvals, costs] = await Promise.all([
+  const [agents, sessions, waiting, costs] = await Promise.all([
     ownAgents(deps, workspace_id, actor_id),
     deps.sessions.list(workspace_id, { started_by: actor_id, limit: LATEST }),
     waitingFor(deps, { conversation: { ...place, channel: person.id, thread: person.id }, person }),
@@ -53,13 +53,7 @@ export async function overviewOf(
           link: await link(one._id),
         })),
     ),
-    approvals: approvals.approvals.map(({ card, conversation }) => ({
-      approval_id: card.approval_id,
-      tool_name: card.tool_name,
-      summary: card.summary,
-      conversation,
-      link: conversation === null ? null : linkTo(conversation),
-    })),
+    waiting,
     month: {
       mine: totalOf(costs.filter(({ started_by }) => started_by === actor_id)),
       all: may('see runs and costs', role) ? totalOf(costs) : null,

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { messageOfRef } from '../../connectors/slack/conversation-id.ts';
-import type { WaitingApproval } from '../../src/chat/inbound.ts';
 import type { ApprovalCard } from '../../src/chat/outgoing.ts';
 import type { ConversationKey, Mention } from '../../src/chat/place.ts';
-import { approvalOut } from '../support/cards.ts';
+import { approvalOut, waitingApproval } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';
 import { readableText } from '../support/slack/block-limits.ts';
@@ -114,14 +113,6 @@ describe('details', () => {
 });
 
 describe('/approvals', () => {
-  const asked_at = '2026-11-20T10:00:00.000Z';
-
-  function waits(id: string, conversation: ConversationKey | null): WaitingApproval {
-    const out = approvalOut('dlv', { approval_id: id });
-    if (out.kind !== 'approval') throw new Error('It is no card');
-    return { card: out.card, agent_name: 'Deckhand', conversation, asked_at };
-  }
-
   /** The ephemeral messages that this person has in the channel `ops`, outside of threads. */
   function lists(scene: Scene, person: SlackPerson) {
     return scene.slack.workspace.messages.filter((one) => one.ephemeral_to === person.user.id && !one.thread_ts);
@@ -130,7 +121,7 @@ describe('/approvals', () => {
   it('lists what waits, and a decision made there counts where it was asked', async () => {
     await using scene = await open();
     const elsewhere = { ...scene.key, channel: 'C_OTHER', thread: '9.9' };
-    scene.receiver.shows.waiting = { approvals: [waits('appr_1', elsewhere)], more: 2 };
+    scene.receiver.shows.waiting = { approvals: [waitingApproval('appr_1', { conversation: elsewhere })], more: 2 };
     const ben = scene.slack.user('Ben');
     expect((await ben.command('ops', '/approvals', '')).acked).toBe(true);
     await eventually(() => expect(lists(scene, ben)).toHaveLength(1));
@@ -149,7 +140,10 @@ describe('/approvals', () => {
 
   it('denies with a reason, and takes what is in no chat for no conversation', async () => {
     await using scene = await open();
-    scene.receiver.shows.waiting = { approvals: [waits('appr_1', null)], more: 0 };
+    scene.receiver.shows.waiting = {
+      approvals: [waitingApproval('appr_1', { conversation: null, link: null })],
+      more: 0,
+    };
     const ben = scene.slack.user('Ben');
     await ben.command('ops', '/approvals', '');
     await eventually(() => expect(lists(scene, ben)).toHaveLength(1));

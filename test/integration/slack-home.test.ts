@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Connector } from '../../src/chat/connector.ts';
-import { asks } from '../support/chat-events.ts';
 import { type ChatStage, chatStage } from '../support/chat-stage.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
@@ -81,26 +80,6 @@ describe('the Home tab', () => {
     expect((await ana.presses('Stop')).acked).toBe(true);
     await shows('It is being stopped.');
     expect(await stage.entries('user.interrupt')).toHaveLength(1);
-  });
-
-  it('shows what waits for somebody, and takes their decision', async () => {
-    await running();
-    const [ref] = await stage.refs();
-    if (ref === undefined) throw new Error('No session has begun');
-    const requested_by = { via: 'slack', id: ana.user.id, name: 'Ana' };
-    const events = asks('appr_1', 'sevt_1').map((event) =>
-      event.type === 'deckhand.approval_requested' ? { ...event, requested_by } : event,
-    );
-    await stage.append(ref, ...events);
-    await stage.approvals.record(ref, await stage.log.read(ref));
-    ana.opensHome();
-    await shows('Delete the build folder');
-    const ben = slack.user('Ben');
-    ben.opensHome();
-    expect(await shows('Nothing runs for you.', ben)).not.toContain('Waiting for you');
-    expect((await ana.presses('Approve')).acked).toBe(true);
-    expect(await shows('Approved.')).not.toContain('Waiting for you');
-    expect(await stage.entries('user.tool_confirmation')).toMatchObject([{ event: { result: 'allow' } }]);
   });
 
   it('offers a guest nothing to make', async () => {

@@ -1,3 +1,4 @@
+import type { WaitingApproval } from '../../src/chat/inbound.ts';
 import type { ApprovalCard, Outgoing, PlannedCall } from '../../src/chat/outgoing.ts';
 
 /** A card that waits for a decision; say only what the test is about. */
@@ -41,4 +42,19 @@ export function planOut(
 
 export function approvalOut(deliveryId: string, over: Partial<ApprovalCard> = {}): Outgoing {
   return { kind: 'approval', delivery_id: deliveryId, card: approvalCard(over), agent_name: 'Deckhand' };
+}
+
+/** An approval of somebody's list, asked in a thread of Slack; say only what the test is about. */
+export function waitingApproval(
+  approval_id: string,
+  over: Partial<Omit<WaitingApproval, 'card'>> & { card?: Partial<ApprovalCard> } = {},
+): WaitingApproval {
+  return {
+    agent_name: 'Deckhand',
+    conversation: { connector: 'slack', tenant: 'T1', channel: 'C0OPS', thread: '5.1' },
+    link: 'https://deckhand.slack.test/archives/C0OPS/p51',
+    asked_at: '2026-11-20T10:00:00.000Z',
+    ...over,
+    card: approvalCard({ approval_id, ...over.card }),
+  };
 }

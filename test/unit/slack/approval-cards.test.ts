@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { waitingBlocks, waitingText } from '../../../connectors/slack/approvals-list.ts';
+import { waitingMessage, waitingText } from '../../../connectors/slack/approvals-list.ts';
 import { denyModal } from '../../../connectors/slack/deny-modal.ts';
 import { detailsModal } from '../../../connectors/slack/details-modal.ts';
 import { render } from '../../../connectors/slack/render.ts';
-import type { WaitingApproval } from '../../../src/chat/inbound.ts';
 import type { ApprovalCard } from '../../../src/chat/outgoing.ts';
-import { approvalOut } from '../../support/cards.ts';
-import { checkBlocks } from '../../support/slack/block-limits.ts';
+import { approvalOut, waitingApproval } from '../../support/cards.ts';
+import { buttonLabel, buttonsOf, checkBlocks, readableText } from '../../support/slack/block-limits.ts';
 import type { SlackBlock } from '../../support/slack/workspace.ts';
 
 const ana = { id: 'U_ANA', name: 'Ana' };
@@ -87,37 +86,73 @@ describe('a modal of an approval', () => {
 });
 
 describe('the list of what waits', () => {
-  function waiting(id: string, over: Partial<ApprovalCard> = {}): WaitingApproval {
-    const out = approvalOut('dlv', { approval_id: id, ...over });
-    if (out.kind !== 'approval') throw new Error('It is no card');
-    const conversation = { connector: 'slack', tenant: 'T1', channel: 'C0OPS', thread: '5.1' };
-    return { card: out.card, agent_name: 'Deckhand', conversation, asked_at: at };
-  }
-
   it('approvals-list', async () => {
-    const direct = waiting('appr_2', { for_session: 'tool' });
     const approvals = [
-      waiting('appr_1'),
-      { ...direct, conversation: { connector: 'slack', tenant: 'T1', channel: 'D0BEN', thread: '6.1' } },
-      { ...waiting('appr_3'), conversation: null },
+      waitingApproval('appr_1', { card: STATES['approval-escalating'] ?? {} }),
+      waitingApproval('appr_2', {
+        card: { ...STATES['approval-private'], quorum: 2 },
+        conversation: { connector: 'slack', tenant: 'T1', channel: 'D0BEN', thread: '6.1' },
+        link: '/c/conv_1',
+      }),
     ];
     const list = { approvals, more: 4 };
-    await snapshot('approvals-list', { text: waitingText(list), blocks: waitingBlocks(list) });
-    await snapshot('approvals-list-empty', {
-      text: waitingText({ approvals: [], more: 0 }),
-      blocks: waitingBlocks({ approvals: [], more: 0 }),
-    });
+    const none = { approvals: [], more: 0 };
+    for (const [name, waiting] of Object.entries({ 'approvals-list': list, 'approvals-list-empty': none })) {
+      const text = waitingText(waiting);
+      await snapshot(name, { text, blocks: waitingMessage(text, waiting) });
+    }
   });
 
-  it('fits one message with ten that are as large as they get', () => {
-    const long = '&'.repeat(200);
+  const long = '&'.repeat(3_000);
+  const largest: Partial<ApprovalCard> = {
+    tool_name: long,
+    summary: long,
+    why: long,
+    detail: long,
+    approvers: long,
+    requested_by: { id: 'U', name: long },
+    private_detail: true,
+    for_session: 'tool',
+    quorum: 10,
+    escalations: Array.from({ length: 10 }, () => ({ to: long, at })),
+    state: { status: 'pending', reminded: 1, approved_by: Array.from({ length: 9 }, () => ({ id: 'U', name: long })) },
+  };
+  const many = (count: number, card: Partial<ApprovalCard>) =>
+    Array.from({ length: count }, (_, index) => waitingApproval(`appr_${index}`, { agent_name: long, card }));
+
+  it.each([1, 2, 3, 5, 7, 8, 9, 10])('fits one message with %i that are as large as they get', (count) => {
+    const list = { approvals: many(count, largest), more: 1 };
+    for (const text of ['Approved.', 'x'.repeat(2_900)]) {
+      const blocks: SlackBlock[] = JSON.parse(JSON.stringify(waitingMessage(text, list)));
+      checkBlocks(blocks);
+      const shown = buttonsOf(blocks).filter((button) => button.action_id === 'deckhand_approve').length;
+      const said = readableText(blocks).join('\n');
+      expect(said).toContain(`${count + 1 - shown} more wait`);
+      if (text === 'Approved.') expect(shown).toBe(count);
+    }
+  });
+
+  it('shows the beginning of a long call, says how much is missing, and offers the rest', () => {
+    const list = { approvals: many(1, { detail: 'x'.repeat(1_250) }), more: 0 };
+    const blocks: SlackBlock[] = JSON.parse(JSON.stringify(waitingMessage('1', list)));
+    expect(readableText(blocks).join('\n')).toContain('250 more characters');
+    expect(buttonsOf(blocks).map(buttonLabel)).toEqual(['Approve', 'Deny', 'Show details']);
+  });
+
+  it.each([3, 10])('shows all that a card shows when %i wait that are of common size', (count) => {
     const card = {
-      summary: long,
-      approvers: long,
-      requested_by: { id: 'U', name: long },
-      private_detail: true as const,
+      why: 'The disk is full.',
+      detail: 'rm -rf build && df -h',
+      expires_at: at,
+      for_session: 'tool' as const,
     };
-    const approvals = Array.from({ length: 10 }, (_, index) => waiting(`appr_${index}`, card));
-    checkBlocks(JSON.parse(JSON.stringify(waitingBlocks({ approvals, more: 1 }))));
+    const waiting = { approvals: many(count, card).map((one) => ({ ...one, agent_name: 'Deckhand' })), more: 0 };
+    const blocks: SlackBlock[] = JSON.parse(JSON.stringify(waitingMessage('', waiting)));
+    const said = readableText(blocks).join('\n');
+    for (const words of [card.why, card.detail, 'Requested by *Ana*', 'it is denied', 'Open the thread']) {
+      expect(said.split(words)).toHaveLength(count + 1);
+    }
+    const labels = buttonsOf(blocks).map(buttonLabel);
+    expect(labels).toEqual(Array.from({ length: count }, () => ['Approve', 'Approve for this session', 'Deny']).flat());
   });
 });

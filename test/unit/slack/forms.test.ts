@@ -6,6 +6,7 @@ import { agentFields, FRESH } from '../../../src/chat/commands/agent-form.ts';
 import type { Form, FormField, Overview } from '../../../src/chat/inbound.ts';
 import type { AgentConfig } from '../../../src/resources/agent-config.ts';
 import type { EnvironmentDocument } from '../../../src/resources/environments.ts';
+import { waitingApproval } from '../../support/cards.ts';
 import { createSlackClock } from '../../support/slack/clock.ts';
 import { checkView } from '../../support/slack/view-limits.ts';
 import { stateOf } from '../../support/slack/view-state.ts';
@@ -97,22 +98,25 @@ const busy: Overview = {
     },
     { session_id: 'sesn_2', title: 'On the page', agent_name: 'deckhand', state: 'waits for approval', link: null },
   ],
-  approvals: [
-    {
-      approval_id: 'appr_1',
-      tool_name: 'bash',
-      summary: 'Delete the build folder',
-      conversation: { connector: 'slack', tenant: 'T1', channel: 'C0OPS', thread: '5.1' },
-      link: 'https://x.slack.test/2',
-    },
-  ],
+  waiting: {
+    approvals: [
+      waitingApproval('appr_1', {
+        card: {
+          why: 'The disk is full: the old builds have to go.',
+          expires_at: '2026-11-20T14:00:00.000Z',
+          for_session: 'tool',
+        },
+      }),
+    ],
+    more: 0,
+  },
   month: { mine: { cents: 1234, sessions: 3 }, all: { cents: 99_900, sessions: 120 } },
   may_create: true,
 };
 const empty: Overview = {
   agents: [],
   sessions: [],
-  approvals: [],
+  waiting: { approvals: [], more: 0 },
   month: { mine: { cents: 0, sessions: 0 }, all: null },
   may_create: false,
 };
@@ -152,17 +156,32 @@ describe('a view in Slack', () => {
         state: 'running',
         link: one?.link ?? null,
       })),
-      approvals: Array.from({ length: 10 }, (_, n) => ({
-        approval_id: `appr_${n}`,
-        tool_name: long,
-        summary: long,
-        conversation: { connector: 'slack', tenant: 'T', channel: 'C', thread: '1.1' },
-        link: null,
-      })),
+      waiting: {
+        approvals: Array.from({ length: 10 }, (_, n) =>
+          waitingApproval(`appr_${n}`, {
+            agent_name: long,
+            card: {
+              tool_name: long,
+              summary: long,
+              why: long,
+              detail: long,
+              approvers: long,
+              quorum: 10,
+              escalations: Array.from({ length: 10 }, () => ({ to: long, at: '2026-11-20T14:00:00.000Z' })),
+              requested_by: { id: 'U1', name: long },
+              for_session: 'tool',
+            },
+          }),
+        ),
+        more: 20,
+      },
       month: busy.month,
       may_create: true,
     };
-    expect(() => checkView(workspace, sent(homeView(everything, long)), 'home')).not.toThrow();
+    const home = sent(homeView(everything, long));
+    expect(() => checkView(workspace, home, 'home')).not.toThrow();
+    // None is left out there.
+    expect(JSON.stringify(home)).toContain('20 more wait');
     const crowd = Array.from({ length: 150 }, (_, n) => ({ ...lab, _id: `env_${n}`, name: long }));
     const config = { ...reviewer, name: 'x'.repeat(256), system: 'y'.repeat(3_000) };
     const about = { author: ana, text: '"\n'.repeat(20_000) };
