@@ -253,18 +253,23 @@ interface TurnSessionDeps {
 }
 
 function turnSession(deps: TurnSessionDeps, ref: SessionRef, session: SessionDocument): TurnSession {
+  // Only a turn that needs hands reads how they are made.
+  const lookUp = () =>
+    Promise.all([deps.environments.get(ref.workspace_id, session.environment_id), deps.files.uploads(ref)]);
+  let expected: ReturnType<typeof lookUp> | null = null;
   return {
     agent: session.agent,
     budget: session.budget,
     approval_policy: session.approval_policy,
     closed: session.archived_at !== null,
     hasOutputs: () => deps.workspaces.hasOutputs(ref.session_id),
+    expectHands() {
+      expected = lookUp();
+      // Whoever opens the workspace hears of it.
+      expected.catch(() => undefined);
+    },
     async openWorkspace() {
-      // Only a turn that needs hands reads how they are made.
-      const [environment, attached] = await Promise.all([
-        deps.environments.get(ref.workspace_id, session.environment_id),
-        deps.files.uploads(ref),
-      ]);
+      const [environment, attached] = await (expected ?? lookUp());
       const uploads = attached.map((file) => ({
         id: file._id,
         name: file.filename,

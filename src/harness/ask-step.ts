@@ -7,7 +7,7 @@ import type { RunEnd, SessionState } from '../session/session-state.ts';
 import { roomFor, withImages } from './attached-images.ts';
 import { isWithinBudget } from './budget.ts';
 import type { ModelFailure, ModelListener, ModelOutcome } from './model.ts';
-import { requestEvents } from './opening.ts';
+import { openRequest } from './open-request.ts';
 import { buildPrompt } from './prompt.ts';
 import { type Reply, replyEvents, requestEnd } from './reply.ts';
 import { after, endRun } from './run-end.ts';
@@ -17,13 +17,14 @@ import type { StepResult, Turn } from './turn-parts.ts';
 /** Take up what is queued, ask Claude once, and put the answer into the log. */
 export async function askStep(turn: Turn): Promise<StepResult> {
   const { deps, log, session } = turn;
-  if (turn.opened === null) {
+  const { opened } = turn;
+  if (opened === null) {
     if (log.state.open_request !== null) return abandonedRequest(turn, log.state.open_request);
     if (!isWithinBudget(log.state, session.budget, session.agent.model.id)) {
       return end(turn, () => [], { type: 'budget_reached' });
     }
   }
-  const { request_id, asked_at } = turn.opened ?? (await open(turn));
+  const { request_id, asked_at } = opened ?? (await openRequest(turn));
 
   const message_id = newId('sevt', deps.now());
   const outcome = await ask(turn, {
@@ -34,16 +35,6 @@ export async function askStep(turn: Turn): Promise<StepResult> {
   // An abort because of a lost lease is no Stop: what was said is another worker's to say again.
   turn.stillHeld();
   return record(turn, outcome, { request_id, message_id, asked_at });
-}
-
-/** Take up what is queued, and say that Claude is asked. */
-async function open({ log, deps }: Turn): Promise<{ request_id: string; asked_at: number }> {
-  const request_id = newId('sevt', deps.now());
-  const taken = await log.append((state) => {
-    const inputs = [...state.queued.map((message) => message.event_id), ...state.unmarked];
-    return requestEvents(state, inputs, request_id, deps.now);
-  });
-  return { request_id, asked_at: taken?.at(-1)?.seq ?? log.state.seq };
 }
 
 /** With the images that people attached; without them when it is for them that Claude's API refuses the request. */
@@ -115,6 +106,8 @@ async function replied(turn: Turn, reply: Reply, details: StopDetails, asked_at:
   });
   if (ended !== null) return ended.step;
 
+  if (reply.content.some((block) => block.type === 'tool_use' && turn.tools.has(block.name)))
+    turn.session.expectHands();
   const appended = await log.append((state) => replyEvents(state, reply, contextOf(turn)));
   for (const entry of appended ?? []) {
     if (entry.event.type === 'deckhand.tool_started') for (const id of entry.event.tool_use_ids) turn.mine.add(id);

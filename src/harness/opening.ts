@@ -1,10 +1,9 @@
 import type { BroughtMessages } from '../session/brought-messages.ts';
-import type { SessionEvent } from '../session/event.ts';
 import { newId } from '../session/id.ts';
 import type { Opening } from '../session/log.ts';
 import { nextStep } from '../session/next-step.ts';
 import { emptyState, type SessionState } from '../session/session-state.ts';
-import { processedEvent, runningEvents, stamp } from './turn-log.ts';
+import { requestEvents } from './open-request.ts';
 
 /** The opening of a turn that begins with a model request. */
 export interface RequestOpening extends Opening {
@@ -29,20 +28,6 @@ export function openingFor(
   const entries = requestEvents(state, event_ids, request_id, now).map((event) => ({ event }));
   // With a budget, what is left of it is looked at first.
   return { after, knows: state.seq, entries, where: { budget: null }, request_id };
-}
-
-/** What stands in the log before Claude is asked: the run, the inputs that the request takes up, and its start. */
-export function requestEvents(
-  state: SessionState,
-  inputs: string[],
-  request_id: string,
-  now: () => number,
-): SessionEvent[] {
-  return [
-    ...runningEvents(state, now),
-    ...(inputs.length === 0 ? [] : [processedEvent(inputs, now)]),
-    { ...stamp(now), id: request_id, type: 'span.model_request_start' },
-  ];
 }
 
 function isAtRest(state: SessionState): boolean {

@@ -4,6 +4,7 @@ import { isWaiting, nextStep } from '../session/next-step.ts';
 import type { SessionState, ToolCall } from '../session/session-state.ts';
 import type { ToolResult } from '../tools/tool.ts';
 import { interruptStep } from './interrupt-step.ts';
+import { appendAndOpen } from './open-request.ts';
 import { collectOutputs } from './outputs.ts';
 import { recordProgress } from './progress.ts';
 import { closingUsage, startedEvent } from './reply.ts';
@@ -42,7 +43,11 @@ export async function resolveStep(turn: Turn, calls: readonly ToolCall[]): Promi
     const result = results[index];
     return result === undefined ? [] : [resultEvent(call, result, deps.now)];
   });
-  for (const batch of batchesOf(events)) await log.append(() => batch);
+  const batches = batchesOf(events);
+  for (const [index, batch] of batches.entries()) {
+    if (index === batches.length - 1) await appendAndOpen(turn, batch);
+    else await log.append(() => batch);
+  }
   return 'go_on';
 }
 

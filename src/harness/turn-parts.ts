@@ -23,6 +23,8 @@ export interface TurnSession {
   approval_policy: ApprovalPolicy;
   /** Archived: nothing runs any more. */
   closed: boolean;
+  /** Claude has asked for tools: look up meanwhile what they need. */
+  expectHands(): void;
   openWorkspace(): Promise<Workspace>;
   /** Whether the agent has left anything for people on this machine; cheap. */
   hasOutputs(): Promise<boolean>;
@@ -64,6 +66,13 @@ export interface TurnDeps {
   timings: TurnTimings;
 }
 
+/** The start of a model request in the log. */
+export interface OpenedRequest {
+  request_id: string;
+  /** Where the log stood with it: Claude sees it up to here. */
+  asked_at: number;
+}
+
 /** A turn under way: what its steps share. */
 export interface Turn {
   ref: SessionRef;
@@ -74,8 +83,8 @@ export interface Turn {
   preview: Preview;
   /** Calls that this turn itself started: only these may run although they count as started. */
   mine: Set<string>;
-  /** The model request that the claim has begun, until it is made. */
-  readonly opened: { request_id: string; asked_at: number } | null;
+  /** The model request that is in the log and not made yet, because what came before it brought it along. */
+  opened: OpenedRequest | null;
   /** Aborts on interrupt, shutdown and a lost lease. A new one after each interrupt. */
   signal: AbortSignal;
   /** The same but for a shutdown: what the agent left on this machine still comes along. */

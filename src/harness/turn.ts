@@ -88,6 +88,7 @@ async function runUnder(
   const session = deps.sessionOf(ref, claimed.document);
   const state = await deps.states.load(deps.log, ref, claimed);
   const log = openTurnLog(deps, lease, state);
+  let opened = opening === null ? null : { request_id: opening.request_id, asked_at: claimed.head.seq };
   let interrupt = new AbortController();
 
   /** Look at the log again; an interrupt in it aborts whatever is running. */
@@ -114,8 +115,10 @@ async function runUnder(
     mine: new Set(),
     stopping,
     get opened() {
-      if (opening === null || opening.request_id !== log.state.open_request) return null;
-      return { request_id: opening.request_id, asked_at: claimed.head.seq };
+      return opened?.request_id === log.state.open_request ? opened : null;
+    },
+    set opened(request) {
+      opened = request;
     },
     get signal() {
       return AbortSignal.any([interrupt.signal, held.signal, stopping]);
@@ -130,7 +133,7 @@ async function runUnder(
 
   for (;;) {
     turn.stillHeld();
-    // What has begun with the claim is ended first, or another worker would hold it for lost.
+    // A request that is in the log is ended first, or another worker would hold it for lost.
     if (stopping.aborted && turn.opened === null) {
       // Whoever goes on may be on another machine, where nothing of it is.
       const outputs = await collectOutputs(turn);

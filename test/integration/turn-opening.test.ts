@@ -3,7 +3,8 @@ import { takeTurn } from '../../src/harness/turn.ts';
 import type { TurnDeps } from '../../src/harness/turn-parts.ts';
 import { newId } from '../../src/session/id.ts';
 import type { SessionLog } from '../../src/session/log.ts';
-import { type Stage, stage } from '../support/harness.ts';
+import type { Tool } from '../../src/tools/tool.ts';
+import { type Stage, stage, testTools } from '../support/harness.ts';
 import { testDatabase } from '../support/services.ts';
 
 const never = new AbortController().signal;
@@ -82,6 +83,42 @@ describe('a turn for messages', () => {
       expect(await takeTurn(on.worker({ log }), on.wake(), never)).toBe('rested');
       expect(writes).toEqual(['claim and open', ANSWERED]);
       expect(on.model.requests).toHaveLength(1);
+    }));
+
+  test('writes what came of its calls together with the request that follows', () =>
+    onStage(async (on) => {
+      on.model.reply({ tool_uses: [{ name: 'bash', input: { text: 'a' } }] }, { text: 'done' });
+      const { log, writes } = written(on);
+      await on.says('go');
+      expect(await takeTurn(on.worker({ log }), on.wake(), never)).toBe('rested');
+      expect(writes).toEqual([
+        'claim and open',
+        'append deckhand.model_reply agent.tool_use deckhand.tool_started span.model_request_end session.usage',
+        'append agent.tool_result span.model_request_start',
+        ANSWERED,
+      ]);
+      expect(on.model.requests).toHaveLength(2);
+      expect(await on.types()).not.toContain('session.error');
+    }));
+
+  test('takes up what was said while its calls ran with that request', () =>
+    onStage(async (on) => {
+      on.model.reply({ tool_uses: [{ name: 'bash', input: { text: 'a' } }] }, { text: 'done' });
+      const [bash, ...others] = testTools(on.effects);
+      if (bash === undefined) throw new Error('no bash');
+      const steered: Tool = {
+        ...bash,
+        async run(input, context) {
+          await on.says('and b');
+          return bash.run(input, context);
+        },
+      };
+      const { log, writes } = written(on);
+      await on.says('go');
+      expect(await takeTurn(on.worker({ log, tools: [steered, ...others] }), on.wake(), never)).toBe('rested');
+      expect(writes[2]).toBe('append agent.tool_result deckhand.input_processed span.model_request_start');
+      expect(JSON.stringify(on.model.requests[1]?.messages.at(-1))).toContain('and b');
+      expect(on.model.requests).toHaveLength(2);
     }));
 
   test.each<[string, (on: Stage, worker: TurnDeps) => Promise<unknown>]>([

@@ -146,6 +146,7 @@ export async function stage(db: Db): Promise<Stage> {
     approval_policy: { approvers: [], four_eyes: false, remind_after_ms: null, expire_after_ms: null },
     closed: false,
     hasOutputs: async () => false,
+    expectHands: () => undefined,
     openWorkspace: () => Promise.reject(new Error('no workspace in this test')),
   };
 

@@ -226,6 +226,7 @@ const SESSION: TurnSession = {
   approval_policy: { approvers: [], four_eyes: false, remind_after_ms: null, expire_after_ms: null },
   closed: false,
   hasOutputs: async () => false,
+  expectHands: () => undefined,
   openWorkspace: () => Promise.reject(new WorkspaceLostError('no workspace in this test')),
 };
 
