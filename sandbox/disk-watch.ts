@@ -35,13 +35,15 @@ export class DiskWatch {
     this.#dir = dir;
   }
 
-  /** Watch until the returned function is called. Over its limit already, a session may run to tidy up, but not grow. */
-  async watch(disk: WatchedDisk): Promise<() => void> {
+  /**
+   * Watch until the returned function is called. Over its limit already, a session may run to tidy up, but not grow.
+   * @param known what it takes now, where that need not be measured
+   */
+  async watch(disk: WatchedDisk, known: number | null = null): Promise<() => void> {
     const entry: Entry = { disk, free: this.#free(), slack: 0, measuring: true };
     this.#entries.set(disk, entry);
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
-    const used = await disk.measure();
-    this.#settle(entry, used);
+    this.#settle(entry, known ?? (await disk.measure()));
     return () => {
       this.#entries.delete(disk);
       if (this.#entries.size > 0 || this.#timer === null) return;

@@ -47,12 +47,13 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
     name: 'bubblewrap',
     describe: () => describeHost(host, cgroups),
     async open(request) {
-      if (!open.has(request.session_id)) preparePaths(workspaces, request.session_id, host.asRoot);
+      const isNew = !open.has(request.session_id) && preparePaths(workspaces, request.session_id, host.asRoot).isNew;
       const uploads = uploadsFolder(workspaces, request.session_id);
       if (request.uploads !== undefined) await placeUploads(uploads, request.uploads);
       const running = open.get(request.session_id);
       if (running !== undefined) return running;
-      const paths = preparePaths(workspaces, request.session_id, host.asRoot);
+      // Again, because the session may have been deleted meanwhile.
+      const { paths } = preparePaths(workspaces, request.session_id, host.asRoot);
       const own = resolveLimits(limits, request.limits);
       const workspace: BubblewrapWorkspace = new BubblewrapWorkspace(
         {
@@ -68,6 +69,7 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
         request.session_id,
         paths,
         own,
+        isNew,
         () => {
           if (open.get(request.session_id) === workspace) open.delete(request.session_id);
         },

@@ -24,8 +24,12 @@ export function uploadsFolder(workspaces: string, sessionId: string): string {
   return join(sessionFolder(workspaces, sessionId), 'uploads');
 }
 
-/** The session's folders, made when they are not there. */
-export function preparePaths(workspaces: string, sessionId: string, asRoot: boolean): SessionPaths {
+/** The session's folders, made when they are not there; `isNew`: none was. */
+export function preparePaths(
+  workspaces: string,
+  sessionId: string,
+  asRoot: boolean,
+): { paths: SessionPaths; isNew: boolean } {
   const folder = sessionFolder(workspaces, sessionId);
   const digest = createHash('sha256').update(sessionId).digest();
   const uid = asRoot ? FIRST_UID + (digest.readUInt32BE(0) % UIDS) : NAMESPACE_UID;
@@ -37,6 +41,7 @@ export function preparePaths(workspaces: string, sessionId: string, asRoot: bool
     outputs: outputsFolder(workspaces, sessionId),
     uid,
   };
+  const isNew = mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined;
   const own = [paths.files, paths.tmp, paths.outputs];
   for (const path of [...own, paths.etc, paths.uploads]) mkdirSync(path, { recursive: true, mode: 0o700 });
   // The session's user reads it, and has no right to it beyond that.
@@ -50,5 +55,5 @@ export function preparePaths(workspaces: string, sessionId: string, asRoot: bool
     'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files\n',
   };
   for (const name of ETC_FILES) writeFileSync(join(paths.etc, name), content[name], { mode: 0o644 });
-  return paths;
+  return { paths, isNew };
 }

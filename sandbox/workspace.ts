@@ -47,23 +47,31 @@ export class BubblewrapWorkspace implements Workspace {
   #queue: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | null = null;
   #usage = 0;
+  /** Nothing has ever been in it. */
+  #isEmpty: boolean;
 
   constructor(
     deps: WorkspaceDeps,
     sessionId: string,
     paths: SessionPaths,
     limits: WorkspaceLimits,
+    isNew: boolean,
     onClose: () => void,
   ) {
     this.#deps = deps;
     this.session_id = sessionId;
     this.#paths = paths;
     this.limits = limits;
+    this.#isEmpty = isNew;
     this.#onClose = onClose;
   }
 
   exec(request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
     return this.#use(() => this.#inTurn(() => this.#exec(request, AbortSignal.any([signal, this.#closing.signal]))));
+  }
+
+  async warmUp(): Promise<void> {
+    await this.#use(() => this.#inTurn(() => this.#shell()));
   }
 
   restartShell(): Promise<void> {
@@ -81,6 +89,7 @@ export class BubblewrapWorkspace implements Workspace {
   }
 
   writeFile(path: string, content: Uint8Array | string): Promise<void> {
+    this.#isEmpty = false;
     return this.#use(async () => {
       const size = typeof content === 'string' ? Buffer.byteLength(content) : content.length;
       if (size > this.limits.file_bytes) {
@@ -230,11 +239,13 @@ export class BubblewrapWorkspace implements Workspace {
     const cgroup = cgroups === null ? null : createCgroup(cgroups, nextName(), this.limits);
     try {
       const shell = await Shell.start(host, pipes, { paths: this.#paths, cgroup }, rlimits, this.#state);
-      const unwatch = disks.watch({
+      const disk = {
         limit: this.limits.disk_bytes,
         measure: () => this.#measure(0),
         onFull: () => shell.stop('disk_limit'),
-      });
+      };
+      const unwatch = disks.watch(disk, this.#isEmpty ? 0 : null);
+      this.#isEmpty = false;
       this.#running = { shell, cgroup, unwatch };
       return this.#running;
     } catch (error) {

@@ -4,6 +4,7 @@ import type { EventOf, SessionEvent, StopReason } from '../session/event.ts';
 import { newId } from '../session/id.ts';
 import { nextStep } from '../session/next-step.ts';
 import type { RunEnd, SessionState } from '../session/session-state.ts';
+import { permissionOf } from '../tools/permission.ts';
 import { roomFor, withImages } from './attached-images.ts';
 import { isWithinBudget } from './budget.ts';
 import type { ModelFailure, ModelListener, ModelOutcome } from './model.ts';
@@ -30,11 +31,25 @@ export async function askStep(turn: Turn): Promise<StepResult> {
   const outcome = await ask(turn, {
     onText: (text, index) => turn.preview.text(message_id, text, index),
     onThinking: () => turn.preview.thinking(newId('sevt', deps.now())),
+    onToolUse: prepareTools(turn),
   });
   turn.preview.written();
   // An abort because of a lost lease is no Stop: what was said is another worker's to say again.
   turn.stillHeld();
   return record(turn, outcome, { request_id, message_id, asked_at });
+}
+
+/** While Claude still writes its calls: start what those take that no person is asked about first. */
+function prepareTools({ session, tools, deps, ref }: Turn): (name: string) => void {
+  let isExpecting = false;
+  return (name) => {
+    const tool = tools.get(name);
+    const { enabled, policy } = permissionOf(session.agent.tools, name);
+    if (tool === undefined || !enabled || policy === 'always_ask') return;
+    if (!isExpecting) session.expectHands();
+    isExpecting = true;
+    tool.prepare?.(session).catch((err: unknown) => deps.logger.debug({ err, ...ref, tool: name }, 'not prepared'));
+  };
 }
 
 /** With the images that people attached; without them when it is for them that Claude's API refuses the request. */
@@ -106,8 +121,6 @@ async function replied(turn: Turn, reply: Reply, details: StopDetails, asked_at:
   });
   if (ended !== null) return ended.step;
 
-  if (reply.content.some((block) => block.type === 'tool_use' && turn.tools.has(block.name)))
-    turn.session.expectHands();
   const appended = await log.append((state) => replyEvents(state, reply, contextOf(turn)));
   for (const entry of appended ?? []) {
     if (entry.event.type === 'deckhand.tool_started') for (const id of entry.event.tool_use_ids) turn.mine.add(id);

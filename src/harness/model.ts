@@ -17,6 +17,8 @@ export interface ModelListener {
   /** `index` counts the answer's text blocks from 0. */
   onText(text: string, index: number): void;
   onThinking(): void;
+  /** Claude begins to write a call of this tool. */
+  onToolUse(name: string): void;
 }
 
 export type ModelOutcome =
@@ -65,9 +67,10 @@ export function createAskModel(options: { api_key: string; base_url: string | nu
     stream.on('streamEvent', (event) => {
       if (event.type !== 'content_block_start') return;
       // Checked when the whole answer is there; until then it may be anything.
-      const { type } = (event.content_block as { type?: unknown } | null) ?? {};
+      const { type, name } = (event.content_block as { type?: unknown; name?: unknown } | null) ?? {};
       if (type === 'text') index += 1;
       if (type === 'thinking') listener.onThinking();
+      if (type === 'tool_use' && typeof name === 'string') listener.onToolUse(name);
     });
     try {
       const message = await stream.finalMessage();

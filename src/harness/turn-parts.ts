@@ -23,7 +23,7 @@ export interface TurnSession {
   approval_policy: ApprovalPolicy;
   /** Archived: nothing runs any more. */
   closed: boolean;
-  /** Claude has asked for tools: look up meanwhile what they need. */
+  /** Claude is writing calls: look up meanwhile what they need. Said once per answer, which may need something new. */
   expectHands(): void;
   openWorkspace(): Promise<Workspace>;
   /** Whether the agent has left anything for people on this machine; cheap. */

@@ -56,6 +56,11 @@ export interface Tool {
   readonly idempotent: boolean;
   /** Safe beside other `parallel` calls of the same reply. */
   readonly parallel: boolean;
+  /**
+   * Claude has begun to write a call that may run: start what any call takes. Nothing that it does may show, whether the
+   * call comes or not; what fails is for `run` to say.
+   */
+  prepare?(context: Pick<ToolRun, 'openWorkspace'>): Promise<void>;
   run(input: unknown, context: ToolRun): Promise<ToolResult>;
   describe(input: unknown): CallDescription;
 }
@@ -66,6 +71,7 @@ export interface ToolSpec<Input> {
   input: z.ZodType<Input>;
   idempotent: boolean;
   parallel: boolean;
+  prepare?: NonNullable<Tool['prepare']>;
   run(input: Input, context: ToolRun): Promise<ToolResult>;
   describe(input: Input): CallDescription;
 }
@@ -76,6 +82,7 @@ export function defineTool<Input>(spec: ToolSpec<Input>): Tool {
     definition: { name: spec.name, description: spec.description, input_schema: inputSchema(spec.input) },
     idempotent: spec.idempotent,
     parallel: spec.parallel,
+    ...(spec.prepare === undefined ? {} : { prepare: spec.prepare }),
     async run(input, context) {
       const parsed = spec.input.safeParse(input);
       if (!parsed.success) return toolError(`${spec.name}: ${describeInputError(parsed.error)}`);

@@ -51,6 +51,8 @@ export interface Workspace extends AsyncDisposable {
   /** Where relative paths start, as the model sees it: `/workspace`. */
   readonly root: string;
   readonly limits: WorkspaceLimits;
+  /** Start the shell, if it does not run, so that the next command need not wait for it. */
+  warmUp(): Promise<void>;
   /**
    * Run one command in the session's persistent shell: working directory, variables and functions last until
    * `restartShell` or a lost sandbox. Commands of one workspace run one after another.

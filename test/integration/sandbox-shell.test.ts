@@ -60,3 +60,14 @@ it('keeps files over a new start, shares one workspace, and deletes it when told
     code: 'not_found',
   });
 });
+
+it('is warmed up without a trace: the first command finds the shell, one after another with what is asked beside it', async () => {
+  const [, first] = await Promise.all([
+    workspace.warmUp(),
+    run(workspace, 'echo $$ $BASHPID; v=1; ls -A /workspace /tmp'),
+  ]);
+  const shell = /^(\d+) \1\n/.exec(first.output)?.[1];
+  expect(first).toMatchObject({ exit_code: 0, output: `${shell} ${shell}\n/tmp:\n\n/workspace:\n` });
+  await workspace.warmUp();
+  expect((await run(workspace, 'echo $$ $v')).output).toBe(`${shell} 1\n`);
+});

@@ -75,6 +75,38 @@ describe('a turn', () => {
       expect(stopReasons(await on.events())).toEqual(['end_turn']);
     }));
 
+  test('prepares what Claude begins to call, but nothing that a person is asked about first, and survives a failure', () =>
+    onStage(async (on) => {
+      const told: string[] = [];
+      const tools = testTools(on.effects).map((tool): Tool => {
+        const { name } = tool.definition;
+        return {
+          ...tool,
+          async prepare({ openWorkspace }) {
+            told.push(`prepare ${name}`);
+            await openWorkspace();
+          },
+          async run(input, context) {
+            told.push(`run ${name}`);
+            return tool.run(input, context);
+          },
+        };
+      });
+      on.session.expectHands = () => void told.push('look up');
+      on.model.reply({
+        tool_uses: [
+          { name: 'bash', input: { text: 'a' } },
+          { name: 'read', input: { text: 'b' } },
+          { name: 'write', input: { text: 'c' } },
+          { name: 'lookup', input: {} },
+        ],
+      });
+      await on.says('go');
+      await on.settle({ tools });
+      expect(told).toEqual(['look up', 'prepare bash', 'prepare read', 'run bash', 'run read']);
+      expect(stopReasons(await on.events())).toEqual(['requires_action']);
+    }));
+
   test('tells Claude when its input to a tool was wrong, instead of failing', () =>
     onStage(async (on) => {
       on.model.reply(

@@ -13,6 +13,7 @@ function memoryWorkspace(files: Record<string, string | Uint8Array> = {}, exec: 
     session_id: 's',
     root: '/workspace',
     limits,
+    warmUp: async () => undefined,
     exec: async () => ({ outcome: 'exited', exit_code: 0, output: '', ...exec }),
     restartShell: async () => undefined,
     async readFile(path) {

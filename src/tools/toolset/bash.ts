@@ -27,6 +27,10 @@ their output in a file.`,
     restart === true
       ? describeCall('Restart the shell', 'Restart the shell.', '')
       : describeCall('Run a command', `Run: ${command ?? ''}`, command ?? ''),
+  async prepare({ openWorkspace }) {
+    const workspace = await openWorkspace();
+    await workspace.warmUp();
+  },
   async run({ command, restart, timeout_ms }, context) {
     const workspace = await context.openWorkspace();
     if (restart === true) {
