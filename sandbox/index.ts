@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { opendir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DeckhandError } from '../src/errors.ts';
@@ -78,6 +78,8 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
       return workspace;
     },
     async hasOutputs(sessionId) {
+      // Most sessions never had a sandbox here, and every run asks.
+      if (!existsSync(outputsFolder(workspaces, sessionId))) return false;
       try {
         // Leaving the loop closes it.
         for await (const _first of await opendir(outputsFolder(workspaces, sessionId))) return true;
