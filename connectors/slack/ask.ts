@@ -1,12 +1,12 @@
 import type { ConversationKey } from '../../src/chat/place.ts';
 import type { SlackClient } from './client.ts';
 import { messageOfRef, placeOf } from './conversation-id.ts';
-import { findDelivery } from './lookup.ts';
+import type { FindDelivery } from './lookup.ts';
 import { fallbackText, markdownOf, metadataOf } from './render.ts';
 
 /** Show what somebody asks, as a post of its own or in a thread; a repeat finds it. Errors as `Connector.post`. */
 export async function showQuestion(
-  client: SlackClient,
+  { client, findDelivery }: { client: SlackClient; findDelivery: FindDelivery },
   conversation: ConversationKey,
   { delivery_id, markdown }: { delivery_id: string; markdown: string },
   signal: AbortSignal,

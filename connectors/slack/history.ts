@@ -1,5 +1,11 @@
 import type { ConversationsRepliesResponse } from '@slack/web-api';
-import { type History, type HistoryRange, PostRefusedError, type SaidBefore } from '../../src/chat/connector.ts';
+import {
+  type History,
+  type HistoryRange,
+  PostRefusedError,
+  RateLimitedError,
+  type SaidBefore,
+} from '../../src/chat/connector.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { platformErrorOf, type SlackClient } from './client.ts';
 import { placeOf } from './conversation-id.ts';
@@ -11,6 +17,11 @@ import { withFiles } from './said.ts';
 /** Messages a page (Slack recommends at most 200, conversations.replies takes 1,000) and pages; a page is one call of about 50 a minute. */
 const PAGE = 500;
 const PAGES = 10;
+/**
+ * A wait that is over so soon is worth it. An app that is distributed outside of Slack's Marketplace has one page a minute, of
+ * 15 messages (docs.slack.dev/changelog/2025/05/29/rate-limit-changes-for-non-marketplace-apps).
+ */
+const SOON_MS = 5_000;
 /** Things said by somebody. Joins, topics and the like carry other subtypes; `tombstone` stands for a deleted root. */
 const SAID = new Set([undefined, 'file_share', 'thread_broadcast', 'me_message', 'bot_message']);
 /** The token may not read there: asking again changes nothing. */
@@ -32,7 +43,7 @@ export async function threadHistory(
   range: HistoryRange,
   signal: AbortSignal,
 ): Promise<History> {
-  const all = await read(parts.client, conversation, range, signal);
+  const { all, ...rest } = await read(parts.client, conversation, range, signal);
   const counted = all.filter((message) => range.own || !isOwn(message, parts.identity));
   const latest = counted.slice(-range.messages);
   const said = await Promise.all(latest.map((message) => saidBefore(parts, message, range.text)));
@@ -42,7 +53,7 @@ export async function threadHistory(
     characters += text.length;
     return characters > range.characters;
   });
-  return { messages: spoken.slice(first + 1), left_out: counted.length - latest.length + first + 1 };
+  return { messages: spoken.slice(first + 1), left_out: counted.length - latest.length + first + 1, ...rest };
 }
 
 async function read(
@@ -50,9 +61,9 @@ async function read(
   conversation: ConversationKey,
   { after, before }: HistoryRange,
   signal: AbortSignal,
-): Promise<Found[]> {
+): Promise<{ all: Found[] } & Pick<History, 'cut_short'>> {
   const { channel, thread_ts: ts } = placeOf(conversation);
-  if (ts === undefined) return [];
+  if (ts === undefined) return { all: [] };
   // Time stamps have one length, so their order is that of texts.
   const isBefore = (at: string) => before === null || at < before;
   const options = { channel, ts, limit: PAGE, ...(after !== null && { oldest: after }) };
@@ -60,11 +71,17 @@ async function read(
   let cursor: string | undefined;
   for (let page = 0; page < PAGES; page += 1) {
     const at = cursor === undefined ? options : { ...options, cursor };
-    const { messages = [], response_metadata: metadata } = await repliesOf(client, at, signal);
+    const answer = await repliesOf(client, at, signal).catch((error: unknown) => {
+      const isLong = error instanceof RateLimitedError && error.retry_after_ms > SOON_MS;
+      if (isLong && page > 0) return null;
+      throw error;
+    });
+    if (answer === null) return { all: found, cut_short: true };
+    const { messages = [], response_metadata: metadata } = answer;
     // The root comes along whatever was asked for.
     found.push(...messages.filter((m: Found) => isSaid(m) && isBefore(m.ts) && (after === null || m.ts > after)));
     cursor = metadata?.next_cursor || undefined;
-    if (cursor === undefined || messages.some(({ ts: at = '' }) => !isBefore(at))) return found;
+    if (cursor === undefined || messages.some(({ ts: at = '' }) => !isBefore(at))) return { all: found };
   }
   throw new PostRefusedError(`the thread has more than ${(PAGE * PAGES).toLocaleString('en')} messages`);
 }

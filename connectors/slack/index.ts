@@ -22,7 +22,7 @@ import { createInFlight } from './in-flight.ts';
 import type { Installations } from './installations.ts';
 import { createListeners } from './listeners.ts';
 import { createLiveMessages } from './live-message.ts';
-import { findDelivery } from './lookup.ts';
+import { createLookup } from './lookup.ts';
 import { createMentions } from './mentions.ts';
 import { readableText } from './mrkdwn.ts';
 import { createPeople } from './names.ts';
@@ -117,6 +117,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const teams = createChannelTeams(options.db);
   const groups = createGroups(installations, teams, logger);
   const inFlight = createInFlight();
+  const findDelivery = createLookup();
   const reads = createAllowance(EXTRAS_PER_MINUTE, options.now ?? Date.now);
   const marks = createAllowance(EXTRAS_PER_MINUTE, options.now ?? Date.now);
   let standing: Receiver | null = null;
@@ -281,7 +282,12 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     setStatus: status.set,
 
     ask: (conversation, delivery_id, markdown, signal) =>
-      showQuestion(installations.of(conversation.tenant), conversation, { delivery_id, markdown }, signal),
+      showQuestion(
+        { client: installations.of(conversation.tenant), findDelivery },
+        conversation,
+        { delivery_id, markdown },
+        signal,
+      ),
 
     linkTo(conversation) {
       const url = installations.urlOf(conversation.tenant);

@@ -1,13 +1,27 @@
-import { type PostRef, PostRefusedError } from '../../src/chat/connector.ts';
+import { LRUCache } from 'lru-cache';
+import { type PostRef, PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import type { SlackClient } from './client.ts';
 import { placeOf, refOf } from './conversation-id.ts';
 import { isFileOf } from './files.ts';
 import { deliveryIdOf, streamBlockId } from './render.ts';
 
-/** Messages a page and pages: a thread of 4,000 messages is still searched whole. */
+/** Messages a page, and of a thread: one of 4,000 messages is still searched whole. */
 const PAGE = 200;
-const PAGES = 20;
+const MOST = 4_000;
+
+export type FindDelivery = (
+  client: SlackClient,
+  conversation: ConversationKey,
+  deliveryId: string,
+  signal: AbortSignal,
+) => Promise<PostRef | null>;
+
+/** How far a look has come. */
+interface Begun {
+  cursor: string | undefined;
+  seen: number;
+}
 
 interface FoundMessage {
   ts?: string;
@@ -32,50 +46,54 @@ function carries(message: FoundMessage, deliveryId: string): boolean {
   );
 }
 
+/**
+ * The message that carries a delivery id, by reading the thread (or, outside a thread, the channel's latest messages).
+ * Null when there is none; a thread or channel that is gone holds none. A look that Slack makes wait goes on where it
+ * stood when it is made again: where Slack gives one short page a minute, it would never come to an end otherwise.
+ * @throws Error when the thread is longer than what is read: answering "none" there could post a second time
+ */
+export function createLookup(): FindDelivery {
+  const begun = new LRUCache<string, Begun>({ max: 1_000 });
+
+  return async (client, conversation, deliveryId, signal) => {
+    const from = begun.get(deliveryId) ?? { cursor: undefined, seen: 0 };
+    begun.delete(deliveryId);
+    try {
+      return await search(client, conversation, { deliveryId, from }, signal);
+    } catch (error) {
+      if (error instanceof RateLimitedError) begun.set(deliveryId, from);
+      if (error instanceof PostRefusedError && ['thread_not_found', 'channel_not_found'].includes(error.reason))
+        return null;
+      throw error;
+    }
+  };
+}
+
+/** `from` is moved along with each page. */
 async function search(
   client: SlackClient,
   conversation: ConversationKey,
-  deliveryId: string,
+  { deliveryId, from }: { deliveryId: string; from: Begun },
   signal: AbortSignal,
 ): Promise<PostRef | null> {
   const { channel, thread_ts: ts } = placeOf(conversation);
   const options = { channel, limit: PAGE, include_all_metadata: true };
-  let cursor: string | undefined;
-  for (let page = 0; page < PAGES; page += 1) {
-    const at = cursor === undefined ? {} : { cursor };
-    const found: FoundPage = await client.call(
+  while (from.seen < MOST) {
+    const at = from.cursor === undefined ? {} : { cursor: from.cursor };
+    const { messages = [], response_metadata: metadata }: FoundPage = await client.call(
       (web) =>
         ts === undefined
           ? web.conversations.history({ ...options, ...at })
           : web.conversations.replies({ ...options, ...at, ts }),
       signal,
     );
-    const message = found.messages?.find((candidate) => carries(candidate, deliveryId));
+    const message = messages.find((candidate) => carries(candidate, deliveryId));
     if (message?.ts !== undefined) return refOf(channel, message.ts);
-    cursor = found.response_metadata?.next_cursor || undefined;
-    if (cursor === undefined) return null;
+    from.cursor = metadata?.next_cursor || undefined;
+    from.seen += messages.length;
+    if (from.cursor === undefined) return null;
   }
   // A channel's history comes newest first: what was posted a moment ago is not 4,000 messages back.
   if (ts === undefined) return null;
-  throw new Error(`The thread is too long to look for a delivery: over ${PAGE * PAGES} messages`);
-}
-
-/**
- * The message that carries a delivery id, by reading the thread (or, outside a thread, the channel's latest messages).
- * Null when there is none; a thread or channel that is gone holds none.
- * @throws Error when the thread is longer than what is read: answering "none" there could post a second time
- */
-export async function findDelivery(
-  client: SlackClient,
-  conversation: ConversationKey,
-  deliveryId: string,
-  signal: AbortSignal,
-): Promise<PostRef | null> {
-  try {
-    return await search(client, conversation, deliveryId, signal);
-  } catch (error) {
-    if (error instanceof PostRefusedError && ['thread_not_found', 'channel_not_found'].includes(error.reason))
-      return null;
-    throw error;
-  }
+  throw new Error(`The thread is too long to look for a delivery: over ${MOST} messages`);
 }

@@ -132,6 +132,8 @@ export interface History {
   messages: SaidBefore[];
   /** How many older ones there are that did not fit. */
   left_out: number;
+  /** The platform gave no more than these for now: later ones are missing. */
+  cut_short?: true;
 }
 
 export interface SaidBefore {

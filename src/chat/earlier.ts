@@ -76,7 +76,7 @@ async function earlierText(
   try {
     const history = await deps.outside(() => read(conversation, range, AbortSignal.timeout(READ_MS)));
     const messages = await notGiven(deps, target, message, history.messages);
-    return messages.length === 0 ? null : told({ ...history, messages });
+    return messages.length === 0 && history.cut_short === undefined ? null : told({ ...history, messages });
   } catch (error) {
     const isLong = error instanceof RateLimitedError && error.retry_after_ms > READ_MS;
     const isRefused = error instanceof PostRefusedError || isLong;
@@ -118,10 +118,13 @@ async function notGiven(
   return messages.filter((message) => !ids.has(idOf(message)));
 }
 
-function told({ messages, left_out }: History): string {
+function told({ messages, left_out, cut_short }: History): string {
   const older = left_out === 0 ? '' : `; ${left_out.toLocaleString('en')} older ones are left out`;
   const head = `What was said here before the next message, oldest first${older}. Lines that begin with > are quoted.`;
-  return [head, ...messages.map(quotedMessage)].join('\n\n');
+  const rest =
+    'What was said between these and the next message could not be read (the chat platform asks to wait). Where you need ' +
+    'it, ask for it.';
+  return [head, ...messages.map(quotedMessage), ...(cut_short === true ? [rest] : [])].join('\n\n');
 }
 
 function quotedMessage({ from, name, text, at }: SaidBefore): string {

@@ -111,11 +111,9 @@ export function find(deps: PostDeps, deliveryId: string): Promise<PostRef | null
 
 /**
  * A message that was claimed before and not confirmed. The request of a gateway that lost the session while it posted may
- * still be on its way, so one that is not there yet is looked for once more.
+ * still be on its way, so it is waited for, and looked for once: a platform may let an app look only once a minute.
  */
 async function findSettled(deps: PostDeps, deliveryId: string): Promise<PostRef | null> {
-  const found = await untilDone(deps, () => find(deps, deliveryId));
-  if (found !== null) return found;
   await sleep(deps.settle_ms, undefined, { signal: deps.signal });
   return untilDone(deps, () => find(deps, deliveryId));
 }

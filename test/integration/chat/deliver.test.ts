@@ -72,7 +72,7 @@ describe('a gateway that was stopped for longer than its lease', () => {
     await gateway('gateway_2').sweepNow();
     await shows(['Said once.']);
     await atRest();
-    expect(platform.calls).toEqual(['find', 'find', 'post text', 'status resting']);
+    expect(platform.calls).toEqual(['find', 'post text', 'status resting']);
   });
 });
 

@@ -16,10 +16,22 @@ function readable(scene: MethodScene, args: Arguments): SlackChannel {
   return channel;
 }
 
+const PAGE_EACH_MS = 60_000;
+const PAGE_OUTSIDE = 15;
+
+/** @throws SlackApiError, a 429, for a second page in a minute of an app that the Marketplace does not have */
+function checkPace({ workspace, clock }: MethodScene, method: string): void {
+  if (!workspace.outside_marketplace) return;
+  const wait_ms = (workspace.pages_given.get(method) ?? 0) + PAGE_EACH_MS - clock.now();
+  if (wait_ms > 0) throw new SlackApiError('ratelimited', { retry_after_s: Math.ceil(wait_ms / 1_000) });
+  workspace.pages_given.set(method, clock.now());
+}
+
 /** One page with Slack's cursor: fewer than 1,000 a page, 100 when nothing is said (docs.slack.dev/apis/web-api/pagination). */
 function page(scene: MethodScene, args: Arguments, all: SlackMessage[]): Record<string, unknown> {
-  const limit = Number(optional(args, 'limit') ?? 100);
-  if (!(limit >= 1 && limit < 1_000)) throw new SlackApiError('invalid_limit');
+  const asked = Number(optional(args, 'limit') ?? 100);
+  if (!(asked >= 1 && asked < 1_000)) throw new SlackApiError('invalid_limit');
+  const limit = scene.workspace.outside_marketplace ? Math.min(asked, PAGE_OUTSIDE) : asked;
   const start = Number(Buffer.from(optional(args, 'cursor') ?? '', 'base64url').toString() || 0);
   if (!(start >= 0 && start <= all.length)) throw new SlackApiError('invalid_cursor');
   const withMetadata = optional(args, 'include_all_metadata') === 'true';
@@ -46,6 +58,7 @@ function inTime(args: Arguments): (message: SlackMessage) => boolean {
 }
 
 const replies: Method = (scene, args) => {
+  checkPace(scene, 'conversations.replies');
   const channel = readable(scene, args);
   const root = messageAt(scene.workspace, channel.id, required(args, 'ts'));
   if (root === undefined) throw new SlackApiError('thread_not_found');
@@ -61,6 +74,7 @@ const replies: Method = (scene, args) => {
 };
 
 const history: Method = (scene, args) => {
+  checkPace(scene, 'conversations.history');
   const channel = readable(scene, args);
   const top = (message: SlackMessage) => message.thread_ts === undefined || message.thread_ts === message.ts;
   const all = scene.workspace.messages.filter(

@@ -145,6 +145,11 @@ export function createWebApi({ clock, sceneOf, app_token, faults }: WebApiParts)
         default:
       }
       const result = resultOf(method, token, args);
+      if (result.error === 'ratelimited') {
+        record('429');
+        answer(response, 429, { ok: false, error: 'ratelimited' }, { 'retry-after': String(result.retry_after_s) });
+        return;
+      }
       record(fault?.kind === 'lost' ? 'lost' : result.ok === true ? 'ok' : String(result.error));
       if (fault?.kind === 'lost') response.destroy();
       else answer(response, 200, result);

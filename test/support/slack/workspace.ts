@@ -115,6 +115,13 @@ export interface SlackWorkspace {
   downloads: string[];
   /** The Home tab of each user, as it was published last. */
   homes: Map<string, SlackBlock[]>;
+  /**
+   * The app is distributed outside of the Marketplace: conversations.history and conversations.replies give one page a minute
+   * each, of 15 messages (docs.slack.dev/changelog/2025/05/29/rate-limit-changes-for-non-marketplace-apps).
+   */
+  outside_marketplace: boolean;
+  /** When it last gave one, by method. */
+  pages_given: Map<string, number>;
   /** User groups by id. */
   groups: Map<string, { handle: string; users: Set<string> }>;
   /** By `channel:thread`. */
@@ -173,6 +180,8 @@ export function createWorkspace(
     files_url: '',
     downloads: [],
     homes: new Map(),
+    outside_marketplace: false,
+    pages_given: new Map(),
     groups: new Map(),
     agent_sessions: new Map(),
     thread_status: new Map(),
