@@ -1,18 +1,7 @@
 import type { Collection, Db, Filter, FindOptions } from 'mongodb';
 import { LeaseLostError, LogMovedError, NotFoundError, SessionClosedError } from '../errors.ts';
 import type { LogEntry } from './event.ts';
-import { createRenewals } from './lease-renewals.ts';
-import type {
-  Append,
-  AppendListener,
-  Claimed,
-  EventQuery,
-  LaneSession,
-  Opening,
-  SessionLog,
-  SessionRef,
-  Watchers,
-} from './log.ts';
+import type { Append, AppendListener, EventQuery, LaneSession, SessionLog, SessionRef } from './log.ts';
 import {
   type EventDocument,
   entriesOf,
@@ -25,8 +14,10 @@ import {
 } from './log-document.ts';
 import { eventFilter, indexFor, LIST_INDEXES } from './log-filter.ts';
 import { fillPage, type LogPage } from './log-page.ts';
-import { HEAVY_TAIL_BYTES, MAX_TAIL_BYTES, settleTail } from './log-tail.ts';
-import { type Addition, additionOf, fieldsFor, updateFor } from './log-update.ts';
+import { FREE, filterOf, laneOf, OPEN, roomFor, watchersOf } from './log-queries.ts';
+import { HEAVY_TAIL_BYTES, settleTail } from './log-tail.ts';
+import { type Addition, additionOf, updateFor } from './log-update.ts';
+import { createLeases } from './mongo-leases.ts';
 
 const SESSIONS = 'sessions';
 const EVENTS = 'session_events';
@@ -55,8 +46,6 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
   });
   // Copies of what the head holds until they are made: the update that takes them out of there journals them too.
   const events: Collection<EventDocument> = db.collection(EVENTS, { writeConcern: { w: 1 } });
-
-  const renew = createRenewals(sessions);
 
   async function load(ref: SessionRef, projection: Record<string, unknown>): Promise<LoggedDocument> {
     const found = await sessions.findOne(filterOf(ref), { projection });
@@ -96,35 +85,6 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
       if (log.tail_bytes > HEAVY_TAIL_BYTES || entries.some(isFoundById)) await settle(ref).catch(() => undefined);
       return placed;
     }
-  }
-
-  /** Null: somebody holds it, or it does not stand as this opening expects. */
-  async function claimAndOpen(
-    ref: SessionRef,
-    holder: string,
-    ttl_ms: number,
-    { after, knows, entries, where }: Opening,
-  ): Promise<Claimed | null> {
-    const news = after - knows + entries.length;
-    const addition = additionOf(entries);
-    const found = await sessions.findOneAndUpdate(
-      { ...where, ...filterOf(ref), ...OPEN, ...roomFor(addition), 'log.seq': after, 'log.lease.until': null },
-      [{ $set: { ...taken(holder, ttl_ms), ...fieldsFor(addition) } }],
-      { returnDocument: 'after', projection: { 'log.tail': { $slice: -news } } },
-    );
-    if (found === null) return null;
-    const { log } = found;
-    const latest = entriesOf(log);
-    listener.appended(laneOf(found), latest.slice(-entries.length), false, watchersOf(log));
-    const { token } = log.lease;
-    return {
-      lease: { ...ref, token, holder },
-      head: headOf(log),
-      taken_over: false,
-      opened: true,
-      latest,
-      document: found,
-    };
   }
 
   /** Entries that were copied, in order. A page of common size comes in one answer, which MongoDB ends at 16 MiB. */
@@ -219,37 +179,7 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
       return add(ref, additionOf(entries), OPEN, { owed: true }, closedError);
     },
 
-    async claim(ref, holder, ttl_ms, opening = null): Promise<Claimed | null> {
-      const opened = opening === null ? null : await claimAndOpen(ref, holder, ttl_ms, opening);
-      if (opened !== null) return opened;
-      const take = [{ $set: taken(holder, ttl_ms) }];
-      // Nearly always nobody holds it, and finding just that costs half as much.
-      const before =
-        (await sessions.findOneAndUpdate({ ...filterOf(ref), 'log.lease.until': null }, take)) ??
-        (await sessions.findOneAndUpdate({ ...filterOf(ref), $expr: FREE }, take));
-      if (before === null) {
-        await load(ref, HEAD);
-        return null;
-      }
-      const token = before.log.lease.token + 1;
-      return {
-        lease: { ...ref, token, holder },
-        head: { ...headOf(before.log), lease_token: token },
-        taken_over: before.log.lease.holder !== null,
-        opened: false,
-        latest: entriesOf(before.log),
-        document: before,
-      };
-    },
-
-    renew,
-
-    async release(lease) {
-      await sessions.updateOne(
-        { ...filterOf(lease), 'log.lease.token': lease.token },
-        { $set: { 'log.lease.holder': null, 'log.lease.until': null } },
-      );
-    },
+    ...createLeases(sessions, listener, (ref) => load(ref, HEAD)),
 
     owed: (limit, after = null) => page({ 'log.owed': true, $expr: FREE }, limit, after),
 
@@ -267,27 +197,6 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
   };
 }
 
-/** Nobody holds the lease, or its holder let it run out. `$$NOW` is the database's clock: workers' clocks may differ. */
-const FREE = { $or: [{ $eq: ['$log.lease.until', null] }, { $lte: ['$log.lease.until', '$$NOW'] }] };
-
-function filterOf(ref: SessionRef): { _id: string; workspace_id: string } {
-  return { _id: ref.session_id, workspace_id: ref.workspace_id };
-}
-
-/** The tail has room for it. */
-function roomFor({ bytes }: Addition): Filter<LoggedDocument> {
-  return { 'log.tail_bytes': { $not: { $gt: MAX_TAIL_BYTES - bytes } } };
-}
-
-/** The lease's fields in the hands of this holder, by the database's clock. */
-function taken(holder: string, ttl_ms: number): Record<string, unknown> {
-  return {
-    'log.lease.token': { $add: ['$log.lease.token', 1] },
-    'log.lease.holder': { $literal: holder },
-    'log.lease.until': { $add: ['$$NOW', ttl_ms] },
-  };
-}
-
 /** A click names its approval and no session: the question must be found among all events. */
 function isFoundById({ event }: TailEntry): boolean {
   return event.type === 'deckhand.approval_requested';
@@ -301,20 +210,8 @@ function refusalOf(found: LoggedDocument, { session_id, lease, after, open }: Ap
   return log.seq === after ? null : new LogMovedError(session_id);
 }
 
-/** It takes inputs. */
-const OPEN = { 'log.closed': { $ne: true } };
-
 function closedError({ _id, log }: LoggedDocument): Error | null {
   return log.closed ? new SessionClosedError(_id, log.status === 'terminated' ? 'terminated' : 'archived') : null;
-}
-
-function laneOf({ _id, workspace_id, log }: LoggedDocument): LaneSession {
-  return { workspace_id, session_id: _id, lane: log.lane };
-}
-
-function watchersOf({ lease, in_conversation }: LoggedDocument['log']): Watchers {
-  const { holder, until } = lease;
-  return { brain: holder === null || until === null ? null : { holder, until }, in_conversation };
 }
 
 const WITH_TAIL = { workspace_id: 1, 'log.seq': 1, 'log.tail': 1 } as const;
