@@ -78,7 +78,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
     directory,
     channels: createChannelSettings(context.db),
     roles: createRoles(context.db, config.admins),
-    costs: createCosts(context.db),
+    costs: createCosts(context.db, context.log),
     agents: context.agents,
     sessions: context.sessions,
     environments: context.environments,

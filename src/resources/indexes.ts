@@ -23,6 +23,8 @@ export async function createResourceIndexes(db: Db): Promise<void> {
       { key: { workspace_id: 1, environment_id: 1 } },
       { key: { workspace_id: 1, started_by: 1, created_at: -1, _id: -1 }, name: 'open_of_person', ...OPEN },
       { key: { workspace_id: 1, 'log.lane': 1, created_at: -1, _id: -1 }, name: 'open_of_lane', ...OPEN },
+      // Moves once a month: an append that stays in its month leaves it as it is.
+      { key: { workspace_id: 1, 'log.spent_in': 1 } },
       // Nearly all sessions are idle: only who asks for the others would look through all of them.
       {
         key: { workspace_id: 1, 'log.status': 1, created_at: -1, _id: -1 },

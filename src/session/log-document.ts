@@ -28,6 +28,13 @@ export interface LogFields {
   /** The last `session.usage` snapshot. */
   usage: BetaManagedAgentsSessionUsageSnapshot | null;
   last_event_at: Date | null;
+  /**
+   * What the session had cost in all, in cents at list price, by the end of each month (UTC, `2026-11`) in which it used
+   * anything. A month has cost what lies between it and the one before. Sessions of before this was kept begin later.
+   */
+  spent_by?: Record<string, number>;
+  /** The latest of these months; empty: none yet. */
+  spent_in?: string;
   lease: LeaseFields;
 }
 
@@ -77,8 +84,15 @@ export function emptyLog(lane = '', in_conversation = false): LogFields {
     stop_reason: null,
     usage: null,
     last_event_at: null,
+    spent_by: {},
+    spent_in: '',
     lease: { token: 0, holder: null, until: null },
   };
+}
+
+/** As `spent_by` names it. */
+export function monthOf(at: Date): string {
+  return at.toISOString().slice(0, 7);
 }
 
 /** The tail's entries in their places. */

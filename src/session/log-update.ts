@@ -1,7 +1,7 @@
 import { InvalidInputError } from '../errors.ts';
 import type { LogEntry, NewEntry } from './event.ts';
 import { MAX_APPEND_BYTES } from './log.ts';
-import type { TailEntry } from './log-document.ts';
+import { monthOf, type TailEntry } from './log-document.ts';
 import { storedBytes } from './storable.ts';
 
 const MAX_APPEND_EVENTS = 1000;
@@ -74,17 +74,21 @@ export function updateFor(
   };
 }
 
-/** Status and usage stand on the document too, so that lists of sessions need not read logs. */
+/** Status, usage and cost stand on the document too, so that lists of sessions and their sums need not read logs. */
 function projections(entries: readonly TailEntry[]): Record<string, unknown> {
   const set: Record<string, unknown> = {};
-  for (const { event } of entries) {
+  for (const { event, created_at } of entries) {
     if (event.type === 'session.status_running') set['log.status'] = 'running';
     else if (event.type === 'session.status_rescheduled') set['log.status'] = 'rescheduling';
     else if (event.type === 'session.status_terminated') {
       set['log.status'] = 'terminated';
       set['log.closed'] = true;
-    } else if (event.type === 'session.usage') set['log.usage'] = event.usage;
-    else if (event.type === 'session.status_idle') {
+    } else if (event.type === 'session.usage') {
+      const month = monthOf(created_at);
+      set['log.usage'] = event.usage;
+      set[`log.spent_by.${month}`] = Number(event.usage.list_cost?.amount ?? 0);
+      set['log.spent_in'] = month;
+    } else if (event.type === 'session.status_idle') {
       set['log.status'] = 'idle';
       set['log.stop_reason'] = event.stop_reason;
     }

@@ -370,7 +370,11 @@ async function finishForTheDead(session_id: string): Promise<void> {
   const roles = createRoles(house.context.db, []);
   await roles.give(DEFAULT_WORKSPACE, 'slack:U1', 'admin');
   await roles.roleOf(DEFAULT_WORKSPACE, { actor_id: 'slack:U1' });
-  await createCosts(house.context.db).ofMonth(DEFAULT_WORKSPACE, new Date());
+  // As one of before months were kept.
+  const sessions = house.context.db.collection<{ _id: string }>('sessions');
+  const months = { 'log.spent_by': '', 'log.spent_in': '' } as const;
+  await sessions.updateOne({ _id: session_id }, { $set: { created_at: past }, $unset: months });
+  await createCosts(house.context.db, house.context.log).ofMonth(DEFAULT_WORKSPACE, new Date());
   const started_by = `slack:${slack.user('Ana').user.id}`;
   const lane = laneOf({ ...channel, tenant: 'T0DECKHAND', channel: 'C000000002', thread: '1' });
   for (const mine of [{ started_by }, { lane }]) {

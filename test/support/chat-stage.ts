@@ -205,7 +205,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
         directory,
         channels,
         roles: createRoles(db, ['test:U_ADA']),
-        costs: createCosts(db),
+        costs: createCosts(db, log),
         agents,
         sessions,
         environments,

@@ -7,11 +7,11 @@ import { counted, usd } from './words.ts';
 export const showCost: Command = {
   name: 'cost',
   args: '',
-  summary: 'what this month’s sessions have cost',
+  summary: 'what was spent this month',
   async run(deps, { workspace_id, role, actor_id }) {
     if (!may('see runs and costs', role)) return refuse(forbidden('see runs and costs'));
     const costs = await deps.costs.ofMonth(workspace_id, new Date());
-    if (costs.length === 0) return answer('No session was begun this month.');
+    if (costs.length === 0) return answer('Nothing was spent this month.');
     const agents = new Set(costs.map(({ agent_id }) => agent_id));
     const lines = [...agents]
       .map((id) => costs.filter(({ agent_id }) => agent_id === id))
@@ -21,7 +21,7 @@ export const showCost: Command = {
     const mine = totalOf(costs.filter(({ started_by }) => started_by === actor_id));
     const all = totalOf(costs);
     return answer(
-      `**This month** (sessions begun since the 1st, at list price): ${usd(all.cents)}, ${counted(all.sessions, 'session')}\n` +
+      `**This month** (since the 1st, UTC, at list price): ${usd(all.cents)}, ${counted(all.sessions, 'session')}\n` +
         `${lines.join('\n')}\n\nYours: ${usd(mine.cents)}, ${counted(mine.sessions, 'session')}.`,
     );
   },

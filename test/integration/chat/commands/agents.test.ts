@@ -294,16 +294,17 @@ describe('runs and cost', () => {
     expect((await type.ana('/agents runs Reviewer')).text).toContain('the secret of C2');
   });
 
-  it('add up what the sessions of this month have cost', async () => {
+  it('add up what was spent this month', async () => {
     await agentOf(stage, 'Reviewer');
     await stage.receiver().message(said('one', { agent: 'Reviewer' }));
     await stage
       .receiver()
       .message(said('two', { conversation: { ...place, thread: '2.2' }, sender: { id: 'U_BEN', name: 'Ben' } }));
-    const cost = (amount: string) => ({ $set: { 'log.usage': { list_cost: { amount, currency: 'USD' } } } });
-    const sessions = database.db.collection('sessions');
-    await sessions.updateOne({ 'agent.name': 'Reviewer' }, cost('250'));
-    await sessions.updateOne({ 'agent.name': 'deckhand' }, cost('7'));
+    for (const ref of await stage.refs()) {
+      const { agent } = await stage.sessions.getSession(ref);
+      const list_cost = { amount: agent.name === 'Reviewer' ? '250' : '7', currency: 'USD' as const };
+      await stage.append(ref, { type: 'session.usage', usage: { list_cost } });
+    }
     const { text } = await type.ana('/agents cost');
     expect(text).toContain('$2.57, 2 sessions');
     expect(text).toContain('- **Reviewer**: $2.50, 1 session');
