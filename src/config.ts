@@ -43,6 +43,9 @@ export interface Config {
   concurrency: number;
   /** Largest file that is kept, in bytes. */
   max_file_bytes: number;
+  /** What all files of a session, and of a workspace, may take together. */
+  max_session_files_bytes: number;
+  max_workspace_files_bytes: number;
 }
 
 export interface SlackConfig {
@@ -104,6 +107,8 @@ const environment = z.object({
   DECKHAND_CONCURRENCY: count(64, 1, 10_000),
   // Slack's own limit of 1 GB (slack.com/help/articles/201330736).
   DECKHAND_MAX_FILE_MB: count(1024, 1, 10_240),
+  DECKHAND_MAX_SESSION_FILES_MB: count(5_120, 1, 1_048_576),
+  DECKHAND_MAX_WORKSPACE_FILES_MB: count(51_200, 1, 104_857_600),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   MONGODB_URI: mongodbUri.optional(),
   MONGODB_DATABASE: z
@@ -163,6 +168,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     },
     concurrency: value.DECKHAND_CONCURRENCY,
     max_file_bytes: value.DECKHAND_MAX_FILE_MB * MB,
+    max_session_files_bytes: value.DECKHAND_MAX_SESSION_FILES_MB * MB,
+    max_workspace_files_bytes: value.DECKHAND_MAX_WORKSPACE_FILES_MB * MB,
   };
 }
 

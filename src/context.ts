@@ -131,7 +131,10 @@ export async function createContext(
     const sandboxes = join(config.data_dir, 'sandboxes');
     const workspaces = worker ? createBubblewrapProvider({ data_dir: sandboxes, logger, worker_id }) : noWorkspaces;
     const ended = createEndedSessions(db);
-    const files = createFiles(db, { max_bytes: config.max_file_bytes });
+    const files = createFiles(db, {
+      max_bytes: config.max_file_bytes,
+      room: { session: config.max_session_files_bytes, workspace: config.max_workspace_files_bytes },
+    });
     /** Here, and by whichever worker has it: at once when it hears of it, else when it looks. */
     const endSandbox = async (session_id: string): Promise<void> => {
       await workspaces.destroy(session_id);

@@ -65,8 +65,27 @@ export class SessionClosedError extends DeckhandError {
 /** A file has more bytes than the house keeps of one. */
 export class FileTooLargeError extends DeckhandError {
   constructor(maxBytes: number) {
-    super('file_too_large', `A file may have ${Math.floor(maxBytes / 1024 / 1024).toLocaleString('en')} MB at most.`);
+    super('file_too_large', `A file may have ${megabytes(maxBytes)} at most.`);
   }
+}
+
+/** The files of a session, or of a workspace, take all the room that they may together. */
+export class FilesFullError extends DeckhandError {
+  declare readonly remedy: string;
+
+  constructor(of: 'session' | 'workspace', maxBytes: number) {
+    super(
+      'files_full',
+      `The files of a ${of} may have ${megabytes(maxBytes)} together, and there is no room for more.`,
+      {
+        remedy: of === 'session' ? 'Have some deleted, or begin a new conversation.' : 'Have some deleted.',
+      },
+    );
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.floor(bytes / 1024 / 1024).toLocaleString('en')} MB`;
 }
 
 /** What went wrong, as one sentence for a log or a person; never a stack. */

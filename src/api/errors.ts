@@ -2,6 +2,8 @@ import type { ErrorType } from '@anthropic-ai/sdk/resources/shared';
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import {
   ConflictError,
+  FilesFullError,
+  FileTooLargeError,
   InvalidInputError,
   LogMovedError,
   messageOf,
@@ -68,6 +70,9 @@ function answerTo(error: unknown): Answer {
   if (error instanceof NotFoundError) return { status: 404, type: 'not_found_error', message: error.message };
   if (error instanceof ConflictError || error instanceof LogMovedError) {
     return { status: 409, type: 'conflict_error', message: error.message };
+  }
+  if (error instanceof FileTooLargeError || error instanceof FilesFullError) {
+    return { status: 413, type: 'invalid_request_error', message: error.message };
   }
   const status = statusOf(error);
   if (status >= 400 && status < 500) return { status, type: 'invalid_request_error', message: messageOf(error) };

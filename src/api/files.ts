@@ -3,11 +3,10 @@ import { pipeline } from 'node:stream/promises';
 import type { BetaDeletedFile, BetaFileMetadata } from '@anthropic-ai/sdk/resources/beta/files';
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import { FileTooLargeError, InvalidInputError } from '../errors.ts';
+import { InvalidInputError } from '../errors.ts';
 import type { FileDocument, Files } from '../resources/files.ts';
 import { workspaceOf } from './auth.ts';
 import { answering } from './body.ts';
-import { ApiError } from './errors.ts';
 import { partsOf } from './multipart.ts';
 import { listOf, pageBody, pageParams, queryOf } from './query.ts';
 
@@ -83,7 +82,6 @@ async function upload(files: FileRoutesDeps, req: Request, workspace_id: string)
     return kept;
   } catch (error) {
     if (kept !== null) await files.remove(workspace_id, kept._id);
-    if (error instanceof FileTooLargeError) throw new ApiError(413, 'invalid_request_error', error.message);
     throw error;
   }
 }

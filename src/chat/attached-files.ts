@@ -1,4 +1,4 @@
-import { FileTooLargeError, messageOf } from '../errors.ts';
+import { FilesFullError, FileTooLargeError, messageOf } from '../errors.ts';
 import { imageTypeOf, MAX_IMAGE_BYTES, problemOfImage } from '../image.ts';
 import type { Logger } from '../logger.ts';
 import { safeFileName } from '../resources/file-name.ts';
@@ -93,6 +93,10 @@ interface Wanted {
   open: () => Promise<OpenedFile>;
 }
 
+function withinWords({ message }: Error): string {
+  return message.replace(/^[AT]/, (first) => first.toLowerCase()).replace(/\.$/, '');
+}
+
 /** The file, or what is said of one that cannot be had. */
 async function getOnce(
   deps: AttachDeps,
@@ -128,7 +132,7 @@ async function getOnce(
     });
   } catch (error) {
     if (error instanceof FileUnavailableError) return said(called, error.reason);
-    if (error instanceof FileTooLargeError) return said(called, error.message.replace(/^A/, 'a').replace(/\.$/, ''));
+    if (error instanceof FileTooLargeError || error instanceof FilesFullError) return said(called, withinWords(error));
     if (!atPlatform) throw error;
     const isLimited = error instanceof RateLimitedError;
     if (isLimited && deps.mayWait(error.retry_after_ms)) throw putOff(called, error);

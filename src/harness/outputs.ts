@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { FileTooLargeError, messageOf } from '../errors.ts';
+import { FilesFullError, FileTooLargeError, messageOf } from '../errors.ts';
 import { mimeTypeOf } from '../resources/mime-type.ts';
 import type { EventOf, SessionEvent } from '../session/event.ts';
+import { outputAt } from '../session/left-outputs.ts';
 import type { Output } from '../session/session-state.ts';
-import { outputAt } from '../session/state.ts';
 import { type OutputFile, type Workspace, WorkspaceFileError, WorkspaceLostError } from '../tools/workspace.ts';
 import { stamp } from './turn-log.ts';
 import type { Turn } from './turn-parts.ts';
@@ -16,13 +16,25 @@ const MOST_OF_SESSION = 1_000;
 /** Longest that one file may take to be read and stored. */
 const KEEP_MS = 10 * 60_000;
 
+/** Files that are shared later. */
+interface Waiting {
+  count: number;
+  /** Null: there are too many of them. */
+  why: string | null;
+}
+
+const STOPPED = 'I was stopped before I had shared everything. Ask me to go on.';
+const TOO_MANY =
+  `I share ${MOST_AT_ONCE} at a time and ${MOST_OF_SESSION.toLocaleString('en')} in a session. ` +
+  'Ask me to go on, or to pack them into one archive.';
+
 /** What became of one file at the end of a run. */
 type Kept =
   | { kind: 'shared'; event: EventOf<'deckhand.output_shared'> }
   /** Not before it changes. */
   | { kind: 'withheld'; why: string }
-  /** At the end of the next run. */
-  | { kind: 'waits' }
+  /** At the end of the next run; `why` when something has to be done first. */
+  | { kind: 'waits'; why?: string }
   /** People have it: it was touched, or written again as it was. */
   | { kind: 'unchanged' }
   /** There is nothing to share. */
@@ -45,7 +57,7 @@ export async function collectOutputs(turn: Turn): Promise<SessionEvent[]> {
   const shared: SessionEvent[] = [];
   const unchanged: OutputFile[] = [];
   const withheld: Array<{ file: OutputFile; why: string }> = [];
-  let waiting = 0;
+  const waiting: Waiting = { count: 0, why: null };
   let paths = state.outputs.length;
   for (const file of found) {
     const before = outputAt(state, file.path);
@@ -59,12 +71,15 @@ export async function collectOutputs(turn: Turn): Promise<SessionEvent[]> {
     if (kept.kind === 'shared') shared.push(kept.event);
     else if (kept.kind === 'unchanged') unchanged.push(file);
     else if (kept.kind === 'withheld') withheld.push({ file, why: kept.why });
-    else if (kept.kind === 'waits') waiting += 1;
+    else if (kept.kind === 'waits') {
+      waiting.count += 1;
+      waiting.why ??= kept.why ?? null;
+    }
   }
   return [
     ...shared,
     ...unchangedEvents(turn, unchanged),
-    ...withheldEvents(turn, withheld, { waiting, isStopped: storing.aborted }),
+    ...withheldEvents(turn, withheld, { ...waiting, why: storing.aborted ? STOPPED : waiting.why }),
   ];
 }
 
@@ -123,6 +138,7 @@ async function keep(
     return { kind: 'shared', event: { ...stamp(now), type: 'deckhand.output_shared', ...about } };
   } catch (error) {
     if (signal.aborted) return { kind: 'waits' };
+    if (error instanceof FilesFullError) return { kind: 'waits', why: `${error.message} ${error.remedy}` };
     if (!isSandboxs(error)) throw error;
     deps.logger.warn({ ...ref, reason: messageOf(error) }, 'an output was not shared');
     // It was renamed or deleted since it was found; or the sandbox failed, and the next end of a run finds it again.
@@ -151,19 +167,17 @@ function unchangedEvents({ deps }: Turn, files: readonly OutputFile[]): EventOf<
 function withheldEvents(
   { deps, log }: Turn,
   withheld: ReadonlyArray<{ file: OutputFile; why: string }>,
-  { waiting, isStopped }: { waiting: number; isStopped: boolean },
+  { count, why }: Waiting,
 ): EventOf<'deckhand.output_withheld'>[] {
-  const isNews = waiting > 0 && (isStopped || waiting !== log.state.outputs_waiting);
+  const isNews = count > 0 && (why === STOPPED || count !== log.state.outputs_waiting);
   if (withheld.length === 0 && !isNews) return [];
-  const lines = withheld.slice(0, MOST_AT_ONCE).map(({ file, why }) => `I could not share ${file.path}. ${why}`);
-  if (waiting > 0) {
-    const why = isStopped
-      ? 'I was stopped before I had shared everything. Ask me to go on.'
-      : `I share ${MOST_AT_ONCE} at a time and ${MOST_OF_SESSION.toLocaleString('en')} in a session. Ask me to go on, or to pack them into one archive.`;
-    lines.push(
-      `${waiting.toLocaleString('en')} more ${waiting === 1 ? 'file waits' : 'files wait'} in my outputs folder: ${why}`,
-    );
+  const lines = withheld
+    .slice(0, MOST_AT_ONCE)
+    .map(({ file, why: because }) => `I could not share ${file.path}. ${because}`);
+  if (count > 0) {
+    const waits = `${count.toLocaleString('en')} more ${count === 1 ? 'file waits' : 'files wait'}`;
+    lines.push(`${waits} in my outputs folder: ${why ?? TOO_MANY}`);
   }
   const files = withheld.map(({ file: { path, changed } }) => ({ path, changed }));
-  return [{ ...stamp(deps.now), type: 'deckhand.output_withheld', files, waiting, text: lines.join('\n') }];
+  return [{ ...stamp(deps.now), type: 'deckhand.output_withheld', files, waiting: count, text: lines.join('\n') }];
 }

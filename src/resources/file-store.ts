@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { type Collection, type Db, type Filter, MongoServerError } from 'mongodb';
-import { FileTooLargeError, NotFoundError } from '../errors.ts';
+import { FilesFullError, FileTooLargeError, NotFoundError } from '../errors.ts';
 import { isDuplicate } from '../session/duplicate.ts';
 import { newId } from '../session/id.ts';
-import { createChunkIndexes, createFileChunks, inChunks } from './file-chunks.ts';
+import { CHUNK_BYTES, createChunkIndexes, createFileChunks, inChunks } from './file-chunks.ts';
 import { numberedName, safeFileName } from './file-name.ts';
+import { createFileRoom, type RoomFile, type RoomLimits } from './file-room.ts';
 import type { FileDocument, Files, NewFile } from './files.ts';
 import { safeMimeType } from './mime-type.ts';
 import { readPage } from './page.ts';
@@ -12,8 +13,17 @@ import { readPage } from './page.ts';
 /** Longest silence of an upload before it counts as dead, in milliseconds. */
 const SILENCE_MS = 10 * 60_000;
 const SIGN_MS = 60_000;
+/** Room that a file takes ahead while it arrives, so that not every chunk asks for its own. */
+const ROOM_AHEAD = 16 * CHUNK_BYTES;
+const BOUNDLESS: RoomLimits = { session: Number.POSITIVE_INFINITY, workspace: Number.POSITIVE_INFINITY };
 const FILES = 'files';
 const KEPT = { state: 'kept' } as const;
+/** What of a file its room is counted by. */
+const ROOM = { workspace_id: 1, session_id: 1, size_bytes: 1 } as const;
+/** What nobody else may have while a file has it. */
+const NAMES = ['key', 'mounted_as'];
+/** Whoever erases it has so long before the sweep does. */
+const REMOVED = { state: 'removed', due_at: dueIn(SILENCE_MS) };
 
 /** Indexes that files need; safe to call at every start. */
 export async function createFileIndexes(db: Db): Promise<void> {
@@ -31,15 +41,16 @@ export async function createFileIndexes(db: Db): Promise<void> {
 
 export interface FilesOptions {
   max_bytes: number;
+  /** Default: as much as there is. */
+  room?: RoomLimits;
   /** Between two signs of life of an upload; default a minute. */
   sign_ms?: number;
 }
 
-export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptions): Files {
+export function createFiles(db: Db, { max_bytes, room: limits = BOUNDLESS, sign_ms = SIGN_MS }: FilesOptions): Files {
   const files: Collection<FileDocument> = db.collection(FILES, { writeConcern: { w: 'majority', journal: true } });
   const chunks = createFileChunks(db);
-
-  const dueIn = (ms: number) => ({ $add: ['$$NOW', ms] });
+  const room = createFileRoom(db, limits);
 
   async function refuseWithoutSession({ workspace_id, session_id }: NewFile): Promise<void> {
     if (session_id === null) return;
@@ -74,17 +85,34 @@ export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptio
     return alive.matchedCount === 1;
   }
 
+  /** Room for this chunk at least; returns for how much. */
+  async function takeRoom(file: FileDocument, bytes: number): Promise<number> {
+    // Only the last one is smaller.
+    const ahead = bytes < CHUNK_BYTES ? bytes : ROOM_AHEAD;
+    try {
+      await room.take(file, ahead);
+      return ahead;
+    } catch (error) {
+      if (!(error instanceof FilesFullError) || ahead === bytes) throw error;
+      await room.take(file, bytes);
+      return bytes;
+    }
+  }
+
   async function writeAll(
-    _id: string,
+    file: FileDocument,
     content: AsyncIterable<Uint8Array>,
   ): Promise<Pick<FileDocument, 'size_bytes' | 'sha256'>> {
+    const { _id } = file;
     const hash = createHash('sha256');
     let size_bytes = 0;
+    let room_bytes = 0;
     let n = 0;
     let signed = performance.now();
     for await (const bytes of inChunks(content)) {
       size_bytes += bytes.length;
       if (size_bytes > max_bytes) throw new FileTooLargeError(max_bytes);
+      if (size_bytes > room_bytes) room_bytes += await takeRoom(file, bytes.length);
       hash.update(bytes);
       await chunks.write(_id, n, bytes);
       n += 1;
@@ -92,6 +120,7 @@ export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptio
       if (!(await giveSign(_id))) throw new Error('The file was removed while it arrived');
       signed = performance.now();
     }
+    if (size_bytes < room_bytes) await room.trim(file, size_bytes);
     return { size_bytes, sha256: hash.digest('hex') };
   }
 
@@ -117,21 +146,22 @@ export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptio
     }
   }
 
-  async function erase(_id: string): Promise<void> {
-    await chunks.erase(_id);
-    await files.deleteOne({ _id, state: 'removed' });
+  async function erase(file: RoomFile): Promise<void> {
+    await chunks.erase(file._id);
+    await room.give(file);
+    await files.deleteOne({ _id: file._id, state: 'removed' });
+    await room.forget(file);
   }
 
   /** Nobody sees it from now on. What may still be written to is the sweep's, when its writer has certainly noticed. */
   async function discard(filter: Filter<FileDocument>): Promise<void> {
-    const removed = { state: 'removed', due_at: '$$NOW' };
-    const late = { ...removed, due_at: dueIn(SILENCE_MS) };
     // First what arrives: what is whole before that is found afterwards.
-    await files.updateMany({ ...filter, state: 'arriving' }, [{ $unset: 'key' }, { $set: late }]);
-    const ids = (await files.find({ ...filter, ...KEPT }, { projection: { _id: 1 } }).toArray()).map(({ _id }) => _id);
-    for (const _id of ids) {
-      await files.updateOne({ _id }, [{ $unset: ['key', 'mounted_as'] }, { $set: removed }]);
-      await erase(_id);
+    await files.updateMany({ ...filter, state: 'arriving' }, [{ $unset: 'key' }, { $set: REMOVED }]);
+    const found = await files.find({ ...filter, ...KEPT }, { projection: ROOM }).toArray();
+    for (const file of found) {
+      const removed = await files.updateOne({ _id: file._id, ...KEPT }, [{ $unset: NAMES }, { $set: REMOVED }]);
+      // Else it is somebody else's to erase.
+      if (removed.matchedCount === 1) await erase(file);
     }
   }
 
@@ -151,16 +181,19 @@ export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptio
       const begun = await begin(file);
       try {
         await refuseWithoutSession(file);
-        const written = await writeAll(begun._id, content);
+        const written = await writeAll(begun, content);
         const finished = await finish(begun, written, file.key);
-        if (finished !== null) return finished;
+        if (finished !== null) {
+          await room.settle(begun).catch(() => undefined);
+          return finished;
+        }
         const first = await withKey(file.workspace_id, file.key ?? '');
         if (first === null) throw new Error('A file of this key was there and is gone');
-        await abandon(begun._id);
+        await abandon(begun);
         return first;
       } catch (error) {
         // The sweep does it otherwise.
-        await abandon(begun._id).catch(() => undefined);
+        await abandon(begun).catch(() => undefined);
         throw error;
       }
     },
@@ -204,23 +237,25 @@ export function createFiles(db: Db, { max_bytes, sign_ms = SIGN_MS }: FilesOptio
       for (let count = 0; ; count++) {
         const due = await files.findOneAndUpdate(
           { due_at: { $exists: true }, $expr: { $lte: ['$due_at', '$$NOW'] } },
-          { $set: { state: 'removed' } },
-          { sort: { due_at: 1 }, projection: { _id: 1 } },
+          [{ $set: REMOVED }],
+          { sort: { due_at: 1 }, projection: ROOM },
         );
         if (due === null) return count;
-        await erase(due._id);
+        await erase(due);
       }
     },
   };
 
   /** Only its own writer calls this: nothing is written any more. */
-  async function abandon(_id: string): Promise<void> {
-    await files.updateOne({ _id }, [
-      { $unset: ['key', 'mounted_as'] },
-      { $set: { state: 'removed', due_at: '$$NOW' } },
-    ]);
-    await erase(_id);
+  async function abandon(file: FileDocument): Promise<void> {
+    await files.updateOne({ _id: file._id }, [{ $unset: NAMES }, { $set: REMOVED }]);
+    await erase(file);
   }
+}
+
+/** By the database's clock. */
+function dueIn(ms: number): object {
+  return { $add: ['$$NOW', ms] };
 }
 
 /** Values that came from outside stand in a pipeline as they are, whatever they look like. */

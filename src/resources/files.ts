@@ -7,7 +7,7 @@ import type { PageOf, PageRequest } from './page.ts';
  *   arriving  its bytes are being written; nobody sees it. Left when they are all there, and by the sweep when nothing came
  *             until `due_at`: whoever wrote it is dead or stuck.
  *   kept      whole: its bytes never change.
- *   removed   nobody sees it any more; its bytes go now, or with the sweep from `due_at` on.
+ *   removed   nobody sees it any more; its bytes and its room go now, or with the sweep from `due_at` on.
  */
 export interface FileDocument {
   _id: string;
@@ -57,7 +57,7 @@ export interface Files {
   /**
    * Write it, a chunk at a time, however large it is. The same `key` again gives the first one; another upload of the same
    * name in the session gets a number. Nothing stays of what fails.
-   * @throws FileTooLargeError; NotFoundError when its session is gone; what `content` throws
+   * @throws FileTooLargeError; FilesFullError; NotFoundError when its session is gone; what `content` throws
    */
   keep(file: NewFile, content: AsyncIterable<Uint8Array>): Promise<FileDocument>;
   /** The file that was kept with this key, if it was. */

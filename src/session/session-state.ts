@@ -46,6 +46,8 @@ export interface SessionState {
   outputs: Output[];
   /** How many more it had left then. */
   outputs_waiting: number;
+  /** What people were told of them since, and the agent was not. */
+  untold: string[];
 }
 
 /** How a run ends. */
@@ -132,5 +134,6 @@ export function emptyState(): SessionState {
     ending: null,
     outputs: [],
     outputs_waiting: 0,
+    untold: [],
   };
 }

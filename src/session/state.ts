@@ -1,9 +1,10 @@
 import type { BetaContentBlock } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import type { Actor, EventOf, LogEntry, SessionEvent, SessionScope } from './event.ts';
 import { fingerprint } from './fingerprint.ts';
+import { outputAt, putOutput } from './left-outputs.ts';
+import { OUTPUTS } from './mounts.ts';
 import {
   emptyState,
-  type Output,
   type QueuedMessage,
   type ResultContent,
   type SessionState,
@@ -17,7 +18,7 @@ import { lighten, weightOfAll } from './transcript-weight.ts';
 const PROGRESS_CHARS = 2_000;
 
 /** Grows with every change to what the fold makes of an event, so that no checkpoint of another fold is gone on from. */
-export const STATE_VERSION = 5;
+export const STATE_VERSION = 6;
 
 /** The state after these entries, which must follow `from` without a gap. `from` is left as it was. */
 export function fold(entries: readonly LogEntry[], from: SessionState = emptyState()): SessionState {
@@ -85,6 +86,7 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
     case 'deckhand.output_withheld':
       for (const file of event.files) putOutput(state, file, null);
       state.outputs_waiting = event.waiting;
+      state.untold = [...state.untold, event.text];
       return;
     case 'deckhand.input_processed':
       takeUp(state, new Set(event.event_ids));
@@ -161,14 +163,6 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
   }
 }
 
-export function outputAt(state: SessionState, path: string): Output | undefined {
-  return state.outputs.find((output) => output.path === path);
-}
-
-function putOutput(state: SessionState, { path, changed }: Omit<Output, 'content'>, content: Output['content']): void {
-  state.outputs = [...state.outputs.filter((output) => output.path !== path), { path, changed, content }];
-}
-
 function queue(state: SessionState, message: QueuedMessage): void {
   state.queued.push(message);
   lighten(state, message.item);
@@ -177,6 +171,7 @@ function queue(state: SessionState, message: QueuedMessage): void {
 function takeUp(state: SessionState, ids: ReadonlySet<string>): void {
   for (const message of state.queued) {
     if (!ids.has(message.event_id)) continue;
+    tellAgent(state);
     state.transcript.push(message.item);
     if (message.by !== null) state.requester = message.by;
     state.failures = 0;
@@ -184,6 +179,17 @@ function takeUp(state: SessionState, ids: ReadonlySet<string>): void {
   state.queued = state.queued.filter((message) => !ids.has(message.event_id));
   state.interrupts = state.interrupts.filter((one) => !ids.has(one.event_id));
   state.unmarked = state.unmarked.filter((id) => !ids.has(id));
+}
+
+/** What people were told of its files, before what they say next: they may speak of it. */
+function tellAgent(state: SessionState): void {
+  if (state.untold.length === 0) return;
+  const quoted = state.untold.join('\n').replace(/^/gm, '> ');
+  const text = `When your turn ended, people were told of the files in ${OUTPUTS}:\n${quoted}`;
+  const item: TranscriptItem = { role: 'system', content: [{ type: 'text', text }] };
+  state.transcript.push(item);
+  lighten(state, item);
+  state.untold = [];
 }
 
 function settle(

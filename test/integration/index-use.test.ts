@@ -14,10 +14,12 @@ import { createInboundStore } from '../../src/chat/inbound-store.ts';
 import { createRoles } from '../../src/chat/roles.ts';
 import { loadConfig } from '../../src/config.ts';
 import { type Deckhand, startDeckhand } from '../../src/deckhand.ts';
+import { FilesFullError } from '../../src/errors.ts';
 import { CHECKPOINT_EVENTS } from '../../src/harness/state-cache.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { createCosts } from '../../src/resources/costs.ts';
 import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
+import { CHUNK_BYTES } from '../../src/resources/file-chunks.ts';
 import { createFiles } from '../../src/resources/file-store.ts';
 import { createSeal } from '../../src/seal.ts';
 import { approvalOut, textOut } from '../support/cards.ts';
@@ -426,12 +428,44 @@ async function keepFiles(session_id: string): Promise<void> {
   await files.remove(DEFAULT_WORKSPACE, own._id);
   await files.keep({ ...file, session_id: null, purpose: 'output', key: 'l' }, bytes());
   expect(await files.uploads({ workspace_id: DEFAULT_WORKSPACE, session_id })).toHaveLength(1);
+  await fillRoom();
   const { sessions } = client.beta;
   const { agent, environment_id } = await sessions.retrieve(session_id);
   const unknown = { type: 'file' as const, file_id: 'file_0' };
   await sessions.create({ agent: agent.id, environment_id, resources: [unknown] }).catch(() => undefined);
   const { data } = await sessions.resources.list(session_id);
   for (const one of data) if (one.type === 'file') await sessions.resources.retrieve(one.id, { session_id });
+}
+
+/** One file takes all the room there is; it and its session leave none behind. */
+async function fillRoom(): Promise<void> {
+  const { db } = house.context;
+  const ref = { workspace_id: DEFAULT_WORKSPACE, session_id: 'sesn_full' };
+  await db
+    .collection<{ _id: string; workspace_id: string }>('sessions')
+    .insertOne({ _id: ref.session_id, workspace_id: ref.workspace_id });
+  const room = { session: CHUNK_BYTES, workspace: Number.POSITIVE_INFINITY };
+  const files = createFiles(db, { max_bytes: 2 * CHUNK_BYTES, room });
+  const keep = (size: number) =>
+    files.keep(
+      { ...ref, filename: 'x', mime_type: 'text/plain', purpose: 'upload' },
+      (async function* bytes() {
+        yield Buffer.alloc(size);
+      })(),
+    );
+  await keep(CHUNK_BYTES);
+  await expect(keep(1)).rejects.toThrow(FilesFullError);
+  const roomy = createFiles(db, { max_bytes: 2 * CHUNK_BYTES });
+  await roomy.remove(DEFAULT_WORKSPACE, (await roomy.uploads(ref))[0]?._id ?? '');
+  // More is taken ahead than a file turns out to have.
+  const about = { workspace_id: DEFAULT_WORKSPACE, session_id: null, filename: 'x', mime_type: 'text/plain' };
+  await roomy.keep(
+    { ...about, purpose: 'upload' },
+    (async function* bytes() {
+      yield Buffer.alloc(CHUNK_BYTES);
+    })(),
+  );
+  await db.collection<{ _id: string }>('sessions').deleteOne({ _id: ref.session_id });
 }
 
 async function endThings(made: { session: string; environment: string }): Promise<void> {

@@ -359,6 +359,27 @@ describe('limits', () => {
     expect((await shared()).map(({ path }) => path)).toEqual(['small', 'big']);
   });
 
+  test('a file that its session has no room for waits until there is some, and people and the agent are told', async () => {
+    const MB = 1024 * 1024;
+    const files = createFiles(database.db, { max_bytes: 2 * MB, room: { session: 2 * MB, workspace: 9 * MB } });
+    await does(`cd ${OUTPUTS}; truncate -s 1500000 a; truncate -s 1500001 b; echo small > c`, { files });
+    expect((await shared()).map(({ path }) => path)).toEqual(['a', 'c']);
+    const words =
+      '1 more file waits in my outputs folder: The files of a session may have 2 MB together, and there is no room for ' +
+      'more. Have some deleted, or begin a new conversation.';
+    expect(await withheld()).toEqual([words]);
+    await does('true', { files });
+    expect(await withheld()).toHaveLength(1);
+    const told = `When your turn ended, people were told of the files in ${OUTPUTS}:\n> ${words}`;
+    const heard = on.model.requests.map((request) =>
+      JSON.stringify(request.messages).includes(JSON.stringify(told).slice(1, -1)),
+    );
+    expect(heard).toEqual([false, false, true, true]);
+    await files.remove(on.ref.workspace_id, (await shared())[0]?.file_id ?? '');
+    await does('true', { files });
+    expect((await shared()).map(({ path }) => path)).toEqual(['a', 'c', 'b']);
+  });
+
   test('twenty are shared at a time, and it is said how many wait', async () => {
     await does(`cd ${OUTPUTS}; for n in $(seq 45); do echo $n > $(printf %02d $n); done`);
     expect(await shared()).toHaveLength(20);

@@ -69,7 +69,7 @@ export async function startApiServer(db: Db, options: ApiServerOptions = {}): Pr
   });
   const agents = createAgents(db);
   const environments = createEnvironments(db);
-  const files = createFiles(db, { max_bytes: 5_000_000 });
+  const files = createFiles(db, { max_bytes: 5_000_000, room: { session: 10_000_000, workspace: 16_000_000 } });
   const sessions = createSessions(db, {
     log,
     agents,

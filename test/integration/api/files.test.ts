@@ -93,6 +93,23 @@ describe('the files API, as the SDK speaks it', () => {
     expect(refused.status).toBe(413);
     expect([await count('files'), await count('file_chunks')]).toEqual([0, 0]);
   });
+
+  it('refuses what has no room in its workspace, until something is deleted', async () => {
+    const upload = async (size = 5_000_000) => files().upload({ file: await toFile(Buffer.alloc(size), 'x') });
+    const [first] = [await upload(), await upload(), await upload()];
+    const refused = await refusal(upload(1_000_001));
+    expect(refused.status).toBe(413);
+    expect(refused.error).toMatchObject({
+      type: 'error',
+      error: {
+        type: 'invalid_request_error',
+        message: 'The files of a workspace may have 15 MB together, and there is no room for more.',
+      },
+    });
+    expect((await files().list()).data).toHaveLength(3);
+    await files().delete(first.id);
+    await upload(1_000_001);
+  });
 });
 
 describe('a form', () => {

@@ -23,7 +23,7 @@ afterEach(async () => {
 
 const sessions = () => server.client.beta.sessions;
 
-async function uploaded(name: string, content = name): Promise<string> {
+async function uploaded(name: string, content: string | Buffer = name): Promise<string> {
   return (await server.client.beta.files.upload({ file: await toFile(Buffer.from(content), name) })).id;
 }
 
@@ -60,6 +60,29 @@ describe('files among a session’s resources', () => {
     const [listed] = (await sessions().list()).data;
     expect(paths(listed?.resources ?? [])).toEqual(expected);
     expect(server.woken).toEqual([session.id]);
+  });
+
+  it('have room together, and what has none is refused with all that was asked for', async () => {
+    const file_id = await uploaded('large', Buffer.alloc(4_900_000));
+    const copies = ['a', 'b', 'c'].map((name) => ({
+      type: 'file' as const,
+      file_id,
+      mount_path: `/mnt/session/uploads/${name}`,
+    }));
+    const refused = await refusal(sessions().create({ ...base, resources: copies }));
+    expect([refused.status, refused.message]).toEqual([
+      413,
+      expect.stringContaining('The files of a session may have 9 MB together, and there is no room for more.'),
+    ]);
+    expect((await sessions().list()).data).toEqual([]);
+    const session = await sessions().create({ ...base, resources: copies.slice(0, 2) });
+    const [third] = copies.slice(2);
+    const add = () => sessions().resources.add(session.id, third ?? { type: 'file', file_id });
+    expect((await refusal(add())).status).toBe(413);
+    const [first] = session.resources as BetaManagedAgentsFileResource[];
+    await sessions().resources.delete(first?.id ?? '', { session_id: session.id });
+    await add();
+    expect(await mounted(session.id)).toHaveLength(2);
   });
 
   it('are added, listed, retrieved and deleted, and keep nothing of the file they came from', async () => {

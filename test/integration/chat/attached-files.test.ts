@@ -187,6 +187,16 @@ describe('a file that cannot be had', () => {
     expect(await keptFiles()).toHaveLength(1);
   });
 
+  it('is one that its session has no room for', async () => {
+    const large = Buffer.alloc(8_000_000);
+    const files = [has('F1', 'one.bin', large), has('F2', 'two.bin', large), has('F3', 'small.txt')];
+    const receipt = await receiver().message(said('look', { files }));
+    const words = 'two.bin (the files of a session may have 14 MB together, and there is no room for more)';
+    expect(receipt.text).toBe(`Not everything came along. The agent has your message without ${words}.`);
+    expect((await told())[0]).toContain(`- ${words}`);
+    expect((await keptFiles()).map(([name]) => name)).toEqual(['one.bin', 'small.txt']);
+  });
+
   it('is one too many beyond twenty', async () => {
     const files = Array.from({ length: 22 }, (_, n) => has(`F${n}`, `${n}.txt`));
     const receipt = await receiver().message(said('many', { files }));

@@ -87,6 +87,24 @@ describe('the fold', () => {
     expect(stepOf(...run, userMessage('b', BEN), idle())).toEqual({ do: 'ask_model' });
   });
 
+  it('tells the agent what people were told of its files, once and before their next message', () => {
+    const [a, b, c] = [userMessage('a', ANA), userMessage('b', BEN), userMessage('c', ANA)];
+    const withheld = event({
+      id: 'sevt_withheld',
+      type: 'deckhand.output_withheld',
+      processed_at: AT,
+      files: [],
+      waiting: 1,
+      text: 'One.\nTwo.',
+    });
+    const run = [a, running(), processed(a.event.id), reply(), withheld, idle()];
+    expect(stepOf(...run)).toEqual({ do: 'rest' });
+    const { transcript, untold } = stateOf(...run, b, processed(b.event.id), reply(), c, processed(c.event.id));
+    expect(untold).toEqual([]);
+    expect(transcript.map(({ role }) => role)).toEqual(['user', 'assistant', 'system', 'user', 'assistant', 'user']);
+    expect(JSON.stringify(transcript[2])).toContain('/mnt/session/outputs:\\n> One.\\n> Two.');
+  });
+
   it('refuses a gap, a repetition and a wrong start', () => {
     const [one, two, three] = entriesOf([note('1'), note('2'), note('3')]);
     const of = (...entries: Array<LogEntry | undefined>) => entries.filter((entry) => entry !== undefined);
