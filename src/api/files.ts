@@ -67,8 +67,9 @@ export function fileRoutes({ files }: { files: FileRoutesDeps }): Router {
 /** The form's one file. Nothing of it stays when there is something wrong with the form. */
 async function upload(files: FileRoutesDeps, req: Request, workspace_id: string): Promise<FileDocument> {
   let kept: FileDocument | null = null;
+  const body = req.iterator({ destroyOnReturn: false });
   try {
-    for await (const part of partsOf(req, req.get('content-type'))) {
+    for await (const part of partsOf(body, req.get('content-type'))) {
       if (part.name !== 'file') throw new InvalidInputError('is not supported', part.name);
       if (part.filename === null) throw new InvalidInputError('is not a file: send it with a filename', 'file');
       if (kept !== null) throw new InvalidInputError('one file at a time', 'file');
@@ -83,6 +84,10 @@ async function upload(files: FileRoutesDeps, req: Request, workspace_id: string)
   } catch (error) {
     if (kept !== null) await files.remove(workspace_id, kept._id);
     throw error;
+  } finally {
+    // What is refused midway still arrives, and the client's next request stands behind it on the same connection.
+    await body.return?.();
+    req.resume();
   }
 }
 

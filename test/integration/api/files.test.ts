@@ -94,6 +94,13 @@ describe('the files API, as the SDK speaks it', () => {
     expect([await count('files'), await count('file_chunks')]).toEqual([0, 0]);
   });
 
+  it('refuses midway without spoiling the connection for what the client asks next', async () => {
+    for (let times = 0; times < 3; times++) {
+      expect((await refusal(files().upload({ file: await toFile(Buffer.alloc(6_000_000), 'big') }))).status).toBe(413);
+      expect((await files().list()).data).toEqual([]);
+    }
+  });
+
   it('refuses what has no room in its workspace, until something is deleted', async () => {
     const upload = async (size = 5_000_000) => files().upload({ file: await toFile(Buffer.alloc(size), 'x') });
     const [first] = [await upload(), await upload(), await upload()];
