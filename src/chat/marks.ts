@@ -8,6 +8,10 @@ import type { PostDeps } from './post.ts';
 /** Tries of one call; a mark is a courtesy. */
 const TRIES = 3;
 const CALL_MS = 5_000;
+/** By so much may the clock of whoever appended a message be ahead of this one's. */
+const CLOCKS_MS = 60_000;
+/** Messages of an ended session that are looked at for marks of another gateway's. */
+const LEFT = 50;
 /** Entries before a message among which its run's begin or end is looked for, before the log is asked. */
 const NEAR = 20;
 
@@ -84,7 +88,7 @@ export function createMarks(deps: MarkDeps): Marks {
       in_run ??= await runBefore(entry);
       if (taken_up.delete(event.id)) {
         // Who showed the session before may have marked it.
-        if (in_run && entry.created_at.getTime() < began) marked.set(event.id, entry.message_id);
+        if (in_run && entry.created_at.getTime() < began + CLOCKS_MS) marked.set(event.id, entry.message_id);
         return;
       }
       if (!in_run) return;
@@ -92,7 +96,15 @@ export function createMarks(deps: MarkDeps): Marks {
       await mark(entry.message_id, true);
     }
     if (event.type === 'deckhand.input_processed') await takeOff(event.event_ids);
-    if (event.type === 'session.status_terminated') await takeOff([...marked.keys()]);
+    if (event.type === 'session.status_terminated') await takeOffRest(entry);
+  }
+
+  /** What nobody will take up any more. */
+  async function takeOffRest({ seq }: LogEntry): Promise<void> {
+    const types = ['user.message'] as const;
+    const inputs = await log.query({ ...ref, types, before_seq: seq, order: 'desc', limit: LEFT });
+    const left = inputs.filter(({ event }) => event.type === 'user.message' && event.processed_at === null);
+    await takeOff([...new Set([...marked.keys(), ...left.map(({ event }) => event.id)])]);
   }
 
   async function takeOff(event_ids: string[]): Promise<void> {

@@ -166,6 +166,33 @@ test('several people steer one run: each by name, and marked as heard until the 
   }),
 );
 
+test.for(['while', 'after'] as const)(
+  'the marks of a gateway that is killed are taken off by another, %s the run is on',
+  SLOW,
+  (when) =>
+    onSlack({}, async ({ house, model, slack, gateway, startGateway, heard }) => {
+      const held = model.replyHeld({ text: 'Looking at the build.' });
+      const thread = slack.user('Ana').mention('ops', 'why is it red?');
+      await held.asked;
+      const reply = slack.user('Ben').reply(thread, 'look at step two', { mention: true });
+      const reactions = () => [...(messageAt(slack.workspace, reply.channel, reply.ts)?.reactions?.keys() ?? [])];
+      await eventually(() => expect(reactions()).toEqual(['eyes']), PATIENCE_MS);
+      await gateway.kill();
+      model.reply({ text: 'The disk is full.' });
+      if (when === 'while') await startGateway();
+      held.release();
+      if (when === 'after') {
+        const sessions = house.database.db.collection('sessions');
+        const resting = { 'log.status': 'idle', 'log.owed': false };
+        await eventually(async () => expect(await sessions.countDocuments(resting)).toBe(1), PATIENCE_MS);
+        expect(reactions()).toEqual(['eyes']);
+        await startGateway();
+      }
+      await heard(thread, 'The disk is full.');
+      await eventually(() => expect(reactions()).toEqual([]), PATIENCE_MS);
+    }),
+);
+
 test('an event that comes three times, to two gateways, has one effect', SLOW, () =>
   onSlack({ mode: 'http' }, async ({ model, slack, gateway, client, startGateway, heard, said, sentinel }) => {
     const second = await startGateway();

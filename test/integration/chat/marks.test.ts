@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Deliverer } from '../../../src/chat/deliver.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
 import { asks, ends, says } from '../../support/chat-events.ts';
@@ -142,6 +142,38 @@ describe('a mark', () => {
     await first.stop();
     gateway('gateway_2');
     await stage.append(ref, takesUp('second'), ends());
+    await marked();
+    await atRest();
+    expect(calls()).toEqual(['mark second', 'unmark second']);
+  });
+
+  it('of a gateway that died is taken off by another, whose clock is behind', async () => {
+    const first = gateway();
+    await stage.append(ref, ...begun);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 30_000 });
+    await stage.append(ref, hears('second'));
+    vi.useRealTimers();
+    await marked('second');
+    // What it had shown was never said to be: as when it is killed.
+    await first.stop();
+    await database.db.collection('delivery_cursors').deleteMany({});
+    await stage.append(ref, takesUp('second'), ends());
+    gateway('gateway_2').wake({ ...ref, lane: '' });
+    await marked();
+    await atRest();
+    expect(calls().filter((call) => call.startsWith('mark'))).toEqual(['mark second']);
+  });
+
+  it('of another gateway is taken off when the session ends before its message was taken up', async () => {
+    const first = gateway();
+    await stage.append(ref, ...begun);
+    const content = [{ type: 'text' as const, text: 'second' }];
+    const event = { id: 'sevt_second', type: 'user.message' as const, content, processed_at: null };
+    await stage.log.appendInputs(ref, [{ event, by: ana, message_id: 'second' }]);
+    await marked('second');
+    await first.stop();
+    gateway('gateway_2');
+    await stage.append(ref, { type: 'session.status_terminated' });
     await marked();
     await atRest();
     expect(calls()).toEqual(['mark second', 'unmark second']);
