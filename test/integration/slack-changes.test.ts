@@ -1,33 +1,16 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Connector } from '../../src/chat/connector.ts';
-import { type ChatStage, chatStage } from '../support/chat-stage.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { type TestDatabase, testDatabase } from '../support/services.ts';
 import { createChanges } from '../support/slack/changes.ts';
-import { type SlackHarness, startSlackHarness } from '../support/slack/harness.ts';
+import { useSlackStage } from '../support/slack/use-slack-stage.ts';
 
 /** The house from Slack's door to the log. */
 describe.each(['socket', 'http'] as const)('messages that change in Slack, mode %s', (mode) => {
-  let database: TestDatabase;
-  let stage: ChatStage;
-  let harness: SlackHarness;
-  let slack: SlackHarness['slack'];
+  const { stage, slack } = useSlackStage({ mode });
   let bot: string;
 
-  beforeEach(async () => {
-    database = await testDatabase();
-    stage = await chatStage(database.db);
-    const connectors = new Map<string, Connector>();
-    harness = await startSlackHarness(stage.receiver({ connectors }).service, { mode });
-    connectors.set('slack', harness.connector);
-    slack = harness.slack;
+  beforeEach(() => {
     bot = `<@${slack.workspace.bot_user_id}>`;
     slack.channel('ops');
-  });
-
-  afterEach(async () => {
-    await harness[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
   });
 
   /** What people said to agents, once this is the last of it. */

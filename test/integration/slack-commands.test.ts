@@ -1,36 +1,20 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Connector } from '../../src/chat/connector.ts';
-import { type ChatStage, chatStage } from '../support/chat-stage.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
-import { type TestDatabase, testDatabase } from '../support/services.ts';
-import { type SlackHarness, startSlackHarness } from '../support/slack/harness.ts';
+import { startSlackHarness } from '../support/slack/harness.ts';
 import type { SlackPerson } from '../support/slack/person.ts';
 import { readable } from '../support/slack/transcript.ts';
+import { useSlackStage } from '../support/slack/use-slack-stage.ts';
 import { channelNamed } from '../support/slack/workspace.ts';
 
 /** The house from Slack's door to its stores. */
 describe.each(['socket', 'http'] as const)('commands in Slack, mode %s', (mode) => {
-  let database: TestDatabase;
-  let stage: ChatStage;
-  let harness: SlackHarness;
-  let slack: SlackHarness['slack'];
+  const { stage, slack } = useSlackStage({ mode });
   let ana: SlackPerson;
 
-  beforeEach(async () => {
-    database = await testDatabase();
-    stage = await chatStage(database.db);
-    const connectors = new Map<string, Connector>();
-    harness = await startSlackHarness(stage.receiver({ connectors }).service, { mode });
-    connectors.set('slack', harness.connector);
-    slack = harness.slack;
+  beforeEach(() => {
     ana = slack.user('Ana');
     channelNamed(slack.workspace, 'ops').members.add(ana.user.id);
-  });
-
-  afterEach(async () => {
-    await harness[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
   });
 
   function told(words: string, person = ana): Promise<string> {
@@ -170,25 +154,11 @@ describe('people in Slack', () => {
 });
 
 describe('asking by a shortcut', () => {
-  let database: TestDatabase;
-  let stage: ChatStage;
-  let harness: SlackHarness;
-  let slack: SlackHarness['slack'];
+  const { stage, slack } = useSlackStage();
   let ana: SlackPerson;
 
-  beforeEach(async () => {
-    database = await testDatabase();
-    stage = await chatStage(database.db);
-    const connectors = new Map<string, Connector>();
-    harness = await startSlackHarness(stage.receiver({ connectors }).service);
-    connectors.set('slack', harness.connector);
-    slack = harness.slack;
+  beforeEach(() => {
     ana = slack.user('Ana');
-  });
-
-  afterEach(async () => {
-    await harness[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
   });
 
   async function asked(fields: Record<string, string>) {

@@ -3,28 +3,24 @@ import { createSlackConnector, type SlackConnector } from '../../connectors/slac
 import type { Deliverer } from '../../src/chat/deliver.ts';
 import { derivedId, newId } from '../../src/session/id.ts';
 import { asks } from '../support/chat-events.ts';
-import { type ChatStage, chatStage } from '../support/chat-stage.ts';
 import { eventually } from '../support/eventually.ts';
 import { createPlatform } from '../support/fake-connector.ts';
-import { type TestDatabase, testDatabase } from '../support/services.ts';
 import { slackOptions } from '../support/slack/harness.ts';
 import { buttonLabels, type MessagePlace } from '../support/slack/person.ts';
 import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
 import { readable } from '../support/slack/transcript.ts';
 import { directChannel, type SlackMessage } from '../support/slack/workspace.ts';
 import { STOP_MS } from '../support/stop.ts';
+import { useChatStage } from '../support/use-chat-stage.ts';
 
 const HOUR = 3_600_000;
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let slack: SlackServer;
 let connector: SlackConnector;
 let gateway: Deliverer;
 
 beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
   slack = await startSlackServer();
   connector = createSlackConnector(slackOptions(slack));
   const connectors = new Map([['slack', connector]]);
@@ -36,7 +32,6 @@ afterEach(async () => {
   await connector.stop(STOP_MS);
   await gateway.stop();
   await slack[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
 });
 
 /** Ana asks for something in `ops`, and the turn asks whether it may. Returns her thread. */

@@ -4,10 +4,8 @@ import type { Deliverer } from '../../src/chat/deliver.ts';
 import type { ApprovalPolicy } from '../../src/session/event.ts';
 import { derivedId, newId } from '../../src/session/id.ts';
 import { asks } from '../support/chat-events.ts';
-import { type ChatStage, chatStage } from '../support/chat-stage.ts';
 import { eventually } from '../support/eventually.ts';
 import { createPlatform } from '../support/fake-connector.ts';
-import { type TestDatabase, testDatabase } from '../support/services.ts';
 import { readableText } from '../support/slack/block-limits.ts';
 import { slackOptions } from '../support/slack/harness.ts';
 import { buttonLabels, type MessagePlace, type SlackPerson } from '../support/slack/person.ts';
@@ -15,11 +13,11 @@ import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
 import { readable } from '../support/slack/transcript.ts';
 import type { SlackMessage } from '../support/slack/workspace.ts';
 import { STOP_MS } from '../support/stop.ts';
+import { useChatStage } from '../support/use-chat-stage.ts';
 
 const HOUR = 3_600_000;
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let slack: SlackServer;
 let connector: SlackConnector;
 let gateway: Deliverer;
@@ -28,8 +26,6 @@ let ben: SlackPerson;
 let refusals: number;
 
 beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
   slack = await startSlackServer();
   connector = createSlackConnector(slackOptions(slack));
   const connectors = new Map([['slack', connector]]);
@@ -51,7 +47,6 @@ afterEach(async () => {
   await connector.stop(STOP_MS);
   await gateway.stop();
   await slack[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
 });
 
 /** Ana asks for something in `ops`, and the turn asks Ben whether it may. */

@@ -1,32 +1,16 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Connector } from '../../src/chat/connector.ts';
-import { type ChatStage, chatStage } from '../support/chat-stage.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
-import { type TestDatabase, testDatabase } from '../support/services.ts';
 import { readableText } from '../support/slack/block-limits.ts';
-import { type SlackHarness, startSlackHarness } from '../support/slack/harness.ts';
+import { startSlackHarness } from '../support/slack/harness.ts';
 import type { SlackPerson } from '../support/slack/person.ts';
+import { useSlackStage } from '../support/slack/use-slack-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
-let harness: SlackHarness;
-let slack: SlackHarness['slack'];
+const { stage, slack } = useSlackStage();
 let ana: SlackPerson;
 
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
-  const connectors = new Map<string, Connector>();
-  harness = await startSlackHarness(stage.receiver({ connectors }).service);
-  connectors.set('slack', harness.connector);
-  slack = harness.slack;
+beforeEach(() => {
   ana = slack.user('Ana');
-});
-
-afterEach(async () => {
-  await harness[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
 });
 
 function shows(words: string, person = ana): Promise<string> {

@@ -1,44 +1,23 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { RateLimitedError } from '../../src/chat/connector.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { textOut } from '../support/cards.ts';
-import { type ChatStage, chatStage } from '../support/chat-stage.ts';
 import { eventually } from '../support/eventually.ts';
-import { createRecordingReceiver } from '../support/recording-receiver.ts';
-import { type TestDatabase, testDatabase } from '../support/services.ts';
-import { type SlackHarness, startSlackHarness } from '../support/slack/harness.ts';
 import type { MessagePlace } from '../support/slack/person.ts';
+import { useSlackStage } from '../support/slack/use-slack-stage.ts';
 
 const signal = AbortSignal.timeout(60_000);
 const MINUTE_MS = 60_000;
 
-let database: TestDatabase;
-let stage: ChatStage;
-let harness: SlackHarness;
+const { stage, slack, connector } = useSlackStage();
 
 /** An app that other companies install and that Slack's Marketplace does not have: one page a minute, of 15 messages. */
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
-  const receiver = createRecordingReceiver();
-  harness = await startSlackHarness({
-    ...receiver,
-    message: (message) => {
-      const connectors = new Map([['slack', harness.connector]]);
-      return stage.receiver({ connectors }).service.message(message);
-    },
-  });
-  harness.slack.workspace.outside_marketplace = true;
-});
-
-afterEach(async () => {
-  await harness[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
+beforeEach(() => {
+  slack.workspace.outside_marketplace = true;
 });
 
 /** Ana and Ben talk about this and that. */
 function thread(replies: number): MessagePlace {
-  const { slack } = harness;
   slack.channel('ops');
   const root = slack.user('Ben').says('ops', 'the deploy broke');
   for (let n = 1; n <= replies; n += 1) slack.user('Ben').reply(root, `message ${n}.`);
@@ -54,11 +33,11 @@ async function given(count: number): Promise<string[]> {
   });
 }
 
-const pages = () => harness.slack.journal.filter(({ method }) => method === 'conversations.replies');
+const pages = () => slack.journal.filter(({ method }) => method === 'conversations.replies');
 
 it('a mention in a short thread brings all of it', async () => {
   const root = thread(10);
-  harness.slack.user('Ana').reply(root, 'what is this?', { mention: true });
+  slack.user('Ana').reply(root, 'what is this?', { mention: true });
   const [context] = await given(2);
   expect(context).toContain('> message 10.');
   expect(context).not.toContain('could not be read');
@@ -66,7 +45,7 @@ it('a mention in a short thread brings all of it', async () => {
 
 it('a mention in a long thread brings what Slack gives of it, and says what is missing', async () => {
   const root = thread(40);
-  harness.slack.user('Ana').reply(root, 'what is this?', { mention: true });
+  slack.user('Ana').reply(root, 'what is this?', { mention: true });
   const [context, said] = await given(2);
   expect(context).toContain('> the deploy broke');
   expect(context).toContain('> message 14.');
@@ -78,17 +57,16 @@ it('a mention in a long thread brings what Slack gives of it, and says what is m
 
 it('a second mention within the minute is heard without what was said before, in words', async () => {
   const first = thread(3);
-  harness.slack.user('Ana').reply(first, 'what is this?', { mention: true });
+  slack.user('Ana').reply(first, 'what is this?', { mention: true });
   await given(2);
   const second = thread(3);
-  harness.slack.user('Ana').reply(second, 'and this?', { mention: true });
+  slack.user('Ana').reply(second, 'and this?', { mention: true });
   const [, , context, said] = await given(4);
   expect(context).toContain('could not be read (the chat platform asks to wait)');
   expect(said).toBe('and this?');
 });
 
 it('a post whose answer was lost is found in a long thread, a page each minute', async () => {
-  const { connector, slack } = harness;
   const root = thread(40);
   const here: ConversationKey = {
     connector: 'slack',

@@ -1,31 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ReplyMode } from '../../src/chat/channel-settings.ts';
-import type { Connector } from '../../src/chat/connector.ts';
-import { type ChatStage, chatStage } from '../support/chat-stage.ts';
 import { eventually } from '../support/eventually.ts';
-import { type TestDatabase, testDatabase } from '../support/services.ts';
-import { type SlackHarness, startSlackHarness } from '../support/slack/harness.ts';
+import { useSlackStage } from '../support/slack/use-slack-stage.ts';
 
 /** The house from Slack's door to the log. */
 describe.each(['socket', 'http'] as const)('reply modes in Slack, mode %s', (mode) => {
-  let database: TestDatabase;
-  let stage: ChatStage;
-  let harness: SlackHarness;
-  let slack: SlackHarness['slack'];
-
-  beforeEach(async () => {
-    database = await testDatabase();
-    stage = await chatStage(database.db);
-    const connectors = new Map<string, Connector>();
-    harness = await startSlackHarness(stage.receiver({ connectors }).service, { mode });
-    connectors.set('slack', harness.connector);
-    slack = harness.slack;
-  });
-
-  afterEach(async () => {
-    await harness[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  });
+  const { stage, slack } = useSlackStage({ mode });
 
   async function answer(reply_mode: ReplyMode): Promise<void> {
     const channel = { connector: 'slack', tenant: slack.workspace.team_id, channel: slack.channel('ops').id };

@@ -5,21 +5,18 @@ import type { ApprovalPolicy } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
 import { asks } from '../../support/chat-events.ts';
-import { type ChatStage, chatStage, place } from '../../support/chat-stage.ts';
+import { type ChatStage, place } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let platform: Platform;
 let running: Deliverer[];
 let ref: SessionRef;
 let clicks = 0;
 
 beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
   platform = createPlatform();
   platform.names.set('U_BEN', 'Ben');
   platform.groups.set('S1', { name: 'oncall', people: ['U_CARA'] });
@@ -29,7 +26,6 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(running.map((deliverer) => deliverer.stop()));
-  await database[Symbol.asyncDispose]();
 });
 
 /** The turn asks, its worker records it, and a gateway shows it. Returns the approval's id. */
@@ -108,7 +104,7 @@ describe('a card', () => {
     expect(card().state).toMatchObject({ reminded: 1, approved_by: [{ name: 'Ana' }] });
 
     await Promise.all(running.map((deliverer) => deliverer.stop()));
-    await database.db.collection('delivery_cursors').updateMany({}, { $set: { seq } });
+    await stage.db.collection('delivery_cursors').updateMany({}, { $set: { seq } });
     const edits = platform.calls.length;
     running = [stage.deliverer(platform, 'gateway_2')];
     stage.wake(ref);

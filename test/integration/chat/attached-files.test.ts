@@ -1,30 +1,25 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { type Connector, FileUnavailableError, RateLimitedError } from '../../../src/chat/connector.ts';
 import type { InboundFile, InboundMessage } from '../../../src/chat/inbound.ts';
 import { createInboundStore } from '../../../src/chat/inbound-store.ts';
-import { type ChatStage, chatStage, type PatientReceiver, said } from '../../support/chat-stage.ts';
+import { type PatientReceiver, said } from '../../support/chat-stage.ts';
 import { deferred } from '../../support/deferred.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform } from '../../support/fake-connector.ts';
 import { png } from '../../support/images.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 /** What the next openings and downloads do instead of giving a file. */
 let faults: Array<{ at: 'open' | 'download'; error: Error }>;
 let opened: string[];
 let contents: Map<string, { name: string; mime_type: string; bytes: Buffer }>;
 
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
+beforeEach(() => {
   faults = [];
   opened = [];
   contents = new Map();
 });
-
-afterEach(() => database[Symbol.asyncDispose]());
 
 function has(
   id: string,
@@ -78,7 +73,7 @@ async function keptFiles(): Promise<Array<[string, string]>> {
 
 /** Kept by a gateway that died. */
 async function leftBehind(...messages: InboundMessage[]): Promise<void> {
-  const store = createInboundStore(database.db, 0);
+  const store = createInboundStore(stage.db, 0);
   for (const message of messages) expect(await store.keep({ kind: 'message', message })).not.toBeNull();
 }
 
@@ -390,7 +385,7 @@ describe('files of one workspace', () => {
     goOn.resolve();
     await Promise.all(waiting);
     await gateway.service[Symbol.asyncDispose]();
-    expect(await database.db.collection('files').countDocuments({ state: 'kept' })).toBe(23);
+    expect(await stage.db.collection('files').countDocuments({ state: 'kept' })).toBe(23);
   });
 });
 

@@ -1,21 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { InboundChange, InboundMessage } from '../../../src/chat/inbound.ts';
 import type { SessionLog, SessionRef } from '../../../src/session/log.ts';
 import { asks, ends } from '../../support/chat-events.ts';
-import { type ChatStage, chatStage, place, said } from '../../support/chat-stage.ts';
+import { place, said } from '../../support/chat-stage.ts';
 import { deferred } from '../../support/deferred.ts';
 import { eventually } from '../../support/eventually.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
-
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
-});
-
-afterEach(() => database[Symbol.asyncDispose]());
+const stage = useChatStage();
 
 let changes = 0;
 
@@ -229,7 +221,7 @@ describe('a change that comes too late, or concerns nobody', () => {
     expect(await gateway.change(changed(message, null))).toEqual(IGNORED);
     await gateway.message(said('deploy'));
     expect(await gateway.change(changed(message, 'supper?'))).toEqual(IGNORED);
-    expect(await database.db.collection('inbound').countDocuments()).toBe(1);
+    expect(await stage.db.collection('inbound').countDocuments()).toBe(1);
     expect(await texts()).toEqual(['deploy']);
   });
 });
@@ -317,7 +309,7 @@ describe('an edit that adds a mention', () => {
     await stage.silence(300_000);
     await stage.receiver().sweepNow();
     expect(await texts()).toEqual(['@bot deploy']);
-    expect(await database.db.collection('inbound').countDocuments({ state: 'received' })).toBe(0);
+    expect(await stage.db.collection('inbound').countDocuments({ state: 'received' })).toBe(0);
   });
 
   it('is told of what is wrong with it as a message', async () => {

@@ -1,19 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { createChannelSettings } from '../../../src/chat/channel-settings.ts';
-import { type ChatStage, chatStage, place, said } from '../../support/chat-stage.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { place, said } from '../../support/chat-stage.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let reviewer: string;
 
 beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
   reviewer = await agentWith({});
 });
-
-afterEach(() => database[Symbol.asyncDispose]());
 
 async function agentWith(metadata: Record<string, string>, name = 'reviewer'): Promise<string> {
   const { workspace_id } = stage.defaults;
@@ -31,7 +26,7 @@ describe('the settings of a channel', () => {
     await stage.channels.change(workspace_id, place, { agent_id: reviewer });
     await stage.channels.change(workspace_id, place, { reply_mode: 'thread' });
     const expected = { workspace_id, connector: 'test', tenant: 'T1', channel: 'C1' };
-    for (const store of [stage.channels, createChannelSettings(database.db)]) {
+    for (const store of [stage.channels, createChannelSettings(stage.db)]) {
       expect(await store.of(workspace_id, place)).toEqual({ ...expected, agent_id: reviewer, reply_mode: 'thread' });
     }
     expect(await stage.channels.of(workspace_id, { ...place, channel: 'C2' })).toMatchObject({ agent_id: null });
@@ -73,7 +68,7 @@ describe('an agent', () => {
     await agentWith({ deckhand_environment: 'env_gone' }, 'lost');
     const receipt = await stage.receiver().message(said('hello', { agent: 'lost' }));
     expect(receipt).toMatchObject({ effect: 'refused', text: expect.stringContaining('/agents edit') });
-    expect(await database.db.collection('inbound').countDocuments({ state: 'received' })).toBe(0);
+    expect(await stage.db.collection('inbound').countDocuments({ state: 'received' })).toBe(0);
   });
 
   it.each([{ deckhand_paused: 'yes' }, { deckhand_budget: 'much' }, { deckhand_environment: 'lab' }])(

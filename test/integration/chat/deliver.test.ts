@@ -3,28 +3,24 @@ import type { Deliverer } from '../../../src/chat/deliver.ts';
 import { createCursorStore } from '../../../src/chat/delivery-cursor.ts';
 import { createDeliveryStore, forgetDeliveries } from '../../../src/chat/delivery-store.ts';
 import { asks, decided, ends, errs, says, uses } from '../../support/chat-events.ts';
-import { type ChatStage, chatStage, place } from '../../support/chat-stage.ts';
+import { type ChatStage, place } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform, type Fault, type Platform } from '../../support/fake-connector.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
 const ana = { via: 'test', id: 'U_ANA', name: 'Ana' };
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let platform: Platform;
 let running: Deliverer[];
 
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
+beforeEach(() => {
   platform = createPlatform();
   running = [];
 });
 
 afterEach(async () => {
   await Promise.all(running.map((deliverer) => deliverer.stop()));
-  await database[Symbol.asyncDispose]();
 });
 
 function gateway(name = 'gateway_1', over: Parameters<ChatStage['deliverer']>[2] = {}): Deliverer {
@@ -49,7 +45,7 @@ describe('a gateway that was stopped for longer than its lease', () => {
 
   it('posts nothing of what it was about to post', async () => {
     const now = performance.now.bind(performance);
-    const store = createDeliveryStore(database.db);
+    const store = createDeliveryStore(stage.db);
     let slept = false;
     const sleepy = {
       ...store,
@@ -64,7 +60,7 @@ describe('a gateway that was stopped for longer than its lease', () => {
     gateway('gateway_1', { store: sleepy });
     await stage.append(ref, says('Said once.'), ends());
     await eventually(async () => {
-      const cursor = await database.db.collection('delivery_cursors').findOne({ session_id: ref.session_id });
+      const cursor = await stage.db.collection('delivery_cursors').findOne({ session_id: ref.session_id });
       expect(slept).toBe(true);
       expect(cursor?.['holder'] ?? null).toBeNull();
     });
@@ -293,7 +289,7 @@ describe('exactly once', () => {
   it('a session goes to another gateway when the lease of a silent one runs out', async () => {
     platform.faults.push({ kind: 'died', after: true });
     const stuck = { lease_ms: 2_000, sweep_ms: 60_000, retry_ms: 1, drain_ms: 1 };
-    const cursors = createCursorStore(database.db);
+    const cursors = createCursorStore(stage.db);
     gateway('gateway_1', { timings: stuck, cursors: { ...cursors, renew: () => Promise.reject(new Error('away')) } });
     const ref = await stage.session();
     await stage.append(ref, says('one'), ends());
@@ -438,7 +434,7 @@ it('speaks only where the session lives', async () => {
   const ref = await stage.session();
   await stage.append(ref, says('one'), ends());
   await shows(['one']);
-  const stored = await database.db.collection('deliveries').find().toArray();
+  const stored = await stage.db.collection('deliveries').find().toArray();
   expect(stored.map((one) => one['conversation'])).toEqual([place]);
 });
 
@@ -448,7 +444,7 @@ it('keeps nothing of a session that was deleted', async () => {
   await stage.append(ref, says('a secret plan'), ends());
   await shows(['a secret plan']);
   await atRest();
-  await forgetDeliveries(database.db, ref.session_id);
-  expect(await database.db.collection('deliveries').countDocuments({})).toBe(0);
-  expect(await database.db.collection('delivery_cursors').countDocuments({})).toBe(0);
+  await forgetDeliveries(stage.db, ref.session_id);
+  expect(await stage.db.collection('deliveries').countDocuments({})).toBe(0);
+  expect(await stage.db.collection('delivery_cursors').countDocuments({})).toBe(0);
 });

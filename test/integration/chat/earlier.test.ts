@@ -1,26 +1,21 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { PostRefusedError, RateLimitedError, type SaidBefore } from '../../../src/chat/connector.ts';
 import type { InboundMessage } from '../../../src/chat/inbound.ts';
 import type { ConversationKey } from '../../../src/chat/place.ts';
 import { toMessages } from '../../../src/harness/prompt.ts';
 import { fold } from '../../../src/session/state.ts';
-import { type ChatStage, chatStage, said } from '../../support/chat-stage.ts';
+import { type ChatStage, said } from '../../support/chat-stage.ts';
 import { deferred } from '../../support/deferred.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let platform: Platform;
 
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
+beforeEach(() => {
   platform = createPlatform();
   platform.said = [];
 });
-
-afterEach(() => database[Symbol.asyncDispose]());
 
 function receiver(over: Parameters<ChatStage['receiver']>[0] = {}) {
   return stage.receiver({ connectors: new Map([['test', platform.connector()]]), ...over });

@@ -3,23 +3,20 @@ import type { Deliverer } from '../../../src/chat/deliver.ts';
 import type { InboundFeedback } from '../../../src/chat/inbound.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
 import { ends, replied, says, uses } from '../../support/chat-events.ts';
-import { type ChatStage, chatStage, place } from '../../support/chat-stage.ts';
+import { place } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
 const THANKS = { effect: 'accepted', text: expect.stringContaining('Thank you') };
 const GONE = { effect: 'refused', text: expect.stringContaining('gone') };
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let platform: Platform;
 let deliverer: Deliverer;
 let ref: SessionRef;
 
 beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
   platform = createPlatform();
   deliverer = stage.deliverer(platform);
   ref = await stage.session();
@@ -27,7 +24,6 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await deliverer.stop();
-  await database[Symbol.asyncDispose]();
 });
 
 /** What may be rated, as it stands in the conversation. */

@@ -4,21 +4,18 @@ import { createDeliveryStore } from '../../../src/chat/delivery-store.ts';
 import { newId } from '../../../src/session/id.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
 import { ends, says, uses } from '../../support/chat-events.ts';
-import { type ChatStage, chatStage } from '../../support/chat-stage.ts';
+import { type ChatStage } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
 import { brokenHints } from '../../support/memory-hints.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let platform: Platform;
 let running: Deliverer[];
 let ref: SessionRef;
 
 beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
   platform = createPlatform();
   running = [];
   ref = await stage.session();
@@ -26,7 +23,6 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(running.map((deliverer) => deliverer.stop()));
-  await database[Symbol.asyncDispose]();
 });
 
 function gateway(name = 'gateway_1', over: Parameters<ChatStage['deliverer']>[2] = {}): Deliverer {
@@ -79,7 +75,7 @@ describe('a text that is being written', () => {
     ]);
     // Watched although nothing runs yet: the lease is held.
     await eventually(async () => {
-      const cursor = await database.db.collection('delivery_cursors').findOne();
+      const cursor = await stage.db.collection('delivery_cursors').findOne();
       expect(cursor).toMatchObject({ holder: 'gateway_1' });
     });
     const id = newId('sevt');
@@ -185,7 +181,7 @@ describe('a text that is being written', () => {
   });
 
   it('is not overwritten by its own leftover when a gateway died taking its place', async () => {
-    const store = createDeliveryStore(database.db);
+    const store = createDeliveryStore(stage.db);
     const [failed, answer] = [newId('sevt'), newId('sevt')];
     let wake: () => void = () => undefined;
     const asleep = new Promise<void>((resolve) => {
@@ -204,7 +200,7 @@ describe('a text that is being written', () => {
     await shows(['There a▌']);
     await stage.append(ref, says('There are two.', answer), ends());
     await shows(['There are two.']);
-    await database.db
+    await stage.db
       .collection<{ _id: string; until: Date | null }>('delivery_cursors')
       .updateOne({ _id: ref.session_id }, { $set: { until: null } });
     await gateway('gateway_2').sweepNow();
@@ -215,7 +211,7 @@ describe('a text that is being written', () => {
   });
 
   it('is not taken for unfinished when a gateway is late in saying how far it came', async () => {
-    const store = createDeliveryStore(database.db);
+    const store = createDeliveryStore(stage.db);
     let wake: () => void = () => undefined;
     const asleep = new Promise<void>((resolve) => {
       wake = resolve;
@@ -240,7 +236,7 @@ describe('a text that is being written', () => {
     await grows(id, 'There a');
     await shows(['There a▌']);
     await stage.append(ref, says('There are two.', id));
-    await database.db
+    await stage.db
       .collection<{ _id: string; until: Date | null }>('delivery_cursors')
       .updateOne({ _id: ref.session_id }, { $set: { until: null } });
     await gateway('gateway_2').sweepNow();

@@ -1,19 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Deliverer } from '../../../src/chat/deliver.ts';
 import { ends, says } from '../../support/chat-events.ts';
-import { type ChatStage, chatStage } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let platform: Platform;
 let deliverer: Deliverer;
 
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
+beforeEach(() => {
   platform = createPlatform();
   platform.limits.text = 40;
   platform.limits.posts_before_file = 2;
@@ -22,7 +18,6 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await deliverer.stop();
-  await database[Symbol.asyncDispose]();
 });
 
 const paragraphs = (count: number) => Array.from({ length: count }, (_each, n) => `Paragraph number ${n} is here.`);

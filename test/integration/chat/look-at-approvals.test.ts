@@ -1,27 +1,22 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { ConversationKey } from '../../../src/chat/place.ts';
 import type { Actor, ApprovalPolicy } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
 import { asks } from '../../support/chat-events.ts';
-import { type ChatStage, chatStage, place } from '../../support/chat-stage.ts';
+import { place } from '../../support/chat-stage.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
 const ana: Actor = { via: 'test', id: 'U_ANA', name: 'Ana' };
 const elsewhere = { ...place, channel: 'C_OTHER', thread: '1.1' };
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let platform: Platform;
 
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
+beforeEach(() => {
   platform = createPlatform();
   platform.groups.set('S1', { name: 'oncall', people: ['U_CARA'] });
 });
-
-afterEach(() => database[Symbol.asyncDispose]());
 
 /** In a thread of the channel `place`. */
 async function asked(

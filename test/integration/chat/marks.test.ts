@@ -2,21 +2,18 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Deliverer } from '../../../src/chat/deliver.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
 import { asks, ends, says } from '../../support/chat-events.ts';
-import { type ChatStage, chatStage, type NewEvent } from '../../support/chat-stage.ts';
+import { type ChatStage, type NewEvent } from '../../support/chat-stage.ts';
 import { deferred } from '../../support/deferred.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let platform: Platform;
 let ref: SessionRef;
 let running: Deliverer[];
 
 beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
   platform = createPlatform();
   platform.marked = new Set();
   ref = await stage.session();
@@ -25,7 +22,6 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(running.map((deliverer) => deliverer.stop()));
-  await database[Symbol.asyncDispose]();
 });
 
 function gateway(name = 'gateway_1', over: Parameters<ChatStage['deliverer']>[2] = {}): Deliverer {

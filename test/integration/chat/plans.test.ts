@@ -1,21 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Deliverer } from '../../../src/chat/deliver.ts';
 import { asks, decided, ends, returns, says, uses } from '../../support/chat-events.ts';
-import { type ChatStage, chatStage } from '../../support/chat-stage.ts';
+import { type ChatStage } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
 const ana = { via: 'test', id: 'U_ANA', name: 'Ana' };
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let platform: Platform;
 let running: Deliverer[];
 
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
+beforeEach(() => {
   platform = createPlatform();
   platform.limits.plan_size = 3;
   running = [];
@@ -23,7 +20,6 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(running.map((deliverer) => deliverer.stop()));
-  await database[Symbol.asyncDispose]();
 });
 
 function gateway(name = 'gateway_1', over: Parameters<ChatStage['deliverer']>[2] = {}): Deliverer {

@@ -5,17 +5,15 @@ import { createCursorStore } from '../../../src/chat/delivery-cursor.ts';
 import { LIMITED_CHANNEL } from '../../../src/session/hints.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
 import { ends, says } from '../../support/chat-events.ts';
-import { type ChatStage, chatStage } from '../../support/chat-stage.ts';
 import { deferred } from '../../support/deferred.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform } from '../../support/fake-connector.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
 import { slackOptions } from '../../support/slack/harness.ts';
 import { type SlackServer, startSlackServer } from '../../support/slack/server.ts';
 import { readable } from '../../support/slack/transcript.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let slack: SlackServer;
 let connectors: SlackConnector[];
 let running: Deliverer[];
@@ -23,8 +21,6 @@ let running: Deliverer[];
 let waits: Array<{ ms: number; end: () => void }>;
 
 beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
   slack = await startSlackServer();
   [connectors, running, waits] = [[], [], []];
 });
@@ -32,14 +28,13 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.all(running.map((deliverer) => deliverer.stop()));
   await slack[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
 });
 
 /** A gateway that shows these sessions, or all, in the test Slack. */
 function gateway(name: string, mine: (ref: string) => boolean = () => true): void {
   const connector = createSlackConnector(slackOptions(slack));
   connectors.push(connector);
-  const cursors = createCursorStore(database.db);
+  const cursors = createCursorStore(stage.db);
   const deliverer = stage.deliverer(createPlatform(), name, {
     connectors: new Map([['test', connector]]),
     cursors: {
@@ -129,7 +124,7 @@ describe('a channel that Slack limits', () => {
     const ref = await thread('ops');
     slack.faults.limitChannel(channelOf('ops'), 120);
     await stage.append(ref, says('late'), ends());
-    const lease = () => database.db.collection<{ _id: string }>('delivery_cursors').findOne({ _id: ref.session_id });
+    const lease = () => stage.db.collection<{ _id: string }>('delivery_cursors').findOne({ _id: ref.session_id });
     await eventually(async () => expect(await lease()).toMatchObject({ holder: null, token: 1 }));
     expect(posts('ops')).toEqual(['429']);
     await slack.clock.advance(60_000);

@@ -1,24 +1,16 @@
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { beforeEach, describe, expect, inject, it } from 'vitest';
 import { createInboundStore } from '../../../src/chat/inbound-store.ts';
 import { createMongoClient } from '../../../src/mongo-client.ts';
 import type { SessionEvent } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
 import type { SessionLog, SessionRef } from '../../../src/session/log.ts';
-import { type ChatStage, chatStage, place, said } from '../../support/chat-stage.ts';
+import { place, said } from '../../support/chat-stage.ts';
 import { deferred } from '../../support/deferred.ts';
 import { mongoGate } from '../../support/gate/gate.ts';
 import { keepsChatEvent } from '../../support/kill/steps.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
-
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
-});
-
-afterEach(() => database[Symbol.asyncDispose]());
+const stage = useChatStage();
 
 async function texts(): Promise<string[]> {
   const entries = await stage.entries('user.message');
@@ -226,9 +218,9 @@ describe('the same message again', () => {
 
   it('is remembered for days, not for ever', async () => {
     await stage.receiver().message(said('deploy'));
-    const indexes = await database.db.collection('inbound').indexes();
+    const indexes = await stage.db.collection('inbound').indexes();
     expect(indexes.find((index) => index.key['applied_at'] === 1)?.expireAfterSeconds).toBe(7 * 24 * 3600);
-    const [kept] = await database.db.collection('inbound').find().toArray();
+    const [kept] = await stage.db.collection('inbound').find().toArray();
     expect(JSON.stringify(kept)).not.toContain('deploy');
   });
 });
@@ -344,7 +336,7 @@ describe('an event that is kept', () => {
     const { service } = stage.receiver({ directory: held.directory });
     const { receipt } = await service.message(said('deploy'));
     await held.reached;
-    expect(await database.db.collection('inbound').findOne()).toMatchObject({ state: 'received' });
+    expect(await stage.db.collection('inbound').findOne()).toMatchObject({ state: 'received' });
     expect(await texts()).toEqual([]);
     held.release();
     expect(await receipt).toEqual({ effect: 'accepted', text: null });
@@ -396,7 +388,7 @@ describe('an event that is kept', () => {
   });
 
   it('stays its process’s for as long as that says so', async () => {
-    const store = createInboundStore(database.db, 30_000);
+    const store = createInboundStore(stage.db, 30_000);
     const kept = await store.keep({ kind: 'message', message: said('deploy') });
     if (kept === null) throw new Error('It was kept before');
     await stage.silence(31_000);
@@ -426,7 +418,7 @@ describe('an event that is kept', () => {
     expect((await two.receipt).effect).toBe('accepted');
     expect(await stage.receiver().sweepNow()).toBe(1);
     expect(await texts()).toEqual(['two', 'one']);
-    expect(await database.db.collection('inbound').countDocuments({ state: 'received' })).toBe(0);
+    expect(await stage.db.collection('inbound').countDocuments({ state: 'received' })).toBe(0);
   });
 
   it('is waited for by a receiver that stops', async () => {
@@ -467,7 +459,7 @@ describe('an event whose keeping breaks off', () => {
     it(`${when} is not acknowledged, and has one effect when it is delivered again`, async () => {
       await using gate = await mongoGate(inject('mongodb_uri'));
       await using client = createMongoClient(gate.uri);
-      const { service } = stage.receiver({ db: client.db(database.db.databaseName), lost_after_ms: 1 });
+      const { service } = stage.receiver({ db: client.db(stage.db.databaseName), lost_after_ms: 1 });
       const held = when === 'after' ? gate.holdAnswer(keepsChatEvent) : gate.holdRequest(keepsChatEvent);
       const message = said('deploy');
       const kept = service.message(message);
@@ -494,13 +486,13 @@ describe('more events than one process takes', () => {
     const kept = await Promise.all(Array.from({ length: 10 }, () => service.message(said('hello'))));
     const waiting = Array.from({ length: 10 }, () => service.message(said('hello')));
     await expect(service.message(said('hello'))).rejects.toThrow('too many chat events');
-    expect(await database.db.collection('inbound').countDocuments()).toBe(10);
+    expect(await stage.db.collection('inbound').countDocuments()).toBe(10);
     held.release();
     for (const { receipt } of kept.slice(0, 1)) await receipt;
     const [next] = waiting;
     expect((await (await next)?.receipt)?.effect).toBe('accepted');
     await Promise.all((await Promise.all(waiting)).map(({ receipt }) => receipt));
-    expect(await database.db.collection('inbound').countDocuments({ state: 'applied' })).toBe(20);
+    expect(await stage.db.collection('inbound').countDocuments({ state: 'applied' })).toBe(20);
   });
 
   it('are left to others by a process that stops, and are nobody’s to wait for', async () => {

@@ -1,20 +1,12 @@
 import { Collection } from 'mongodb';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { ReplyMode } from '../../../src/chat/channel-settings.ts';
 import type { InboundMessage } from '../../../src/chat/inbound.ts';
-import { type ChatStage, chatStage, place, said } from '../../support/chat-stage.ts';
+import { place, said } from '../../support/chat-stage.ts';
 import { deferred } from '../../support/deferred.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
-
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
-});
-
-afterEach(() => database[Symbol.asyncDispose]());
+const stage = useChatStage();
 
 const IGNORED = { effect: 'ignored', text: null };
 
@@ -40,7 +32,7 @@ function top(text: string, over: Partial<InboundMessage> = {}): InboundMessage {
 async function stored(): Promise<Record<string, number>> {
   const names = ['inbound', 'conversations', 'sessions', 'channel_settings'];
   return Object.fromEntries(
-    await Promise.all(names.map(async (name) => [name, await database.db.collection(name).countDocuments()] as const)),
+    await Promise.all(names.map(async (name) => [name, await stage.db.collection(name).countDocuments()] as const)),
   );
 }
 

@@ -6,26 +6,22 @@ import type { SessionDocument } from '../../../src/resources/session-document.ts
 import { newId } from '../../../src/session/id.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
 import { ends, says, uses } from '../../support/chat-events.ts';
-import { type ChatStage, chatStage, type NewEvent } from '../../support/chat-stage.ts';
+import { type ChatStage, type NewEvent } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let platform: Platform;
 let running: Deliverer[];
 
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
+beforeEach(() => {
   platform = createPlatform();
   running = [];
 });
 
 afterEach(async () => {
   await Promise.all(running.map((deliverer) => deliverer.stop()));
-  await database[Symbol.asyncDispose]();
 });
 
 function gateway(over: Parameters<ChatStage['deliverer']>[2] = {}): Deliverer {
@@ -55,7 +51,7 @@ async function undelivered(): Promise<string[]> {
 
 /** So many more sessions like this one, whose ids come before every real one's. */
 async function multiply(ref: SessionRef, count: number): Promise<void> {
-  const sessions = database.db.collection<SessionDocument>('sessions');
+  const sessions = stage.db.collection<SessionDocument>('sessions');
   const original = await sessions.findOne({ _id: ref.session_id });
   if (original === null) throw new Error('There is no such session');
   const copies = Array.from({ length: count }, (_, n) => ({
@@ -71,7 +67,7 @@ describe('sessions that cannot be shown', () => {
     await stage.append(gone, says('for nobody'), ends());
     await multiply(gone, 1_200);
     const elsewhere = { connector: 'removed', tenant: 'T1', channel: 'C9', thread: '1.1' };
-    await database.db.collection('conversations').updateMany({}, { $set: elsewhere });
+    await stage.db.collection('conversations').updateMany({}, { $set: elsewhere });
     const ref = await stage.session('200.1');
     await stage.append(ref, says('still heard'), ends());
 
@@ -88,7 +84,7 @@ describe('sessions that cannot be shown', () => {
     const deliverer = gateway({ connectors: breaking((place) => away && place.thread === '100.1') });
     const ref = await stage.session('100.1');
     await stage.append(ref, says('one'), says('two'), ends());
-    const lease = () => database.db.collection<{ _id: string }>('delivery_cursors').findOne({ _id: ref.session_id });
+    const lease = () => stage.db.collection<{ _id: string }>('delivery_cursors').findOne({ _id: ref.session_id });
     // It holds nothing while it waits: no lease, so no memory and no renewals either.
     await eventually(async () => expect(await lease()).toMatchObject({ holder: null, token: 1 }));
 
@@ -115,7 +111,7 @@ describe('sessions that cannot be shown', () => {
     const idle = async () => {
       // Held once, and given back.
       const released = { holder: null, token: { $gt: 0 } };
-      expect(await database.db.collection('delivery_cursors').countDocuments(released)).toBe(4);
+      expect(await stage.db.collection('delivery_cursors').countDocuments(released)).toBe(4);
     };
     await eventually(idle);
 

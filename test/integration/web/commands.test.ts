@@ -1,27 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ChatStage, chatStage } from '../../support/chat-stage.ts';
-import { type TestDatabase, testDatabase } from '../../support/services.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
 import { createWebClient, type WebClient } from '../../support/web-client.ts';
 import { startWebServer, type WebServer } from '../../support/web-server.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let server: WebServer;
 let ana: WebClient;
 let ben: WebClient;
 let id: string;
 
 beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
-  server = await startWebServer(database.db, stage.receiver().service);
+  server = await startWebServer(stage.db, stage.receiver().service);
   [ana, ben] = (await Promise.all(['Ana', 'Ben'].map(clientFor))) as [WebClient, WebClient];
   ({ id } = await ana.begin());
 });
 
 afterEach(async () => {
   await server[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
 });
 
 async function clientFor(name: string): Promise<WebClient> {

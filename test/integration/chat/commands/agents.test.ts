@@ -1,19 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ChatStage, chatStage, place, said } from '../../../support/chat-stage.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { place, said } from '../../../support/chat-stage.ts';
 import { agentOf, commanded, typing } from '../../../support/commands.ts';
-import { type TestDatabase, testDatabase } from '../../../support/services.ts';
+import { useChatStage } from '../../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let type: ReturnType<typeof typing>;
 
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
+beforeEach(() => {
   type = typing(stage);
 });
-
-afterEach(() => database[Symbol.asyncDispose]());
 
 async function configOf(id: string) {
   return (await stage.agents.get(stage.defaults.workspace_id, id)).config;

@@ -1,19 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Action, MAY } from '../../../../src/chat/roles.ts';
-import { type ChatStage, chatStage, said } from '../../../support/chat-stage.ts';
+import { said } from '../../../support/chat-stage.ts';
 import { agentOf, commanded, give, typing } from '../../../support/commands.ts';
-import { type TestDatabase, testDatabase } from '../../../support/services.ts';
+import { useChatStage } from '../../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
-
-beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
-});
-
-afterEach(() => database[Symbol.asyncDispose]());
+const stage = useChatStage();
 
 /** Ada is admin, Ana owns the agent, Sam began the session, Ben is a member, Gil a guest. */
 const PEOPLE = { admin: 'Ada', owner: 'Ana', starter: 'Sam', member: 'Ben', guest: 'Gil' } as const;

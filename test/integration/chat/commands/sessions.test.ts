@@ -1,26 +1,21 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { SessionRef } from '../../../../src/session/log.ts';
 import { ends } from '../../../support/chat-events.ts';
-import { type ChatStage, chatStage, place, said } from '../../../support/chat-stage.ts';
+import { place, said } from '../../../support/chat-stage.ts';
 import { commanded, give, typing } from '../../../support/commands.ts';
-import { type TestDatabase, testDatabase } from '../../../support/services.ts';
+import { useChatStage } from '../../../support/use-chat-stage.ts';
 
-let database: TestDatabase;
-let stage: ChatStage;
+const stage = useChatStage();
 let type: ReturnType<typeof typing>;
 let ref: SessionRef;
 let id: string;
 
 beforeEach(async () => {
-  database = await testDatabase();
-  stage = await chatStage(database.db);
   type = typing(stage);
   await stage.receiver().message(said('count to a million'));
   [ref] = (await stage.refs()) as [SessionRef];
   id = ref.session_id;
 });
-
-afterEach(() => database[Symbol.asyncDispose]());
 
 describe('/sessions', () => {
   it.each(['/sessions', '/sessions mine'])('%s lists one’s own', async (text) => {
