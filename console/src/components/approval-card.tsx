@@ -4,6 +4,7 @@ import type { Choice } from '../api.ts';
 import { clockOf, fullOf } from '../time.ts';
 import { DenyForm } from './deny-form.tsx';
 import { Icon, Spinner } from './icon.tsx';
+import { InlineMarkdown } from './markdown.tsx';
 
 type Details = (approvalId: string) => Promise<string>;
 type Decide = (approvalId: string, choice: Choice, reason: string) => Promise<ReceiptBody>;
@@ -25,7 +26,11 @@ export function ApprovalCard({ card, decide, details }: { card: Card; decide: De
         {EYEBROWS[status]}
       </p>
       <h3 id={heading}>{card.summary}</h3>
-      {card.why !== undefined && <p className="approval-why">{card.why}</p>}
+      {card.why !== undefined && (
+        <p className="approval-why markdown">
+          <InlineMarkdown text={card.why} />
+        </p>
+      )}
       {card.private_detail === true ? (
         <PrivateDetail look={() => details(card.approval_id)} />
       ) : (

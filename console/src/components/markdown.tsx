@@ -28,6 +28,11 @@ const Block = memo(function Block({ text }: { text: string }) {
   );
 });
 
+const links: Components = {
+  a: ({ href, children }) => <OutsideLink href={href}>{children}</OutsideLink>,
+  img: ({ src, alt }) => <OutsideLink href={typeof src === 'string' ? src : undefined}>{alt || 'picture'}</OutsideLink>,
+};
+
 const components: Components = {
   // The page's own headings are levels 1 and 2.
   h1: ({ children }) => <h3 className="h1">{children}</h3>,
@@ -36,8 +41,7 @@ const components: Components = {
   h4: ({ children }) => <h6 className="h4">{children}</h6>,
   h5: ({ children }) => <h6 className="h4">{children}</h6>,
   h6: ({ children }) => <h6 className="h4">{children}</h6>,
-  a: ({ href, children }) => <OutsideLink href={href}>{children}</OutsideLink>,
-  img: ({ src, alt }) => <OutsideLink href={typeof src === 'string' ? src : undefined}>{alt || 'picture'}</OutsideLink>,
+  ...links,
   // The box of a task list; the words beside it are not its label.
   input: ({ checked }) => <input type="checkbox" disabled checked={checked} aria-label={checked ? 'Done' : 'To do'} />,
   pre: ({ children }) => <CodeBlock>{children}</CodeBlock>,
@@ -48,6 +52,23 @@ const components: Components = {
     </div>
   ),
 };
+
+/** What stands within a line. */
+const INLINE = ['p', 'strong', 'em', 'del', 'code', 'a', 'img'];
+
+const inline: Components = {
+  p: ({ children }) => <>{children}</>,
+  ...links,
+};
+
+/** The same for a line of text, as safely: of headings, lists and the like only the words are left. */
+export const InlineMarkdown = memo(function InlineMarkdown({ text }: { text: string }) {
+  return (
+    <ReactMarkdown remarkPlugins={[remarkGfm]} allowedElements={INLINE} unwrapDisallowed components={inline}>
+      {text}
+    </ReactMarkdown>
+  );
+});
 
 function OutsideLink({ href, children }: { href: string | undefined; children: ReactNode }) {
   return (
