@@ -152,7 +152,7 @@ describe('a mark', () => {
     await marked('second');
     // What it had shown was never said to be: as when it is killed.
     await first.stop();
-    await database.db.collection('delivery_cursors').deleteMany({});
+    await stage.db.collection('delivery_cursors').deleteMany({});
     await stage.append(ref, takesUp('second'), ends());
     gateway('gateway_2').wake({ ...ref, lane: '' });
     await marked();
