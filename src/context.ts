@@ -267,9 +267,12 @@ function turnSession(deps: TurnSessionDeps, ref: SessionRef, session: SessionDoc
     closed: session.archived_at !== null,
     hasOutputs: () => deps.workspaces.hasOutputs(ref.session_id),
     expectHands() {
-      expected = lookUp();
-      // Whoever opens the workspace hears of it.
-      expected.catch(() => undefined);
+      const looked = lookUp();
+      expected = looked;
+      // Whoever opens the workspace looks itself, and hears of it.
+      looked.catch(() => {
+        if (expected === looked) expected = null;
+      });
     },
     async openWorkspace() {
       const [environment, attached] = await (expected ?? lookUp());

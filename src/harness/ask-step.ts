@@ -39,15 +39,16 @@ export async function askStep(turn: Turn): Promise<StepResult> {
   return record(turn, outcome, { request_id, message_id, asked_at });
 }
 
-/** While Claude still writes its calls: start what those take that no person is asked about first. */
+/** While Claude still writes its calls: look up what they take, and start it unless a person is asked whatever they are. */
 function prepareTools({ session, tools, deps, ref }: Turn): (name: string) => void {
   let isExpecting = false;
   return (name) => {
     const tool = tools.get(name);
     const { enabled, policy } = permissionOf(session.agent.tools, name);
-    if (tool === undefined || !enabled || policy === 'always_ask') return;
+    if (tool === undefined || !enabled) return;
     if (!isExpecting) session.expectHands();
     isExpecting = true;
+    if (policy === 'always_ask') return;
     tool.prepare?.(session).catch((err: unknown) => deps.logger.debug({ err, ...ref, tool: name }, 'not prepared'));
   };
 }
@@ -99,6 +100,8 @@ async function record(turn: Turn, outcome: ModelOutcome, ids: RequestIds): Promi
       return outcome satisfies never;
   }
 }
+
+type OpenRequest = NonNullable<SessionState['open_request']>;
 
 type StopDetails = { category?: unknown; explanation?: unknown } | null;
 
@@ -184,14 +187,15 @@ async function pause(turn: Turn, ms: number): Promise<void> {
 }
 
 /** A worker was lost in the middle of this request: close it and count it, so that a session cannot kill workers forever. */
-async function abandonedRequest(turn: Turn, request_id: string): Promise<StepResult> {
+async function abandonedRequest(turn: Turn, { event_id, seq }: OpenRequest): Promise<StepResult> {
   const failure: ModelFailure = {
     type: 'unknown_error',
     message: 'The worker was lost while Claude was answering.',
     retryable: true,
     retry_after_ms: 0,
   };
-  return failed(turn, failure, { request_id, usage: null });
+  // What came while it was open was answered by nobody.
+  return failed(turn, failure, { request_id: event_id, usage: null, asked_at: seq });
 }
 
 async function end(

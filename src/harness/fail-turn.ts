@@ -1,11 +1,14 @@
 import { messageOf, NotFoundError } from '../errors.ts';
 import type { EventType, NewEntry, SessionEvent } from '../session/event.ts';
 import type { Lease } from '../session/log.ts';
+import { requestEnd } from './reply.ts';
 import { stamp } from './turn-log.ts';
 import type { TurnDeps } from './turn-parts.ts';
 
 /** Signs of a run that gets on, or ended: failures before them no longer count. */
 const FRESH_STARTS: readonly EventType[] = ['user.message', 'deckhand.model_reply', 'session.status_idle'];
+
+const REQUEST_MARKS: readonly EventType[] = ['span.model_request_start', 'span.model_request_end'];
 
 /**
  * A turn broke for a reason that is not Claude's. Say so in the log and give the session back: the sweep tries again, and
@@ -33,8 +36,9 @@ export async function failTurn(deps: TurnDeps, lease: Lease, error: unknown): Pr
     const fresh = recent.findIndex(({ event }) => event.type !== 'session.error');
     const failures = (fresh === -1 ? recent.length : fresh) + 1;
     const last = failures >= timings.max_failures;
-    const entries = failureEvents(last, deps.now).map((event): NewEntry => ({ event }));
     const { workspace_id, session_id } = lease;
+    const events = [...(await openRequestEnd(deps, lease)), ...failureEvents(last, deps.now)];
+    const entries = events.map((event): NewEntry => ({ event }));
     // Still owed until the last: the sweep's pace is the wait between two tries.
     const owed = last ? { owed: false } : {};
     await log.append({ workspace_id, session_id, lease, after: seq, entries, release: true, ...owed });
@@ -45,6 +49,13 @@ export async function failTurn(deps: TurnDeps, lease: Lease, error: unknown): Pr
     await log.release(lease).catch(() => undefined);
     return false;
   }
+}
+
+/** Of a request that the turn had begun: it is over, and the next turn must not count it as one more that was lost. */
+async function openRequestEnd({ log, now }: TurnDeps, { workspace_id, session_id }: Lease): Promise<SessionEvent[]> {
+  const [latest] = await log.query({ workspace_id, session_id, types: REQUEST_MARKS, order: 'desc', limit: 1 });
+  if (latest?.event.type !== 'span.model_request_start') return [];
+  return [requestEnd({ request_id: latest.event.id, usage: null }, true, now)];
 }
 
 function failureEvents(last: boolean, now: () => number): SessionEvent[] {

@@ -3,6 +3,7 @@ import { derivedId } from '../session/id.ts';
 import { isWaiting } from '../session/next-step.ts';
 import type { RunEnd, SessionState, ToolCall } from '../session/session-state.ts';
 import { toolError } from '../tools/tool.ts';
+import { collectOutputs } from './outputs.ts';
 import { requestEnd } from './reply.ts';
 import { endRun, goToRest, withIdle } from './run-end.ts';
 import { resultEvent } from './tool-calls.ts';
@@ -18,7 +19,8 @@ import type { StepResult, Turn } from './turn-parts.ts';
  */
 export async function interruptStep(turn: Turn, outputs: SessionEvent[] | null = null): Promise<StepResult> {
   const { deps, log } = turn;
-  const stored = outputs ?? [];
+  // The Stop came before the storing that it is about.
+  const stored = outputs ?? (log.state.ending === null ? [] : await collectOutputs(turn));
   const goesOn = (state: SessionState) => messagesAfter(state).length > 0;
   const end = endOf(log.state);
   const appended = await log.append(
@@ -61,7 +63,9 @@ function stopEvents(turn: Turn, state: SessionState): SessionEvent[] {
   const open = state.calls.filter((call) => call.result === null);
   return [
     // Left open by a worker that was lost: the Stop ends it too.
-    ...(state.open_request === null ? [] : [requestEnd({ request_id: state.open_request, usage: null }, true, now)]),
+    ...(state.open_request === null
+      ? []
+      : [requestEnd({ request_id: state.open_request.event_id, usage: null }, true, now)]),
     ...open.filter((call) => isWaiting(call) && call.kind !== 'custom').map((call) => withdrawn(call, by, now)),
     ...open.map((call) =>
       resultEvent(call, toolError(`Stopped by ${by?.name ?? 'a person'} before it finished.`), now),

@@ -51,7 +51,7 @@ export async function collectOutputs(turn: Turn): Promise<SessionEvent[]> {
   if (!(await turn.session.hasOutputs())) return [];
   const { storing } = turn;
   const looked = await look(turn, storing);
-  if (looked === null) return [];
+  if (looked === null) return storing.aborted ? [unlisted(turn)] : [];
   const { workspace, found } = looked;
   const { state } = turn.log;
   const shared: SessionEvent[] = [];
@@ -59,10 +59,15 @@ export async function collectOutputs(turn: Turn): Promise<SessionEvent[]> {
   const withheld: Array<{ file: OutputFile; why: string }> = [];
   const waiting: Waiting = { count: 0, why: null };
   let paths = state.outputs.length;
+  let noRoomFor = Number.POSITIVE_INFINITY;
   for (const file of found) {
     const before = outputAt(state, file.path);
     if (before?.changed === file.changed) continue;
-    const isFull = shared.length === MOST_AT_ONCE || (before === undefined && paths === MOST_OF_SESSION);
+    // Where one had no room a larger one has none: it would be written to be erased.
+    const isFull =
+      file.size_bytes >= noRoomFor ||
+      shared.length === MOST_AT_ONCE ||
+      (before === undefined && paths === MOST_OF_SESSION);
     const kept: Kept =
       isFull || storing.aborted
         ? { kind: 'waits' }
@@ -74,6 +79,7 @@ export async function collectOutputs(turn: Turn): Promise<SessionEvent[]> {
     else if (kept.kind === 'waits') {
       waiting.count += 1;
       waiting.why ??= kept.why ?? null;
+      if (kept.why !== undefined) noRoomFor = Math.min(noRoomFor, file.size_bytes);
     }
   }
   return [
@@ -155,6 +161,12 @@ async function sha256Of(content: AsyncIterable<Uint8Array>): Promise<string> {
 
 function isSandboxs(error: unknown): error is WorkspaceFileError | WorkspaceLostError {
   return error instanceof WorkspaceFileError || error instanceof WorkspaceLostError;
+}
+
+/** The Stop came before it was known what there is. */
+function unlisted({ deps, log }: Turn): EventOf<'deckhand.output_withheld'> {
+  const text = 'I was stopped before I had looked what there is to share. Ask me to go on.';
+  return { ...stamp(deps.now), type: 'deckhand.output_withheld', files: [], waiting: log.state.outputs_waiting, text };
 }
 
 /** So that the next end of a run need not read them again. */

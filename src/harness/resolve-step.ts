@@ -14,6 +14,8 @@ import type { StepResult, Turn } from './turn-parts.ts';
 
 /** What an event's place in the log adds to it, generously. */
 const ENTRY_BYTES = 100;
+/** What the start of the next request weighs at most, with the inputs that it takes up. */
+const OPENING_BYTES = 256 * 1024;
 
 /** Give each of these calls its result: by verdict where there is one, else by running it. */
 export async function resolveStep(turn: Turn, calls: readonly ToolCall[]): Promise<StepResult> {
@@ -45,8 +47,8 @@ export async function resolveStep(turn: Turn, calls: readonly ToolCall[]): Promi
   });
   const batches = batchesOf(events);
   for (const [index, batch] of batches.entries()) {
-    if (index === batches.length - 1) await appendAndOpen(turn, batch);
-    else await log.append(() => batch);
+    if (index === batches.length - 1 && batch.room > OPENING_BYTES) await appendAndOpen(turn, batch.events);
+    else await log.append(() => batch.events);
   }
   return 'go_on';
 }
@@ -70,19 +72,16 @@ async function runVisibly(turn: Turn, calls: readonly ToolCall[]): Promise<ToolR
   return results;
 }
 
-/** Results that fit an append each: several pictures may weigh more than one holds. */
-function batchesOf(events: SessionEvent[]): SessionEvent[][] {
-  const batches: SessionEvent[][] = [];
-  let room = 0;
+/** Results that fit an append each, with the room that they leave: several pictures may weigh more than one holds. */
+function batchesOf(events: SessionEvent[]): Array<{ events: SessionEvent[]; room: number }> {
+  const batches: Array<{ events: SessionEvent[]; room: number }> = [];
   for (const event of events) {
     const bytes = Buffer.byteLength(JSON.stringify(event)) + ENTRY_BYTES;
     const open = batches.at(-1);
-    if (open !== undefined && bytes <= room) open.push(event);
-    else {
-      batches.push([event]);
-      room = MAX_APPEND_BYTES;
-    }
-    room -= bytes;
+    if (open !== undefined && bytes <= open.room) {
+      open.events.push(event);
+      open.room -= bytes;
+    } else batches.push({ events: [event], room: MAX_APPEND_BYTES - bytes });
   }
   return batches;
 }

@@ -101,7 +101,8 @@ async function runUnder(
   }
 
   using held = holdLease(deps.log, lease, deps.timings.lease_ms, (head) => {
-    if (head.seq > log.state.seq) lookSoon();
+    // An append may have brought the Stop along, and looked for nothing.
+    if (head.seq > log.state.seq || log.state.interrupts.length > 0) lookSoon();
   });
   bell.onInterrupt(lookSoon);
 
@@ -115,7 +116,7 @@ async function runUnder(
     mine: new Set(),
     stopping,
     get opened() {
-      return opened?.request_id === log.state.open_request ? opened : null;
+      return opened?.request_id === log.state.open_request?.event_id ? opened : null;
     },
     set opened(request) {
       opened = request;

@@ -23,7 +23,7 @@ export interface SessionState {
   /** The tool calls of the last reply, in its order, until each has a result. */
   calls: ToolCall[];
   /** A `span.model_request_start` without its end: the worker that made it is lost, or the request is under way. */
-  open_request: string | null;
+  open_request: { event_id: string; seq: number } | null;
   /** Failed model requests since the last answer or new input. */
   failures: number;
   /** The run ended (answer, error, budget…): Claude is not asked again before something new arrives. */

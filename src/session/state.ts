@@ -18,7 +18,7 @@ import { lighten, weightOfAll } from './transcript-weight.ts';
 const PROGRESS_CHARS = 2_000;
 
 /** Grows with every change to what the fold makes of an event, so that no checkpoint of another fold is gone on from. */
-export const STATE_VERSION = 6;
+export const STATE_VERSION = 7;
 
 /** The state after these entries, which must follow `from` without a gap. `from` is left as it was. */
 export function fold(entries: readonly LogEntry[], from: SessionState = emptyState()): SessionState {
@@ -92,7 +92,7 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
       takeUp(state, new Set(event.event_ids));
       return;
     case 'span.model_request_start':
-      state.open_request = event.id;
+      state.open_request = { event_id: event.id, seq };
       return;
     case 'span.model_request_end':
       state.open_request = null;

@@ -168,8 +168,7 @@ test('several people steer one run: each by name, and marked as heard until the 
 
 test.for(['while', 'after'] as const)(
   'the marks of a gateway that is killed are taken off by another, %s the run is on',
-  // Three processes start, two of them one after the other.
-  { timeout: 2 * SLOW.timeout },
+  SLOW,
   (when) =>
     onSlack({}, async ({ house, model, slack, gateway, startGateway, heard }) => {
       const held = model.replyHeld({ text: 'Looking at the build.' });

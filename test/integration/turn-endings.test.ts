@@ -102,14 +102,20 @@ describe('a turn that breaks', () => {
     },
   };
 
-  test('every time ends in words, and a later message gets its chance', () =>
+  test.each([
+    ['with its claim', true],
+    ['behind its claim', false],
+  ])('%s every time ends in words, and a later message gets its chance', (_when, isOpened) =>
     onStage(async (on) => {
       await on.says('hi');
       const deps = on.worker(broken);
       for (let attempt = 1; attempt <= 3; attempt++) {
         expect((await on.log.head(on.ref)).owed).toBe(true);
-        await expect(takeTurn(deps, on.ref, never)).rejects.toThrow('x is not a function');
+        const wake = isOpened ? on.wake() : on.ref;
+        await expect(takeTurn(deps, wake, never)).rejects.toThrow('x is not a function');
       }
+      const marks = (await on.types()).filter((type) => type.startsWith('span.'));
+      expect(marks).toEqual(isOpened ? ['span.model_request_start', 'span.model_request_end'] : []);
       expect(await on.log.head(on.ref)).toMatchObject({
         owed: false,
         status: 'idle',
@@ -123,7 +129,8 @@ describe('a turn that breaks', () => {
       await on.says('still there?');
       await on.settle();
       await seen(on, 'Hello again.');
-    }));
+    }),
+  );
 
   test('although nothing was owed leaves no trace', () =>
     onStage(async (on) => {

@@ -63,16 +63,18 @@ export function createMemoryLog(ref: SessionRef, appended: (entries: LogEntry[])
     query: async (query) => (await log.list(query)).entries,
     append,
     appendInputs: (_ref, news) => append({ ...ref, after: entries.length, entries: news, owed: true }),
-    async claim(_ref, holder) {
+    async claim(_ref, holder, _ttl_ms, opening = null) {
       if (held) return null;
       held = true;
       token += 1;
+      const opened = opening?.after === entries.length;
+      if (opened) await append({ ...ref, after: opening.after, entries: opening.entries });
       return {
         lease: { ...ref, token, holder },
         head: head(),
         taken_over: false,
-        opened: false,
-        latest: entries.slice(-3),
+        opened,
+        latest: opened ? entries.slice(opening.knows) : entries.slice(-3),
         document: {},
       };
     },
@@ -97,8 +99,11 @@ export function createMemoryLog(ref: SessionRef, appended: (entries: LogEntry[])
       return new Proxy(log, {
         get(of, name: keyof SessionLog) {
           if (left < 0) return died;
-          if (name !== 'append') return of[name];
-          return (request: Append) => (left-- > 0 ? append(request) : died());
+          if (name === 'append') return (request: Append) => (left-- > 0 ? append(request) : died());
+          if (name !== 'claim') return of[name];
+          // With an opening it appends too.
+          return (...args: Parameters<SessionLog['claim']>) =>
+            (args[3] ?? null) === null || left-- > 0 ? of.claim(...args) : died();
         },
       });
     },

@@ -6,6 +6,7 @@ import { createStateCache } from '../../src/harness/state-cache.ts';
 import { takeTurn } from '../../src/harness/turn.ts';
 import type { TurnDeps, TurnSession } from '../../src/harness/turn-parts.ts';
 import { silentLogger } from '../../src/logger.ts';
+import { type BroughtMessages, messagesOf } from '../../src/session/brought-messages.ts';
 import type { CheckpointStore } from '../../src/session/checkpoint-store.ts';
 import { type Actor, isInput, type NewEntry } from '../../src/session/event.ts';
 import { derivedId, newId } from '../../src/session/id.ts';
@@ -123,8 +124,12 @@ export interface LivedLife {
 export async function live(wakes: readonly Wake[]): Promise<LivedLife> {
   const bell = createInterruptBell();
   const log = createMemoryLog(REF, (entries) => {
-    if (entries.some(({ event }) => isInput(event))) bell.ring(REF.session_id);
+    if (!entries.some(({ event }) => isInput(event))) return;
+    brought = messagesOf(entries);
+    bell.ring(REF.session_id);
   });
+  /** Of the latest wake, which by now may be old. */
+  let brought: BroughtMessages | null = null;
   const effects: string[] = [];
   let calls = 0;
   let states = createStateCache(NO_CHECKPOINTS);
@@ -186,7 +191,8 @@ export async function live(wakes: readonly Wake[]): Promise<LivedLife> {
       jitter: () => 0,
       timings: { lease_ms: 60_000, retry_ms: 0, retry_max_ms: 0, max_failures: 3 },
     };
-    await takeTurn(deps, REF, stopping.signal).catch((error: unknown) => {
+    const request = brought === null ? REF : { ...REF, messages: brought };
+    await takeTurn(deps, request, stopping.signal).catch((error: unknown) => {
       if (!(error instanceof Error) || error.message !== 'this worker is dead') throw error;
     });
     log.runOut();
