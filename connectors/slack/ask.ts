@@ -1,18 +1,22 @@
+import type { Question } from '../../src/chat/connector.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import type { SlackClient } from './client.ts';
 import { messageOfRef, placeOf } from './conversation-id.ts';
 import type { FindDelivery } from './lookup.ts';
 import { fallbackText, markdownOf, metadataOf } from './render.ts';
 
+/** A gateway's clock and Slack's may be so far apart. */
+const SKEW_MS = 60_000;
+
 /** Show what somebody asks, as a post of its own or in a thread; a repeat finds it. Errors as `Connector.post`. */
 export async function showQuestion(
   { client, findDelivery }: { client: SlackClient; findDelivery: FindDelivery },
   conversation: ConversationKey,
-  { delivery_id, markdown }: { delivery_id: string; markdown: string },
+  { delivery_id, markdown, since }: Question,
   signal: AbortSignal,
 ): Promise<ConversationKey> {
   const { channel, thread_ts } = placeOf(conversation);
-  const found = await findDelivery(client, conversation, delivery_id, signal);
+  const found = await findDelivery(client, conversation, { id: delivery_id, oldest: secondsOf(since) }, signal);
   const ts = found === null ? await post() : messageOfRef(found).ts;
   return { ...conversation, thread: thread_ts ?? ts };
 
@@ -32,4 +36,9 @@ export async function showQuestion(
     if (posted.ts === undefined) throw new Error('chat.postMessage returned no ts');
     return posted.ts;
   }
+}
+
+/** Slack's time, as its `oldest` wants it. */
+function secondsOf(since: Date): string {
+  return String((since.getTime() - SKEW_MS) / 1_000);
 }

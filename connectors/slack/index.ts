@@ -262,7 +262,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
     ...posting,
     find: (conversation, deliveryId, signal) =>
-      findDelivery(installations.of(conversation.tenant), conversation, deliveryId, signal),
+      findDelivery(installations.of(conversation.tenant), conversation, { id: deliveryId }, signal),
 
     async history(conversation, range, signal) {
       const { tenant } = conversation;
@@ -281,13 +281,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
     setStatus: status.set,
 
-    ask: (conversation, delivery_id, markdown, signal) =>
-      showQuestion(
-        { client: installations.of(conversation.tenant), findDelivery },
-        conversation,
-        { delivery_id, markdown },
-        signal,
-      ),
+    ask: (conversation, question, signal) =>
+      showQuestion({ client: installations.of(conversation.tenant), findDelivery }, conversation, question, signal),
 
     linkTo(conversation) {
       const url = installations.urlOf(conversation.tenant);

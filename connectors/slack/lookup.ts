@@ -10,10 +10,16 @@ import { deliveryIdOf, streamBlockId } from './render.ts';
 const PAGE = 200;
 const MOST = 4_000;
 
+interface Delivery {
+  id: string;
+  /** It was not posted before: seconds since the epoch. Where it is left out, all is looked through. */
+  oldest?: string;
+}
+
 export type FindDelivery = (
   client: SlackClient,
   conversation: ConversationKey,
-  deliveryId: string,
+  delivery: Delivery,
   signal: AbortSignal,
 ) => Promise<PostRef | null>;
 
@@ -55,13 +61,13 @@ function carries(message: FoundMessage, deliveryId: string): boolean {
 export function createLookup(): FindDelivery {
   const begun = new LRUCache<string, Begun>({ max: 1_000 });
 
-  return async (client, conversation, deliveryId, signal) => {
-    const from = begun.get(deliveryId) ?? { cursor: undefined, seen: 0 };
-    begun.delete(deliveryId);
+  return async (client, conversation, delivery, signal) => {
+    const from = begun.get(delivery.id) ?? { cursor: undefined, seen: 0 };
+    begun.delete(delivery.id);
     try {
-      return await search(client, conversation, { deliveryId, from }, signal);
+      return await search(client, conversation, { delivery, from }, signal);
     } catch (error) {
-      if (error instanceof RateLimitedError) begun.set(deliveryId, from);
+      if (error instanceof RateLimitedError) begun.set(delivery.id, from);
       if (error instanceof PostRefusedError && ['thread_not_found', 'channel_not_found'].includes(error.reason))
         return null;
       throw error;
@@ -73,11 +79,12 @@ export function createLookup(): FindDelivery {
 async function search(
   client: SlackClient,
   conversation: ConversationKey,
-  { deliveryId, from }: { deliveryId: string; from: Begun },
+  { delivery: { id, oldest }, from }: { delivery: Delivery; from: Begun },
   signal: AbortSignal,
 ): Promise<PostRef | null> {
   const { channel, thread_ts: ts } = placeOf(conversation);
-  const options = { channel, limit: PAGE, include_all_metadata: true };
+  const since = oldest === undefined ? {} : { oldest };
+  const options = { channel, limit: PAGE, include_all_metadata: true, ...since };
   while (from.seen < MOST) {
     const at = from.cursor === undefined ? {} : { cursor: from.cursor };
     const { messages = [], response_metadata: metadata }: FoundPage = await client.call(
@@ -87,7 +94,7 @@ async function search(
           : web.conversations.replies({ ...options, ...at, ts }),
       signal,
     );
-    const message = messages.find((candidate) => carries(candidate, deliveryId));
+    const message = messages.find((candidate) => carries(candidate, id));
     if (message?.ts !== undefined) return refOf(channel, message.ts);
     from.cursor = metadata?.next_cursor || undefined;
     from.seen += messages.length;

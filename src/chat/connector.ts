@@ -13,6 +13,14 @@ export type Status = ({ state: 'working' | 'asking'; text: string } | { state: '
   title?: string;
 };
 
+/** What somebody asks an agent, as everybody there is to see it. */
+export interface Question {
+  delivery_id: string;
+  markdown: string;
+  /** When it was asked: it was not shown before. */
+  since: Date;
+}
+
 /**
  * A connector is one chat platform: it parses what arrives into the kinds of inbound.ts and renders what leaves, the kinds of
  * outgoing.ts. It knows nothing of sessions, queues or agents; chat/receive.ts and chat/deliver.ts know nothing of any platform.
@@ -88,12 +96,7 @@ export interface Connector {
    * Show that somebody asks an agent something, once however often it is repeated, and return the conversation that the
    * answer belongs to. Absent: people ask by writing. Same errors as `post`.
    */
-  ask?(
-    conversation: ConversationKey,
-    deliveryId: string,
-    markdown: string,
-    signal: AbortSignal,
-  ): Promise<ConversationKey>;
+  ask?(conversation: ConversationKey, question: Question, signal: AbortSignal): Promise<ConversationKey>;
   /** An address that opens this conversation; null where there is none. */
   linkTo?(conversation: ConversationKey): string | null;
   /**

@@ -4,7 +4,9 @@ import type { ConversationKey } from '../../src/chat/place.ts';
 import { textOut } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';
 import type { MessagePlace } from '../support/slack/person.ts';
+import { readable } from '../support/slack/transcript.ts';
 import { useSlackStage } from '../support/slack/use-slack-stage.ts';
+import { channelNamed } from '../support/slack/workspace.ts';
 
 const signal = AbortSignal.timeout(60_000);
 const MINUTE_MS = 60_000;
@@ -86,4 +88,19 @@ it('a post whose answer was lost is found in a long thread, a page each minute',
   await slack.clock.advance(MINUTE_MS);
   await expect(connector.find(here, 'dlv_lost', signal)).rejects.toBeInstanceOf(RateLimitedError);
   expect(pages().map(({ outcome }) => outcome)).toEqual(['ok', '429', 'ok', '429', 'ok', 'ok', '429']);
+});
+
+it('what somebody asks in a channel of many messages is shown at once: only what came since is looked through', async () => {
+  const { id } = channelNamed(slack.workspace, 'lab');
+  for (let n = 1; n <= 40; n += 1) slack.user('Ben').says('lab', `message ${n}.`);
+  for (const message of slack.workspace.messages) message.ts = (Number(message.ts) - 3_600).toFixed(6);
+  const ana = slack.user('Ana');
+  await ana.shortcut('deckhand_ask');
+  await eventually(() => expect(ana.view()).toBeDefined());
+  await ana.submit({ what: 'What is new?', where: id });
+  await given(1);
+  const shown = slack.workspace.messages.filter((message) => message.bot_id !== undefined);
+  expect(shown.map(readable)).toContain('**Ana** asks **deckhand**:\n> What is new?');
+  const looks = slack.journal.filter(({ method }) => method === 'conversations.history');
+  expect(looks.map(({ outcome }) => outcome)).toEqual(['ok']);
 });

@@ -1,5 +1,5 @@
 import { derivedId } from '../../session/id.ts';
-import { type Connector, PostRefusedError } from '../connector.ts';
+import { type Connector, PostRefusedError, type Question } from '../connector.ts';
 import { quoted } from '../earlier.ts';
 import type { Form, FormField } from '../inbound.ts';
 import type { ConversationKey } from '../place.ts';
@@ -77,7 +77,11 @@ async function ask(
   const connector = deps.connectors.get(where.connector);
   if (connector?.ask === undefined) return refuse('Mention an agent and say what you want.');
   const shown = `**${plain(person.name)}** asks **${plain(agent.name)}**:\n${quoted(what)}`;
-  const place = await posted({ ask: connector.ask }, where, derivedId('dlv', kept.id.toHexString()), shown);
+  const place = await posted({ ask: connector.ask }, where, {
+    delivery_id: derivedId('dlv', kept.id.toHexString()),
+    markdown: shown,
+    since: kept.id.getTimestamp(),
+  });
   if (place === null) {
     return fieldProblems({
       what: 'I am not in that channel, so nobody would see the answer. Invite me there first: /invite @deckhand',
@@ -102,11 +106,10 @@ async function ask(
 async function posted(
   connector: Required<Pick<Connector, 'ask'>>,
   where: ConversationKey,
-  delivery_id: string,
-  markdown: string,
+  question: Question,
 ): Promise<ConversationKey | null> {
   try {
-    return await connector.ask(where, delivery_id, markdown, AbortSignal.timeout(POST_MS));
+    return await connector.ask(where, question, AbortSignal.timeout(POST_MS));
   } catch (error) {
     if (error instanceof PostRefusedError) return null;
     throw error;

@@ -77,8 +77,9 @@ const history: Method = (scene, args) => {
   checkPace(scene, 'conversations.history');
   const channel = readable(scene, args);
   const top = (message: SlackMessage) => message.thread_ts === undefined || message.thread_ts === message.ts;
+  const wanted = inTime(args);
   const all = scene.workspace.messages.filter(
-    (m) => m.channel === channel.id && m.ephemeral_to === undefined && top(m),
+    (m) => m.channel === channel.id && m.ephemeral_to === undefined && top(m) && wanted(m),
   );
   return page(scene, args, all.toReversed());
 };
