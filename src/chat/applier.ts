@@ -200,7 +200,9 @@ export function createApplier(deps: ApplierDeps): Applier {
       .join(lineOf(lost.inbound), async () => {
         // Where this process was away for so long that its own event counted as lost, that came first in the line.
         const current = await inbound.reread(lost);
-        return current === null ? DOUBLE : applyHeld(current, 1);
+        if (current === null) return DOUBLE;
+        // What was put off had no try at what it waited for.
+        return applyHeld(current, current.put_off.times > 0 ? TRIES : 1);
       })
       .then((receipt) => tell(lost.inbound, receipt))
       .catch((err: unknown) => {

@@ -298,6 +298,17 @@ describe('a file for which the platform asks to wait', () => {
     expect(await keptFiles()).toEqual([['a.txt', 'bytes of F1']]);
   });
 
+  it('is tried again after it, as often as any other', async () => {
+    faults.push(limited(40));
+    for (const at of ['open', 'download'] as const) faults.push({ at, error: new Error('The platform is away') });
+    const gateway = receiver();
+    await gateway.message(said('look', { files: [has('F1', 'a.txt')] }));
+    await stage.silence(41_000);
+    expect(await gateway.sweepNow()).toBe(1);
+    expect(await keptFiles()).toEqual([['a.txt', 'bytes of F1']]);
+    expect(opened).toHaveLength(4);
+  });
+
   it.each([
     ['ten times', 11, 60, 10],
     ['half an hour', 3, 1_000, 1],
