@@ -10,6 +10,7 @@ import { HOME, homeTrouble, homeView } from './home-view.ts';
 import type { InFlight } from './in-flight.ts';
 import type { SlackClients } from './installations.ts';
 import { type Identity, personOf } from './parse.ts';
+import type { Whispers } from './whisper.ts';
 
 const PUBLISH_MS = 10_000;
 
@@ -38,8 +39,13 @@ interface Press {
   value: string;
 }
 
-/** Draws the Home tab of one person; `notice` says what became of what they did there. */
-export function createHome({ logger, clients, receiver }: Pick<HomeParts, 'logger' | 'clients' | 'receiver'>) {
+interface HomeDrawing extends Pick<HomeParts, 'logger' | 'clients' | 'receiver'>, Pick<Whispers, 'direct'> {}
+
+/**
+ * Draws the Home tab of one person; `notice` says what became of what they did there. Where it cannot be drawn, they are
+ * told that in their direct messages.
+ */
+export function createHome({ logger, clients, receiver, direct }: HomeDrawing) {
   return async function refresh(tenant: string, userId: string, notice?: string): Promise<void> {
     let overview: Overview | null = null;
     try {
@@ -47,9 +53,15 @@ export function createHome({ logger, clients, receiver }: Pick<HomeParts, 'logge
     } catch (error) {
       logger.error({ reason: withoutSecrets(messageOf(error)) }, 'the home tab could not be read');
     }
-    const view = overview === null ? homeTrouble() : homeView(overview, notice);
+    const view = overview === null ? homeTrouble(notice) : homeView(overview, notice);
     const signal = AbortSignal.timeout(PUBLISH_MS);
-    await clients.of(tenant).call((web) => web.views.publish({ user_id: userId, view }), signal);
+    try {
+      await clients.of(tenant).call((web) => web.views.publish({ user_id: userId, view }), signal);
+    } catch (error) {
+      if (notice === undefined) throw error;
+      logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'the home tab was not drawn');
+      await direct(tenant, userId, notice);
+    }
   };
 }
 

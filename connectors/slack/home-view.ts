@@ -18,7 +18,7 @@ export function homeView(overview: Overview, notice?: string): HomeView {
   return {
     type: 'home',
     blocks: [
-      ...(notice === undefined ? [] : [text(`:speech_balloon: ${escapeWithin(notice, LONG)}`)]),
+      ...said(notice),
       ...approvals(overview),
       ...sessions(overview),
       ...agents(overview),
@@ -30,11 +30,14 @@ export function homeView(overview: Overview, notice?: string): HomeView {
 }
 
 /** What stands there while nothing can be read. */
-export function homeTrouble(): HomeView {
-  return {
-    type: 'home',
-    blocks: [text('Your agents cannot be read just now. Open this tab again in a moment.')],
-  };
+export function homeTrouble(notice?: string): HomeView {
+  const trouble = text('Your agents cannot be read just now. Open this tab again in a moment.');
+  return { type: 'home', blocks: [...said(notice), trouble] };
+}
+
+/** What became of what they did. */
+function said(notice: string | undefined): KnownBlock[] {
+  return notice === undefined ? [] : [text(`:speech_balloon: ${escapeWithin(notice, LONG)}`)];
 }
 
 function approvals({ waiting }: Overview): KnownBlock[] {

@@ -145,7 +145,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     stored: (from) => receiver().file(from),
   });
   const status = createStatus(installations, logger);
-  const { whisper, tell, answer } = createWhispers(installations);
+  const { whisper, tell, answer, direct } = createWhispers(installations);
 
   const link: SocketLink | null =
     mode === 'socket'
@@ -173,7 +173,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     mentions.heard(message);
   };
   const home = { logger, clients: installations, inFlight, connected, receiver };
-  const refreshHome = createHome(home);
+  const refreshHome = createHome({ ...home, direct });
   const app = createListeners({
     bolt,
     boltLogger,

@@ -14,6 +14,8 @@ export interface Whispers {
   tell(conversation: ConversationKey, person: Person, text: string, responseUrl?: string): Promise<void>;
   /** By the command's response url, which works wherever the person is; where there is none any more, in the conversation. */
   answer(conversation: ConversationKey, person: Person, text: string, responseUrl?: string): Promise<void>;
+  /** A message in their direct messages with the app, for what is about no conversation. */
+  direct(tenant: string, userId: string, text: string): Promise<void>;
 }
 
 export function createWhispers(clients: SlackClients): Whispers {
@@ -51,6 +53,14 @@ export function createWhispers(clients: SlackClients): Whispers {
         // It works five times, and half an hour long (docs.slack.dev/interactivity/handling-user-interaction).
         await whisper(conversation, person, text, soon());
       }
+    },
+    async direct(tenant, userId, text) {
+      const client = clients.of(tenant);
+      const signal = soon();
+      const { channel } = await client.call((web) => web.conversations.open({ users: userId }), signal);
+      const at = channel?.id;
+      if (at === undefined) throw new Error('conversations.open returned no channel');
+      await client.call((web) => web.chat.postMessage({ channel: at, ...contentOf(text) }), signal);
     },
   };
 }

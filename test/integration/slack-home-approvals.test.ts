@@ -24,6 +24,8 @@ let gateway: Deliverer;
 let ben: SlackPerson;
 /** So many of the next decisions cannot be kept. */
 let refusals: number;
+/** Nothing can be looked up. */
+let isUnread: boolean;
 
 beforeEach(async () => {
   slack = await startSlackServer();
@@ -32,8 +34,13 @@ beforeEach(async () => {
   gateway = stage.deliverer(createPlatform(), 'gateway_1', { connectors });
   const { service } = stage.receiver({ connectors });
   refusals = 0;
+  isUnread = false;
   await connector.start({
     ...service,
+    async overview(...asked) {
+      if (isUnread) throw new Error('The database is away');
+      return service.overview(...asked);
+    },
     async decision(decision) {
       if (refusals === 0) return service.decision(decision);
       refusals -= 1;
@@ -172,5 +179,25 @@ describe('an approval on the Home tab', () => {
     expect((await ben.presses('Approve')).acked).toBe(true);
     await home('Approved.');
     await eventually(() => expect(readable(card(thread))).toContain('Approved by *Ben*'));
+  });
+
+  it('says what became of a click also when nothing can be looked up', async () => {
+    await asked();
+    await opens();
+    isUnread = true;
+    refusals = 1;
+    await ben.presses('Approve');
+    expect(await home('cannot be read just now')).toContain('could not be recorded just now');
+  });
+
+  it('says what became of a click in direct messages when the tab cannot be drawn', async () => {
+    await asked();
+    await opens();
+    slack.faults.refuse('views.publish', 'invalid_arguments');
+    await ben.presses('Approve');
+    await eventually(() => {
+      const direct = slack.workspace.messages.filter(({ channel }) => channel.startsWith('D'));
+      expect(direct.map(readable)).toEqual([expect.stringContaining('Approved.')]);
+    });
   });
 });
