@@ -143,7 +143,7 @@ describe('a file that the house keeps', () => {
     const failed = await scene.connector
       .post(scene.key, picture('file_2', 300_000), signal)
       .catch((error: unknown) => error);
-    expect(failed).toBeInstanceOf(Error);
+    expect(failed).toMatchObject({ message: expect.stringMatching(/^A file of 300000 bytes ended after \d+$/) });
     expect(failed).not.toBeInstanceOf(PostRefusedError);
     expect(scene.posted()).toEqual([]);
   });
