@@ -5,8 +5,8 @@ import type { NewEntry } from '../session/event.ts';
 import { DECKHAND, type SessionLog } from '../session/log.ts';
 import { type Connector, type History, PostRefusedError, RateLimitedError, type SaidBefore } from './connector.ts';
 import type { InboundMessage } from './inbound.ts';
-import { earlierEventId, type Inbound, loggedMessageId } from './inbound-keys.ts';
-import type { Target } from './inbound-store.ts';
+import { earlierEventId, loggedMessageId } from './inbound-keys.ts';
+import type { KeptInbound, Target } from './inbound-store.ts';
 
 /** About 5,000 tokens: enough to know what it is about, little beside the work itself. */
 const BUDGET = { messages: 100, characters: 20_000, text: 4_000 };
@@ -42,12 +42,14 @@ export interface EarlierDeps {
 export async function earlierEntry(
   deps: EarlierDeps,
   target: Target,
-  inbound: Inbound,
+  { inbound, targets }: Pick<KeptInbound, 'inbound' | 'targets'>,
   message: InboundMessage,
 ): Promise<NewEntry | null> {
   // Who asks with a command says nothing in the conversation.
   const before = inbound.kind === 'message' ? message.message_id : null;
-  const text = await earlierText(deps, target, message, before);
+  // Where its target was fixed before this try, as when it was put off, others may have been given theirs meanwhile.
+  const isFirst = target.after_seq === 0 && targets === null;
+  const text = await earlierText(deps, { ...target, isFirst }, message, before);
   if (text === null) return null;
   return {
     event: {
@@ -60,9 +62,15 @@ export async function earlierEntry(
   };
 }
 
+/** Where a message goes. */
+interface Goal extends Target {
+  /** Nothing stands in the log. */
+  isFirst: boolean;
+}
+
 async function earlierText(
   deps: EarlierDeps,
-  target: Target,
+  target: Goal,
   message: InboundMessage,
   before: string | null,
 ): Promise<string | null> {
@@ -96,8 +104,8 @@ function reasonOf(error: unknown): string {
  * The last message of a conversation that stands in the log; null: none does. As this process knows it: where another one
  * brought a later message, a little more is read, and what stands in the log is left out of it.
  */
-async function lastGiven({ log, positions }: EarlierDeps, { after_seq, ...ref }: Target): Promise<string | null> {
-  if (after_seq === 0) return null;
+async function lastGiven({ log, positions }: EarlierDeps, { isFirst, ...ref }: Goal): Promise<string | null> {
+  if (isFirst) return null;
   const known = positions.get(ref.session_id)?.message_id;
   if (known !== undefined && known !== null) return known;
   const inputs = await log.query({ ...ref, types: ['user.message'], order: 'desc', limit: LOOK_BACK });
@@ -107,11 +115,11 @@ async function lastGiven({ log, positions }: EarlierDeps, { after_seq, ...ref }:
 /** Messages may reach the log in another order than that in which they were said. */
 async function notGiven(
   { log }: EarlierDeps,
-  target: Target,
+  target: Goal,
   { conversation }: InboundMessage,
   messages: SaidBefore[],
 ): Promise<SaidBefore[]> {
-  if (messages.length === 0 || target.after_seq === 0) return messages;
+  if (messages.length === 0 || target.isFirst) return messages;
   const idOf = ({ message_id }: SaidBefore) => loggedMessageId(conversation, message_id, target.session_id);
   const given = await log.find(target, messages.map(idOf));
   const ids = new Set(given.map(({ event }) => event.id));

@@ -58,7 +58,7 @@ async function receiveMeant(deps: ReceiveMessageDeps, kept: KeptInbound, message
     try {
       // First what may be put off: what was said before is then read once.
       const { content: attached, problem } = await attach(deps, target, current.inbound, message);
-      const earlier = await earlierEntry(deps, target, current.inbound, message);
+      const earlier = await earlierEntry(deps, target, current, message);
       const message_id = current.inbound.kind === 'message' ? message.message_id : null;
       const lane = laneOf(conversation);
       const said = { text: message.text, by: actorOf(message), lane, message_id, version: message.version, earlier };

@@ -1,5 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { PostRefusedError, RateLimitedError, type SaidBefore } from '../../../src/chat/connector.ts';
+import {
+  FileUnavailableError,
+  PostRefusedError,
+  RateLimitedError,
+  type SaidBefore,
+} from '../../../src/chat/connector.ts';
 import type { InboundMessage } from '../../../src/chat/inbound.ts';
 import type { ConversationKey } from '../../../src/chat/place.ts';
 import { toMessages } from '../../../src/harness/prompt.ts';
@@ -182,6 +187,32 @@ describe('a later mention', () => {
 });
 
 describe('a message whose context', () => {
+  it.each(['all', 'first'] as const)(
+    'was brought by another one while it was put off brings it no more (%s)',
+    async (follows) => {
+      before(1, 'the deploy broke');
+      const faults = [new RateLimitedError(40_000)];
+      const connector = {
+        ...platform.connector(),
+        async openFile() {
+          throw faults.shift() ?? new FileUnavailableError('it was deleted');
+        },
+      };
+      const connectors = new Map([['test', connector]]);
+      const gateway = receiver({ connectors });
+      await gateway.message(mention(3, 'look', { follows, files: [{ id: 'F1', name: 'a.txt' }] }));
+      await gateway.message(mention(2, 'what happened?', { follows }));
+      await stage.silence(41_000);
+      // Another one, which knows nothing of what was given.
+      expect(await receiver({ connectors }).sweepNow()).toBe(1);
+      expect((await inputs()).map(({ by, text }) => [by, text.includes('> the deploy broke')])).toEqual([
+        ['Deckhand', true],
+        ['Ana', false],
+        ['Ana', false],
+      ]);
+    },
+  );
+
   it('is read by three gateways at once brings it once', async () => {
     before(1, 'the deploy broke');
     const message = mention(5, 'what happened?');
