@@ -272,7 +272,7 @@ export function createApplier(deps: ApplierDeps): Applier {
 }
 
 function waitAfter(error: unknown, retry_ms: number): number {
-  if (error instanceof PutOffError) return error.wait_ms;
+  if (error instanceof PutOffError) return Math.max(error.wait_ms, retry_ms);
   return error instanceof RateLimitedError ? Math.min(error.retry_after_ms, LONGEST_WAIT_MS) : retry_ms;
 }
 

@@ -38,9 +38,8 @@ export async function receiveChange(
     const said = change.message === undefined ? null : await deps.say(change.message);
     if (said !== null) return said;
     const wait = await deps.inbound.waitOf(change);
-    if (wait === 0) throw new Error('The message that was changed is still on its way to the agent');
-    // Due a moment after the message itself.
-    if (wait !== null) throw new PutOffError(wait + 1, null);
+    // Due a moment after the message itself; where another gateway is at that, as soon as may be.
+    if (wait !== null) throw new PutOffError(wait === 0 ? 0 : wait + 1, null);
     // It may have arrived there since it was looked for.
     given = await givenOf(deps, change);
   }
