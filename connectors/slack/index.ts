@@ -1,6 +1,6 @@
 import type { Logger as BoltLogger } from '@slack/bolt';
 import { type RequestHandler, Router } from 'express';
-import type { Db } from 'mongodb';
+import { type Db, MongoError } from 'mongodb';
 import { type Connector, PostRefusedError } from '../../src/chat/connector.ts';
 import type { InboundMessage, Receipt, Receiver } from '../../src/chat/inbound.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
@@ -228,6 +228,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
         inFlight.open();
         await link?.start();
       } catch (error) {
+        // What the database says is not about Slack.
+        if (error instanceof MongoError) throw error;
         throw new DeckhandError(
           'slack_unreachable',
           `Slack did not accept the connection: ${withoutSecrets(messageOf(error))}`,

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { MongoClient, MongoError } from 'mongodb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { SlackConnector } from '../../connectors/slack/index.ts';
+import { createSlackConnector, type SlackConnector } from '../../connectors/slack/index.ts';
 import { BOT_SCOPES } from '../../connectors/slack/scopes.ts';
 import { createSeal } from '../../src/seal.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { type TestDatabase, testDatabase } from '../support/services.ts';
+import { slackOptions } from '../support/slack/harness.ts';
 import {
   createBrowser,
   INSTALL_KEY,
@@ -192,4 +194,17 @@ describe('another key for the tokens', () => {
     acme.workspace.users.set('U1', { id: 'U1', name: 'Ana', is_bot: false });
     expect(await two.connector.nameOf({ id: 'U1', name: 'U1' }, 'T0ACME')).toBe('Ana');
   });
+});
+
+it('that the database does not answer is not said of Slack, whether one workspace uses it or many install it', async () => {
+  const mongo = new MongoClient('mongodb://127.0.0.1:1', { serverSelectionTimeoutMS: 1 });
+  const db = mongo.db('nowhere');
+  const { client_id, client_secret } = slack.tokens;
+  const seal = createSeal([INSTALL_KEY]);
+  const oauth = { client_id, client_secret, teams: null, db, seal, workspace_id: 'wrkspc_default' };
+  for (const over of [{ db }, { oauth, bot_token: null }]) {
+    const connector = createSlackConnector(slackOptions(slack, over));
+    await expect(connector.start(createRecordingReceiver())).rejects.toBeInstanceOf(MongoError);
+  }
+  await mongo.close();
 });
