@@ -60,7 +60,7 @@ export interface NextTokens {
 
 export interface SlackInstallations extends Pick<InstallationStore, 'storeInstallation'> {
   createIndexes(): Promise<void>;
-  /** What an earlier key sealed is sealed anew on the way. @throws SealError */
+  /** @throws SealError */
   find(tenant: string): Promise<FoundInstallation | null>;
   /** Seal anew whatever an earlier key sealed. Returns the tenants whose key is not configured. */
   sealAnew(): Promise<string[]>;
@@ -92,15 +92,13 @@ export function createInstallationStore({ db, seal, workspace_id, urlOf }: Insta
 
   const sealed = (tenant: string, tokens: Tokens) => seal.seal(JSON.stringify(tokens), boundTo(tenant));
 
+  const opened = ({ _id, tokens }: Pick<StoredInstallation, '_id' | 'tokens'>): Tokens =>
+    JSON.parse(seal.open(tokens, boundTo(_id)));
+
   async function find(tenant: string): Promise<FoundInstallation | null> {
     const stored = await installations.findOne({ _id: tenant });
     if (stored === null) return null;
-    const tokens: Tokens = JSON.parse(seal.open(stored.tokens, boundTo(tenant)));
-    if (stored.tokens.key_id !== seal.key_id) {
-      const renewed = sealed(tenant, tokens);
-      await installations.updateOne({ _id: tenant, 'tokens.iv': stored.tokens.iv }, { $set: { tokens: renewed } });
-      stored.tokens = renewed;
-    }
+    const tokens = opened(stored);
     return {
       team_id: stored.team?.id ?? null,
       enterprise_id: stored.enterprise?.id ?? null,
@@ -126,12 +124,16 @@ export function createInstallationStore({ db, seal, workspace_id, urlOf }: Insta
 
     async sealAnew() {
       const closed: string[] = [];
-      const others = installations.find({ 'tokens.key_id': { $ne: seal.key_id } }, { projection: { _id: 1 } });
-      for await (const { _id } of others) {
-        await find(_id).catch((error: unknown) => {
+      const others = installations.find({ 'tokens.key_id': { $ne: seal.key_id } }, { projection: { tokens: 1 } });
+      for await (const other of others) {
+        const { _id } = other;
+        try {
+          const tokens = sealed(_id, opened(other));
+          await installations.updateOne({ _id, 'tokens.iv': other.tokens.iv }, { $set: { tokens } });
+        } catch (error) {
           if (!(error instanceof SealError)) throw error;
           closed.push(_id);
-        });
+        }
       }
       return closed;
     },

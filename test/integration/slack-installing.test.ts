@@ -181,6 +181,16 @@ describe('another key for the tokens', () => {
     expect(JSON.stringify(log)).not.toContain('not configured');
   });
 
+  it('is not undone by a gateway that has both the other way round', async () => {
+    const acme = slack.team('Acme');
+    await install(acme, await gateway());
+    acme.workspace.users.set('U1', { id: 'U1', name: 'Ana', is_bot: false });
+    const before = await gateway({ seal: createSeal([INSTALL_KEY, key]) });
+    await gateway({ seal: createSeal([key, INSTALL_KEY]) });
+    expect(await before.connector.nameOf({ id: 'U1', name: 'U1' }, 'T0ACME')).toBe('Ana');
+    expect(await keyIds()).toEqual([createSeal([key]).key_id]);
+  });
+
   it('that does not open them is said at the start, with what to do, and installing again mends it', async () => {
     const [acme, first] = [slack.team('Acme'), await gateway()];
     await install(acme, first);
