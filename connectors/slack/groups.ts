@@ -63,12 +63,19 @@ export function createGroups(clients: SlackClients, teams: Pick<ChannelTeams, 'a
     return found;
   }
 
+  /** A workspace that refuses hides none of the others' names. @throws the refusal where all refuse */
   async function namesIn(tenant: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    const around = await teams.around({ tenant, channel: null });
+    const client = clients.of(tenant);
+    const asked = around.map((team) => client.call((web) => web.usergroups.list(inTeam(team)), signal));
     const found = new Map<string, string>();
-    for (const team of await teams.around({ tenant, channel: null })) {
-      const { usergroups = [] } = await clients.of(tenant).call((web) => web.usergroups.list(inTeam(team)), signal);
-      for (const { id = '', handle, name } of usergroups) found.set(id, handle ?? name ?? id);
+    const failures: unknown[] = [];
+    for (const answer of await Promise.allSettled(asked)) {
+      if (answer.status === 'rejected') failures.push(answer.reason);
+      else for (const { id = '', handle, name } of answer.value.usergroups ?? []) found.set(id, handle ?? name ?? id);
     }
+    const isRefusal = (error: unknown) => error instanceof PostRefusedError;
+    if (failures.length === around.length || !failures.every(isRefusal)) throw failures[0];
     return found;
   }
 

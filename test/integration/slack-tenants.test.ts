@@ -257,6 +257,9 @@ it('an organisation’s user groups are known after a restart, by the workspace 
   const elsewhere = { ...here, channel: 'C0ELSEWHERE' };
   const second = userGroup(team.workspace, 'leads', ben);
   expect(await connector.groups?.includes(second, { id: ben.id, name: 'Ben' }, elsewhere)).toBe(true);
+  // Slack refuses what is asked of a workspace that has left.
+  const gone = { tenant: 'E0CORP', team_id: 'T0GONE' };
+  await database.db.collection('slack_channels').insertOne(gone);
   expect(await connector.groups?.nameOf(group, 'E0CORP')).toBe('oncall');
   const reached = await connector.reach?.({ kind: 'group', id: group }, 'E0CORP', signal);
   expect(reached).toMatchObject([{ tenant: 'E0CORP', channel: expect.stringMatching(/^D/) }]);
