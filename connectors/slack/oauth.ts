@@ -72,10 +72,10 @@ export function createOAuth(
   });
   const allowed = teams === null ? null : new Set(teams);
 
-  async function refresh(refresh_token: string): Promise<NextTokens> {
+  async function refresh(refresh_token: string, signal: AbortSignal): Promise<NextTokens> {
     const next = await clientOf(undefined).call(
       (web) => web.oauth.v2.access({ client_id, client_secret, grant_type: 'refresh_token', refresh_token }),
-      AbortSignal.timeout(CALL_MS),
+      signal,
     );
     if (!next.access_token || !next.refresh_token || !next.expires_in) throw new Error('Slack gave no next tokens');
     const expires_at = Math.floor(now() / 1_000) + next.expires_in;

@@ -10,13 +10,15 @@ import type { FoundInstallation, NextTokens, SlackInstallations } from './instal
 const BEFORE_S = 2 * 3_600;
 /** Longer than a call to Slack may take. Whoever died in the middle is followed by somebody else after so long. */
 export const CLAIM_MS = 20_000;
+/** From before the claim to Slack's answer: after that somebody else may have used the refresh token. */
+const ASK_MS = 18_000;
 /** Between two looks at whether somebody else has a token where this one has ended. */
 const LOOK_MS = 250;
 
 export interface RenewalParts {
   store: Pick<SlackInstallations, 'find' | 'claimRenewal' | 'renewed' | 'endClaim'>;
   /** Slack gives the next tokens for a refresh token, once. Errors as `SlackClient.call`. */
-  refresh: (refresh_token: string) => Promise<NextTokens>;
+  refresh: (refresh_token: string, signal: AbortSignal) => Promise<NextTokens>;
   /** Milliseconds since the epoch. */
   now: () => number;
   logger: Logger;
@@ -36,9 +38,12 @@ export interface RenewalParts {
  * @returns the tenant's installation with a token that is good, or as good as there is; null: it is gone
  */
 export function createRenewal({ store, refresh, now, logger }: RenewalParts) {
-  async function renew(tenant: string, refresh_token: string, claim: string): Promise<void> {
+  /** @param until milliseconds since the epoch; a process that stood still meanwhile asks no more */
+  async function renew(tenant: string, refresh_token: string, claim: string, until: number): Promise<void> {
     try {
-      const next = await refresh(refresh_token);
+      const left_ms = until - now();
+      if (left_ms <= 0) throw new Error('the claim came too late');
+      const next = await refresh(refresh_token, AbortSignal.timeout(left_ms));
       if (await store.renewed(tenant, claim, next)) return;
       logger.warn({ tenant }, 'slack token was renewed too late; another one was stored meanwhile');
     } catch (error) {
@@ -54,9 +59,10 @@ export function createRenewal({ store, refresh, now, logger }: RenewalParts) {
     while (current !== null && isEnding(current, now())) {
       const { token, refresh_token } = current;
       if (refresh_token === null) return current;
+      const until = now() + ASK_MS;
       const claim = await store.claimRenewal(tenant, token, CLAIM_MS);
       if (claim !== null) {
-        await renew(tenant, refresh_token, claim);
+        await renew(tenant, refresh_token, claim, until);
         return store.find(tenant);
       }
       current = await store.find(tenant);
