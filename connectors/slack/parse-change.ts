@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { InboundChange } from '../../src/chat/inbound.ts';
 import { isDirect } from './conversation-id.ts';
 import { mentions } from './mrkdwn.ts';
-import { type Identity, inboundMessage, saidMessage } from './parse.ts';
+import { type Identity, inboundMessage, saidMessage, versionOf } from './parse.ts';
 
 /** Slack says of a deleted root that it has changed into this. */
 const TOMBSTONE = 'tombstone';
@@ -40,7 +40,8 @@ export function parseChange(body: unknown, identity: Identity): InboundChange | 
   const now = event.subtype === 'message_changed' && event.message.subtype !== TOMBSTONE ? event.message : null;
   const said = now ?? before;
   if (said === undefined) return null;
-  const message = inboundMessage({ ...said, channel: event.channel, channel_type: event.channel_type }, identity);
+  const { channel, channel_type, event_ts } = event;
+  const message = inboundMessage({ ...said, channel, channel_type, event_ts }, identity);
   if (message === null) return null;
   const { conversation, message_id, sender, addressed } = message;
   const change = { event_id: `${event_id}/change`, message_id, conversation, sender };
@@ -48,9 +49,8 @@ export function parseChange(body: unknown, identity: Identity): InboundChange | 
   const text = now.text ?? '';
   const had = before?.text ?? '';
   if (before === undefined ? now.edited === undefined : text === had) return null;
-  // Times in seconds, of as many digits: as text they sort like what they say.
-  const version = now.edited?.ts ?? event.event_ts;
-  const isNews = addressed && !isDirect(event.channel) && !mentions(had, identity.bot_user_id);
+  const version = versionOf(event_ts, now.edited);
+  const isNews = addressed && !isDirect(channel) && !mentions(had, identity.bot_user_id);
   return {
     ...change,
     version,

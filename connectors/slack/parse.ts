@@ -31,6 +31,7 @@ export const saidMessage = z.object({
 const messageCallback = z.object({
   event_id: z.string(),
   event: saidMessage.extend({
+    event_ts: z.string().optional(),
     type: z.enum(['message', 'app_mention']),
     channel: z.string(),
     channel_type: z.string().optional(),
@@ -91,7 +92,11 @@ export function parseMessage(body: unknown, identity: Identity): InboundMessage 
 
 /** What somebody said in a channel; null when no person said it. */
 export function inboundMessage(
-  event: z.infer<typeof saidMessage> & { channel: string; channel_type?: string | undefined },
+  event: z.infer<typeof saidMessage> & {
+    channel: string;
+    channel_type?: string | undefined;
+    event_ts?: string | undefined;
+  },
   identity: Identity,
 ): Omit<InboundMessage, 'event_id'> | null {
   const { user, files = [] } = event;
@@ -109,8 +114,17 @@ export function inboundMessage(
     addressed,
     ...(!addressed && mentionsAnybody(text) && { to_others: true }),
     ...(event.thread_ts !== undefined && event.thread_ts !== event.ts && { follows: direct ? 'first' : 'all' }),
-    ...(event.edited !== undefined && { version: event.edited.ts }),
+    ...(event.edited !== undefined && { version: versionOf(event.event_ts ?? event.ts, event.edited) }),
   };
+}
+
+/**
+ * Slack tells the time of an edit in whole seconds, and that of its event to the microsecond: the first says of a later
+ * event too which edit it shows, the second tells two edits of one second apart. Times have as many digits, so as text these
+ * sort like what they say.
+ */
+export function versionOf(event_ts: string, edited?: { ts: string }): string {
+  return `${edited?.ts ?? `${event_ts.split('.')[0]}.000000`}/${event_ts}`;
 }
 
 function filesOf(files: readonly unknown[]): InboundFile[] {

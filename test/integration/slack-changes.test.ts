@@ -42,6 +42,16 @@ describe.each(['socket', 'http'] as const)('messages that change in Slack, mode 
     expect(await given('and now?')).toHaveLength(5);
   });
 
+  it('are told each time, also twice within a second', async () => {
+    const ana = slack.user('Ana');
+    const root = ana.mention('ops', 'deploy');
+    await given('deploy');
+    ana.edit(root, `${bot} deploy twice`);
+    ana.edit(root, `${bot} deploy not`);
+    const all = await given('deploy not');
+    expect(all.map((text) => text.split('\n').at(-1))).toEqual(['deploy', 'deploy twice', 'deploy not']);
+  });
+
   it('are told in the order in which they were made, also when Slack is late with one', async () => {
     const ana = slack.user('Ana');
     const root = ana.mention('ops', 'deploy');

@@ -4,7 +4,7 @@ import { messageAt, type SlackMessage, type SlackWorkspace } from './workspace.t
 
 /** What may happen to a message after it was posted, with the events that Slack sends of it. */
 export interface Changes {
-  /** Somebody changes their text. */
+  /** Somebody changes their text. As in recorded events, Slack tells when in whole seconds. */
   edit(at: { channel: string; ts: string }, text: string): void;
   /** Slack shows a link's preview below it: it has changed, and its text has not. */
   unfurl(at: { channel: string; ts: string }): void;
@@ -40,7 +40,7 @@ export function createChanges(workspace: SlackWorkspace, outbox: Outbox): Change
       const mention = `<@${workspace.bot_user_id}>`;
       const isNew = text.includes(mention) && !message.text.includes(mention);
       message.text = text;
-      message.edited = { user: message.user, ts: workspace.nextTs() };
+      message.edited = { user: message.user, ts: `${workspace.nextTs().split('.')[0]}.000000` };
       changed(message, previous);
       // Guess: a mention that an edit adds comes as one too. The reference does not tell, and apps see it so.
       const { channel } = message;

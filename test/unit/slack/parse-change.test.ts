@@ -10,7 +10,7 @@ const identity = {
   bot_id: 'B0BOT',
 };
 const was = { type: 'message', user: 'U1', text: 'deploy', ts: '5.000001', thread_ts: '1.000001' };
-const edited = { user: 'U1', ts: '9.000001' };
+const edited = { user: 'U1', ts: '9.000000' };
 const now = { ...was, text: 'deploy not', edited };
 
 function parse(event: Record<string, unknown>) {
@@ -32,7 +32,7 @@ describe('a change of a message in Slack', () => {
     expect(changed()).toEqual({
       event_id: 'Ev1/change',
       message_id: '5.000001',
-      version: '9.000001',
+      version: '9.000000/9.5',
       conversation: { connector: 'slack', tenant: 'T1', channel: 'C1', thread: '1.000001' },
       sender: { id: 'U1', name: 'U1' },
       text: 'deploy not',
@@ -40,10 +40,21 @@ describe('a change of a message in Slack', () => {
     expect(changed({}, null)?.text).toBe('deploy not');
   });
 
+  it('is told apart from another one of the same second, and sorts as it was made', async () => {
+    const versions = [
+      changed({ edited: { user: 'U1', ts: '1652635674.000000' } }, was, { event_ts: '1652635674.900000' }),
+      changed({}, was, { event_ts: '1652635675.000100', message: { ...now, edited: undefined } }),
+      changed({ edited: { user: 'U1', ts: '1652635675.000000' } }, was, { event_ts: '1652635675.000200' }),
+      changed({ edited: { user: 'U1', ts: '1652635675.000000' } }, was, { event_ts: '1652635675.000300' }),
+    ].map((change) => change?.version);
+    expect(new Set(versions).size).toBe(4);
+    expect(versions).toEqual(versions.toSorted((a = '', b = '') => (a < b ? -1 : 1)));
+  });
+
   it('is a message as well when it adds a mention of the bot, and only then', async () => {
     const text = 'deploy <@U0BOT>';
     const message = { event_id: 'Ev1', message_id: '5.000001', text, addressed: true, follows: 'all' };
-    expect(changed({ text })).toMatchObject({ message: { ...message, version: '9.000001' }, text });
+    expect(changed({ text })).toMatchObject({ message: { ...message, version: '9.000000/9.5' }, text });
     expect(changed({ text }, { ...was, text: '<@U0BOT> deploy' })).not.toHaveProperty('message');
     expect(changed({ text }, was, { channel: 'D1', channel_type: 'im' })).not.toHaveProperty('message');
   });
