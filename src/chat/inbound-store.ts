@@ -72,6 +72,8 @@ export interface InboundStore {
   release(kept: KeptInbound): Promise<void>;
   /** Nobody takes it for so long; then it is anybody's. */
   putOff(kept: KeptInbound, ms: number): Promise<void>;
+  /** What is put off of this conversation's messages, or of this message alone, is not applied any more. Returns how many. */
+  endPutOff(of: { conversation: ConversationKey; message_id?: string }): Promise<number>;
   /** The oldest that is nobody's, for this caller alone until its next attempt is due; null when there is none. */
   takeLost(): Promise<KeptInbound | null>;
 }
@@ -95,6 +97,11 @@ type NewInbound = Omit<InboundDocument, 'next_attempt_at'>;
 
 const IS_NEW = { $eq: [{ $type: '$state' }, 'missing'] };
 const NEVER: Delays = { times: 0, ms: 0 };
+const APPLIED = {
+  $set: { state: 'applied' as const },
+  $currentDate: { applied_at: true as const },
+  $unset: { inbound: '' as const },
+};
 const IS_DUE = { $lte: ['$next_attempt_at', '$$NOW'] };
 
 /** An event that nobody has spoken for in `lost_after_ms` belongs to a process that died; then the wait doubles. */
@@ -132,10 +139,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
 
   /** A crash that undoes it costs another look, and no more. */
   const markApplied = createLots<ObjectId, void>({ most: LOT }, async (ids) => {
-    await events.updateMany(
-      { _id: { $in: ids } },
-      { $set: { state: 'applied' }, $currentDate: { applied_at: true }, $unset: { inbound: '' } },
-    );
+    await events.updateMany({ _id: { $in: ids } }, APPLIED);
     return ids.map(() => undefined);
   });
 
@@ -215,6 +219,27 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
       await events.updateOne({ _id: id, state: 'received' }, [
         { $set: { attempts: 0, put_off, next_attempt_at: { $add: ['$$NOW', wait] } } },
       ]);
+    },
+
+    async endPutOff({ conversation: { connector, channel, thread }, message_id }) {
+      const at = 'inbound.message.conversation';
+      const { modifiedCount } = await events.updateMany(
+        {
+          state: 'received',
+          // Any: so the index of what is received serves it.
+          next_attempt_at: { $gt: new Date(0) },
+          put_off: { $exists: true },
+          // Nobody has taken it since.
+          attempts: 0,
+          // Not by tenant, as in `messageKey`.
+          [`${at}.connector`]: connector,
+          [`${at}.channel`]: channel,
+          [`${at}.thread`]: thread,
+          ...(message_id !== undefined && { 'inbound.message.message_id': message_id }),
+        },
+        APPLIED,
+      );
+      return modifiedCount;
     },
 
     async takeLost() {

@@ -12,7 +12,7 @@ import { PutOffError } from './later.ts';
 export interface ReceiveChangeDeps {
   log: Pick<SessionLog, 'append' | 'find' | 'head' | 'list' | 'query' | 'readPage'>;
   conversations: Pick<ConversationStore, 'findByKey'>;
-  inbound: Pick<InboundStore, 'waitOf'>;
+  inbound: Pick<InboundStore, 'endPutOff' | 'waitOf'>;
   received(session: LaneSession): void;
   /** As in ApplyDeps. */
   say(message: InboundMessage): Promise<Receipt | null>;
@@ -20,6 +20,7 @@ export interface ReceiveChangeDeps {
 
 /** Of the message that was changed, so that it is known which one. */
 const REMINDER = 300;
+const NOT_GIVEN = 'The agent had not been given the message that you deleted, and is not given it any more.';
 /** Endings that are looked at; most of them are one. */
 const LOOK_BACK = 100;
 
@@ -37,6 +38,8 @@ export async function receiveChange(
   if (given.length === 0) {
     const said = change.message === undefined ? null : await deps.say(change.message);
     if (said !== null) return said;
+    if (change.text === null && (await deps.inbound.endPutOff(change)) > 0)
+      return { effect: 'accepted', text: NOT_GIVEN };
     const wait = await deps.inbound.waitOf(change);
     // Due a moment after the message itself; where another gateway is at that, as soon as may be.
     if (wait !== null) throw new PutOffError(wait === 0 ? 0 : wait + 1, null);

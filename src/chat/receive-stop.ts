@@ -14,11 +14,14 @@ export interface ReceiveStopDeps {
   received(session: LaneSession): void;
 }
 
-/** Stop whatever runs or waits in this conversation. */
+const NOT_GIVEN = 'What was still waiting for its files is not given to the agent any more.';
+
+/** Stop whatever runs or waits in this conversation, what is put off of it included. */
 export async function receiveStop(deps: ReceiveStopDeps, kept: KeptInbound, stop: InboundStop): Promise<Receipt> {
   const lane = laneOf(stop.conversation);
+  const words = (await deps.inbound.endPutOff(stop)) > 0 ? [NOT_GIVEN] : [];
   const found = kept.targets ?? (await activeSessions(deps, stop));
-  if (found.length === 0) return { effect: 'refused', text: 'Nothing is running here.' };
+  if (found.length === 0) return { effect: 'refused', text: ['Nothing is running here.', ...words].join(' ') };
   const by = { via: stop.conversation.connector, id: stop.person.id, name: stop.person.name };
   const stopped = await stopSessions(
     deps,
@@ -26,7 +29,8 @@ export async function receiveStop(deps: ReceiveStopDeps, kept: KeptInbound, stop
     found.map((target) => ({ target, lane })),
     by,
   );
-  return stopped === 0 ? { effect: 'refused', text: 'It is stopping already.' } : { effect: 'accepted', text: null };
+  if (stopped === 0) return { effect: 'refused', text: ['It is stopping already.', ...words].join(' ') };
+  return { effect: 'accepted', text: words[0] ?? null };
 }
 
 /** Interrupt these sessions, each once however often this is repeated; returns how many were not stopping already. */

@@ -340,12 +340,46 @@ describe('a file for which the platform asks to wait', () => {
     const gateway = receiver();
     await gateway.message(message);
     const { message_id, conversation, sender } = message;
-    const change = { event_id: 'EvGone', message_id, conversation, sender, version: 'gone', text: null };
+    const change = { event_id: 'EvEdit', message_id, conversation, sender, version: '2', text: 'look again' };
     await gateway.change(change);
     expect(await told()).toEqual([]);
     await stage.silence(41_000);
     expect(await receiver().sweepNow()).toBe(2);
-    expect(await told()).toEqual([expect.stringMatching(/^look/), expect.stringContaining('took this message back')]);
+    expect(await told()).toEqual([expect.stringMatching(/^look\|/), expect.stringContaining('look again')]);
+  });
+
+  it('is not waited for any more when its message is deleted, and its person is told', async () => {
+    faults.push(limited(40));
+    const message = said('look', { files: [has('F1', 'a.txt')] });
+    const gateway = receiver();
+    await gateway.message(message);
+    const { message_id, conversation, sender } = message;
+    const change = { event_id: 'EvGone', message_id, conversation, sender, version: 'gone', text: null };
+    const receipt = await gateway.change(change);
+    expect(receipt).toEqual({ effect: 'accepted', text: expect.stringContaining('is not given it any more') });
+    await stage.silence(41_000);
+    expect(await receiver().sweepNow()).toBe(0);
+    expect(await told()).toEqual([]);
+  });
+
+  it.each([
+    ['nothing runs', false],
+    ['something runs', true],
+  ])('is not waited for any more after a Stop while %s, and who pressed it is told', async (_what, runs) => {
+    faults.push(limited(40), limited(40));
+    const gateway = receiver();
+    const elsewhere = { connector: 'test', tenant: 'T1', channel: 'C1', thread: '900.1' };
+    await gateway.message(said('look', { files: [has('F1', 'a.txt')] }));
+    await gateway.message(said('look there', { conversation: elsewhere, files: [has('F2', 'b.txt')] }));
+    if (runs) await gateway.message(said('count to a million'));
+    const { conversation, sender: person } = said('');
+    const words = 'What was still waiting for its files is not given to the agent any more.';
+    expect(await receiver().stop({ event_id: 'EvStop', conversation, person })).toEqual(
+      runs ? { effect: 'accepted', text: words } : { effect: 'refused', text: `Nothing is running here. ${words}` },
+    );
+    await stage.silence(41_000);
+    expect(await receiver().sweepNow()).toBe(1);
+    expect((await told()).filter((text) => text.startsWith('look'))).toEqual([expect.stringMatching(/^look there\|/)]);
   });
 });
 
