@@ -88,11 +88,10 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     },
     async change(change) {
       const event: Inbound = { kind: 'change', change };
-      // Before this one joins it: what stands in the line may be the message.
-      const is_on_its_way = applier.isBefore(event);
       // What people say to each other may be changed as they like: nothing is kept of it.
       return receive(event, async () => {
-        if (change.message !== undefined || is_on_its_way) return true;
+        // All that came before stands in the line by now, and this one not yet: the message may be among them.
+        if (applier.isBefore(event) || change.message !== undefined) return true;
         return (await wasGiven(deps, change)) || (await inbound.waitOf(change)) !== null;
       });
     },

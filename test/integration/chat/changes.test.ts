@@ -1,3 +1,4 @@
+import type { Db } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import type { InboundChange, InboundMessage } from '../../../src/chat/inbound.ts';
 import type { SessionLog, SessionRef } from '../../../src/session/log.ts';
@@ -39,6 +40,29 @@ async function session(): Promise<SessionRef> {
 const EDITED = 'Ana changed this message:\n> deploy\n\nIt says now:\n\ndeploy not';
 const TAKEN_BACK = 'Ana took this message back, so what it asked for is not wanted any more:\n> deploy';
 const IGNORED = { effect: 'ignored', text: null };
+
+/** The stage's database, which keeps no chat event before that. */
+function keepingAfter(held: Promise<void>): Db {
+  const through = <T extends object>(target: T, replaced: Record<string, unknown>): T =>
+    new Proxy(target, {
+      get(of, name) {
+        if (typeof name === 'string' && name in replaced) return replaced[name];
+        const value: unknown = Reflect.get(of, name, of);
+        return typeof value === 'function' ? value.bind(of) : value;
+      },
+    });
+  return through(stage.db, {
+    collection: (name: string, ...options: []) => {
+      const collection = stage.db.collection(name, ...options);
+      if (name !== 'inbound') return collection;
+      const bulkWrite = async (...args: never[]) => {
+        await held;
+        return Reflect.apply(collection.bulkWrite, collection, args);
+      };
+      return through(collection, { bulkWrite });
+    },
+  });
+}
 
 describe('a message that the agent is not done with', () => {
   it.each([
@@ -95,7 +119,7 @@ describe('a message that the agent is not done with', () => {
     };
     const gateway = stage.receiver({ log });
     const both = [gateway.change(changed(message, 'deploy not')), gateway.change(changed(message, null))];
-    await eventually(() => expect(looks).toBeGreaterThan(1));
+    await eventually(() => expect(looks).toBeGreaterThan(0));
     found.resolve();
     await Promise.all(both);
     expect(await texts()).toEqual(['deploy', EDITED, TAKEN_BACK]);
@@ -116,6 +140,18 @@ describe('a message that the agent is not done with', () => {
     const second = gateway.change(changed(message, 'deploy not'));
     held.resolve();
     expect([(await first).effect, (await second).effect]).toEqual(['accepted', 'accepted']);
+    expect(await texts()).toEqual(['deploy', EDITED]);
+  });
+
+  it('may be changed before it is kept', async () => {
+    const held = deferred<void>();
+    const gateway = stage.receiver({ db: keepingAfter(held.promise) });
+    const message = said('deploy');
+    const both = [gateway.message(message), gateway.change(changed(message, 'deploy not'))];
+    // Whatever is looked up before the change is kept is known by then.
+    for (let n = 0; n < 10; n++) await stage.refs();
+    held.resolve();
+    expect((await Promise.all(both)).map(({ effect }) => effect)).toEqual(['accepted', 'accepted']);
     expect(await texts()).toEqual(['deploy', EDITED]);
   });
 
