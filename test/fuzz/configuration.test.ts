@@ -7,8 +7,8 @@ import { ConfigError, loadConfig } from '../../src/config.ts';
 import { startDeckhand } from '../../src/deckhand.ts';
 import { DeckhandError } from '../../src/errors.ts';
 import { createLogger } from '../../src/logger.ts';
+import { cases } from '../support/cases.ts';
 import { oddText } from '../support/fuzz/odd-values.ts';
-import { runs } from '../support/fuzz/runs.ts';
 import { expectNoSecret, SECRETS } from '../support/fuzz/secrets.ts';
 
 /** A bad value gives a message that names its variable and what to do, and never the value of a secret. */
@@ -68,7 +68,7 @@ it('any value of any variable is accepted, or named', () => {
       expect(problem).toContain(name.startsWith('SLACK_') ? 'SLACK_' : name);
       expectNoSecret(problem, 'the message');
     }),
-    runs(1000),
+    cases(1000),
   );
 });
 

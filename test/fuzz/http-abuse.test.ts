@@ -6,8 +6,8 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createHttpServer } from '../../src/http-server.ts';
+import { CASES_TIMEOUT_MS, cases } from '../support/cases.ts';
 import { send } from '../support/fuzz/http.ts';
-import { FUZZ_TIMEOUT_MS, runs } from '../support/fuzz/runs.ts';
 import { expectNoSecret, SECRETS } from '../support/fuzz/secrets.ts';
 import { changedBetween } from '../support/fuzz/store-watch.ts';
 import { startWorld, type World } from '../support/fuzz/world.ts';
@@ -88,12 +88,12 @@ describe('bytes', () => {
           for (const status of statusesOf(answers)) expect(status, answers).toBeLessThan(500);
           expectNoSecret(answers, 'the answer');
         }),
-        runs(60),
+        cases(60),
       );
       expectNoSecret(world.takeLog(), 'the log');
       await world.stores.forgetNew();
     },
-    FUZZ_TIMEOUT_MS,
+    CASES_TIMEOUT_MS,
   );
 
   it('of fifty requests at once get fifty answers', async () => {

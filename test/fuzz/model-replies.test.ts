@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAskModel } from '../../src/harness/model.ts';
 import { takeTurn } from '../../src/harness/turn.ts';
 import { fold } from '../../src/session/state.ts';
+import { CASES_TIMEOUT_MS, cases } from '../support/cases.ts';
 import { mutants } from '../support/fuzz/mutate.ts';
 import { oddText } from '../support/fuzz/odd-values.ts';
 import { framesOf, type RawAnswer, type RawModel, startRawModel, VALID_STREAM } from '../support/fuzz/raw-model.ts';
-import { FUZZ_TIMEOUT_MS, runs } from '../support/fuzz/runs.ts';
 import { expectNoSecret, SECRETS } from '../support/fuzz/secrets.ts';
 import { expectNoOperators } from '../support/fuzz/store-watch.ts';
 import { type Stage, stage } from '../support/harness.ts';
@@ -77,10 +77,10 @@ describe('an answer', () => {
           await expectEndInWords(scene);
           for (const { messages } of model.requests) expectTakenBack(messages);
         }),
-        runs(35),
+        cases(35),
       );
     },
-    FUZZ_TIMEOUT_MS,
+    CASES_TIMEOUT_MS,
   );
 });
 

@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
 import { fold } from '../../src/session/state.ts';
+import { CASES_TIMEOUT_MS, cases } from '../support/cases.ts';
 import { eventually } from '../support/eventually.ts';
 import { encoded, filled, send, type WireAnswer } from '../support/fuzz/http.ts';
 import { mutants } from '../support/fuzz/mutate.ts';
-import { FUZZ_TIMEOUT_MS, runs } from '../support/fuzz/runs.ts';
 import { expectNoSecret, SECRETS } from '../support/fuzz/secrets.ts';
 import { SLACK_PAYLOADS, type SlackPayload } from '../support/fuzz/slack-payloads.ts';
 import { changedBetween, expectNoOperators } from '../support/fuzz/store-watch.ts';
@@ -180,10 +180,10 @@ describe('over HTTP', () => {
           await expectWhole(world);
           await world.stores.forgetNew();
         }),
-        runs(30),
+        cases(30),
       );
     },
-    FUZZ_TIMEOUT_MS,
+    CASES_TIMEOUT_MS,
   );
 
   describe('what Slack did not sign', () => {
@@ -221,11 +221,11 @@ describe('over HTTP', () => {
             const safe = signature.replace(/[^\u0020-\u007e]/g, '?').trim();
             await expectForged(deliver(world.url, bodyOf(type, mutant.json), { signature: safe }));
           }),
-          runs(20),
+          cases(20),
         );
         expect(changedBetween(before, await world.stores.look())).toEqual([]);
       },
-      FUZZ_TIMEOUT_MS,
+      CASES_TIMEOUT_MS,
     );
 
     it('is refused when a single byte was changed on the way, and has one effect when it is sent again', async () => {
@@ -280,10 +280,10 @@ describe('over the socket', () => {
           await expectWhole(world);
           await world.stores.forgetNew();
         }),
-        runs(20),
+        cases(20),
       );
     },
-    FUZZ_TIMEOUT_MS,
+    CASES_TIMEOUT_MS,
   );
 
   it(
@@ -300,13 +300,13 @@ describe('over the socket', () => {
           await slack.sockets.sendText(filled(json, { nonce: '5.5' }));
           await breathe();
         }),
-        runs(60),
+        cases(60),
       );
       // Whatever those did to the connection, the next event is heard.
       await makeThread(world, hear);
       expectNoSecret(world.takeLog(), 'the log');
     },
-    FUZZ_TIMEOUT_MS,
+    CASES_TIMEOUT_MS,
   );
 });
 

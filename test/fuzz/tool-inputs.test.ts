@@ -9,8 +9,8 @@ import { findUnstorable } from '../../src/session/storable.ts';
 import type { ToolResult } from '../../src/tools/tool.ts';
 import { AGENT_TOOLSET } from '../../src/tools/toolset/agent-toolset.ts';
 import type { Workspace } from '../../src/tools/workspace.ts';
+import { CASES_TIMEOUT_MS, cases } from '../support/cases.ts';
 import { mutants } from '../support/fuzz/mutate.ts';
-import { FUZZ_TIMEOUT_MS, runs } from '../support/fuzz/runs.ts';
 import { expectNoSecret, SECRETS } from '../support/fuzz/secrets.ts';
 import { run, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
@@ -130,7 +130,7 @@ describe.each(VALID)('%s %j', (name, input) => {
       expectResult(await call(name, JSON.parse(outsideOf(JSON.stringify(input)))));
       expect(hostState()).toBe(before);
     },
-    FUZZ_TIMEOUT_MS,
+    CASES_TIMEOUT_MS,
   );
 });
 
@@ -150,10 +150,10 @@ it(
         // Describing it for a card never throws, whatever it is.
         AGENT_TOOLSET.find((tool) => tool.definition.name === name)?.describe(input);
       }),
-      runs(15),
+      cases(15),
     );
   },
-  FUZZ_TIMEOUT_MS,
+  CASES_TIMEOUT_MS,
 );
 
 /** Arguments as a turn hands them on: objects that the log can hold. */

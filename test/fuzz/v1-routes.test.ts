@@ -5,11 +5,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ApiDeps, createApi } from '../../src/api/api.ts';
 import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
 import { fold } from '../../src/session/state.ts';
+import { CASES_TIMEOUT_MS, cases } from '../support/cases.ts';
 import { routesOf } from '../support/fuzz/express-routes.ts';
 import { send, type WireAnswer } from '../support/fuzz/http.ts';
 import { type FuzzedRequest, fuzzedRequests, wireOf } from '../support/fuzz/requests.ts';
 import { V1_ROUTES } from '../support/fuzz/routes.ts';
-import { FUZZ_TIMEOUT_MS, runs } from '../support/fuzz/runs.ts';
 import { expectNoSecret, SECRETS } from '../support/fuzz/secrets.ts';
 import { changedBetween, expectNoOperators } from '../support/fuzz/store-watch.ts';
 import { makeResources, startWorld, type World } from '../support/fuzz/world.ts';
@@ -46,10 +46,10 @@ describe.each(Object.entries(V1_ROUTES))('%s', (key, valid) => {
             await world.stores.forgetNew();
           }
         }),
-        runs(9),
+        cases(9),
       );
     },
-    FUZZ_TIMEOUT_MS,
+    CASES_TIMEOUT_MS,
   );
 });
 

@@ -7,12 +7,12 @@ import { createSessionRouter } from '../../connectors/web/session-routes.ts';
 import { createStreamRouter } from '../../connectors/web/stream-routes.ts';
 import type { WebDeps } from '../../connectors/web/web-deps.ts';
 import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
+import { CASES_TIMEOUT_MS, cases } from '../support/cases.ts';
 import { eventually } from '../support/eventually.ts';
 import { routesOf } from '../support/fuzz/express-routes.ts';
 import { send, type WireAnswer } from '../support/fuzz/http.ts';
 import { type FuzzedRequest, fuzzedRequests, wireOf } from '../support/fuzz/requests.ts';
 import { WEB_ROUTES } from '../support/fuzz/routes.ts';
-import { FUZZ_TIMEOUT_MS, runs } from '../support/fuzz/runs.ts';
 import { expectNoSecret, SECRETS } from '../support/fuzz/secrets.ts';
 import { changedBetween, expectNoOperators } from '../support/fuzz/store-watch.ts';
 import { askPeople, startWorld, type World } from '../support/fuzz/world.ts';
@@ -79,10 +79,10 @@ describe.each(Object.entries(WEB_ROUTES))('%s', (key, valid) => {
           await check(answer, fuzzed, before);
           await world.stores.forgetNew();
         }),
-        runs(6),
+        cases(6),
       );
     },
-    FUZZ_TIMEOUT_MS,
+    CASES_TIMEOUT_MS,
   );
 
   it('is closed to who is not signed in', async () => {

@@ -8,6 +8,7 @@ import type { AppendListener, Claimed, Opening, SessionLog, SessionRef } from '.
 import { type EventDocument, emptyLog, type LoggedDocument, toDocument } from '../../src/session/log-document.ts';
 import { MAX_TAIL_BYTES } from '../../src/session/log-tail.ts';
 import { createLogIndexes, createMongoLog } from '../../src/session/mongo-log.ts';
+import { cases } from '../support/cases.ts';
 import { agentMessage, idle, note, processed, running, terminated, usage, userMessage } from '../support/entries.ts';
 import { eventually } from '../support/eventually.ts';
 import { type TestDatabase, testDatabase } from '../support/services.ts';
@@ -335,7 +336,7 @@ describe('appenders at the same time', () => {
         expect(new Set(entries.map((entry) => entry.event.id))).toEqual(acknowledged);
         expect(await log.query({ ...ref, order: 'asc', limit: 1000, include_internal: true })).toEqual(entries);
       }),
-      { numRuns: 40 },
+      cases(40),
     );
   });
 });
@@ -444,7 +445,7 @@ describe('the lease', () => {
         }
         expect(texts(await log.read(ref))).toEqual(turns.filter((isOld) => !isOld).map(() => 'new'));
       }),
-      { numRuns: 15 },
+      cases(15),
     );
   });
 });

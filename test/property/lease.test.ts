@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { holdLease } from '../../src/session/lease.ts';
 import type { LogHead } from '../../src/session/log.ts';
-import { tries } from '../support/property.ts';
+import { cases } from '../support/cases.ts';
 
 const TTL_MS = 3_000;
 const LEASE = { workspace_id: 'wrkspc_default', session_id: 'sesn_1', token: 3, holder: 'wkr_1' };
@@ -60,7 +60,7 @@ it('a lease is never believed longer than the database gives it, nor given up so
       }
       held[Symbol.dispose]();
     }),
-    tries(300),
+    cases(300),
   );
 });
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { createLogIndexes } from '../../src/session/mongo-log.ts';
+import { CASES_TIMEOUT_MS, cases } from '../support/cases.ts';
 import { act, followersOf, makeMove, openTurn } from '../support/log-world/actors.ts';
 import { logPlan } from '../support/log-world/plans.ts';
 import { assert } from '../support/log-world/watcher.ts';
 import { inLogWorld, LEASE_MS, type LogWorld, type WorldProcess } from '../support/log-world/world.ts';
-import { PROPERTY_TIMEOUT_MS, tries } from '../support/property.ts';
 import { type TestDatabase, testDatabase } from '../support/services.ts';
 
 let database: TestDatabase;
@@ -35,10 +35,10 @@ it(
           await endWell(world, together);
         }),
       ),
-      tries(80),
+      cases(80),
     );
   },
-  PROPERTY_TIMEOUT_MS,
+  CASES_TIMEOUT_MS,
 );
 
 /** Whatever happened: somebody new can take the session over, bring it to rest, and everybody sees the same log. */

@@ -6,8 +6,8 @@ import { isInput } from '../../src/session/event.ts';
 import { nextStep } from '../../src/session/next-step.ts';
 import { emptyState, type SessionState } from '../../src/session/session-state.ts';
 import { fold } from '../../src/session/state.ts';
+import { CASES_TIMEOUT_MS, cases } from '../support/cases.ts';
 import { testAgent } from '../support/harness.ts';
-import { PROPERTY_TIMEOUT_MS, tries } from '../support/property.ts';
 import { refusalOf } from '../support/request-rules.ts';
 import { life, live } from '../support/turn-life.ts';
 
@@ -31,10 +31,10 @@ describe('any life of a session', () => {
             expect(unprocessed(log.entries)).toEqual([]);
           }
         }),
-        tries(400),
+        cases(400),
       );
     },
-    PROPERTY_TIMEOUT_MS,
+    CASES_TIMEOUT_MS,
   );
 
   it(
@@ -56,10 +56,10 @@ describe('any life of a session', () => {
           expect(inPieces).toEqual(fold(entries));
           for (const { seq } of entries) isReady(fold(entries.slice(0, seq)));
         }),
-        tries(100),
+        cases(100),
       );
     },
-    PROPERTY_TIMEOUT_MS,
+    CASES_TIMEOUT_MS,
   );
 });
 

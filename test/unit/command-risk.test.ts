@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { isHarmlessCommand } from '../../src/tools/command-risk.ts';
 import { splitCommand } from '../../src/tools/command-words.ts';
 import { evaluatePermission } from '../../src/tools/permission.ts';
+import { cases } from '../support/cases.ts';
 
 const auto = { enabled: true, policy: 'auto' } as const;
 
@@ -245,7 +246,7 @@ describe('what bash makes of a command', () => {
         const expected = commands.flatMap(([, ...words]) => words.map((word) => `>${word.text}<\n`)).join('');
         expect(bash(source).stdout).toBe(expected);
       }),
-      { numRuns: 1200 },
+      cases(1200),
     );
     expect(compared).toBeGreaterThan(20);
   }, 60_000);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { numberedName, safeFileName } from '../../src/resources/file-name.ts';
+import { cases } from '../support/cases.ts';
 
 describe('a file’s name', () => {
   it.each([
@@ -35,6 +36,7 @@ describe('a file’s name', () => {
         expect(Buffer.byteLength(name)).toBeLessThanOrEqual(255);
         expect(safeFileName(safeFileName(given))).toBe(safeFileName(given));
       }),
+      cases(),
     );
   });
 

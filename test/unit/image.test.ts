@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { imageTypeOf, MAX_IMAGE_BYTES, problemOfImage } from '../../src/image.ts';
+import { cases } from '../support/cases.ts';
 import { gif, jpeg, png, webp } from '../support/images.ts';
 
 const kinds: Array<[string, (width: number, height: number) => Buffer]> = [
@@ -49,5 +50,6 @@ it('takes whatever bytes there are', () => {
       const type = imageTypeOf(bytes);
       if (type !== null) problemOfImage(bytes, type);
     }),
+    cases(),
   );
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fenceAtEnd } from '../../src/chat/markdown-lines.ts';
 import { splitMarkdown as split, splitPieces } from '../../src/chat/split.ts';
+import { cases } from '../support/cases.ts';
 
 const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 
@@ -34,7 +35,7 @@ describe('split', () => {
       fc.property(markdown, fc.integer({ min: 40, max: 400 }), (text, limit) => {
         for (const part of split(text, limit)) expect(part.length).toBeLessThanOrEqual(limit);
       }),
-      { numRuns: 500 },
+      cases(500),
     );
   });
 
@@ -48,7 +49,7 @@ describe('split', () => {
           expect(suffix).toMatch(/^(\n?[ \t]*(`{3,}|~{3,}))?$/);
         }
       }),
-      { numRuns: 500 },
+      cases(500),
     );
   });
 
@@ -60,7 +61,7 @@ describe('split', () => {
           expect(part).not.toMatch(LONE_SURROGATE);
         }
       }),
-      { numRuns: 500 },
+      cases(500),
     );
   });
 

@@ -5,6 +5,7 @@ import { CHUNK_BYTES } from '../../../src/resources/file-chunks.ts';
 import { createFileRoom } from '../../../src/resources/file-room.ts';
 import { createFileIndexes, createFiles } from '../../../src/resources/file-store.ts';
 import type { Files, NewFile } from '../../../src/resources/files.ts';
+import { cases } from '../../support/cases.ts';
 import { deferred } from '../../support/deferred.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
 
@@ -199,7 +200,7 @@ it('whatever dies at whichever write, what is counted is what is there in the en
         expect(Object.values(await taken()).filter((total) => total !== 0)).toEqual([]);
       },
     ),
-    { numRuns: 60 },
+    cases(60),
   );
 }, 120_000);
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { median, percentile, rounded, slope } from '../../../bench/statistics.ts';
+import { cases } from '../../support/cases.ts';
 
 test('a percentile is the nearest rank', () => {
   const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
@@ -30,6 +31,7 @@ test('the slope of a line is the line’s', () => {
       const points = [0, 1, 2, 5, 9].map((x) => ({ x, y: start + gain * x }));
       expect(slope(points)).toBeCloseTo(gain, 6);
     }),
+    cases(),
   );
   expect(slope([{ x: 1, y: 1 }])).toBeNaN();
 });

@@ -5,6 +5,7 @@ import type { Actor, LogEntry, NewEntry, SessionEvent } from '../../../src/sessi
 import { nextStep } from '../../../src/session/next-step.ts';
 import { emptyState, type SessionState } from '../../../src/session/session-state.ts';
 import { fold } from '../../../src/session/state.ts';
+import { cases } from '../../support/cases.ts';
 import {
   agentMessage,
   customCall,
@@ -246,6 +247,7 @@ describe('the fold', () => {
         expect(start).toEqual(before);
         expect(fold(entriesOf(story.slice(second), second), checkpoint)).toEqual(whole);
       }),
+      cases(),
     );
   });
 });

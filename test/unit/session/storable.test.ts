@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { BSON } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { findUnstorable } from '../../../src/session/storable.ts';
+import { cases } from '../../support/cases.ts';
 
 const nested = (levels: number): unknown => (levels === 0 ? 1 : { a: nested(levels - 1) });
 
@@ -41,6 +42,7 @@ describe('what can be stored', () => {
         // BSON has one zero and its own integers; JSON is what both sides are.
         expect(JSON.parse(JSON.stringify(kept))).toEqual(JSON.parse(JSON.stringify(value)));
       }),
+      cases(),
     );
   });
 });

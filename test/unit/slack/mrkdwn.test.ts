@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cut, escapeWithin, mentions, readableText, shorten } from '../../../connectors/slack/mrkdwn.ts';
+import { cases } from '../../support/cases.ts';
 
 const BOT = 'U0BOT';
 const names = { user: (id: string) => Promise.resolve({ U1: 'Ana', U2: 'Ben <3' }[id] ?? id) };
@@ -47,6 +48,7 @@ describe('cutting text', () => {
           expect(isWhole(piece)).toBe(true);
         }
       }),
+      cases(),
     );
   });
 

@@ -5,6 +5,7 @@ import { deliveryIdOf, fallbackText, render, TEXT_LIMIT } from '../../../connect
 import { PostRefusedError } from '../../../src/chat/connector.ts';
 import type { ApprovalCard } from '../../../src/chat/outgoing.ts';
 import { approvalOut, textOut } from '../../support/cards.ts';
+import { cases } from '../../support/cases.ts';
 import { buttonsOf, checkBlocks, readableText } from '../../support/slack/block-limits.ts';
 import type { SlackBlock } from '../../support/slack/workspace.ts';
 
@@ -100,7 +101,7 @@ describe('an approval card', () => {
         };
         checkBlocks(sent(approvalOut('dlv_1', card)));
       }),
-      { numRuns: 30 },
+      cases(30),
     );
   });
 
@@ -180,6 +181,7 @@ describe('the pieces of a stream', () => {
         const { sentText } = grow(texts);
         expect((texts.at(-1) ?? '').startsWith(sentText)).toBe(true);
       }),
+      cases(),
     );
   });
 });

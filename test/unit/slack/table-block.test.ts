@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { aroundTable } from '../../../connectors/slack/table-block.ts';
+import { cases } from '../../support/cases.ts';
 import { checkBlocks } from '../../support/slack/block-limits.ts';
 import type { SlackBlock } from '../../support/slack/workspace.ts';
 
@@ -96,6 +97,7 @@ describe('a table in markdown', () => {
         const blocks: SlackBlock[] = JSON.parse(JSON.stringify([around.table]));
         checkBlocks(blocks);
       }),
+      cases(),
     );
   });
 });

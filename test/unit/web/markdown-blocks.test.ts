@@ -5,6 +5,7 @@ import ReactMarkdown from 'react-markdown';
 import remarkGfm from 'remark-gfm';
 import { describe, expect, it } from 'vitest';
 import { splitMarkdown } from '../../../console/src/markdown-blocks.ts';
+import { cases } from '../../support/cases.ts';
 
 function html(text: string): string {
   return renderToStaticMarkup(createElement(ReactMarkdown, { remarkPlugins: [remarkGfm], children: text }));
@@ -51,7 +52,7 @@ describe('splitting markdown', () => {
         expect(splitMarkdown(text).join('')).toBe(text);
         expect(together(splitMarkdown(text))).toBe(html(text).replaceAll('\n', ''));
       }),
-      { numRuns: 1_000 },
+      cases(1_000),
     );
   });
 

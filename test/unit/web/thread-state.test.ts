@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ConversationDetail, WebMessage } from '../../../connectors/web/wire.ts';
 import { isWorking, openThread, type ThreadAction, threadReducer } from '../../../console/src/thread-state.ts';
+import { cases } from '../../support/cases.ts';
 
 const detail: ConversationDetail = {
   conversation: {
@@ -56,6 +57,7 @@ describe('the thread', () => {
       fc.property(fc.shuffledSubarray([...events, ...events], { minLength: 10, maxLength: 10 }), (order) => {
         expect(textsAfter(order.map(put))).toEqual(['A', 'B', 'c']);
       }),
+      cases(),
     );
   });
 
