@@ -52,9 +52,25 @@ export function problemOf(answer: BetaMessage): string | null {
   const kept = parsed.data.content.map((block) => (block.type === 'tool_use' ? { ...block, input: null } : block));
   const unstorable = findUnstorable(kept);
   if (unstorable !== null) return `content.${unstorable.path} ${unstorable.problem}`;
+  const strange = strangeName(kept);
+  if (strange !== null) return `a block has a field ${JSON.stringify(strange)}, which the API has not`;
   if (ids.size > MAX_CALLS) return `it calls ${ids.size} tools; at most ${MAX_CALLS} are taken at once`;
   const bytes = storedBytes({ content: answer.content.map(withStorableInput) });
   return bytes > MAX_BYTES ? `it has ${bytes} bytes; at most ${MAX_BYTES} are kept` : null;
+}
+
+/**
+ * A name that MongoDB could read as an operator or a path, where names are the API's own: it has none of that kind but in
+ * arguments. An answer goes back to it as it came, so nothing is left out or written another way.
+ */
+function strangeName(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null) return null;
+  for (const [key, child] of Object.entries(value)) {
+    if (/^\$|\./.test(key)) return key;
+    const below = key === 'input' ? null : strangeName(child);
+    if (below !== null) return below;
+  }
+  return null;
 }
 
 /**

@@ -47,6 +47,16 @@ it.each<[string, (frames: string) => string, RegExp]>([
     (frames) => frames.replace('"output_tokens":20', '"output_tokens":"20"'),
     /usage\.output_tokens/,
   ],
+  [
+    'a field that could be a path in MongoDB',
+    (frames) => frames.replace('"thinking":"","signature":""', '"thinking":"","signature":"","a.b":0'),
+    /a block has a field "a\.b", which the API has not/,
+  ],
+  [
+    'a field that could be an operator, deep in a block',
+    (frames) => frames.replace('"type":"text","text":""', '"type":"text","text":"","citations":[{"$where":1}]'),
+    /a block has a field "\$where"/,
+  ],
   ['a text of three megabytes', (frames) => frames.replace('Let me look.', 'x'.repeat(3_000_000)), /bytes; at most/],
 ])('%s is a failed request that is tried again', async (_what, change, words) => {
   const events = await runWith(change);
