@@ -5,23 +5,24 @@ import type { Outgoing } from '../../src/chat/outgoing.ts';
 import { SLACK } from './conversation-id.ts';
 import { escapeWithin } from './mrkdwn.ts';
 import type { Identity } from './parse.ts';
+import { slackId } from './slack-id.ts';
 
 export const FEEDBACK_ACTION = 'deckhand_feedback';
 
 const rating = z.object({
   rating: z.enum(['good', 'bad']),
   session_id: z.string(),
-  event_id: z.string(),
+  event_id: slackId,
   /** Of the conversation that the answer was posted to. */
   thread: z.string(),
 });
 
 const ratingBody = z.object({
-  user: z.object({ id: z.string() }),
-  channel: z.object({ id: z.string() }),
-  container: z.object({ message_ts: z.string() }),
+  user: z.object({ id: slackId }),
+  channel: z.object({ id: slackId }),
+  container: z.object({ message_ts: slackId }),
   response_url: z.string().optional(),
-  actions: z.array(z.object({ action_ts: z.string(), value: z.string() })).min(1),
+  actions: z.array(z.object({ action_ts: slackId, value: z.string() })).min(1),
 });
 
 /** Below an answer: that an AI wrote it (docs.slack.dev/ai asks apps to say so), and what one thinks of it. */

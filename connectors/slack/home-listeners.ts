@@ -10,6 +10,7 @@ import { HOME, homeTrouble, homeView } from './home-view.ts';
 import type { InFlight } from './in-flight.ts';
 import type { SlackClients } from './installations.ts';
 import { type Identity, personOf } from './parse.ts';
+import { slackId } from './slack-id.ts';
 import type { Whispers } from './whisper.ts';
 
 const PUBLISH_MS = 10_000;
@@ -23,11 +24,11 @@ export interface HomeParts {
   receiver: () => Receiver;
 }
 
-const opened = z.object({ event: z.object({ user: z.string(), tab: z.string() }) });
+const opened = z.object({ event: z.object({ user: slackId, tab: z.string() }) });
 const pressed = z.object({
-  user: z.object({ id: z.string() }),
-  trigger_id: z.string(),
-  actions: z.array(z.object({ action_ts: z.string(), value: z.string().optional() })).min(1),
+  user: z.object({ id: slackId }),
+  trigger_id: slackId,
+  actions: z.array(z.object({ action_ts: slackId, value: z.string().optional() })).min(1),
 });
 
 /** A press of a button on somebody's Home tab. */

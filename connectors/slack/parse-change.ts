@@ -3,14 +3,15 @@ import type { InboundChange } from '../../src/chat/inbound.ts';
 import { isDirect } from './conversation-id.ts';
 import { mentions } from './mrkdwn.ts';
 import { type Identity, inboundMessage, saidMessage, versionOf } from './parse.ts';
+import { slackId } from './slack-id.ts';
 
 /** Slack says of a deleted root that it has changed into this. */
 const TOMBSTONE = 'tombstone';
 
-const envelope = { channel: z.string(), channel_type: z.string().optional(), event_ts: z.string() };
+const envelope = { channel: slackId, channel_type: z.string().optional(), event_ts: slackId };
 
 const changeCallback = z.object({
-  event_id: z.string(),
+  event_id: slackId,
   event: z.discriminatedUnion('subtype', [
     z.object({
       ...envelope,

@@ -5,6 +5,7 @@ import { SLACK } from './conversation-id.ts';
 import { FORM_VIEW, type FormMemory, fieldsOf, parseMemory } from './form-modal.ts';
 import { unescape } from './mrkdwn.ts';
 import { type Identity, personOf } from './parse.ts';
+import { slackId } from './slack-id.ts';
 
 /** What a command needs so that its person can be answered: by a modal, or where they are. */
 export interface Asked {
@@ -16,9 +17,9 @@ export interface Asked {
 const slashBody = z.object({
   command: z.string(),
   text: z.string().nullish(),
-  user_id: z.string(),
-  channel_id: z.string(),
-  trigger_id: z.string(),
+  user_id: slackId,
+  channel_id: slackId,
+  trigger_id: slackId,
   response_url: z.string().optional(),
 });
 
@@ -51,16 +52,16 @@ function plainIds(text: string): string {
 }
 
 const shortcutBody = z.object({
-  user: z.object({ id: z.string() }),
-  trigger_id: z.string(),
+  user: z.object({ id: slackId }),
+  trigger_id: slackId,
   response_url: z.string().optional(),
-  channel: z.object({ id: z.string() }).optional(),
+  channel: z.object({ id: slackId }).optional(),
   message: z
     .object({
-      ts: z.string(),
-      thread_ts: z.string().optional(),
+      ts: slackId,
+      thread_ts: slackId.optional(),
       text: z.string().nullish(),
-      user: z.string().optional(),
+      user: slackId.optional(),
       username: z.string().optional(),
     })
     .optional(),
@@ -86,10 +87,10 @@ export function parseShortcut(body: unknown, identity: Identity): Asked | null {
 }
 
 const submissionBody = z.object({
-  user: z.object({ id: z.string() }),
-  trigger_id: z.string().optional(),
+  user: z.object({ id: slackId }),
+  trigger_id: slackId.optional(),
   view: z.object({
-    id: z.string(),
+    id: slackId,
     callback_id: z.literal(FORM_VIEW),
     private_metadata: z.string(),
     blocks: z.array(z.looseObject({ block_id: z.string().optional() })),

@@ -4,6 +4,7 @@ import type { Person } from '../../src/chat/place.ts';
 import { parseButtonValue } from './approval-blocks.ts';
 import { conversationOf, SLACK } from './conversation-id.ts';
 import { mentions, mentionsAnybody } from './mrkdwn.ts';
+import { slackId } from './slack-id.ts';
 
 /** Whose installation this is: from auth.test, once connected. */
 export interface Identity {
@@ -19,52 +20,52 @@ export interface Identity {
 /** A message as events show it, also within the event of its change. */
 export const saidMessage = z.object({
   subtype: z.string().optional(),
-  user: z.string().optional(),
+  user: slackId.optional(),
   bot_id: z.string().optional(),
   text: z.string().nullish(),
-  ts: z.string(),
-  thread_ts: z.string().optional(),
+  ts: slackId,
+  thread_ts: slackId.optional(),
   files: z.array(z.unknown()).optional(),
-  edited: z.object({ ts: z.string() }).optional(),
+  edited: z.object({ ts: slackId }).optional(),
 });
 
 const messageCallback = z.object({
-  event_id: z.string(),
+  event_id: slackId,
   event: saidMessage.extend({
-    event_ts: z.string().optional(),
+    event_ts: slackId.optional(),
     type: z.enum(['message', 'app_mention']),
-    channel: z.string(),
+    channel: slackId,
     channel_type: z.string().optional(),
   }),
 });
 
 /** What a `files` entry says at least; of one in a shared channel (`check_file_info`) it is no more. */
-const attachedFile = z.object({ id: z.string().min(1), name: z.string().nullish(), title: z.string().nullish() });
+const attachedFile = z.object({ id: slackId, name: z.string().nullish(), title: z.string().nullish() });
 
 const stopCallback = z.object({
-  event_id: z.string(),
+  event_id: slackId,
   event: z.object({
     type: z.literal('agent_session_stopped'),
-    channel: z.string(),
-    user: z.string(),
-    thread_ts: z.string(),
+    channel: slackId,
+    user: slackId,
+    thread_ts: slackId,
   }),
 });
 
 const clickBody = z.object({
-  user: z.object({ id: z.string() }),
-  channel: z.object({ id: z.string() }).optional(),
-  container: z.object({ message_ts: z.string().optional(), view_id: z.string().optional() }),
+  user: z.object({ id: slackId }),
+  channel: z.object({ id: slackId }).optional(),
+  container: z.object({ message_ts: slackId.optional(), view_id: slackId.optional() }),
   view: z.object({ type: z.string() }).optional(),
-  trigger_id: z.string(),
+  trigger_id: slackId,
   response_url: z.string().optional(),
-  actions: z.array(z.object({ action_id: z.string(), action_ts: z.string(), value: z.string().optional() })).min(1),
+  actions: z.array(z.object({ action_id: z.string(), action_ts: slackId, value: z.string().optional() })).min(1),
 });
 
 const viewBody = z.object({
-  user: z.object({ id: z.string() }),
+  user: z.object({ id: slackId }),
   view: z.object({
-    id: z.string(),
+    id: slackId,
     private_metadata: z.string(),
     state: z.object({ values: z.record(z.string(), z.record(z.string(), z.object({ value: z.string().nullish() }))) }),
   }),
@@ -190,7 +191,7 @@ export function parseClick(body: unknown): Click | null {
 
 /** What a click came from, kept in the modal it opened. Slack allows it 3,000 characters. */
 const clickMemory = z.object({
-  channel: z.string(),
+  channel: slackId,
   thread: z.string(),
   approval_id: z.string(),
   response_url: z.string().optional(),
@@ -219,7 +220,7 @@ export function parseSubmission(body: unknown): Submission | null {
   return { ...memory.data, event_id: `view:${view.id}:${user.id}`, user: user.id, reason: reason || null };
 }
 
-const commandBody = z.object({ user_id: z.string(), channel_id: z.string(), response_url: z.string() });
+const commandBody = z.object({ user_id: slackId, channel_id: slackId, response_url: z.string() });
 
 /** Who typed a command, where, and how they are answered. */
 export function parseCommand(body: unknown): { user: string; channel: string; response_url: string } | null {

@@ -84,6 +84,7 @@ describe('parsing a message event', () => {
     ['by this bot', { thread_ts: '1.1', user: 'U0BOT' }],
     ['by another bot', { thread_ts: '1.1', bot_id: 'B9' }],
     ['by another bot that mentions this one', { type: 'app_mention', bot_id: 'B9', text: '<@U0BOT> hi' }],
+    ['by nobody', { channel: 'D1', channel_type: 'im', user: '' }],
     ['by Slackbot', { channel: 'D1', channel_type: 'im', user: 'USLACKBOT' }],
     ['an edit', { subtype: 'message_changed', thread_ts: '1.1', message: {}, hidden: true }],
     ['a deletion', { subtype: 'message_deleted', thread_ts: '1.1' }],
