@@ -13,7 +13,7 @@ import { hasListPrice } from './harness/budget.ts';
 import { createInterruptBell } from './harness/interrupt-bell.ts';
 import { createAskModel } from './harness/model.ts';
 import { createStateCache } from './harness/state-cache.ts';
-import type { TurnDeps, TurnSession } from './harness/turn-parts.ts';
+import type { TurnDeps } from './harness/turn-parts.ts';
 import { createIndexes } from './indexes.ts';
 import type { Logger } from './logger.ts';
 import { createMongoClient, mongodbUnreachable } from './mongo-client.ts';
@@ -24,7 +24,6 @@ import { type Agents, createAgents } from './resources/agents.ts';
 import { type ApiKeys, createApiKeys } from './resources/api-keys.ts';
 import { type Defaults, ensureDefaults } from './resources/defaults.ts';
 import { createEndedSessions, type EndedSessions } from './resources/ended-sessions.ts';
-import { workspaceLimitsOf } from './resources/environment-config.ts';
 import { createEnvironments, type Environments } from './resources/environments.ts';
 import { createFiles } from './resources/file-store.ts';
 import type { Files } from './resources/files.ts';
@@ -41,11 +40,13 @@ import {
   workerChannel,
 } from './session/hints.ts';
 import { newId } from './session/id.ts';
-import type { AppendListener, SessionLog, SessionRef } from './session/log.ts';
+import type { AppendListener, SessionLog } from './session/log.ts';
 import { createMongoLog } from './session/mongo-log.ts';
 import { createRedisHints } from './session/redis-hints.ts';
+import { noWorkspaces } from './tools/no-workspaces.ts';
 import { AGENT_TOOLSET } from './tools/toolset/agent-toolset.ts';
 import type { WorkspaceProvider } from './tools/workspace.ts';
+import { createTurnSession } from './turn-session.ts';
 
 /** Everything that is wired once per process. Only gateway.ts and worker.ts see all of it; the rest asks for its part. */
 export interface Context extends AsyncDisposable {
@@ -183,7 +184,8 @@ export async function createContext(
       files,
       tools: AGENT_TOOLSET,
       // What was claimed is a whole session: this house makes no others.
-      sessionOf: (ref, document) => turnSession({ environments, files, workspaces }, ref, document as SessionDocument),
+      sessionOf: (ref, document) =>
+        createTurnSession({ environments, files, workspaces }, ref, document as SessionDocument),
       approvals,
       worker_id,
       now: Date.now,
@@ -248,54 +250,3 @@ function wakeOthers(deps: { hints: Hints; queue: TurnQueue; logger: Logger }): A
     },
   };
 }
-
-interface TurnSessionDeps {
-  files: Pick<Files, 'uploads' | 'read'>;
-  environments: Pick<Environments, 'get'>;
-  workspaces: WorkspaceProvider;
-}
-
-function turnSession(deps: TurnSessionDeps, ref: SessionRef, session: SessionDocument): TurnSession {
-  // Only a turn that needs hands reads how they are made.
-  const lookUp = () =>
-    Promise.all([deps.environments.get(ref.workspace_id, session.environment_id), deps.files.uploads(ref)]);
-  let expected: ReturnType<typeof lookUp> | null = null;
-  return {
-    agent: session.agent,
-    budget: session.budget,
-    approval_policy: session.approval_policy,
-    closed: session.archived_at !== null,
-    hasOutputs: () => deps.workspaces.hasOutputs(ref.session_id),
-    expectHands() {
-      const looked = lookUp();
-      expected = looked;
-      // Whoever opens the workspace looks itself, and hears of it.
-      looked.catch(() => {
-        if (expected === looked) expected = null;
-      });
-    },
-    async openWorkspace() {
-      const [environment, attached] = await (expected ?? lookUp());
-      const uploads = attached.map((file) => ({
-        id: file._id,
-        name: file.filename,
-        size_bytes: file.size_bytes,
-        content: () => deps.files.read(file),
-      }));
-      return deps.workspaces.open({ ...ref, limits: workspaceLimitsOf(environment), uploads });
-    },
-  };
-}
-
-/** A gateway has no hands: a worker makes, and when idle ends, the sandboxes. */
-const noWorkspaces: WorkspaceProvider = {
-  name: 'none',
-  describe: () => 'no sandboxes: this process runs no turns',
-  open: () => Promise.reject(new Error('This process runs no turns')),
-  hasOutputs: async () => false,
-  sessions: async () => [],
-  destroy: async () => undefined,
-  reapIdle: async () => 0,
-  reapOrphans: async () => 0,
-  close: async () => undefined,
-};
