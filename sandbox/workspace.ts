@@ -10,6 +10,7 @@ import {
 } from '../src/tools/workspace.ts';
 import type { SessionPaths } from './bubblewrap.ts';
 import { type Cgroup, createCgroup } from './cgroup.ts';
+import { describeEnd, megabytes } from './command-end.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import { diskUsage, globFiles, grepFiles, ROOT, readFile, writeFile } from './file-operations.ts';
 import { type HelperDeps, type HelperEnd, type HelperRun, runHelper } from './helper.ts';
@@ -193,33 +194,10 @@ export class BubblewrapWorkspace implements Workspace {
       return this.#withNotes({ outcome: 'exited', exit_code, output });
     }
     await this.#endShell();
-    const ended =
-      'Everything that ran in the sandbox was ended; the next command starts in a new shell with the directory and variables from before this one.';
-    switch (outcome) {
-      case 'shell_ended':
-        this.#state = '';
-        this.#notes.push(
-          'The shell itself ended. The next command starts in a new one, in /workspace and without earlier variables.',
-        );
-        return this.#withNotes({ outcome: 'exited', exit_code, output });
-      case 'disk_limit':
-        this.#notes.push(
-          `Stopped: the files went over the disk limit of ${megabytes(this.limits.disk_bytes)}; delete something. ${ended}`,
-        );
-        return this.#withNotes({ outcome: 'exited', exit_code: 137, output });
-      case 'timed_out':
-        this.#notes.push(`Stopped after ${timeout} ms. ${ended}`);
-        return this.#withNotes({ outcome, exit_code: null, output });
-      case 'output_limit':
-        this.#notes.push(`Stopped: it printed more than ${megabytes(this.limits.output_bytes)}. ${ended}`);
-        return this.#withNotes({ outcome, exit_code: null, output });
-      case 'interrupted':
-      case 'lost':
-        this.#notes.push(ended);
-        return this.#withNotes({ outcome, exit_code: null, output });
-      default:
-        return outcome satisfies never;
-    }
+    const { result, note, ends_state } = describeEnd(outcome, end, { limits: this.limits, timeout_ms: timeout });
+    if (ends_state) this.#state = '';
+    this.#notes.push(note);
+    return this.#withNotes(result);
   }
 
   /** The shell that is running and fit for another command, or a new one. */
@@ -299,8 +277,4 @@ export class BubblewrapWorkspace implements Workspace {
       this.lastUsed = Date.now();
     }
   }
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.round(bytes / 1024 / 1024)} MB`;
 }
