@@ -5,7 +5,6 @@ import { type Connector, PostRefusedError } from '../../src/chat/connector.ts';
 import type { InboundMessage, Receipt, Receiver } from '../../src/chat/inbound.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { DeckhandError, messageOf } from '../../src/errors.ts';
-import type { Logger } from '../../src/logger.ts';
 import { createAllowance } from './allowance.ts';
 import { showQuestion } from './ask.ts';
 import { createBoltLogger, withoutSecrets } from './bolt-logger.ts';
@@ -17,15 +16,16 @@ import { openFile } from './files-in.ts';
 import { createGroups } from './groups.ts';
 import { threadHistory } from './history.ts';
 import { createHome, createHomeListeners } from './home-listeners.ts';
-import { createHttpLink } from './http-link.ts';
 import { createInFlight } from './in-flight.ts';
 import type { Installations } from './installations.ts';
+import { createLink, type LinkOptions } from './link.ts';
 import { createListeners } from './listeners.ts';
 import { createLiveMessages } from './live-message.ts';
 import { createLookup } from './lookup.ts';
 import { createMentions } from './mentions.ts';
 import { readableText } from './mrkdwn.ts';
 import { createPeople } from './names.ts';
+import { needed } from './needed.ts';
 import { createOAuth, type OAuthOptions } from './oauth.ts';
 import { createOneInstallation } from './one-installation.ts';
 import type { Identity } from './parse.ts';
@@ -34,24 +34,15 @@ import { createPosting } from './posting.ts';
 import { permalinkOf, reach } from './reach.ts';
 import { react } from './reactions.ts';
 import { TEXT_LIMIT } from './render.ts';
-import { createSocketLink, type SocketLink } from './socket-link.ts';
 import { createStatus } from './status.ts';
 import { createWhispers } from './whisper.ts';
 
-export interface SlackOptions {
+export interface SlackOptions extends LinkOptions {
   /** Of the one workspace that it is for; null: many install it, by `oauth`. */
   bot_token: string | null;
   oauth: OAuthOptions | null;
-  /** Needed by `socket`. */
-  app_token: string | null;
-  /** Needed by `http`. */
-  signing_secret: string | null;
-  /** Another Slack than slack.com. */
-  api_url: string | null;
-  mode: 'socket' | 'http';
   /** For what is to be known after a restart; null: nothing is. */
   db: Db | null;
-  logger: Logger;
   /** Milliseconds since the epoch; a test's clock. */
   now?: () => number;
   /** Run it after `ms`, unless cancelled; a test's clock. */
@@ -81,13 +72,6 @@ const EXTRAS_PER_MINUTE = 50;
 const POSTS_BEFORE_FILE = 5;
 const STATUS_MS = 5_000;
 
-function needed(value: string | null, variable: string, mode: string): string {
-  if (value !== null) return value;
-  throw new DeckhandError('slack_configuration', `Slack in ${mode} mode needs ${variable}.`, {
-    remedy: `Set ${variable}; docs/slack.md says where to find it.`,
-  });
-}
-
 function installationsOf(
   { bot_token, oauth, api_url, logger, now = Date.now }: SlackOptions,
   boltLogger: BoltLogger,
@@ -110,7 +94,7 @@ function later(ms: number, run: () => void): () => void {
 
 /** Slack by its own SDK: Bolt in Socket Mode or over HTTP, and the Web API. @throws DeckhandError when a token is missing */
 export function createSlackConnector(options: SlackOptions): SlackConnector {
-  const { api_url, logger, mode, after = later } = options;
+  const { api_url, logger, after = later } = options;
   const boltLogger = createBoltLogger(logger);
   const { installations, installRouter } = installationsOf(options, boltLogger);
   const people = createPeople(installations, logger);
@@ -147,22 +131,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const status = createStatus(installations, logger);
   const { whisper, tell, answer, direct } = createWhispers(installations);
 
-  const link: SocketLink | null =
-    mode === 'socket'
-      ? createSocketLink({
-          app_token: needed(options.app_token, 'SLACK_APP_TOKEN', mode),
-          api_url,
-          boltLogger,
-          logger,
-          inFlight,
-        })
-      : null;
-  const http =
-    mode === 'http'
-      ? createHttpLink(needed(options.signing_secret, 'SLACK_SIGNING_SECRET', mode), boltLogger, logger)
-      : null;
-  const bolt = link ?? http?.receiver;
-  if (bolt === undefined) throw new DeckhandError('slack_configuration', `Slack knows no mode ${mode}.`);
+  const link = createLink(options, boltLogger, inFlight);
   const heard = (message: InboundMessage, identity: Identity) => {
     const { conversation, sender } = message;
     const { team_id } = identity;
@@ -175,7 +144,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const home = { logger, clients: installations, inFlight, connected, receiver };
   const refreshHome = createHome({ ...home, direct });
   const app = createListeners({
-    bolt,
+    bolt: link.receiver,
     boltLogger,
     logger,
     installations,
@@ -219,14 +188,14 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       plan_size: PLAN_SIZE,
     },
     shows_activity: false,
-    router: joined(http?.router ?? null, installRouter),
+    router: joined(link.router, installRouter),
 
     async start(given) {
       try {
         await Promise.all([installations.start(), teams.createIndexes()]);
         standing = given;
         inFlight.open();
-        await link?.start();
+        await link.start();
       } catch (error) {
         // What the database says is not about Slack.
         if (error instanceof MongoError) throw error;
@@ -245,7 +214,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       const left = await inFlight.drain(patience_ms);
       if (left > 0) logger.warn({ left }, 'slack events are left behind; what was not acknowledged is delivered again');
       live.close();
-      await link?.stop();
+      await link.stop();
     },
 
     async nameOf({ id }, tenant) {
