@@ -16,7 +16,7 @@ import { openFile } from './files-in.ts';
 import { createGroups } from './groups.ts';
 import { threadHistory } from './history.ts';
 import { createHome, createHomeListeners } from './home-listeners.ts';
-import { createInFlight } from './in-flight.ts';
+import { createInFlight, type InFlight } from './in-flight.ts';
 import type { Installations } from './installations.ts';
 import { createLink, type LinkOptions } from './link.ts';
 import { createListeners } from './listeners.ts';
@@ -75,9 +75,10 @@ const STATUS_MS = 5_000;
 function installationsOf(
   { bot_token, oauth, api_url, logger, now = Date.now }: SlackOptions,
   boltLogger: BoltLogger,
+  inFlight: InFlight,
 ): { installations: Installations; installRouter: Router | null } {
   const clientOf = (token: string | undefined) => createSlackClient({ token, api_url, logger: boltLogger });
-  if (oauth !== null) return createOAuth(oauth, { api_url, boltLogger, logger, clientOf, now });
+  if (oauth !== null) return createOAuth(oauth, { api_url, boltLogger, logger, clientOf, now, inFlight });
   const client = clientOf(needed(bot_token, 'SLACK_BOT_TOKEN', 'one-workspace'));
   return { installations: createOneInstallation(client, logger), installRouter: null };
 }
@@ -96,11 +97,11 @@ function later(ms: number, run: () => void): () => void {
 export function createSlackConnector(options: SlackOptions): SlackConnector {
   const { api_url, logger, after = later } = options;
   const boltLogger = createBoltLogger(logger);
-  const { installations, installRouter } = installationsOf(options, boltLogger);
+  const inFlight = createInFlight();
+  const { installations, installRouter } = installationsOf(options, boltLogger, inFlight);
   const people = createPeople(installations, logger);
   const teams = createChannelTeams(options.db);
   const groups = createGroups(installations, teams, logger);
-  const inFlight = createInFlight();
   const findDelivery = createLookup();
   const reads = createAllowance(EXTRAS_PER_MINUTE, options.now ?? Date.now);
   const marks = createAllowance(EXTRAS_PER_MINUTE, options.now ?? Date.now);

@@ -53,20 +53,21 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
   const urls = new LRUCache<string, string>({ max: TENANTS });
   const bots = new LRUCache<string, string>({ max: TENANTS });
 
-  async function read(tenant: string): Promise<Standing> {
+  /** @param refused a token that Slack has refused */
+  async function read(tenant: string, refused: string | null): Promise<Standing> {
     if (teams !== null && !teams.has(tenant)) throw new NotInstalledError(tenant);
     const stored = await store.find(tenant);
-    const found = stored === null ? null : await renewed(tenant, stored);
+    const found = stored === null ? null : await renewed(tenant, stored, stored.token === refused);
     if (found === null) throw new NotInstalledError(tenant);
     const { token, version, expires_at, url } = found;
     urls.set(tenant, url);
     return { identity: identityOf(tenant, found), client: clientOf(token), token, expires_at, version };
   }
 
-  function standing(tenant: string): Promise<Standing> {
+  function standing(tenant: string, refused: string | null = null): Promise<Standing> {
     const before = known.get(tenant);
     if (before !== undefined) return before;
-    const reading = read(tenant);
+    const reading = read(tenant, refused);
     known.set(tenant, reading);
     // Somebody renews it, or could not.
     reading
@@ -82,7 +83,7 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
   /** Slack refused this token: what stands in its place now; else it is off the record, and nobody tries it again. */
   async function instead(tenant: string, refused: Standing, reason: string, cause: unknown): Promise<Standing> {
     known.delete(tenant);
-    const other = await standing(tenant);
+    const other = await standing(tenant, refused.token);
     if (other.token !== refused.token) return other;
     if (!DEAD.has(reason)) throw cause;
     known.delete(tenant);

@@ -5,6 +5,7 @@ import type { Db } from 'mongodb';
 import type { Logger } from '../../src/logger.ts';
 import type { Seal } from '../../src/seal.ts';
 import type { SlackClient } from './client.ts';
+import type { InFlight } from './in-flight.ts';
 import { createInstallRoutes } from './install-routes.ts';
 import { createInstallStates, STATE_SECONDS } from './install-states.ts';
 import { createInstallationStore, type NextTokens } from './installation-store.ts';
@@ -31,6 +32,7 @@ export interface OAuthParts {
   /** Undefined: for a call that takes no token. */
   clientOf: (token: string | undefined) => SlackClient;
   now: () => number;
+  inFlight: Pick<InFlight, 'run'>;
 }
 
 const CALL_MS = 15_000;
@@ -38,7 +40,7 @@ const CALL_MS = 15_000;
 /** Many workspaces install the app by OAuth, and each is called with its own token. */
 export function createOAuth(
   { client_id, client_secret, teams, db, seal, workspace_id }: OAuthOptions,
-  { api_url, boltLogger, logger, clientOf, now }: OAuthParts,
+  { api_url, boltLogger, logger, clientOf, now, inFlight }: OAuthParts,
 ): { installations: Installations; installRouter: Router } {
   const states = createInstallStates(db);
   const store = createInstallationStore({
@@ -82,7 +84,7 @@ export function createOAuth(
     return { token: next.access_token, refresh_token: next.refresh_token, expires_at };
   }
 
-  const renewed = createRenewal({ store, refresh, now, logger });
+  const renewed = createRenewal({ store, refresh, now, run: inFlight.run, logger });
   const many = createManyInstallations({ store, renewed, clientOf, teams: allowed, now, logger });
   return {
     installations: {

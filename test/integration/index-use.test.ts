@@ -270,10 +270,15 @@ async function installInSlack(): Promise<void> {
   await acme.user('Ana').click(card, 'Approve');
   // A token that ends is renewed, at the second try.
   many.faults.refuse('oauth.v2.access', 'invalid_refresh_token');
-  for (const words of ['refused', 'renewed']) {
+  const postsLater = async (words: string) => {
     await many.clock.advance(11 * 3_600_000);
     await other.connector.post(place, textOut(`dlv_${words}`, words), AbortSignal.timeout(PATIENCE_MS));
-  }
+    await acme.outbox.idle();
+  };
+  await postsLater('refused');
+  const isTold = () => expect(JSON.stringify([first.log, other.log])).toContain('slack token not renewed;');
+  await eventually(isTold, PATIENCE_MS);
+  await postsLater('renewed');
   acme.uninstall();
   await acme.outbox.idle();
 }

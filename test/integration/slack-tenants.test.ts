@@ -275,6 +275,10 @@ it('a token that ends is renewed before it does, and stays sealed', async () => 
   const two = await gateway();
   const here = await saysIn(acme, 'hello');
   await two.connector.post(here, text('renewed'), signal);
+  await eventually(async () => {
+    const stored = await database.db.collection('slack_installations').findOne();
+    expect(stored?.['bot'].expires_at).toBeGreaterThan(soon);
+  });
   const tokens = slack.installs.tokensOf(acme.workspace);
   expect(tokens).toHaveLength(2);
   slack.installs.end(first, 'token_expired');
