@@ -72,8 +72,11 @@ export interface InboundStore {
   release(kept: KeptInbound): Promise<void>;
   /** Nobody takes it for so long; then it is anybody's. */
   putOff(kept: KeptInbound, ms: number): Promise<void>;
-  /** What is put off of this conversation's messages, or of this message alone, is not applied any more. Returns how many. */
-  endPutOff(of: { conversation: ConversationKey; message_id?: string }): Promise<number>;
+  /**
+   * What is put off of this conversation's messages, or of this message alone, or for this session, is not applied any more.
+   * Returns how many.
+   */
+  endPutOff(of: { conversation: ConversationKey; message_id?: string } | { session_id: string }): Promise<number>;
   /** The oldest that is nobody's, for this caller alone until its next attempt is due; null when there is none. */
   takeLost(): Promise<KeptInbound | null>;
 }
@@ -221,8 +224,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
       ]);
     },
 
-    async endPutOff({ conversation: { connector, channel, thread }, message_id }) {
-      const at = 'inbound.message.conversation';
+    async endPutOff(of) {
       const { modifiedCount } = await events.updateMany(
         {
           state: 'received',
@@ -231,11 +233,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
           put_off: { $exists: true },
           // Nobody has taken it since.
           attempts: 0,
-          // Not by tenant, as in `messageKey`.
-          [`${at}.connector`]: connector,
-          [`${at}.channel`]: channel,
-          [`${at}.thread`]: thread,
-          ...(message_id !== undefined && { 'inbound.message.message_id': message_id }),
+          ...('session_id' in of ? { 'targets.session_id': of.session_id } : messagesAmong(of)),
         },
         APPLIED,
       );
@@ -258,6 +256,23 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
         if (mine !== null) return mine;
       }
     },
+  };
+}
+
+/** Not by tenant, as in `messageKey`. */
+function messagesAmong({
+  conversation: { connector, channel, thread },
+  message_id,
+}: {
+  conversation: ConversationKey;
+  message_id?: string;
+}): Document {
+  const at = 'inbound.message';
+  return {
+    [`${at}.conversation.connector`]: connector,
+    [`${at}.conversation.channel`]: channel,
+    [`${at}.conversation.thread`]: thread,
+    ...(message_id !== undefined && { [`${at}.message_id`]: message_id }),
   };
 }
 

@@ -14,7 +14,8 @@ export interface ReceiveStopDeps {
   received(session: LaneSession): void;
 }
 
-const NOT_GIVEN = 'What was still waiting for its files is not given to the agent any more.';
+/** Said of what is put off, where it is ended. */
+export const NOT_GIVEN = 'What was still waiting for its files is not given to the agent any more.';
 
 /** Stop whatever runs or waits in this conversation, what is put off of it included. */
 export async function receiveStop(deps: ReceiveStopDeps, kept: KeptInbound, stop: InboundStop): Promise<Receipt> {

@@ -409,6 +409,11 @@ async function loseRaces(): Promise<void> {
   await inbound.target(claimed, [target]);
   await inbound.target(claimed, [{ ...target, session_id: 'sesn_2' }]);
   await inbound.putOff(claimed, PATIENCE_MS);
+  // Stop of a session, a message that is deleted, and Stop of a conversation, which ends this one.
+  const { conversation, message_id } = said('twice');
+  expect(await inbound.endPutOff({ session_id: 'sesn_unknown' })).toBe(0);
+  expect(await inbound.endPutOff({ conversation, message_id })).toBe(0);
+  expect(await inbound.endPutOff({ conversation })).toBe(1);
   await inbound.applied(claimed);
   await inbound.forget(claimed);
   const messages = createMessageStore(db, DEFAULT_WORKSPACE);

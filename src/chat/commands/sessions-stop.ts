@@ -1,4 +1,4 @@
-import { stopSessions } from '../receive-stop.ts';
+import { NOT_GIVEN, stopSessions } from '../receive-stop.ts';
 import { answer, type Command, refuse } from './command.ts';
 import { onSession } from './find-session.ts';
 import { isActive } from './words.ts';
@@ -8,10 +8,13 @@ export const stopSession: Command = {
   args: '<id>',
   summary: 'stop what runs or waits there',
   run: onSession('stop or resume a session', async (deps, { kept, workspace_id, person, conversation }, session) => {
-    if (kept.targets === null && !isActive(session)) return refuse('Nothing is running there.');
+    const ended = await deps.inbound.endPutOff({ session_id: session._id });
+    const inVain = (text: string) => (ended > 0 ? answer(`${text} ${NOT_GIVEN}`) : refuse(text));
+    if (kept.targets === null && !isActive(session)) return inVain('Nothing is running there.');
     const target = { workspace_id, session_id: session._id, after_seq: session.log.seq };
     const by = { via: conversation.connector, id: person.id, name: person.name };
     const stopped = await stopSessions(deps, kept, [{ target, lane: session.log.lane }], by);
-    return stopped === 0 ? refuse('It is stopping already.') : answer('It is being stopped.');
+    if (stopped === 0) return inVain('It is stopping already.');
+    return answer(['It is being stopped.', ...(ended > 0 ? [NOT_GIVEN] : [])].join(' '));
   }),
 };

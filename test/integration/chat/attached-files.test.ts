@@ -3,6 +3,7 @@ import { type Connector, FileUnavailableError, RateLimitedError } from '../../..
 import type { InboundFile, InboundMessage } from '../../../src/chat/inbound.ts';
 import { createInboundStore } from '../../../src/chat/inbound-store.ts';
 import { type PatientReceiver, said } from '../../support/chat-stage.ts';
+import { agentOf, commanded } from '../../support/commands.ts';
 import { deferred } from '../../support/deferred.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform } from '../../support/fake-connector.ts';
@@ -380,6 +381,26 @@ describe('a file for which the platform asks to wait', () => {
     await stage.silence(41_000);
     expect(await receiver().sweepNow()).toBe(1);
     expect((await told()).filter((text) => text.startsWith('look'))).toEqual([expect.stringMatching(/^look there\|/)]);
+  });
+
+  it.each([
+    ['nothing runs', false, 'Nothing is running there.'],
+    ['it runs', true, 'It is being stopped.'],
+  ])('is not waited for any more when its session is stopped by name while %s', async (_what, runs, answer) => {
+    await agentOf(stage, 'other');
+    const gateway = receiver();
+    if (runs) await gateway.message(said('count to a million'));
+    faults.push(limited(40), limited(40));
+    await gateway.message(said('look', { files: [has('F1', 'a.txt')] }));
+    const [ref] = await stage.refs();
+    // For another agent's session in the same conversation.
+    await gateway.message(said('look too', { agent: 'other', files: [has('F2', 'b.txt')] }));
+    const stop = commanded(`/sessions stop ${ref?.session_id}`);
+    const words = 'What was still waiting for its files is not given to the agent any more.';
+    expect(await receiver().command(stop)).toEqual({ effect: 'accepted', text: `${answer} ${words}` });
+    await stage.silence(41_000);
+    expect(await receiver().sweepNow()).toBe(1);
+    expect((await told()).filter((text) => text.startsWith('look'))).toEqual([expect.stringMatching(/^look too\|/)]);
   });
 });
 
