@@ -4,7 +4,7 @@ import { isDuplicate } from '../session/duplicate.ts';
 import type { FileDocument } from './files.ts';
 
 /** A file, as far as it takes room. */
-export type RoomFile = Pick<FileDocument, '_id' | 'workspace_id' | 'session_id' | 'size_bytes'>;
+export type RoomFile = Pick<FileDocument, '_id' | 'workspace_id' | 'session_id' | 'size_bytes' | 'counted'>;
 
 /** What the files of one may take together, in bytes. */
 export interface RoomLimits {
@@ -97,7 +97,7 @@ export function createFileRoom(db: Db, limits: RoomLimits): FileRoom {
 
     async give(file) {
       const [arriving, given] = [`arriving.${file._id}`, `given.${file._id}`];
-      const taken = { $ifNull: [`$${arriving}`, file.size_bytes] };
+      const taken = { $ifNull: [`$${arriving}`, file.counted === true ? file.size_bytes : 0] };
       const total = { $max: [0, { $subtract: ['$total', taken] }] };
       for (const { _id } of scopesOf(file)) {
         const less = [{ $set: { total, [given]: true } }, { $unset: arriving }];

@@ -19,7 +19,7 @@ const BOUNDLESS: RoomLimits = { session: Number.POSITIVE_INFINITY, workspace: Nu
 const FILES = 'files';
 const KEPT = { state: 'kept' } as const;
 /** What of a file its room is counted by. */
-const ROOM = { workspace_id: 1, session_id: 1, size_bytes: 1 } as const;
+const ROOM = { workspace_id: 1, session_id: 1, size_bytes: 1, counted: 1 } as const;
 /** What nobody else may have while a file has it. */
 const NAMES = ['key', 'mounted_as'];
 /** Whoever erases it has so long before the sweep does. */
@@ -73,6 +73,7 @@ export function createFiles(db: Db, { max_bytes, room: limits = BOUNDLESS, sign_
       sha256: '',
       created_at: new Date(),
       state: 'arriving' as const,
+      counted: true as const,
     };
     const _id = newId('file');
     await files.updateOne({ _id }, [{ $set: { ...literally(begun), due_at: dueIn(SILENCE_MS) } }], { upsert: true });

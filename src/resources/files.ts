@@ -32,6 +32,8 @@ export interface FileDocument {
   mounted_as?: string;
   /** The workspace's file that it is a copy of. */
   source_id?: string;
+  /** It has taken room. Absent: it is from before that was counted, and has none to give back. */
+  counted?: true;
 }
 
 export interface NewFile {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FilesFullError } from '../../../src/errors.ts';
+import { FilesFullError, NotFoundError } from '../../../src/errors.ts';
 import { CHUNK_BYTES } from '../../../src/resources/file-chunks.ts';
 import { createFileRoom } from '../../../src/resources/file-room.ts';
 import { createFileIndexes, createFiles } from '../../../src/resources/file-store.ts';
@@ -124,6 +124,22 @@ describe('files together', () => {
     }
     await expect(files.keep(upload, broken())).rejects.toThrow('The line is dead');
     expect(await taken()).toEqual({ sesn_1: 3, wrkspc_1: 3 });
+  });
+
+  it('give back no more than they took: from before it was counted, none', async () => {
+    const [old, older] = [await keep(2 * MB), await keep(MB, { session_id: 'sesn_2' })];
+    const { db } = database;
+    await db.collection('files').updateMany({}, { $unset: { counted: '' } });
+    await db.collection('file_room').deleteMany({});
+    const young = await keep(3 * MB);
+    const all = { sesn_1: 3 * MB, wrkspc_1: 3 * MB };
+    await files.remove('wrkspc_1', old._id);
+    expect(await taken()).toEqual(all);
+    await files.forget({ workspace_id: 'wrkspc_1', session_id: 'sesn_2' });
+    await expect(files.get('wrkspc_1', older._id)).rejects.toThrow(NotFoundError);
+    expect(await taken()).toEqual(all);
+    await files.remove('wrkspc_1', young._id);
+    expect(await taken()).toEqual({ wrkspc_1: 0 });
   });
 
   it('that never arrived give it back with the sweep', async () => {
