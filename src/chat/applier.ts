@@ -77,13 +77,14 @@ export function createApplier(deps: ApplierDeps): Applier {
 
   async function applyOnce(kept: KeptInbound, is_last_try: boolean): Promise<Receipt> {
     const named = await withNames(deps, kept.inbound);
-    let leave = await applying.enter();
+    const enter = needsRoom(kept.inbound) ? applying.enter : async () => () => undefined;
+    let leave = await enter();
     async function outside<T>(work: () => Promise<T>): Promise<T> {
       leave();
       try {
         return await work();
       } finally {
-        leave = await applying.enter();
+        leave = await enter();
       }
     }
     const say = (message: InboundMessage) => outside(() => applyBeside(message, is_last_try));
@@ -274,6 +275,11 @@ export function createApplier(deps: ApplierDeps): Applier {
 function waitAfter(error: unknown, retry_ms: number): number {
   if (error instanceof PutOffError) return Math.max(error.wait_ms, retry_ms);
   return error instanceof RateLimitedError ? Math.min(error.retry_after_ms, LONGEST_WAIT_MS) : retry_ms;
+}
+
+/** What people press is little, they wait for it, and it may ask the platform who they are: it waits for no message. */
+function needsRoom({ kind }: Inbound): boolean {
+  return kind === 'message' || kind === 'change';
 }
 
 /**

@@ -8,21 +8,28 @@ export interface ApplyRoom extends Pick<Room, 'enter'> {
 
 /** A sixth of the connections to MongoDB: keeping never waits for one. */
 const MOST = 16;
-/** However busy it is, what was kept goes on, and one that is slow holds up few others. */
-const LEAST = 4;
+/** However busy it is, what was kept goes on. Whoever waits for a platform leaves the room meanwhile, and holds up nobody. */
+const LEAST = 1;
 /** Keeping takes a few milliseconds on a machine that is not full, and as long as it ever takes on another. */
 const QUICK_MS = 12;
 const TIMES_THE_BEST = 4;
 /** The best is forgotten by so much with each event: MongoDB may have become slower. */
 const FORGET = 1.01;
-/** Room is given up at once and comes back slowly, as in TCP: both find the share that the machine has to give. */
+/**
+ * Room is given up at once and comes back slowly, as in TCP: both find the share that the machine has to give. A place comes back
+ * after a hundred events, half a second of many: sooner, and keeping is slow again before it was quick.
+ */
 const LESS = 0.8;
-const MORE = 0.05;
+const MORE = 0.01;
+/** When nothing came between two that were applied: what is left over of a flood. */
+const MORE_WHEN_QUIET = 0.05;
 
 export function createApplyRoom(): ApplyRoom {
   const room = createRoom('chat events to apply', MOST);
   let size = MOST;
   let best_ms = Number.POSITIVE_INFINITY;
+  /** Nothing was kept since the last one was applied. */
+  let isQuiet = false;
 
   function resize(to: number): void {
     size = Math.min(MOST, Math.max(LEAST, to));
@@ -34,11 +41,12 @@ export function createApplyRoom(): ApplyRoom {
       const leave = await room.enter();
       return () => {
         leave();
-        // What is left over of a flood gets its room back when nothing comes any more.
-        resize(size + MORE);
+        resize(size + (isQuiet ? MORE_WHEN_QUIET : MORE));
+        isQuiet = true;
       };
     },
     kept(ms) {
+      isQuiet = false;
       best_ms = Math.min(ms, best_ms * FORGET);
       const isSlow = ms > Math.max(QUICK_MS, TIMES_THE_BEST * best_ms);
       resize(isSlow ? size * LESS : size + MORE);

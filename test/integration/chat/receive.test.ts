@@ -54,8 +54,8 @@ function failingLog(when: 'before' | 'after', times: number): SessionLog {
   };
 }
 
-/** A directory in which the first who asks for agents waits. */
-function heldDirectory() {
+/** A directory in which the first who ask for agents wait. */
+function heldDirectory(first = 1) {
   const reached = deferred<void>();
   const released = deferred<void>();
   let asked = 0;
@@ -64,7 +64,7 @@ function heldDirectory() {
     async agents(workspace_id) {
       asked += 1;
       reached.resolve();
-      if (asked === 1) await released.promise;
+      if (asked <= first) await released.promise;
       return stage.directory.agents(workspace_id);
     },
   };
@@ -581,6 +581,18 @@ describe('a click', () => {
     const once = click('Ben');
     await stage.receiver().decision(once);
     expect(await stage.receiver().decision(once)).toEqual({ effect: 'duplicate', text: null });
+  });
+
+  it('waits for no messages, however many there are', async () => {
+    const held = heldDirectory(40);
+    const { service } = stage.receiver({ directory: held.directory });
+    const places = Array.from({ length: 40 }, (_, n) => ({ ...place, thread: `busy ${n}` }));
+    const kept = await Promise.all(places.map((conversation) => service.message(said('deploy', { conversation }))));
+    await held.reached;
+    const { receipt } = await service.decision(click('Ben', 'deny'));
+    expect((await receipt).effect).toBe('accepted');
+    held.release();
+    await Promise.all(kept.map((one) => one.receipt));
   });
 
   it('on a card that nobody knows is answered in words', async () => {
