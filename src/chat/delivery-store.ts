@@ -7,8 +7,8 @@ import type { ConversationKey } from './place.ts';
  * Something that must reach a conversation exactly once.
  *
  * claimed: it is being posted, or was when its process died: look it up before posting (again).
- * live: the same for a text that is still growing; with a reference, it stands in the conversation.
- * posted: it stands there as it should. failed: the platform will never take it; somebody was told.
+ * live: the same for a part of a text that is not in the log yet; with a reference, it stands in the conversation.
+ * posted: it stands there as it should, or another took its place. failed: the platform will never take it; somebody was told.
  */
 export interface Delivery {
   _id: string;
@@ -24,7 +24,9 @@ export interface Delivery {
 
 export interface DeliveryStore {
   /** Claim it, or find what an earlier claim came to. */
-  claim(delivery: Omit<Delivery, 'state' | 'ref' | 'claimed_at'>): Promise<{ delivery: Delivery; first: boolean }>;
+  claim(
+    delivery: Omit<Delivery, 'state' | 'ref' | 'claimed_at'> & { state: 'claimed' | 'live' },
+  ): Promise<{ delivery: Delivery; first: boolean }>;
   get(id: string): Promise<Delivery | null>;
   /** What came to it. One that is posted or failed does not become live again, whoever is late with saying so. */
   record(id: string, change: Partial<Pick<Delivery, 'state' | 'ref' | 'outgoing'>>): Promise<void>;
@@ -59,14 +61,13 @@ export function createDeliveryStore(db: Db): DeliveryStore {
   return {
     async claim({ _id, ...rest }) {
       const claimed_at = new Date();
-      const state = rest.outgoing.kind === 'text' && rest.outgoing.live ? 'live' : 'claimed';
       const before = await deliveries.findOneAndUpdate(
         { _id },
-        { $setOnInsert: { ...rest, state, ref: null, claimed_at } },
+        { $setOnInsert: { ...rest, ref: null, claimed_at } },
         { upsert: true, returnDocument: 'before' },
       );
       if (before !== null) return { delivery: before, first: false };
-      return { delivery: { _id, ...rest, state, ref: null, claimed_at }, first: true };
+      return { delivery: { _id, ...rest, ref: null, claimed_at }, first: true };
     },
     get: (id) => deliveries.findOne({ _id: id }),
     async record(id, change) {

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { type Connector, type PostRef, PostRefusedError, RateLimitedError } from './connector.ts';
-import type { Delivery, DeliveryStore } from './delivery-store.ts';
+import type { DeliveryStore } from './delivery-store.ts';
+import { placeFor } from './leftovers.ts';
 import type { Outgoing } from './outgoing.ts';
 import { LONGEST_WAIT_MS, type Pace, type Place } from './pace.ts';
 import type { ConversationKey } from './place.ts';
@@ -27,6 +28,9 @@ export interface PostDeps {
   isHeld(): boolean;
 }
 
+/** What a delivery is once it stands: `live` for a part of a text that is not in the log yet. */
+type Standing = 'live' | 'posted';
+
 /** Failed attempts of one call in a row before the session makes room and is put off. Rate limits are not counted. */
 const MAX_TRIES = 6;
 
@@ -47,27 +51,27 @@ export class PlatformFailedError extends Error {
  * whatever was claimed earlier and not confirmed, or got no answer, is looked up before it is posted again. A repeat of
  * something that stands there already only edits it. @throws PostRefusedError, PlatformFailedError
  */
-export async function deliver(deps: PostDeps, outgoing: Outgoing): Promise<PostRef> {
+export async function deliver(deps: PostDeps, outgoing: Outgoing, as: Standing = 'posted'): Promise<PostRef> {
   const { store } = deps;
   const { workspace_id, session_id, conversation } = deps;
   const claim = { _id: outgoing.delivery_id, workspace_id, session_id, conversation, outgoing };
-  const { delivery, first } = await store.claim(claim);
+  const { delivery, first } = await store.claim({ ...claim, state: as === 'live' ? as : 'claimed' });
   if (delivery.ref !== null) {
     // The whole text stands there: what is only heard of it now is late.
-    if (stateOf(outgoing) === 'live' && delivery.state === 'posted') return delivery.ref;
-    return restate(deps, delivery.ref, outgoing);
+    if (as === 'live' && delivery.state === 'posted') return delivery.ref;
+    return restate(deps, delivery.ref, outgoing, as);
   }
 
   const found = first ? null : await findSettled(deps, outgoing.delivery_id);
-  if (found !== null) return restate(deps, found, outgoing);
-  const left = await leftOver(deps, delivery);
+  if (found !== null) return restate(deps, found, outgoing, as);
+  const left = outgoing.kind === 'text' ? placeFor(delivery._id, await store.live(session_id)) : null;
   if (left !== null) {
     // On record before the edit: whoever goes on after a crash must not take it for a leftover of the old text.
     await store.record(delivery._id, { ref: left });
-    return restate(deps, left, outgoing);
+    return restate(deps, left, outgoing, as);
   }
   const ref = await postOnce(deps, outgoing);
-  await store.record(delivery._id, { state: stateOf(outgoing), ref, outgoing });
+  await store.record(delivery._id, { state: as, ref, outgoing });
   return ref;
 }
 
@@ -122,7 +126,7 @@ async function findSettled(deps: PostDeps, deliveryId: string): Promise<PostRef 
 export const ANEW = '.anew';
 
 /** Let a standing message say this. One that cannot be edited (somebody deleted it) is posted anew. */
-async function restate(deps: PostDeps, ref: PostRef, outgoing: Outgoing): Promise<PostRef> {
+async function restate(deps: PostDeps, ref: PostRef, outgoing: Outgoing, as: Standing): Promise<PostRef> {
   const { store } = deps;
   const id = outgoing.delivery_id;
   for (const other of await store.live(deps.session_id)) {
@@ -132,20 +136,15 @@ async function restate(deps: PostDeps, ref: PostRef, outgoing: Outgoing): Promis
   try {
     await edit(deps, ref, outgoing);
   } catch (error) {
-    if (!(error instanceof PostRefusedError) || !isWorthRepeating(outgoing)) throw error;
+    if (!(error instanceof PostRefusedError) || as === 'live' || !isWorthRepeating(outgoing)) throw error;
     standing = await deliver(deps, { ...outgoing, delivery_id: id + ANEW });
   }
-  await store.record(id, { state: stateOf(outgoing), ref: standing, outgoing });
+  await store.record(id, { state: as, ref: standing, outgoing });
   return standing;
 }
 
 function isWorthRepeating(outgoing: Outgoing): boolean {
-  if (outgoing.delivery_id.endsWith(ANEW) || outgoing.kind === 'activity' || outgoing.kind === 'plan') return false;
-  return stateOf(outgoing) === 'posted';
-}
-
-function stateOf(outgoing: Outgoing): 'live' | 'posted' {
-  return outgoing.kind === 'text' && outgoing.live ? 'live' : 'posted';
+  return !outgoing.delivery_id.endsWith(ANEW) && outgoing.kind !== 'activity' && outgoing.kind !== 'plan';
 }
 
 async function postOnce(deps: PostDeps, outgoing: Outgoing): Promise<PostRef> {
@@ -165,23 +164,6 @@ async function postOnce(deps: PostDeps, outgoing: Outgoing): Promise<PostRef> {
       throw error;
     }
   });
-}
-
-/** A live post of this session whose text never came (the request failed): the next text takes its place. */
-async function leftOver(deps: PostDeps, delivery: Delivery): Promise<PostRef | null> {
-  if (delivery.outgoing.kind !== 'text') return null;
-  const left = await deps.store.live(deps.session_id);
-  return (
-    left.find((other) => {
-      const isOther = messageOfDelivery(other._id) !== messageOfDelivery(delivery._id);
-      return isOther && other.outgoing.kind === 'text' && other.ref !== null;
-    })?.ref ?? null
-  );
-}
-
-/** The parts of one message share it. */
-function messageOfDelivery(id: string): string {
-  return id.split('.', 1)[0] ?? id;
 }
 
 /** Try until the platform has answered. @throws PostRefusedError, PlatformFailedError */

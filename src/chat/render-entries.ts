@@ -22,6 +22,16 @@ export function deliveryId(event_id: string, part = 0): string {
   return part === 0 ? id : `${id}.${part}`;
 }
 
+/** What the deliveries of one event share. */
+export function wholeOf(delivery_id: string): string {
+  return delivery_id.split('.', 1)[0] ?? delivery_id;
+}
+
+/** Which of its event's posts a text is, from 0. */
+export function partOf(delivery_id: string): number {
+  return Number(delivery_id.split('.')[1] ?? 0);
+}
+
 /**
  * Most posts of one message. The longest answer that Claude gives (32,000 tokens) needs twelve of Slack's; whatever is
  * longer would fill a thread for minutes, at about one post a second.

@@ -3,7 +3,8 @@ import type { EventOf, LogEntry } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import { askOthers, question, redraw } from './approval-delivery.ts';
 import { type Connector, PostRefusedError } from './connector.ts';
-import type { DeliveryStore } from './delivery-store.ts';
+import type { Delivery, DeliveryStore } from './delivery-store.ts';
+import { brokenOff, withoutBeginning } from './leftovers.ts';
 import type { Live } from './live.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { Plans } from './plans.ts';
@@ -21,7 +22,6 @@ import {
   type ToolUse,
 } from './render-entries.ts';
 import { send } from './send.ts';
-import { splitMarkdown } from './split.ts';
 import type { StatusLine } from './status-line.ts';
 
 export interface ShowDeps extends PostDeps {
@@ -53,7 +53,7 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
     case 'agent.message':
       deps.live.settle(event.id);
       for (const post of messagePosts(event, context, deps.reply.ends ? deps.session_id : null)) await send(deps, post);
-      return;
+      return breakOff(deps, withoutBeginning(await deps.store.live(deps.session_id)));
     case 'deckhand.model_reply':
       deps.reply.ends = event.stop_reason === 'end_turn';
       return;
@@ -149,7 +149,7 @@ async function showPart(deps: ShowDeps, outgoing: Extract<Outgoing, { kind: 'tex
       if (isDue) await deps.store.record(delivery_id, { state: 'live', outgoing });
       posts.set(delivery_id, { ...known, markdown, stored_at: isDue ? now : known.stored_at });
     } else {
-      const ref = await deliver(deps, outgoing);
+      const ref = await deliver(deps, outgoing, 'live');
       posts.set(delivery_id, { ref, markdown, live, stored_at: now });
     }
   } catch (error) {
@@ -200,7 +200,7 @@ async function showEnding(deps: ShowDeps, entry: LogEntry, idle: EventOf<'sessio
   const run = await runBefore(deps, entry);
   const ending = endingOf(idle, run);
   await deps.plans.show('all');
-  await finishLeftovers(deps);
+  await breakOff(deps, await deps.store.live(deps.session_id));
   if (ending !== null) await send(deps, notice(idle.id, ending.level, ending.text, deps.context));
   const waits = idle.stop_reason.type === 'requires_action';
   await deps.status.set(waits ? { state: 'asking', text: 'Waiting for a person' } : { state: 'resting' });
@@ -219,21 +219,15 @@ async function runBefore(deps: ShowDeps, entry: LogEntry): Promise<LogEntry[]> {
   return start === -1 ? entries : entries.slice(0, start);
 }
 
-/** A live post whose text never came, and no other took its place: say that it broke off. */
-async function finishLeftovers(deps: ShowDeps): Promise<void> {
-  for (const left of await deps.store.live(deps.session_id)) {
-    if (left.outgoing.kind !== 'text') continue;
-    if (left.ref === null && (await find(deps, left._id)) === null) {
+/** Live posts whose text never came, and no other took their places: say so in each. */
+async function breakOff(deps: ShowDeps, left: readonly Delivery[]): Promise<void> {
+  for (const { _id, ref, outgoing } of left) {
+    if (outgoing.kind !== 'text') continue;
+    if (ref === null && (await find(deps, _id)) === null) {
       // Its process died before it was posted: there is nothing to finish.
-      await deps.store.record(left._id, { state: 'failed' });
+      await deps.store.record(_id, { state: 'failed' });
       continue;
     }
-    await send(deps, brokenOff(left.outgoing, deps.context.text_limit));
+    await send(deps, brokenOff(outgoing, deps.context.text_limit));
   }
-}
-
-function brokenOff(text: Extract<Outgoing, { kind: 'text' }>, limit: number): Outgoing {
-  const note = '\n\n*(broken off)*';
-  const [said = ''] = splitMarkdown(text.markdown, limit - note.length);
-  return { ...text, live: false, markdown: said + note };
 }

@@ -145,16 +145,18 @@ test('what went well has no violation', () => {
   expect(check(evidence())).toEqual([]);
 });
 
-test('an answer that broke off in its second post has none either', () => {
+test('an answer that broke off has none either where each of its posts says so', () => {
   const delivery = (delivery_id: string) => ({
     metadata: { event_type: 'deckhand_delivery', event_payload: { delivery_id } },
   });
   const from = evidence();
-  from.messages.push(post('sevt_lost', 'line 1', delivery('dlv_lost')));
+  from.messages.push(post('sevt_lost', 'line 1 *(broken off)*', delivery('dlv_lost')));
   from.messages.push(post('sevt_lost_1', 'line 2 *(broken off)*', delivery('dlv_lost.1')));
   expect(check(from)).toEqual([]);
   from.messages.push(post('sevt_lost_2', 'line 3', delivery('dlv_lost.2')));
-  expect(check(from).map(({ rule }) => rule)).toEqual(Array(3).fill('every thread shows its log'));
+  const wrong = check(from);
+  expect(wrong.map(({ rule }) => rule)).toEqual(['every thread shows its log']);
+  expect(wrong[0]?.what).toContain('dlv_lost.2 shows what no event says: line 3');
 });
 
 const again: SessionEvent = {
