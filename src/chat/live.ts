@@ -37,11 +37,13 @@ export function createLive(): Live {
   let message: { id: string; blocks: string[]; fresh: boolean } | null = null;
   const outputs = new Map<string, { text: string; fresh: boolean }>();
   const posts = new Map<string, LivePost>();
-  /** Messages whose event stood in the log or that were dropped: a late piece must not bring them back. */
+  /** Messages whose event stood in the log, that were dropped or that others followed: a late piece must not bring them back. */
   const over = new LRUCache<string, true>({ max: REMEMBERED });
 
   function begin(id: string): { id: string; blocks: string[]; fresh: boolean } {
     posts.clear();
+    // One text is written at a time. The one before was lost, and its worker may only have been silent for a while.
+    if (message !== null) over.set(message.id, true);
     message = { id, blocks: [], fresh: false };
     return message;
   }
