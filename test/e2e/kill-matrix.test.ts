@@ -18,7 +18,7 @@ import {
   storesBytes,
   wakesWorker,
 } from '../support/kill/steps.ts';
-import { HELLO, SEEN } from '../support/plain-answers.ts';
+import { HELLO, lines, SEEN } from '../support/plain-answers.ts';
 import { readable } from '../support/slack/transcript.ts';
 
 const SLOW = { timeout: 300_000 };
@@ -37,11 +37,6 @@ afterAll(() => on[Symbol.asyncDispose](), SLOW.timeout);
 
 function eventsOf<T extends EventType>(log: readonly LogEntry[], type: T): EventOf<T>[] {
   return log.flatMap(({ event }) => (event.type === type ? [event as EventOf<T>] : []));
-}
-
-/** A text that needs a post of Slack's for each 11,000 characters. */
-function lines(count: number, of: string): string {
-  return Array.from({ length: count }, (_each, line) => `Line ${line + 1} of ${of}.`).join('\n');
 }
 
 /** The answer stands in the thread and in the log, once, and everything has come to rest. */
@@ -126,20 +121,20 @@ const STEPS: Record<string, () => Promise<void>> = {
   'long answer in its third post': async () => {
     const lost = lines(500, 'words that nobody will hear the end of');
     const held = on.model.replyHeld({ text: lost }, lost.split(/\s+/).length - 1);
-    const answer = lines(500, 'what is said instead');
-    on.model.reply({ text: answer });
-    const thread = on.says('hello');
+    const answer = lines(600, 'the answer');
+    const thread = on.says('write 600 lines');
     await on.heard(thread, 'Line 500 of words');
     const before = on.said(thread, '').map(({ ts }) => ts);
     expect(before).toHaveLength(3);
     await on.kill('worker');
     held.release();
-    await on.heard(thread, 'Line 500 of what is said instead.');
+    await on.heard(thread, 'Line 600 of the answer.');
     expect(eventsOf(await on.atRest(), 'agent.message')).toMatchObject([{ content: [{ text: answer }] }]);
     const posts = on.said(thread, '');
     expect(posts.map(({ ts }) => ts)).toEqual(before);
     const [first = '', second = '', third = ''] = posts.map(readable);
-    expect((first + second).match(/Line \d+ of what/g)).toEqual(answer.match(/Line \d+ of what/g));
+    const numbers = /Line \d+ of the answer/g;
+    expect((first + second).match(numbers)).toEqual(answer.match(numbers));
     expect(first + second).not.toContain('nobody');
     expect(third).toMatch(/^Line \d+ of words.*\*\(broken off\)\*$/s);
   },
