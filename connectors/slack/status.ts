@@ -71,9 +71,10 @@ export function createStatus(clients: SlackClients, logger: Logger): SlackStatus
     const key = keyOf(thread);
     const before = shown.get(key);
     const { title } = wanted;
-    if (before?.status === wanted.status && (title === undefined || before.title === title)) return;
+    const isKnown = before !== undefined && isRepeated(wanted.status) && before.status === wanted.status;
+    if (isKnown && (title === undefined || before.title === title)) return;
     let named = before?.title;
-    if (before?.status !== wanted.status) {
+    if (!isKnown) {
       const args = { ...where, status: wanted.status, ...(title !== undefined && { title }) };
       const call = () => client.call((web) => web.agents.sessions.setStatus(args), signal);
       const answer = await attempt('agents.sessions.setStatus', tenant, call);
@@ -110,6 +111,14 @@ export function createStatus(clients: SlackClients, logger: Logger): SlackStatus
       if (thread !== null) shown.delete(keyOf(thread));
     },
   };
+}
+
+/**
+ * A run says at every step that it works, and Slack is told once. Any other state is said once and is always told: what is
+ * known here is what this process told last, and another one may have told Slack something else since.
+ */
+function isRepeated(status: string): boolean {
+  return status === SESSION_STATUS.working;
 }
 
 function threadOf(conversation: ConversationKey): Thread | null {

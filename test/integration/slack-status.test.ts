@@ -108,6 +108,21 @@ describe('the status of a session in Slack', () => {
   });
 
   it.each([
+    ['resting', 'active'],
+    ['ended', 'closed'],
+  ] as const)('is %s also where another process said since that it works, and died', async (state, shown) => {
+    await using scene = await begun();
+    await scene.connector.setStatus(scene.key, { state }, signal);
+    const other = createSlackConnector(slackOptions(scene.slack));
+    await other.start(createRecordingReceiver());
+    await other.setStatus(scene.key, reading, signal);
+    await other.stop(STOP_MS);
+    expect(scene.session()?.status).toBe('processing');
+    await scene.connector.setStatus(scene.key, { state }, signal);
+    expect(scene.session()?.status).toBe(shown);
+  });
+
+  it.each([
     ['a rate limit', (scene: Scene) => scene.slack.faults.rateLimit('agents.sessions.setStatus', 3)],
     ['a 500', (scene: Scene) => scene.slack.faults.fail('agents.sessions.setStatus', 500)],
     ['a lost answer', (scene: Scene) => scene.slack.faults.loseResponse('agents.sessions.setStatus')],
