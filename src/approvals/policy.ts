@@ -20,7 +20,7 @@ export interface Decider {
   by: Actor;
   /** They decide from the conversation that the session belongs to. */
   in_conversation: boolean;
-  /** They are a guest there: where anyone may decide, guests may not. */
+  /** They are a guest there: they decide only what they are named for themselves, wherever they are. */
   guest?: boolean;
   /** Of the groups and channels that may decide, those that they are known to be in. */
   belongs_to?: readonly string[];
@@ -44,7 +44,8 @@ export function refusalFor(
   if (by.via === API) return null;
   if (policy.approvers.length === 0 && in_conversation && !guest) return null;
   const deciders = decidersOf(approval);
-  if ([actorKey(by), ...belongs_to].some((id) => deciders.includes(id))) return null;
+  if (deciders.includes(actorKey(by))) return null;
+  if (!guest && belongs_to.some((id) => deciders.includes(id))) return null;
   if (policy.approvers.length === 0) {
     return guest ? 'Guests may not decide this.' : 'Only people in the conversation may decide this.';
   }

@@ -5,12 +5,14 @@ import type { Connector } from './connector.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import { targetOf } from './names.ts';
 import type { ConversationKey, Person } from './place.ts';
+import { actorIdOf, type Roles } from './roles.ts';
 import type { SessionDirectory } from './session-directory.ts';
 
 export interface DeciderDeps {
   conversations: Pick<ConversationStore, 'find'>;
   directory: Pick<SessionDirectory, 'find'>;
   connectors: ReadonlyMap<string, Pick<Connector, 'groups' | 'isGuest'>>;
+  roles: Pick<Roles, 'roleOf'>;
 }
 
 /** Somebody on a platform, in some place there. */
@@ -21,7 +23,7 @@ export interface PersonAt {
 
 /** The person, and what the platform and the place say about them as to this approval, which was asked in `asked`. */
 export async function deciderOf(
-  deps: Pick<DeciderDeps, 'connectors'>,
+  deps: Pick<DeciderDeps, 'connectors' | 'roles'>,
   approval: Approval,
   from: PersonAt,
   asked: ConversationKey | null,
@@ -37,10 +39,15 @@ export async function deciderOf(
       ? id === channel
       : ((await platform?.groups?.includes(id, person, conversation)) ?? false);
   };
-  // Whoever is named may decide, guest or not.
-  const isGuest =
-    approval.policy.approvers.length === 0 && ((await platform?.isGuest?.(person, conversation.tenant)) ?? false);
   const ids = decidersOf(approval);
+  const actor_id = actorIdOf(connector, person);
+  // Whoever is named themselves may decide, guest or not.
+  const isGuest =
+    !ids.includes(actor_id) &&
+    (await deps.roles.roleOf(approval.workspace_id, {
+      actor_id,
+      guest: (await platform?.isGuest?.(person, tenant)) ?? false,
+    })) === 'guest';
   const known = await Promise.all(ids.map(belongs));
   return {
     by: { via: connector, id: person.id, name: person.name },
@@ -63,7 +70,7 @@ export interface Asked {
   agent_name: string;
 }
 
-export async function askedBy(deps: Omit<DeciderDeps, 'connectors'>, ref: SessionRef): Promise<Asked> {
+export async function askedBy(deps: Pick<DeciderDeps, 'conversations' | 'directory'>, ref: SessionRef): Promise<Asked> {
   const session = await deps.directory.find({ workspace_id: ref.workspace_id, session_id: ref.session_id });
   const agent_name = session?.agent_name ?? 'An agent';
   const id = session?.conversation_id ?? null;

@@ -9,6 +9,7 @@ import type { ConversationStore } from './conversation-store.ts';
 import { type Asked, askedBy, deciderOf, isOfAnotherTenant, type PersonAt } from './decider.ts';
 import type { ApprovalDetails, WaitingApproval, WaitingApprovals } from './inbound.ts';
 import { namesOf } from './names.ts';
+import type { Roles } from './roles.ts';
 import type { SessionDirectory } from './session-directory.ts';
 
 export interface LookDeps {
@@ -17,6 +18,7 @@ export interface LookDeps {
   directory: Pick<SessionDirectory, 'find' | 'workspaceOf'>;
   conversations: Pick<ConversationStore, 'find'>;
   connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'groups' | 'isGuest' | 'linkTo'>>;
+  roles: Pick<Roles, 'roleOf'>;
 }
 
 /** Most of one list. */

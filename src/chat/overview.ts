@@ -7,7 +7,8 @@ import { type LookDeps, waitingFor } from './look-at-approvals.ts';
 import type { ConversationKey, Person } from './place.ts';
 import { actorIdOf, may } from './roles.ts';
 
-export interface OverviewDeps extends LookDeps, Pick<CommandDeps, 'sessions' | 'costs' | 'roles'> {
+export interface OverviewDeps extends LookDeps, Pick<CommandDeps, 'sessions' | 'costs'> {
+  roles: CommandDeps['roles'];
   directory: CommandDeps['directory'];
   connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'isGuest' | 'groups' | 'linkTo'>>;
 }

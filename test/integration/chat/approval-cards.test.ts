@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Deliverer } from '../../../src/chat/deliver.ts';
 import type { ApprovalCard } from '../../../src/chat/outgoing.ts';
+import { createRoles } from '../../../src/chat/roles.ts';
 import type { ApprovalPolicy } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
@@ -9,6 +10,8 @@ import { type ChatStage, place } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
 import { useChatStage } from '../../support/use-chat-stage.ts';
+
+const HOUR = 3_600_000;
 
 const stage = useChatStage();
 let platform: Platform;
@@ -162,8 +165,6 @@ describe('a click of somebody in a group', () => {
 
 describe('an escalated question', () => {
   const there = { connector: 'test', tenant: 'T1', channel: 'D_BEN', thread: 'D_BEN' };
-  const HOUR = 3_600_000;
-
   async function escalated(): Promise<string> {
     const id = await asked({ escalate_after_ms: HOUR, escalate_to: ['test:U_BEN', 'test:group:S1'] });
     stage.clock.now += HOUR;
@@ -239,6 +240,38 @@ describe('a guest', () => {
 
   it('may when they are named', async () => {
     const id = await asked({ approvers: ['test:U_GUS'] });
+    expect((await click(id, 'Gus')).effect).toBe('accepted');
+  });
+
+  it('may not for being in a group that may', async () => {
+    platform.groups.set('S1', { name: 'oncall', people: ['U_GUS'] });
+    const id = await asked({ approvers: ['test:group:S1'] });
+    expect(await click(id, 'Gus')).toEqual({
+      effect: 'refused',
+      text: 'You may not decide this. Who may: @oncall.',
+    });
+  });
+
+  it.each([
+    ['anyone may', []],
+    ['others are named', ['test:U_BEN']],
+  ])('may not for being in a channel that is asked besides, where %s', async (_where, approvers) => {
+    const there = { ...place, channel: 'C_OPS', thread: '200.1' };
+    const id = await asked({ approvers, escalate_after_ms: HOUR, escalate_to: ['test:channel:C_OPS', 'test:U_EVE'] });
+    stage.clock.now += HOUR;
+    await using timers = stage.approvals.startTimers(HOUR, 5_000);
+    await timers.runNow();
+    expect((await click(id, 'Gus', {}, there)).effect).toBe('refused');
+    expect(await stage.entries('user.tool_confirmation')).toEqual([]);
+    expect((await click(id, 'Cara', {}, there)).effect).toBe('accepted');
+  });
+
+  it('is who an admin says is one', async () => {
+    const roles = createRoles(stage.db, []);
+    await roles.give(stage.defaults.workspace_id, 'test:U_GUS', 'member');
+    await roles.give(stage.defaults.workspace_id, 'test:U_ANA', 'guest');
+    const id = await asked({});
+    expect((await click(id, 'Ana')).effect).toBe('refused');
     expect((await click(id, 'Gus')).effect).toBe('accepted');
   });
 });
