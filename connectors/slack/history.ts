@@ -12,7 +12,7 @@ import { placeOf } from './conversation-id.ts';
 import { readableText, shorten } from './mrkdwn.ts';
 import type { TenantPeople } from './names.ts';
 import type { Identity } from './parse.ts';
-import { withFiles } from './said.ts';
+import { textOf, withFiles } from './said.ts';
 
 /** Messages a page (Slack recommends at most 200, conversations.replies takes 1,000) and pages; a page is one call of about 50 a minute. */
 const PAGE = 500;
@@ -129,22 +129,4 @@ async function authorOf(
   const known = username ?? bot_profile?.name ?? (user === undefined ? 'a bot' : await people.user(user));
   if (isOwn(message, identity)) return { from: 'self', name: known };
   return { from: bot_id === undefined ? 'person' : 'bot', name: known };
-}
-
-/** Apps may say everything in blocks or attachments, and nothing in the text. */
-function textOf({ text, blocks, attachments }: Found): string {
-  const attached = (attachments ?? []).map(({ fallback, pretext, title, text: body }) =>
-    [pretext, title, body].some(Boolean) ? [pretext, title, body].filter(Boolean).join('\n') : (fallback ?? ''),
-  );
-  const said = text?.trim() ? text : textsIn(blocks ?? []).join('\n');
-  return [said, ...attached].filter((part) => part !== '').join('\n');
-}
-
-/** Every text in blocks, in their order. */
-function textsIn(value: unknown): string[] {
-  if (Array.isArray(value)) return value.flatMap(textsIn);
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]) =>
-    key === 'text' && typeof inner === 'string' ? [inner] : textsIn(inner),
-  );
 }

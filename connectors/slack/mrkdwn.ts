@@ -74,6 +74,12 @@ export function shorten(text: string, length: number): string {
   return `${cut(text, length - 1)}…`;
 }
 
+/** The same of text in Slack's markup: no reference and no entity is cut in two. */
+export function shortenMarkup(text: string, length: number): string {
+  if (text.length <= length) return text;
+  return `${cut(text, length - 1).replace(/<[^>]*$|&[a-z]*$/, '')}…`;
+}
+
 /** The first `length` UTF-16 units, or one less where that would split a surrogate pair. */
 export function cut(text: string, length: number): string {
   const code = text.charCodeAt(length - 1);

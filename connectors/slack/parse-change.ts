@@ -3,6 +3,7 @@ import type { InboundChange } from '../../src/chat/inbound.ts';
 import { isDirect } from './conversation-id.ts';
 import { mentions } from './mrkdwn.ts';
 import { type Identity, inboundMessage, saidMessage, versionOf } from './parse.ts';
+import { spokenIn } from './said.ts';
 import { slackId } from './slack-id.ts';
 
 /** Slack says of a deleted root that it has changed into this. */
@@ -44,12 +45,11 @@ export function parseChange(body: unknown, identity: Identity): InboundChange | 
   const { channel, channel_type, event_ts } = event;
   const message = inboundMessage({ ...said, channel, channel_type, event_ts }, identity);
   if (message === null) return null;
-  const { conversation, message_id, sender, addressed } = message;
+  const { conversation, message_id, sender, addressed, text } = message;
   const change = { event_id: `${event_id}/change`, message_id, conversation, sender };
   if (now === null) return { ...change, version: 'deleted', text: null };
-  const text = now.text ?? '';
-  const had = before?.text ?? '';
-  if (before === undefined ? now.edited === undefined : text === had) return null;
+  const had = before === undefined ? '' : spokenIn(before);
+  if (before === undefined ? now.edited === undefined : spokenIn(now) === had) return null;
   const version = versionOf(event_ts, now.edited);
   const isNews = addressed && !isDirect(channel) && !mentions(had, identity.bot_user_id);
   return {

@@ -5,6 +5,7 @@ import { SLACK } from './conversation-id.ts';
 import { FORM_VIEW, type FormMemory, fieldsOf, parseMemory } from './form-modal.ts';
 import { unescape } from './mrkdwn.ts';
 import { type Identity, personOf } from './parse.ts';
+import { textOf } from './said.ts';
 import { slackId } from './slack-id.ts';
 
 /** What a command needs so that its person can be answered: by a modal, or where they are. */
@@ -61,6 +62,8 @@ const shortcutBody = z.object({
       ts: slackId,
       thread_ts: slackId.optional(),
       text: z.string().nullish(),
+      blocks: z.unknown().optional(),
+      attachments: z.unknown().optional(),
       user: slackId.optional(),
       username: z.string().optional(),
     })
@@ -81,7 +84,7 @@ export function parseShortcut(body: unknown, identity: Identity): Asked | null {
     person: personOf(user.id),
     name: 'ask',
     text: '',
-    ...(message !== undefined && { about: { author: author ?? 'somebody', text: message.text ?? '' } }),
+    ...(message !== undefined && { about: { author: author ?? 'somebody', text: textOf(message) } }),
   };
   return { command, trigger_id, response_url };
 }

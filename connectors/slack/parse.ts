@@ -4,6 +4,7 @@ import type { Person } from '../../src/chat/place.ts';
 import { parseButtonValue } from './approval-blocks.ts';
 import { conversationOf, SLACK } from './conversation-id.ts';
 import { mentions, mentionsAnybody } from './mrkdwn.ts';
+import { spokenIn, withForwarded } from './said.ts';
 import { slackId } from './slack-id.ts';
 
 /** Whose installation this is: from auth.test, once connected. */
@@ -26,6 +27,8 @@ export const saidMessage = z.object({
   ts: slackId,
   thread_ts: slackId.optional(),
   files: z.array(z.unknown()).optional(),
+  blocks: z.unknown().optional(),
+  attachments: z.unknown().optional(),
   edited: z.object({ ts: slackId }).optional(),
 });
 
@@ -101,7 +104,7 @@ export function inboundMessage(
   identity: Identity,
 ): Omit<InboundMessage, 'event_id'> | null {
   const { user, files = [] } = event;
-  const text = event.text ?? '';
+  const text = spokenIn(event);
   if (!SAID.has(event.subtype) || user === undefined || event.bot_id !== undefined) return null;
   if (user === identity.bot_user_id || user === 'USLACKBOT') return null;
   const direct = event.channel_type === 'im' || event.channel.startsWith('D');
@@ -110,7 +113,7 @@ export function inboundMessage(
     message_id: event.ts,
     conversation: conversationOf(identity.tenant, event.channel, event),
     sender: personOf(user),
-    text,
+    text: withForwarded(text, event),
     ...(files.length > 0 && { files: filesOf(files) }),
     addressed,
     ...(!addressed && mentionsAnybody(text) && { to_others: true }),

@@ -53,6 +53,20 @@ describe('what was said in a Slack thread', () => {
     expect(messages[0]?.at).toMatch(/^\d{4}-\d\d-\d\dT/);
   });
 
+  it('tells whose words were forwarded', async () => {
+    await using harness = await startSlackHarness(createRecordingReceiver());
+    const { slack } = harness;
+    slack.channel('ops');
+    slack.channel('build');
+    const found = slack.user('Ben').says('build', 'the build is red');
+    const root = slack.user('Ana').forwards(found, 'ops', 'look');
+    const { messages } = await historyOf(harness, root);
+    const marked = 'Forwarded with this, written by Ben in #build (lines that begin with > are quoted):';
+    expect(messages.map(({ text }) => text.replace(found.channel, 'build'))).toEqual([
+      `look\n\n${marked}\n> the build is red`,
+    ]);
+  });
+
   it('keeps to the budget, from the latest back, and counts what it leaves out', async () => {
     await using harness = await startSlackHarness(createRecordingReceiver());
     const { slack } = harness;

@@ -35,6 +35,8 @@ export interface SlackPerson {
   dm(text: string, files?: Attached[]): MessagePlace;
   /** Answer in the thread of a message. */
   reply(to: MessagePlace, text: string, options?: { mention?: boolean; files?: Attached[] }): MessagePlace;
+  /** Forward a message to a channel (by name), with words of one's own. */
+  forwards(message: MessagePlace, channel: string, text: string): MessagePlace;
   /** Change an own message. */
   edit(place: MessagePlace, text: string): void;
   /** Delete an own message. */
@@ -79,7 +81,13 @@ export function threadRoot(place: MessagePlace): string {
 export function createPerson(user: SlackUser, { workspace, outbox, interactions }: PersonParts): SlackPerson {
   const botMention = `<@${workspace.bot_user_id}>`;
 
-  function write(channel: SlackChannel, text: string, threadTs?: string, attached: Attached[] = []): MessagePlace {
+  function write(
+    channel: SlackChannel,
+    text: string,
+    threadTs?: string,
+    attached: Attached[] = [],
+    attachments: Record<string, unknown>[] = [],
+  ): MessagePlace {
     channel.members.add(user.id);
     const ts = workspace.nextTs();
     const thread = threadTs === undefined ? {} : { thread_ts: threadTs };
@@ -93,6 +101,7 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
       blocks: [],
       ...thread,
       ...(files.length > 0 && { files }),
+      ...(attachments.length > 0 && { attachments }),
     });
     const event = {
       user: user.id,
@@ -103,6 +112,7 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
       event_ts: ts,
       client_msg_id: workspace.nextId('client'),
       ...thread,
+      ...(attachments.length > 0 && { attachments }),
       ...(shared.length > 0 && { files: shared.map((file) => fileInEvent(workspace, file)) }),
     };
     const subtype = shared.length > 0 ? { subtype: 'file_share' } : {};
@@ -138,6 +148,8 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
         threadRoot(to),
         options.files,
       ),
+    forwards: (place, channel, text) =>
+      write(channelNamed(workspace, channel), text, undefined, [], [forwarded(workspace, place)]),
     edit: changes.edit,
     deletes: changes.remove,
     async click(place, button) {
@@ -196,6 +208,27 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
       const here = (m: SlackMessage) => m.channel === thread.channel && (m.ts === root || m.thread_ts === root);
       return workspace.messages.filter((m) => here(m) && (m.ephemeral_to === undefined || m.ephemeral_to === user.id));
     },
+  };
+}
+
+/** A message as Slack attaches it to the one that it is forwarded with; the fields of recorded events. */
+function forwarded(workspace: SlackWorkspace, { channel, ts }: MessagePlace): Record<string, unknown> {
+  const message = messageAt(workspace, channel, ts);
+  if (message === undefined) throw new Error('There is no such message');
+  const author_name = workspace.users.get(message.user)?.name ?? message.user;
+  const { name } = workspace.channels.get(channel) ?? { name: channel };
+  return {
+    is_msg_unfurl: true,
+    is_share: true,
+    author_id: message.user,
+    author_name,
+    channel_id: channel,
+    ts,
+    text: message.text,
+    fallback: `[time] ${author_name}: ${message.text}`,
+    footer: `Posted in #${name}`,
+    mrkdwn_in: ['text'],
+    ...(message.files !== undefined && { files: message.files }),
   };
 }
 

@@ -45,7 +45,7 @@ export interface SlackMessage {
   /** What an app other than this one is called, and what it says beside its text. */
   bot_profile?: { name: string };
   subtype?: string;
-  attachments?: { title?: string; text?: string; fallback?: string }[];
+  attachments?: Record<string, unknown>[];
   metadata?: SlackMetadata;
   edited?: { user: string; ts: string };
   /** Present from chat.startStream on. */

@@ -59,6 +59,13 @@ describe('a change of a message in Slack', () => {
     expect(changed({ text }, was, { channel: 'D1', channel_type: 'im' })).not.toHaveProperty('message');
   });
 
+  it('tells what was forwarded with it again', async () => {
+    const attachments = [{ is_share: true, author_name: 'Ben', text: 'the build is red' }];
+    const change = changed({ attachments }, { ...was, attachments });
+    expect(change?.text).toMatch(/^deploy not\n\nForwarded with this, written by Ben .*\n&gt; the build is red$/);
+    expect(changed({ text: 'deploy', attachments }, { ...was, attachments })).toBeNull();
+  });
+
   it('is a deletion, also where a tombstone stands instead', async () => {
     const change = { message_id: '5.000001', version: 'deleted', text: null, sender: { id: 'U1', name: 'U1' } };
     expect(deleted()).toMatchObject(change);
