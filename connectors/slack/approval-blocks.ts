@@ -115,10 +115,7 @@ export type Pending = Extract<ApprovalCard['state'], { status: 'pending' }>;
 
 /** Who may decide, then what happens if nobody does; each in a line of mrkdwn, where there is anything to say. */
 export function asking(card: ApprovalCard, state: Pending): string[] {
-  const who = [
-    card.requested_by === null ? null : `Requested by *${escapeWithin(card.requested_by.name, 100)}*`,
-    `Who may decide: ${approvers(card)}`,
-  ];
+  const who = [requesters(card), `Who may decide: ${approvers(card)}`];
   const then = [
     card.quorum === undefined ? null : approvedSoFar(card.quorum, state.approved_by ?? []),
     ...ifNobodyDecides(card, state),
@@ -153,6 +150,13 @@ function approvers(card: ApprovalCard): string {
   const named = mentions.map(({ kind, id }) => (kind === 'group' ? `<!subteam^${escape(id)}>` : `<@${escape(id)}>`));
   const more = (card.mentions ?? []).length - named.length;
   return `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** `Requested by Ana, Ben`. */
+function requesters({ requested_by, also_asked = [] }: ApprovalCard): string | null {
+  if (requested_by === null) return null;
+  const names = [requested_by, ...also_asked].map(({ name }) => name).join(', ');
+  return `Requested by *${escapeWithin(names, 100)}*`;
 }
 
 /** `1 of 2 have approved: Ana`. */

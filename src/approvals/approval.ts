@@ -31,6 +31,8 @@ export interface Approval {
   detail: string;
   why?: string;
   requested_by: Actor | null;
+  /** Who else asked for it, in order; absent: nobody. */
+  also_asked?: Actor[];
   policy: ApprovalPolicy;
   /** Where the log asked: what follows from it stands after this place. */
   requested_seq: number;
@@ -109,6 +111,7 @@ export function approvalOf(
     detail: event.detail,
     ...(event.why === undefined ? {} : { why: event.why }),
     requested_by: event.requested_by,
+    ...(event.also_asked === undefined ? {} : { also_asked: event.also_asked }),
     policy: event.policy,
     requested_seq: entry.seq,
     requested_at,

@@ -5,7 +5,7 @@ import type { Approval } from './approval.ts';
 export const API = 'api';
 
 /** Longest list of names that is still read. */
-const SHOWN_APPROVERS = 5;
+const SHOWN_NAMES = 5;
 
 /** How an approver is written in a policy. */
 function actorKey(actor: Actor): string {
@@ -13,7 +13,7 @@ function actorKey(actor: Actor): string {
 }
 
 /** What says who may decide. */
-type Question = Pick<Approval, 'policy' | 'requested_by' | 'escalations'>;
+type Question = Pick<Approval, 'policy' | 'requested_by' | 'also_asked' | 'escalations'>;
 
 /** Somebody who would decide, and what is known of them. */
 export interface Decider {
@@ -31,14 +31,26 @@ export function decidersOf({ policy, escalations = [] }: Pick<Question, 'policy'
   return [...new Set([...policy.approvers, ...escalations.map(({ to }) => to)])];
 }
 
+/** Everybody who asked for what the call does, whoever said the last word. */
+function requestersOf({ requested_by, also_asked = [] }: Pick<Question, 'requested_by' | 'also_asked'>): Actor[] {
+  return requested_by === null ? [] : [requested_by, ...also_asked];
+}
+
+export function isRequester(
+  approval: Pick<Question, 'requested_by' | 'also_asked'>,
+  by: Pick<Actor, 'via' | 'id'>,
+): boolean {
+  return requestersOf(approval).some(({ via, id }) => via === by.via && id === by.id);
+}
+
 /** Why this person may not decide, as a sentence for them; null when they may. */
 export function refusalFor(
   approval: Question,
   { by, in_conversation, guest = false, belongs_to = [] }: Decider,
   nameOf: (id: string) => string = idOf,
 ): string | null {
-  const { policy, requested_by } = approval;
-  if (policy.four_eyes && requested_by !== null && actorKey(requested_by) === actorKey(by)) {
+  const { policy } = approval;
+  if (policy.four_eyes && isRequester(approval, by)) {
     return 'You asked for this, so somebody else has to decide it.';
   }
   if (by.via === API) return null;
@@ -55,12 +67,15 @@ export function refusalFor(
 /** Who may decide, in words that fit `Who may decide: …`. */
 export function describeApprovers(approval: Question, nameOf: (id: string) => string = idOf): string {
   const { approvers, four_eyes } = approval.policy;
-  const except = four_eyes && approval.requested_by !== null ? ` except ${approval.requested_by.name}` : '';
+  const requesters = requestersOf(approval).map(({ name }) => name);
+  const except = four_eyes && requesters.length > 0 ? ` except ${listed(requesters)}` : '';
   if (approvers.length === 0) return `anyone in this conversation${except}`;
-  const deciders = decidersOf(approval);
-  const shown = deciders.slice(0, SHOWN_APPROVERS).map(nameOf);
-  const more = deciders.length - shown.length;
-  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}${except}`;
+  return `${listed(decidersOf(approval).map(nameOf))}${except}`;
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length - SHOWN_NAMES;
+  return `${names.slice(0, SHOWN_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function idOf(key: string): string {

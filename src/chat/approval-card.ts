@@ -7,7 +7,7 @@ import type { Person } from './place.ts';
 
 /** The card of an approval that waits, on the platform `via`. */
 export function cardOf(approval: Approval, { via, nameOf }: { via: string; nameOf: NameOf }): ApprovalCard {
-  const { policy, requested_by, votes = [], escalations = [] } = approval;
+  const { policy, requested_by, also_asked, votes = [], escalations = [] } = approval;
   const { quorum, for_session } = policy;
   const mentions = mentionsOf(policy.approvers, via);
   const steps = (policy.escalate_to ?? []).flatMap((to, index) => {
@@ -19,6 +19,7 @@ export function cardOf(approval: Approval, { via, nameOf }: { via: string; nameO
     tool_name: approval.tool_name,
     ...whatOf(approval),
     requested_by: requested_by === null ? null : personOf(requested_by),
+    ...(also_asked === undefined ? {} : { also_asked: also_asked.map(personOf) }),
     approvers: describeApprovers(approval, nameOf),
     ...(mentions.length === 0 ? {} : { mentions }),
     ...(quorum === undefined ? {} : { quorum }),

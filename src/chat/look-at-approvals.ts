@@ -1,7 +1,7 @@
 import type { Approval } from '../approvals/approval.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import { UNKNOWN } from '../approvals/decide.ts';
-import { refusalFor } from '../approvals/policy.ts';
+import { isRequester, refusalFor } from '../approvals/policy.ts';
 import type { SessionLog } from '../session/log.ts';
 import { cardOf, namedIn } from './approval-card.ts';
 import type { Connector } from './connector.ts';
@@ -71,7 +71,7 @@ export async function waitingFor(deps: LookDeps, from: PersonAt): Promise<Waitin
 /** Where it was asked, when this person may decide it; else null. */
 async function decidable(deps: LookDeps, approval: Approval, from: PersonAt): Promise<Asked | null> {
   const { conversation: at, person } = from;
-  const { policy, requested_by } = approval;
+  const { policy } = approval;
   // Where people are named, the place matters to nobody: it is only looked up for what is shown.
   if (policy.approvers.length > 0) {
     const decider = await deciderOf(deps, approval, from, null);
@@ -83,7 +83,7 @@ async function decidable(deps: LookDeps, approval: Approval, from: PersonAt): Pr
   const there = asked.conversation;
   if (isOfAnotherTenant(there, at)) return null;
   const isHere = there !== null && there.connector === at.connector && there.channel === at.channel;
-  const isOwn = requested_by !== null && requested_by.via === at.connector && requested_by.id === person.id;
+  const isOwn = isRequester(approval, { via: at.connector, id: person.id });
   const seen = there !== null && (isHere || isOwn) ? there : at;
   const decider = await deciderOf(deps, approval, { conversation: seen, person }, there);
   return refusalFor(approval, decider) === null ? asked : null;

@@ -65,6 +65,8 @@ export interface ApprovalCard {
   /** What the agent said before it asked, shortened. */
   why?: string;
   requested_by: Person | null;
+  /** Who else asked for it; absent: nobody. */
+  also_asked?: Person[];
   /** Names or a sentence: who may decide. */
   approvers: string;
   /** Those of them whom this platform can name to their faces; absent: nobody in particular. */

@@ -196,6 +196,7 @@ function askEvent(
   id: string,
   context: ReplyContext,
 ): EventOf<'deckhand.approval_requested'> {
+  const [requested_by = null, ...also_asked] = state.requesters;
   const words = context.tools.get(name)?.describe(input) ?? describeUnknownCall(name, input);
   return {
     ...stamp(context.now),
@@ -206,7 +207,8 @@ function askEvent(
     summary: words.summary,
     detail: words.detail,
     ...(why === '' ? {} : { why }),
-    requested_by: state.requester,
+    requested_by,
+    ...(also_asked.length === 0 ? {} : { also_asked }),
     policy: context.policy,
   };
 }

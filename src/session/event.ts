@@ -116,7 +116,10 @@ export interface ApprovalRequested extends Base {
   detail: string;
   /** What the agent said before it asked, at most 300 characters; absent: nothing. */
   why?: string;
+  /** Who spoke first in the run that asks. */
   requested_by: Actor | null;
+  /** Who else spoke in it since, in order: they asked for it too. Absent: nobody. */
+  also_asked?: Actor[];
   policy: ApprovalPolicy;
 }
 

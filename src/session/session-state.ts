@@ -36,8 +36,10 @@ export interface SessionState {
   running_since: string | null;
   /** The last reply's `toolu_` ids by event id. */
   tool_use_ids: Record<string, string>;
-  /** Who last asked for something: the requester of what follows. */
-  requester: Actor | null;
+  /** Who has spoken since the last turn that came to its end, each once, in order: they ask for what follows. */
+  requesters: Actor[];
+  /** It came to its end: whoever speaks next asks anew. */
+  answered: boolean;
   /** What people approved for the rest of the session, oldest first. */
   session_approvals: SessionApproval[];
   /** The run is over but for what the agent left for people. */
@@ -129,7 +131,8 @@ export function emptyState(): SessionState {
     unpriced: false,
     running_since: null,
     tool_use_ids: {},
-    requester: null,
+    requesters: [],
+    answered: false,
     session_approvals: [],
     ending: null,
     outputs: [],

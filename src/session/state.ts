@@ -18,7 +18,7 @@ import { lighten, weightOfAll } from './transcript-weight.ts';
 const PROGRESS_CHARS = 2_000;
 
 /** Grows with every change to what the fold makes of an event, so that no checkpoint of another fold is gone on from. */
-export const STATE_VERSION = 7;
+export const STATE_VERSION = 8;
 
 /** The state after these entries, which must follow `from` without a gap. `from` is left as it was. */
 export function fold(entries: readonly LogEntry[], from: SessionState = emptyState()): SessionState {
@@ -141,6 +141,8 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
       state.ending = null;
       // Waiting for a person is a pause of the same run; everything else ends it.
       state.stopped = event.stop_reason.type !== 'requires_action';
+      // After anything else what was asked for may still be done.
+      state.answered ||= event.stop_reason.type === 'end_turn';
       state.running_since = null;
       return;
     case 'session.status_terminated':
@@ -173,12 +175,18 @@ function takeUp(state: SessionState, ids: ReadonlySet<string>): void {
     if (!ids.has(message.event_id)) continue;
     tellAgent(state);
     state.transcript.push(message.item);
-    if (message.by !== null) state.requester = message.by;
+    if (message.by !== null) addRequester(state, message.by);
     state.failures = 0;
   }
   state.queued = state.queued.filter((message) => !ids.has(message.event_id));
   state.interrupts = state.interrupts.filter((one) => !ids.has(one.event_id));
   state.unmarked = state.unmarked.filter((id) => !ids.has(id));
+}
+
+function addRequester(state: SessionState, by: Actor): void {
+  const before = state.answered ? [] : state.requesters;
+  state.answered = false;
+  state.requesters = before.some(({ via, id }) => via === by.via && id === by.id) ? before : [...before, by];
 }
 
 /** What people were told of its files, before what they say next: they may speak of it. */

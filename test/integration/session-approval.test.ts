@@ -104,4 +104,13 @@ describe('an approval for the session', () => {
     expect(await writes('three', ben)).toHaveLength(1);
     expect(on.effects).toEqual(['wrote one', 'wrote two']);
   });
+
+  test('with four eyes does not count for what its giver asks for with others', async () => {
+    allow('tool', true);
+    await approve(await writes('one', ana), ben);
+    await on.says('and hurry', ben);
+    expect(await writes('two', ana)).toHaveLength(1);
+    expect((await only('deckhand.approval_requested')).at(-1)).toMatchObject({ requested_by: ben, also_asked: [ana] });
+    expect(on.effects).toEqual(['wrote one']);
+  });
 });

@@ -26,7 +26,7 @@ export interface ApprovalScene {
   /** One process's approvals; each call is another process. It may die at its first append, before or after it lands. */
   process(dies?: 'before the append' | 'after the append'): Approvals;
   /** The turn appends a question, as the harness does; recording it is up to the test. */
-  asks(policy?: Partial<ApprovalPolicy>): Promise<Question>;
+  asks(policy?: Partial<ApprovalPolicy>, also_asked?: Actor[]): Promise<Question>;
   /** What a Stop puts into the log about the question. */
   withdrawal(question: Question): SessionEvent;
   events<T extends SessionEvent['type']>(type: T): Promise<EventOf<T>[]>;
@@ -65,7 +65,7 @@ export async function approvalScene(db: Db): Promise<ApprovalScene> {
       };
       return createApprovals({ db, log: flaky, logger: silentLogger, now: () => clock.now });
     },
-    async asks(policy = {}) {
+    async asks(policy = {}, also_asked = []) {
       const tool_use_id = newId('sevt');
       const approval_id = derivedId('appr', tool_use_id);
       const at = new Date(clock.now).toISOString();
@@ -88,6 +88,7 @@ export async function approvalScene(db: Db): Promise<ApprovalScene> {
           summary: 'Delete the build folder',
           detail: 'rm -rf build',
           requested_by: ana,
+          ...(also_asked.length === 0 ? {} : { also_asked }),
           policy: { ...anyone, ...policy },
         },
         {

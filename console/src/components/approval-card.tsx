@@ -38,7 +38,7 @@ export function ApprovalCard({ card, decide, details }: { card: Card; decide: De
       )}
       <dl className="approval-facts">
         <Fact name="Tool" value={card.tool_name} />
-        {card.requested_by && <Fact name="Asked by" value={card.requested_by.name} />}
+        {card.requested_by && <Fact name="Asked by" value={namesOf([card.requested_by, ...(card.also_asked ?? [])])} />}
         {status === 'pending' && <Fact name="May decide" value={card.approvers} />}
         {card.state.status === 'pending' && card.quorum !== undefined && (
           <Fact name="Approved so far" value={approvedSoFar(card.quorum, card.state.approved_by ?? [])} />
@@ -117,7 +117,11 @@ function nextAsked({ escalations = [] }: Card, escalated: number) {
 /** `1 of 2: Ana`. */
 function approvedSoFar(quorum: number, people: readonly Person[]): string {
   const count = `${people.length} of ${quorum}`;
-  return people.length === 0 ? count : `${count}: ${people.map(({ name }) => name).join(', ')}`;
+  return people.length === 0 ? count : `${count}: ${namesOf(people)}`;
+}
+
+function namesOf(people: readonly Person[]): string {
+  return people.map(({ name }) => name).join(', ');
 }
 
 function Decision({ card, reminded, decide }: { card: Card; reminded: number; decide: Decide }) {

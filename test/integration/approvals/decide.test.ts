@@ -20,8 +20,8 @@ function by(person: Actor, question: Question, over: Partial<DecideRequest> = {}
   return { workspace_id: 'wrkspc_1', approval_id, decision: 'allow', by: person, in_conversation: true, ...over };
 }
 
-async function asked(policy: Parameters<ApprovalScene['asks']>[0] = {}): Promise<Question> {
-  const question = await scene.asks(policy);
+async function asked(...how: Parameters<ApprovalScene['asks']>): Promise<Question> {
+  const question = await scene.asks(...how);
   await scene.process().record(scene.ref, question.entries);
   return question;
 }
@@ -119,6 +119,19 @@ describe('who may decide', () => {
       'You asked for this, so somebody else has to decide it.',
     );
     expect((await scene.process().decide(by(ben, question))).result).toBe('decided');
+  });
+
+  it('is nobody of several who asked, with four eyes', async () => {
+    const question = await asked({ four_eyes: true }, [ben]);
+    for (const requester of [ana, ben]) {
+      expect(await scene.process().decide(by(requester, question))).toMatchObject({
+        result: 'not_allowed',
+        approvers: 'anyone in this conversation except Ana, Ben',
+        text: 'You asked for this, so somebody else has to decide it.',
+      });
+    }
+    const cara = { via: 'slack', id: 'U_CARA', name: 'Cara' };
+    expect((await scene.process().decide(by(cara, question))).result).toBe('decided');
   });
 
   it('is always a holder of an API key', async () => {

@@ -8,6 +8,7 @@ import { createPlatform, type Platform } from '../../support/fake-connector.ts';
 import { useChatStage } from '../../support/use-chat-stage.ts';
 
 const ana: Actor = { via: 'test', id: 'U_ANA', name: 'Ana' };
+const eve: Actor = { via: 'test', id: 'U_EVE', name: 'Eve' };
 const elsewhere = { ...place, channel: 'C_OTHER', thread: '1.1' };
 
 const stage = useChatStage();
@@ -22,16 +23,16 @@ beforeEach(() => {
 async function asked(
   policy: Partial<ApprovalPolicy>,
   {
-    requested_by = null,
     input = { command: 'rm -rf build' },
-  }: { requested_by?: Actor | null; input?: Record<string, unknown> } = {},
+    ...requesters
+  }: { requested_by?: Actor | null; also_asked?: Actor[]; input?: Record<string, unknown> } = {},
 ): Promise<string> {
   const ref = await stage.session();
   const tool_use_id = newId('sevt');
   const approval_id = derivedId('appr', tool_use_id);
   const events = asks(approval_id, tool_use_id, policy).map((event) => {
     if (event.type === 'agent.tool_use') return { ...event, input };
-    return event.type === 'deckhand.approval_requested' ? { ...event, requested_by, why: 'It is in the way.' } : event;
+    return event.type === 'deckhand.approval_requested' ? { ...event, ...requesters, why: 'It is in the way.' } : event;
   });
   await stage.append(ref, ...events);
   await stage.approvals.record(ref, await stage.log.read(ref));
@@ -68,6 +69,8 @@ describe('what waits for somebody', () => {
     const careful = await asked({ four_eyes: true }, { requested_by: ana });
     expect(await waitFor('Ana', place)).toEqual([open]);
     expect(await waitFor('Eve', place)).toEqual([open, careful]);
+    const shared = await asked({}, { requested_by: eve, also_asked: [ana] });
+    expect(await waitFor('Ana', elsewhere)).toEqual([open, shared]);
   });
 
   it('says where it was asked, and how many more there are', async () => {

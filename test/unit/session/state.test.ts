@@ -123,7 +123,19 @@ describe('the fold', () => {
     const taken = stateOf(a, b, processed(a.event.id));
     expect(taken.transcript).toMatchObject([{ role: 'user', by: ANA, content: [{ text: 'a' }] }]);
     expect(taken.queued.map((one) => one.event_id)).toEqual([b.event.id]);
-    expect(taken.requester).toEqual(ANA);
+    expect(taken.requesters).toEqual([ANA]);
+  });
+
+  it('counts all who spoke since the last turn that came to its end as requesters, each once, the first one first', () => {
+    const [a, b, c] = [userMessage('a', ANA), userMessage('faster', BEN), userMessage('and now', ANA)];
+    const log = [a, running(), processed(a.event.id), reply({}), b, c, processed(b.event.id, c.event.id)];
+    expect(stateOf(...log).requesters).toEqual([ANA, BEN]);
+    const d = userMessage('go on', BEN);
+    const goesOn = (end: NewEntry) => stateOf(...log, end, d, running(), processed(d.event.id)).requesters;
+    expect(goesOn(idle('budget_reached'))).toEqual([ANA, BEN]);
+    expect(goesOn(idle('end_turn'))).toEqual([BEN]);
+    // Nobody spoke since: whatever goes on is still theirs.
+    expect(stateOf(...log, idle('end_turn'), running()).requesters).toEqual([ANA, BEN]);
   });
 
   it('gathers the results of one reply, whatever their order, in the order of its calls', () => {

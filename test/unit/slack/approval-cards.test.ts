@@ -34,6 +34,7 @@ const STATES: Record<string, Partial<ApprovalCard>> = {
   'approval-elsewhere': { about: { link: 'https://deckhand.slack.test/archives/C1/p51' } },
   'approval-long': { detail: `for build in ${'old-build '.repeat(200)}; do rm -rf $build; done` },
   'approval-private': { summary: 'Use the tool bash.', detail: '', private_detail: true },
+  'approval-asked-by-two': { also_asked: [ben], approvers: 'anyone in this conversation except Ana, Ben' },
   'approval-one-of-two': { quorum: 2, state: { status: 'pending', reminded: 1, approved_by: [ana] } },
   'approval-allowed': { state: { status: 'allowed', by: ben, at, reason: null, via: 'slack' } },
   'approval-allowed-by-two': {
@@ -111,6 +112,7 @@ describe('the list of what waits', () => {
     detail: long,
     approvers: long,
     requested_by: { id: 'U', name: long },
+    also_asked: Array.from({ length: 50 }, () => ({ id: 'U', name: long })),
     private_detail: true,
     for_session: 'tool',
     quorum: 10,
