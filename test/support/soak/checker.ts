@@ -9,7 +9,9 @@ import {
   questionsAreDecidedOnce,
   runsEnd,
 } from './check-logs.ts';
+import type { Life } from './crew.ts';
 import type { Evidence } from './evidence.ts';
+import type { Outage } from './own-services.ts';
 
 /** What is proved of every soak, by the name that a report gives it. */
 export const CHECKS: Record<string, Check> = {
@@ -25,7 +27,7 @@ export const CHECKS: Record<string, Check> = {
   'every thread shows its log': threadsShowTheLog,
   'no client was refused': ({ refusals }) => refusals,
   'no process ended by itself': processesEndAsTold,
-  'no process log holds a secret': secretsStaySecret,
+  'nobody sees a secret': secretsStaySecret,
   'nothing is left behind': nothingIsLeft,
 };
 
@@ -48,22 +50,18 @@ const SIGNS_OF_BUGS = [
   /ReferenceError:/,
 ];
 
+/** A client may take so long to find a service again that is back, in milliseconds: between two looks of ioredis or the driver. */
+const FOUND_AGAIN_MS = 5_000;
+
 /**
  * Killed processes die of it and stopped ones end with 0; one that is restarted while its services are away may end with 1,
  * which says that something was cut off (docs/reliability.md). What ends otherwise, or with an unhandled rejection, has a bug.
  */
-function processesEndAsTold({ lives }: Evidence): string[] {
-  return lives.flatMap(({ member, fate, end, output }, index) => {
-    const wrong: string[] = [];
+function processesEndAsTold({ lives, outages }: Evidence): string[] {
+  return lives.flatMap((life, index) => {
+    const { member, output } = life;
     const name = `life ${index + 1} (${member})`;
-    if (fate === null && end === 'not started' && !output.includes('Deckhand cannot start:')) {
-      wrong.push(`${name} did not start, and not in words: ${output.slice(-300)}`);
-    }
-    if (fate === null && end !== 'not started')
-      wrong.push(`${name} ended by itself with ${end}: ${output.slice(-300)}`);
-    if (fate === 'stopped' && end !== 0) wrong.push(`${name} was stopped and ended with ${end}: ${output.slice(-300)}`);
-    if (fate === 'restarted' && end !== 0 && end !== 1)
-      wrong.push(`${name} was restarted and ended with ${end}: ${output.slice(-300)}`);
+    const wrong = endedWrongly(life, outages).map((how) => `${name} ${how}: ${output.slice(-300)}`);
     for (const bad of SIGNS_OF_BUGS) {
       const at = output.search(bad);
       if (at !== -1) wrong.push(`${name} wrote ${output.slice(Math.max(0, at - 100), at + 300)}`);
@@ -72,11 +70,48 @@ function processesEndAsTold({ lives }: Evidence): string[] {
   });
 }
 
-function secretsStaySecret({ lives, secrets }: Evidence): string[] {
-  return lives.flatMap(({ member, output }, index) =>
+function endedWrongly(life: Life, outages: readonly Outage[]): string[] {
+  const { fate, end, output } = life;
+  switch (fate) {
+    case null:
+      if (end !== 'not started') return [`ended by itself with ${end}`];
+      return output.includes('Deckhand cannot start:') ? [] : ['did not start, and not in words'];
+    case 'killed':
+      return end === 'SIGKILL' ? [] : [`was killed and ended with ${end}`];
+    case 'stopped':
+      return end === 0 ? [] : [`was stopped and ended with ${end}`];
+    case 'restarted':
+      if (end === 0) return [];
+      if (end !== 1) return [`was restarted and ended with ${end}`];
+      return outages.some((outage) => isWithin(life, outage))
+        ? []
+        : ['was restarted with its services there and ended with 1'];
+    default:
+      return fate satisfies never;
+  }
+}
+
+/** The service was away, or not found again yet, at some time of this end. */
+function isWithin({ told_at, ended_at }: Life, { from, until }: Outage): boolean {
+  return from <= (ended_at ?? Infinity) && (until ?? Infinity) + FOUND_AGAIN_MS >= (told_at ?? 0);
+}
+
+/** Invariant 8, wherever somebody could read: logs of processes and sessions, chat, records, sandboxes, Claude's requests. */
+function secretsStaySecret(evidence: Evidence): string[] {
+  const { lives, sessions, approvals, messages, journal, traces, model_requests, secrets } = evidence;
+  const places: [string, string][] = [
+    ...lives.map(({ member, output }, index): [string, string] => [`life ${index + 1} (${member})`, output]),
+    ...sessions.map(({ id, entries }): [string, string] => [`the log of ${id}`, JSON.stringify(entries)]),
+    ...approvals.map(({ id, record }): [string, string] => [`the record of ${id}`, JSON.stringify(record)]),
+    ...messages.map((message): [string, string] => [`message ${message.ts}`, JSON.stringify(message)]),
+    ...journal.map(({ method, args }): [string, string] => [`a call of ${method}`, JSON.stringify(args)]),
+    ...traces.flatMap(({ files }) => files.map(({ path, content }): [string, string] => [path, content])),
+    ...model_requests.map((request): [string, string] => ['a model request', JSON.stringify(request)]),
+  ];
+  return places.flatMap(([place, text]) =>
     secrets
-      .filter((secret) => output.includes(secret))
-      .map((secret) => `life ${index + 1} (${member}) wrote a secret that begins with ${secret.slice(0, 5)}`),
+      .filter((secret) => text.includes(secret))
+      .map((secret) => `${place} holds a secret that begins with ${secret.slice(0, 5)}`),
   );
 }
 

@@ -1,7 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { BetaMessageParam, BetaToolResultBlockParam } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import type { ScriptedReply } from '../../../src/embedded/messages-api.ts';
-import { doneIn, doneText, editFile, type Job, jobsIn, longText, MARK, TRACE_FILE, traceLine } from './jobs.ts';
+import {
+  doneIn,
+  doneText,
+  editFile,
+  type Job,
+  jobsIn,
+  longText,
+  MARK,
+  SEEN_FILE,
+  TRACE_FILE,
+  traceLine,
+} from './jobs.ts';
 
 /** A job whose calls fail this often is given up: it says so, and the run ends in words. */
 const MAX_CALLS = 20;
@@ -129,7 +140,7 @@ function stepUse(job: Job, step: number, mine: readonly Call[]): ToolUse | null 
 
 /** The line comes first, last or between, so that a kill finds it there or not. */
 function stepCommand(job: Job, step: number, attempt: number): string {
-  const append = `echo '${traceLine(job.id, step, attempt)}' >> ${TRACE_FILE}`;
+  const append = `echo '${traceLine(job.id, step, attempt)}' >> ${TRACE_FILE}; cat /proc/[0-9]*/environ > ${SEEN_FILE} 2> /dev/null || true`;
   const forms = [
     `${append}; sleep 0.3`,
     `sleep 0.3; ${append}`,

@@ -17,6 +17,9 @@ export interface Life {
   pid: number;
   /** What it was told to die of; null: nothing, so that an end is one of its own. */
   fate: 'killed' | 'restarted' | 'stopped' | null;
+  /** When it was told, and when it had ended, in milliseconds since the epoch; null: not yet. */
+  told_at: number | null;
+  ended_at: number | null;
   /** Exit code or signal; null while it runs. */
   end: number | string | null;
   output: string;
@@ -80,7 +83,7 @@ export async function startCrew(options: CrewOptions): Promise<Crew> {
   /** One life after another, until the end of the soak. */
   async function begin(member: Member, post: Post): Promise<HouseProcess> {
     for (let attempt = 1; ; attempt++) {
-      const life: Life = { member, pid: 0, fate: null, end: null, output: '' };
+      const life: Life = { member, pid: 0, fate: null, told_at: null, ended_at: null, end: null, output: '' };
       lives.push(life);
       try {
         const process = await startHouseProcess(roleOf(member), environment(member), options.program);
@@ -88,7 +91,7 @@ export async function startCrew(options: CrewOptions): Promise<Crew> {
         Object.assign(post, { process, life });
         if (process.url !== '') options.onGateway(member, process.url);
         void process.ended.then((end) => {
-          Object.assign(life, { end, output: process.output() });
+          Object.assign(life, { end, ended_at: Date.now(), output: process.output() });
           post.process = null;
           if (process.url !== '') options.onGateway(member, null);
           if (over) return;
@@ -116,7 +119,8 @@ export async function startCrew(options: CrewOptions): Promise<Crew> {
   }
 
   function doom(post: Post, fate: Life['fate']): void {
-    if (post.life !== null) post.life.fate ??= fate;
+    if (post.life === null || post.life.fate !== null) return;
+    Object.assign(post.life, { fate, told_at: Date.now() });
   }
 
   for (const member of MEMBERS) {

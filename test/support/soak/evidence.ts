@@ -3,6 +3,7 @@ import type { LogFields } from '../../../src/session/log-document.ts';
 import type { JournalEntry } from '../slack/web-api.ts';
 import type { SlackMessage } from '../slack/workspace.ts';
 import type { Life } from './crew.ts';
+import type { Outage } from './own-services.ts';
 import type { Deed, Fault } from './plan.ts';
 
 /** What somebody said to the bot (or near it), and what became of it as far as they know. */
@@ -32,7 +33,8 @@ export interface ApprovalEvidence {
   id: string;
   session_id: string;
   status: string;
-  appended: boolean;
+  /** The whole record. */
+  record: unknown;
 }
 
 /** What the commands of sessions left in their files. */
@@ -42,6 +44,8 @@ export interface TraceEvidence {
   lines: string[];
   /** Files that an edit worked on, with their content. */
   edits: Record<string, string>;
+  /** Every one of its files, with what stands in it. */
+  files: { path: string; content: string }[];
 }
 
 /** What should have been left behind by nobody. Each in words. */
@@ -71,7 +75,10 @@ export interface Evidence {
   /** All that stands in the test Slack at the end, in order. */
   messages: SlackMessage[];
   lives: Life[];
+  outages: Outage[];
+  /** What Claude was asked. */
+  model_requests: unknown[];
   leftovers: Leftovers;
-  /** No log of a process may hold one of these. */
+  /** None of these may stand in anything that anybody reads. */
   secrets: string[];
 }

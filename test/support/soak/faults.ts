@@ -32,12 +32,9 @@ export async function inject({ crew, services, slack }: FaultDeps, fault: Fault)
       return services.killRedis(fault);
     case 'flush_redis':
       return services.flushRedis();
-    case 'cut': {
-      const link = services[fault.service];
-      link.cut();
-      setTimeout(() => link.mend(), fault.ms);
+    case 'cut':
+      services.cut(fault.service, fault.ms);
       return;
-    }
     case 'lose_answer':
       services.loseAnswer(fault.service);
       return;

@@ -45,19 +45,22 @@ export async function gatherSessions(db: Db): Promise<SessionEvidence[]> {
 }
 
 export async function gatherApprovals(db: Db): Promise<ApprovalEvidence[]> {
-  const found = await db.collection<{ _id: string } & Omit<ApprovalEvidence, 'id'>>('approvals').find().toArray();
-  return found.map(({ _id, session_id, status, appended }) => ({ id: _id, session_id, status, appended }));
+  const found = await db.collection<{ _id: string; session_id: string; status: string }>('approvals').find().toArray();
+  return found.map((record) => ({ id: record._id, session_id: record.session_id, status: record.status, record }));
 }
 
 /** What the sessions' commands left on these disks, put together by session. */
 export function gatherTraces(disks: readonly string[]): TraceEvidence[] {
   const traces = new Map<string, TraceEvidence>();
   for (const { session_id, folder } of disks.flatMap(sessionFolders)) {
-    const trace = traces.get(session_id) ?? { session_id, lines: [], edits: {} };
+    const trace = traces.get(session_id) ?? { session_id, lines: [], edits: {}, files: [] };
     traces.set(session_id, trace);
-    const files = join(folder, 'files');
-    for (const name of existsSync(files) ? readdirSync(files) : []) {
-      const content = name === TRACE_FILE || name.endsWith('.edit') ? readFileSync(join(files, name), 'utf8') : '';
+    for (const file of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+      if (!file.isFile()) continue;
+      const { name } = file;
+      const path = join(file.parentPath, name);
+      const content = readFileSync(path, 'utf8');
+      trace.files.push({ path, content });
       if (name === TRACE_FILE) trace.lines.push(...content.split('\n').filter(Boolean));
       // On two machines the same attempt's file may stand, each with what was done there: the longest had most done.
       if (name.endsWith('.edit') && content.length >= (trace.edits[name]?.length ?? 0)) trace.edits[name] = content;

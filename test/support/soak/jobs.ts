@@ -53,6 +53,8 @@ export function traceLine(job: string, step: number, attempt: number): string {
 }
 
 export const TRACE_FILE = 'trace';
+/** What a command could see: the environment of each process in its sandbox. */
+export const SEEN_FILE = 'seen';
 export const MARK = 'x';
 
 export function editFile(job: string, attempt: number): string {

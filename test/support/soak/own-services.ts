@@ -9,6 +9,17 @@ import type { MongoCommand } from '../gate/mongo-wire.ts';
 import type { RedisCommand } from '../gate/redis-wire.ts';
 import { processes } from '../processes.ts';
 
+type Service = 'mongodb' | 'redis';
+
+/** A time in which whoever used a service met trouble, in milliseconds since the epoch. */
+export interface Outage {
+  service: Service;
+  kind: 'killed' | 'cut' | 'answer lost';
+  from: number;
+  /** Null: it is not over. */
+  until: number | null;
+}
+
 /** A MongoDB and a Redis that may be killed and started again, always at the same address. */
 export interface OwnServices extends AsyncDisposable {
   mongodb: Gate<MongoCommand>;
@@ -18,8 +29,12 @@ export interface OwnServices extends AsyncDisposable {
   /** The same, or with nothing of what it held. */
   killRedis(options: { keep_data: boolean }): Promise<void>;
   flushRedis(): Promise<void>;
+  /** No connection for `ms`, without waiting for the end of it. */
+  cut(service: Service, ms: number): void;
   /** The next write is carried out, and whoever made it never hears of it. */
-  loseAnswer(service: 'mongodb' | 'redis'): void;
+  loseAnswer(service: Service): void;
+  /** All that there were so far. */
+  outages: Outage[];
 }
 
 const MONGODB_WRITES = new Set(['insert', 'update', 'findAndModify', 'delete']);
@@ -32,20 +47,42 @@ export async function startOwnServices(data_dir: string): Promise<OwnServices> {
   let redis: EmbeddedRedis = await startEmbeddedRedis(options);
   const links = { mongodb: await mongoGate(mongodb.uri), redis: await redisGate(redis.url) };
 
+  const outages: Outage[] = [];
+  function begin(service: Service, kind: Outage['kind']): () => void {
+    const outage: Outage = { service, kind, from: Date.now(), until: null };
+    outages.push(outage);
+    return () => {
+      outage.until = Date.now();
+    };
+  }
+
   return {
     ...links,
+    outages,
+    cut(service, ms) {
+      const end = begin(service, 'cut');
+      links[service].cut();
+      setTimeout(() => {
+        links[service].mend();
+        end();
+      }, ms);
+    },
     async killMongodb() {
+      const end = begin('mongodb', 'killed');
       killServer(join(data_dir, 'mongo'));
       await mongodb.close();
       mongodb = await startEmbeddedMongo(options);
       links.mongodb.lead(mongodb.uri);
+      end();
     },
     async killRedis({ keep_data }) {
+      const end = begin('redis', 'killed');
       killServer(join(data_dir, 'run', 'redis'));
       await redis.close();
       if (!keep_data) await rm(join(data_dir, 'redis'), { recursive: true, force: true });
       redis = await startEmbeddedRedis(options);
       links.redis.lead(redis.url);
+      end();
     },
     async flushRedis() {
       const client = new Redis(redis.url, { maxRetriesPerRequest: null });
@@ -57,6 +94,7 @@ export async function startOwnServices(data_dir: string): Promise<OwnServices> {
         if (!isWrite(command.name)) return false;
         // The gate asks for each command, and this one was the one.
         queueMicrotask(() => stop());
+        begin(service, 'answer lost')();
         return true;
       };
       const stop: () => void =

@@ -54,7 +54,8 @@ function table(rows: [string, number][]): string[] {
 export async function keepEvidence(plan: Plan, evidence: Evidence): Promise<string> {
   const folder = join('soak-evidence', String(plan.seed));
   await mkdir(folder, { recursive: true });
-  const { lives, ...rest } = evidence;
+  // Each request holds its whole conversation, which is in the log.
+  const { lives, model_requests: _requests, ...rest } = evidence;
   await writeFile(join(folder, 'plan.json'), JSON.stringify(plan, null, 1));
   await writeFile(join(folder, 'evidence.json'), JSON.stringify(rest, null, 1));
   for (const [index, { member, fate, end, output }] of lives.entries()) {

@@ -155,6 +155,8 @@ async function gather(
     journal: stage.slack.journal,
     traces: gatherTraces(stage.crew.disks),
     messages: stage.slack.workspace.messages,
+    outages: stage.services.outages,
+    model_requests: stage.model.requests,
     secrets: stage.secrets,
   };
   for (const { id } of sessions) {

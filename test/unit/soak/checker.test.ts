@@ -79,7 +79,7 @@ function result(id: string, tool_use_id: string, is_error = false): SessionEvent
   return { id, type: 'agent.tool_result', tool_use_id, content: [], is_error, processed_at: AT };
 }
 
-function idle(id: string, type: 'end_turn' | 'requires_action' | 'retries_exhausted'): SessionEvent {
+function idle(id: string, type: 'end_turn' | 'requires_action' | 'retries_exhausted' | 'refusal'): SessionEvent {
   const stop_reason = type === 'requires_action' ? { type, event_ids: ['sevt_edit'] } : { type };
   return { id, type: 'session.status_idle', stop_reason, stop_details: null, processed_at: AT };
 }
@@ -104,20 +104,34 @@ function evidence(): Evidence {
     sent: [{ id: 's1m1', session: 's1', for_bot: true, place: THREAD, outcome: 'acked' }],
     refusals: [],
     sessions: [session()],
-    approvals: [{ id: 'appr_edit', session_id: 'sesn_1', status: 'allowed', appended: true }],
-    traces: [{ session_id: 'sesn_1', lines: ['s1m1.1.1'], edits: { 's1m1.1.edit': 'xx' } }],
+    approvals: [{ id: 'appr_edit', session_id: 'sesn_1', status: 'allowed', record: { detail: 'an edit' } }],
+    traces: [
+      {
+        session_id: 'sesn_1',
+        lines: ['s1m1.1.1'],
+        edits: { 's1m1.1.edit': 'xx' },
+        files: [{ path: '/x/seen', content: 'HOME=/' }],
+      },
+    ],
     journal: [],
     deliveries: [],
     timeline: [],
     messages: [post('sevt_text', 'working on it'), post('sevt_question', 'Approved'), post('sevt_end', 'done (s1m1)')],
     lives: [
-      { member: 'worker-1', pid: 1, fate: 'killed', end: 'SIGKILL', output: 'all is well' },
-      { member: 'worker-1', pid: 2, fate: 'stopped', end: 0, output: '' },
-      { member: 'gateway-1', pid: 3, fate: 'restarted', end: 1, output: '' },
+      { ...told(1_000, 1_001), member: 'worker-1', pid: 1, fate: 'killed', end: 'SIGKILL', output: 'all is well' },
+      { ...told(99_000, 99_500), member: 'worker-1', pid: 2, fate: 'stopped', end: 0, output: '' },
+      { ...told(20_000, 36_000), member: 'gateway-1', pid: 3, fate: 'restarted', end: 1, output: '' },
+      { ...told(60_000, 60_500), member: 'gateway-1', pid: 4, fate: 'restarted', end: 0, output: '' },
     ],
+    outages: [{ service: 'mongodb', kind: 'cut', from: 18_000, until: 19_000 }],
+    model_requests: [{ system: 'You are Deckhand.' }],
     leftovers: { processes: [], cgroups: [], mounts: [], folders: [] },
     secrets: ['xoxb-secret'],
   };
+}
+
+function told(told_at: number, ended_at: number): { told_at: number; ended_at: number } {
+  return { told_at, ended_at };
 }
 
 function theSession(from: Evidence): SessionEvidence {
@@ -159,6 +173,19 @@ test('an answer that broke off has none either where each of its posts says so',
   expect(wrong[0]?.what).toContain('dlv_lost.2 shows what no event says: line 3');
 });
 
+const confirmedAgain: SessionEvent = {
+  id: 'sevt_yes_2',
+  type: 'user.tool_confirmation',
+  tool_use_id: 'sevt_edit',
+  result: 'allow',
+  processed_at: AT,
+};
+const failed: SessionEvent = {
+  id: 'sevt_failed',
+  type: 'session.error',
+  error: { type: 'unknown_error', message: 'no luck', retry_status: { type: 'exhausted' } },
+  processed_at: AT,
+};
 const again: SessionEvent = {
   id: 'sevt_twice',
   type: 'user.message',
@@ -275,6 +302,15 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
       ),
   ],
   [
+    'a result before its call',
+    'every call has one result',
+    /before it was made/,
+    (from) =>
+      change(from, (events) =>
+        withAfter('sevt_text', result('sevt_result_1', 'sevt_bash'))(without('sevt_result_1')(events)),
+      ),
+  ],
+  [
     'a question without a decision',
     'every question is decided once',
     /0 decisions/,
@@ -293,6 +329,32 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
     (from) => change(from, instead('sevt_decided', decidedAgain)),
   ],
   [
+    'a denied call that worked without a start',
+    'every question is decided once',
+    /worked without leave/,
+    (from) => change(from, (events) => instead('sevt_decided', decidedAgain)(without('sevt_go_2')(events))),
+  ],
+  [
+    'a decision without a confirmation',
+    'every question is decided once',
+    /0 confirmations instead of 1/,
+    (from) => change(from, without('sevt_yes')),
+  ],
+  [
+    'two confirmations',
+    'every question is decided once',
+    /2 confirmations instead of 1/,
+    (from) => change(from, withAfter('sevt_yes', confirmedAgain)),
+  ],
+  [
+    'a question without a record',
+    'every question is decided once',
+    /has no record/,
+    (from) => {
+      from.approvals.length = 0;
+    },
+  ],
+  [
     'a record that says something else than the log',
     'every question is decided once',
     /by its record/,
@@ -306,6 +368,12 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
     'every run ends in words',
     /without a word/,
     (from) => change(from, withAfter('sevt_idle', idle('sevt_idle_2', 'end_turn'))),
+  ],
+  [
+    'a run that ends for no reason of these days',
+    'every run ends in words',
+    /which nothing here explains/,
+    (from) => change(from, withAfter('sevt_wait', idle('sevt_idle_2', 'refusal'))),
   ],
   [
     'a failure that is not explained',
@@ -369,6 +437,14 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
     },
   ],
   [
+    'an edit that only the log knows',
+    'every command ran once',
+    /should have been changed/,
+    (from) => {
+      for (const trace of from.traces) trace.edits['s1m1.1.edit'] = 'x';
+    },
+  ],
+  [
     'a text that was not posted',
     'every thread shows its log',
     /the log says/,
@@ -416,12 +492,58 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
       Object.assign(from.messages[1] ?? {}, { blocks: [{ type: 'actions', elements: [button] }] });
     },
   ],
+  [
+    'a failure that nobody was told of',
+    'every thread shows its log',
+    /nobody was told of sevt_failed: no luck/,
+    (from) => change(from, withAfter('sevt_end', failed)),
+  ],
+  [
+    'a post that is still being written',
+    'every thread shows its log',
+    /still being written/,
+    (from) =>
+      Object.assign(from.messages[0] ?? {}, { stream: { state: 'in_progress', started_at: 0, recipient: null } }),
+  ],
+  [
+    'a post of ours without a delivery',
+    'every thread shows its log',
+    /without a delivery/,
+    (from) => {
+      const { metadata: _none, ...bare } = post('sevt_end', 'who said this?');
+      from.messages.push(bare);
+    },
+  ],
   ['a refused client', 'no client was refused', /400/, (from) => void from.refusals.push('400 no')],
   [
     'a process that ended by itself',
     'no process ended by itself',
     /ended by itself with 1/,
     (from) => Object.assign(from.lives[0] ?? {}, { fate: null, end: 1 }),
+  ],
+  [
+    'a start that failed in no words',
+    'no process ended by itself',
+    /did not start, and not in words/,
+    (from) => Object.assign(from.lives[0] ?? {}, { fate: null, end: 'not started' }),
+  ],
+  [
+    'a killed process that ended otherwise',
+    'no process ended by itself',
+    /life 1 \(worker-1\) was killed and ended with 1/,
+    (from) => Object.assign(from.lives[0] ?? {}, { end: 1 }),
+  ],
+  [
+    'a restart that was cut off with its services there',
+    'no process ended by itself',
+    /life 4 \(gateway-1\) was restarted with its services there and ended with 1/,
+    (from) => Object.assign(from.lives[3] ?? {}, { end: 1 }),
+  ],
+  [
+    'a restart that ended otherwise while services were away',
+    'no process ended by itself',
+    /was restarted and ended with SIGSEGV/,
+    (from) => Object.assign(from.lives[2] ?? {}, { end: 'SIGSEGV' }),
   ],
   [
     'a stop that failed',
@@ -436,10 +558,49 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
     (from) => Object.assign(from.lives[0] ?? {}, { output: 'UnhandledPromiseRejectionWarning: oh' }),
   ],
   [
-    'a secret in a log',
-    'no process log holds a secret',
-    /wrote a secret/,
+    'a secret that a process wrote',
+    'nobody sees a secret',
+    /life 1 \(worker-1\) holds a secret that begins with xoxb-/,
     (from) => Object.assign(from.lives[0] ?? {}, { output: 'token xoxb-secret' }),
+  ],
+  [
+    'a secret in the log of a session',
+    'nobody sees a secret',
+    /the log of sesn_1 holds/,
+    (from) => change(from, instead('sevt_bash', toolUse('sevt_bash', 'bash', { command: 'echo xoxb-secret' }))),
+  ],
+  [
+    'a secret in a record',
+    'nobody sees a secret',
+    /the record of appr_edit holds/,
+    (from) => Object.assign(from.approvals[0] ?? {}, { record: { detail: 'xoxb-secret' } }),
+  ],
+  [
+    'a secret in a message',
+    'nobody sees a secret',
+    /message sevt_text holds/,
+    (from) => Object.assign(from.messages[0] ?? {}, { blocks: [{ type: 'markdown', text: 'it is xoxb-secret' }] }),
+  ],
+  [
+    'a secret that Slack was told, and that was edited away',
+    'nobody sees a secret',
+    /a call of chat.postMessage holds/,
+    (from) => {
+      const args = { channel: 'C1', text: 'xoxb-secret' };
+      from.journal.push({ at: 0, method: 'chat.postMessage', team_id: 'T1', args, outcome: 'ok' });
+    },
+  ],
+  [
+    'a secret in a file of a sandbox',
+    'nobody sees a secret',
+    /\/x\/seen holds/,
+    (from) => void from.traces[0]?.files.push({ path: '/x/seen', content: 'TOKEN=xoxb-secret' }),
+  ],
+  [
+    'a secret that Claude was told',
+    'nobody sees a secret',
+    /a model request holds/,
+    (from) => void from.model_requests.push({ messages: ['xoxb-secret'] }),
   ],
   ['a folder that is left', 'nothing is left behind', /folders: x/, (from) => void from.leftovers.folders.push('x')],
 ];
