@@ -9,6 +9,7 @@ import { profiled } from '../profile.ts';
 import type { Measurement } from '../row.ts';
 import type { House, Stage } from '../stage.ts';
 import { percentile } from '../statistics.ts';
+import { storedEvents } from '../stored-events.ts';
 import { repeated, until } from './rounds.ts';
 
 const RUNNING = 50;
@@ -90,8 +91,7 @@ async function flood(
   if (stillRunning !== RUNNING) errors.push(`at the end ${stillRunning} of ${RUNNING} sessions ran`);
   const unapplied = () => house.mongo.db(house.database).collection('inbound').countDocuments({ state: 'received' });
   await until('all events are applied', PATIENCE_MS, async () => (await unapplied()) === 0);
-  const [logged, sent] = [await inputsIn(house), RUNNING + WARM_UP + rounds * EVENTS];
-  if (logged !== sent) errors.push(`${sent} messages were sent, ${logged} are in the logs`);
+  errors.push(...(await wrongInputs(house, RUNNING + WARM_UP + rounds * EVENTS)));
   // Its answers would go on for minutes.
   await worker.kill();
   return { found, errors, notes };
@@ -109,19 +109,15 @@ async function running(house: House): Promise<number> {
   return house.mongo.db(house.database).collection('sessions').countDocuments({ 'log.status': 'running' });
 }
 
-/** Different messages of people in all logs; the last append of a log may only stand in its session. */
-async function inputsIn(house: House): Promise<number> {
-  const db = house.mongo.db(house.database);
-  const ids = new Set<unknown>();
-  const said = { type: 'user.message', 'by.via': 'slack' };
-  for await (const { _id } of db.collection('session_events').find(said, { projection: { _id: 1 } })) ids.add(_id);
-  const sessions = db.collection<{ log: { tail: { event: { id: string; type: string }; by?: { via: string } }[] } }>(
-    'sessions',
-  );
-  for await (const { log } of sessions.find()) {
-    for (const { event, by } of log.tail) if (event.type === said.type && by?.via === said['by.via']) ids.add(event.id);
+/** What is wrong unless the logs have so many messages of people, no two of which are the same. */
+async function wrongInputs(house: House, sent: number): Promise<string[]> {
+  const said: string[] = [];
+  for await (const { entry } of storedEvents(house.mongo.db(house.database), ['user.message'])) {
+    if (entry.by?.via === 'slack') said.push(JSON.stringify(entry.event.content));
   }
-  return ids.size;
+  const different = new Set(said).size;
+  if (said.length === sent && different === sent) return [];
+  return [`${sent} messages were sent, ${said.length} are in the logs, ${different} of them different`];
 }
 
 async function echo(mode: Mode): Promise<number[]> {

@@ -31,11 +31,11 @@ export const longSession: Benchmark = {
       const sessions = await seedOf(house, template, events);
       const turns = async () => (await prepare(1, SESSIONS, { sessions, per_session: 1 }))();
       // Gives the copies what the product would have made as they grew: a checkpoint. Then another worker takes over.
-      await turns();
+      const grown = await turns();
       await worker.stop();
       worker = await house.start('worker');
       await (await prepare(1, 20))();
-      return { cold: await turns(), warm: await turns() };
+      return { cold: await turns(), warm: await turns(), errors: grown.errors };
     };
     const found = await repeated(rounds, async (round) => {
       say(`round ${round + 1} of ${rounds}: ${SESSIONS} sessions of each length`);
@@ -44,7 +44,7 @@ export const longSession: Benchmark = {
     const row = (state: 'cold' | 'warm') => ({
       rounds: found.map(({ short, long }) => median(long[state].total_ms) / median(short[state].total_ms)),
       n: 2 * SESSIONS * rounds,
-      errors: found.flatMap(({ short, long }) => [...short[state].errors, ...long[state].errors]),
+      errors: found.flatMap(({ short, long }) => [short, long].flatMap((one) => [...one.errors, ...one[state].errors])),
     });
     const ms = (length: 'short' | 'long', state: 'cold' | 'warm') =>
       rounded(median(found.flatMap((one) => one[length][state].total_ms)));

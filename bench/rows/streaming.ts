@@ -1,10 +1,11 @@
 import { fileURLToPath } from 'node:url';
+import { wrongAnswers } from '../answers.ts';
 import type { Benchmark } from '../benchmark.ts';
 import type { ReaderHandlers } from '../load/reader.mjs';
 import { startChild } from '../processes/child.ts';
 import type { ProbeHandlers } from '../processes/probe.mjs';
 import { peakResidentMb } from '../processes/usage.ts';
-import type { House, Stage } from '../stage.ts';
+import type { Stage } from '../stage.ts';
 import { repeated, until } from './rounds.ts';
 
 const SESSIONS = 1000;
@@ -70,35 +71,9 @@ async function stream(stage: Stage): Promise<Load> {
   });
   const duration = (performance.now() - started) / 1000;
   const { p99 } = await worker.call('readDelay');
-  return { resident: peakResidentMb(worker.pid), delay: p99, duration, errors: await check(house) };
-}
-
-/** Every session has one answer, to its own question. */
-async function check(house: House): Promise<string[]> {
-  const events = house.mongo.db(house.database).collection<StoredEvent>('session_events');
-  const asked = new Map<string, string>();
-  for await (const { session_id, event } of events.find({ type: 'user.message' })) {
-    asked.set(session_id, / nonce=(\S+) /.exec(textOf(event))?.[1] ?? '?');
-  }
-  const answers = new Map<string, string[]>();
-  for await (const { session_id, event } of events.find({ type: 'agent.message' })) {
-    answers.set(session_id, [...(answers.get(session_id) ?? []), textOf(event)]);
-  }
-  return [...asked].flatMap(([session_id, nonce]) => {
-    const [first, ...more] = answers.get(session_id) ?? [];
-    const right = first?.startsWith(`answers=${nonce} `) === true && first.split(' word').length - 1 === ANSWER.tokens;
-    return right && more.length === 0 ? [] : [`${session_id} was not answered rightly once`];
-  });
-}
-
-interface StoredEvent {
-  session_id: string;
-  type: string;
-  event: { content: { text?: string }[] };
-}
-
-function textOf(event: StoredEvent['event']): string {
-  return event.content.map((block) => block.text ?? '').join('');
+  const expected = { sessions: SESSIONS, tokens: ANSWER.tokens };
+  const errors = await wrongAnswers(house.mongo.db(house.database), expected);
+  return { resident: peakResidentMb(worker.pid), delay: p99, duration, errors };
 }
 
 async function readBare(stage: Stage): Promise<Load> {
