@@ -2,7 +2,8 @@ import type { Button, KnownBlock } from '@slack/types';
 import { z } from 'zod';
 import type { ApprovalCard } from '../../src/chat/outgoing.ts';
 import type { Person } from '../../src/chat/place.ts';
-import { cut, escape, escapeWithin, shorten } from './mrkdwn.ts';
+import { isDirect } from './conversation-id.ts';
+import { cut, escape, escapeWithin, linked, shorten } from './mrkdwn.ts';
 
 /*
  * Limits of Block Kit (docs.slack.dev/reference/block-kit): header 150, section 3,000, button value 2,000. A command
@@ -124,17 +125,24 @@ export function asking(card: ApprovalCard, state: Pending): string[] {
   return [who, then].map((parts) => parts.filter((part) => part !== null).join('  ·  ')).filter((text) => text !== '');
 }
 
+/** For whom it was and why the agent wanted it, in one line: what is left to say of that once it is decided. */
+function origin(card: ApprovalCard): KnownBlock[] {
+  const why = card.why?.replaceAll(/\s+/g, ' ').trim();
+  const parts = [requesters(card), why ? whyLine(why, WHY) : null].filter((part) => part !== null);
+  return parts.length === 0 ? [] : [note(parts.join('  ·  '))];
+}
+
 /** Who was asked besides, and what happens next and when. Names, not mentions: whose turn it is not hears nothing yet. */
 function ifNobodyDecides({ escalations = [], expires_at }: ApprovalCard, { escalated = 0 }: Pending): string[] {
   const asked = escalations.slice(0, escalated).map(({ to }) => place(to));
   const next = escalations[escalated];
   const then = [
     ...(next === undefined ? [] : [`${place(next.to)} is asked ${when(next.at)}`]),
-    ...(expires_at === null ? [] : [`it is denied ${when(expires_at)}`]),
+    expires_at === null ? 'it waits until somebody does' : `it is denied ${when(expires_at)}`,
   ];
   return [
     ...(asked.length === 0 ? [] : [`Also asked: ${asked.join(', ')}`]),
-    ...(then.length === 0 ? [] : [`If nobody decides, ${then.join(', and ')}`]),
+    `If nobody decides, ${then.join(', and ')}`,
   ];
 }
 
@@ -212,7 +220,8 @@ export function approvalBlocks(card: ApprovalCard, thread: string): KnownBlock[]
     summaryBlock(card),
   ];
   if (state.status !== 'pending') {
-    return [...head, ...code(card.detail, 1, SHORT_DETAIL, "the session's log has them."), note(outcome(state))];
+    const called = code(card.detail, 1, SHORT_DETAIL, "the session's log has them.");
+    return [...head, ...called, ...origin(card), note(outcome(state))];
   }
   return [
     ...head,
@@ -233,9 +242,16 @@ export function summaryOf(card: Pick<ApprovalCard, 'summary' | 'tool_name'>, len
   return escapeWithin(card.summary || card.tool_name, length);
 }
 
-function aboutLine({ link }: { link: string | null }): string {
-  const there = link === null ? 'another conversation' : `<${escape(link)}|another conversation>`;
-  return `:arrow_upper_right: Asked in ${there}, where nobody decided in time.`;
+function aboutLine({ link, channel }: NonNullable<ApprovalCard['about']>): string {
+  const there = linked(link, 'Open the thread');
+  const way = there === null ? '' : `  ·  ${there}`;
+  return `:arrow_upper_right: Asked in ${channelPlace(channel)}, where nobody decided in time.${way}`;
+}
+
+/** Channels by mention: whoever may not see one is shown no name. */
+function channelPlace(channel: string | undefined): string {
+  if (channel === undefined) return 'another conversation';
+  return isDirect(channel) ? 'a direct message' : `<#${escape(channel)}>`;
 }
 
 /** The same in one line, for notifications and screen readers; markup is not yet escaped. */

@@ -35,6 +35,15 @@ export function cardOf(approval: Approval, { via, nameOf }: { via: string; nameO
   };
 }
 
+/** The card outside of the conversation that it is about, where "this conversation" would be another. */
+export function cardElsewhere(card: ApprovalCard): ApprovalCard {
+  const approvers = card.approvers.replace(
+    /^anyone in this conversation/,
+    'anyone in the conversation where it was asked',
+  );
+  return { ...card, approvers };
+}
+
 /** All whom its card may name. */
 export function namedIn(approval: Approval): string[] {
   return [...decidersOf(approval), ...(approval.policy.escalate_to ?? [])];

@@ -1,6 +1,6 @@
 import { approvalOf } from '../approvals/approval.ts';
 import type { EventOf, LogEntry } from '../session/event.ts';
-import { type ApprovalNews, cardAfter, cardOf, namedIn } from './approval-card.ts';
+import { type ApprovalNews, cardAfter, cardElsewhere, cardOf, namedIn } from './approval-card.ts';
 import { type Connector, PostRefusedError } from './connector.ts';
 import type { Delivery } from './delivery-store.ts';
 import { namesOf, type Target, targetOf } from './names.ts';
@@ -59,7 +59,9 @@ async function askAt(
   const shown = (await cardsOf(deps, event.approval_id)).find(isOriginal);
   if (shown === undefined || shown.outgoing.kind !== 'approval') return 'the question is not shown here';
   // Whom the first card mentions has heard of it.
-  const card = { ...shown.outgoing.card, mentions: [], about: { link: await linkTo(deps, shown) } };
+  const isNear = shown.conversation.connector === target.via;
+  const about = { link: await linkTo(deps, shown), ...(isNear && { channel: shown.conversation.channel }) };
+  const card = { ...cardElsewhere(shown.outgoing.card), mentions: [], about };
   let reached = 0;
   let problem = 'there is nobody';
   try {

@@ -3,7 +3,7 @@ import type { Approvals } from '../approvals/approvals.ts';
 import { UNKNOWN } from '../approvals/decide.ts';
 import { isRequester, refusalFor } from '../approvals/policy.ts';
 import type { SessionLog } from '../session/log.ts';
-import { cardOf, namedIn } from './approval-card.ts';
+import { cardElsewhere, cardOf, namedIn } from './approval-card.ts';
 import type { Connector } from './connector.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import { type Asked, askedBy, deciderOf, isOfAnotherTenant, type PersonAt } from './decider.ts';
@@ -60,7 +60,7 @@ export async function waitingFor(deps: LookDeps, from: PersonAt): Promise<Waitin
         ...asked,
         link:
           conversation === null ? null : (deps.connectors.get(conversation.connector)?.linkTo?.(conversation) ?? null),
-        card: cardOf(approval, { via: connector, nameOf }),
+        card: cardElsewhere(cardOf(approval, { via: connector, nameOf })),
         asked_at: approval.requested_at.toISOString(),
       };
     }),

@@ -77,8 +77,11 @@ export interface ApprovalCard {
   for_session?: 'tool' | 'arguments';
   /** Who is asked besides when nobody decides, in order, and when (ISO); absent: nobody. */
   escalations?: { to: string; at: string }[];
-  /** The card of the conversation that it is about, for one that stands elsewhere. Null: it has no address. */
-  about?: { link: string | null };
+  /**
+   * The card of the conversation that it is about, for one that stands elsewhere. Null: it has no address. `channel` is the
+   * platform's id, where both are on one platform.
+   */
+  about?: { link: string | null; channel?: string };
   /** ISO time when it denies itself, or null. */
   expires_at: string | null;
   state:

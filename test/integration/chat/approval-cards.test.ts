@@ -185,7 +185,10 @@ describe('an escalated question', () => {
     platform.places.set('U_BEN', [there]);
     await escalated();
     await eventually(() => expect(platform.texts()).toHaveLength(3));
-    expect(cardsAt('D_BEN')).toMatchObject([{ about: { link: 'https://chat.test/m1' }, state: { escalated: 1 } }]);
+    const about = { link: 'https://chat.test/m1', channel: place.channel };
+    const approvers = 'anyone in the conversation where it was asked';
+    expect(cardsAt('D_BEN')).toMatchObject([{ about, approvers, state: { escalated: 1 } }]);
+    expect(card().approvers).toBe('anyone in this conversation');
     expect(card().state).toEqual({ status: 'pending', reminded: 0, escalated: 1 });
     expect(platform.texts()[2]).toBe(
       '(i) Nobody has decided about the approval above yet, so I have asked Ben as well.',

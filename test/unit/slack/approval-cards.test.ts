@@ -31,12 +31,18 @@ const STATES: Record<string, Partial<ApprovalCard>> = {
     expires_at: '2026-11-20T14:00:00.000Z',
     state: { status: 'pending', reminded: 0, escalated: 1 },
   },
-  'approval-elsewhere': { about: { link: 'https://deckhand.slack.test/archives/C1/p51' } },
+  'approval-elsewhere': {
+    approvers: 'anyone in the conversation where it was asked',
+    about: { link: 'https://deckhand.slack.test/archives/C0OPS/p51', channel: 'C0OPS' },
+  },
   'approval-long': { detail: `for build in ${'old-build '.repeat(200)}; do rm -rf $build; done` },
   'approval-private': { summary: 'Use the tool bash.', detail: '', private_detail: true },
   'approval-asked-by-two': { also_asked: [ben], approvers: 'anyone in this conversation except Ana, Ben' },
   'approval-one-of-two': { quorum: 2, state: { status: 'pending', reminded: 1, approved_by: [ana] } },
-  'approval-allowed': { state: { status: 'allowed', by: ben, at, reason: null, via: 'slack' } },
+  'approval-allowed': {
+    why: 'The disk is full:\nthe old builds have to go.',
+    state: { status: 'allowed', by: ben, at, reason: null, via: 'slack' },
+  },
   'approval-allowed-by-two': {
     quorum: 2,
     state: {
@@ -65,6 +71,22 @@ describe('an approval card in Slack', () => {
   it.each(Object.entries(STATES))('%s', async (name, over) => {
     const { text, blocks } = render(approvalOut('dlv_1', over), '5.1');
     await snapshot(name, { text, blocks });
+  });
+});
+
+describe('where it was asked, on a card that stands elsewhere', () => {
+  it.each([
+    ['another platform', { link: null }, 'Asked in another conversation, where nobody decided in time.'],
+    ['its page', { link: '/c/conv_1' }, 'Asked in another conversation, where nobody decided in time.'],
+    ['a direct message', { link: null, channel: 'D1' }, 'Asked in a direct message, where nobody decided in time.'],
+    [
+      'a channel',
+      { link: 'https://x.test/p1', channel: 'C1' },
+      'Asked in <#C1>, where nobody decided in time.  ·  <https://x.test/p1|Open the thread>',
+    ],
+  ])('is %s', (_where, about, words) => {
+    const { blocks } = render(approvalOut('dlv_1', { about }), '5.1');
+    expect(readableText(JSON.parse(JSON.stringify(blocks)))).toContain(`:arrow_upper_right: ${words}`);
   });
 });
 
