@@ -13,6 +13,7 @@ import {
   confirmsDelivery,
   countsVote,
   decides,
+  expires,
   keepsChatEvent,
   recordsQuestion,
   storesBytes,
@@ -337,6 +338,24 @@ const STEPS: Record<string, () => Promise<void>> = {
     await othersAskedOnce(thread);
   },
 
+  'expiry due, not taken': async () => {
+    const thread = await asked({ deckhand_expire_after: '2h' });
+    const held = on.gateway.mongo.holdRequest(expires);
+    await fallsDue('expires_at');
+    await held.reached;
+    await on.kill('gateway');
+    await expiredOnce(thread);
+  },
+
+  'expiry taken, not in the log': async () => {
+    const thread = await asked({ deckhand_expire_after: '2h' });
+    const held = on.gateway.mongo.holdRequest(appends('deckhand.approval_decided'));
+    await fallsDue('expires_at');
+    await held.reached;
+    await on.kill('gateway');
+    await expiredOnce(thread);
+  },
+
   'gateway and worker at once': async () => {
     const held = on.model.replyHeld({ text: 'Words that nobody will hear the end of.' }, 3);
     const thread = on.says('hello');
@@ -398,7 +417,7 @@ async function ranOnce(thread: { channel: string; ts: string }): Promise<LogEntr
   return log;
 }
 
-async function fallsDue(timer: 'remind_at' | 'escalate_at'): Promise<void> {
+async function fallsDue(timer: 'remind_at' | 'escalate_at' | 'expires_at'): Promise<void> {
   await on.house.database.db
     .collection('approvals')
     .updateMany({ status: 'pending' }, { $set: { [timer]: new Date(0) } });
@@ -435,6 +454,16 @@ async function othersAskedOnce(thread: { channel: string; ts: string }): Promise
   await on.slack.user('Ben').click(card, 'Approve');
   await ranOnce(thread);
   expect(waiting()).toHaveLength(1);
+}
+
+/** The call never runs, Claude is told why, and the card says it. */
+async function expiredOnce(thread: { channel: string; ts: string }): Promise<void> {
+  const log = await answeredOnce(thread, SEEN);
+  expect(eventsOf(log, 'deckhand.approval_decided')).toMatchObject([{ outcome: 'expired', by: null }]);
+  expect(eventsOf(log, 'user.tool_confirmation')).toMatchObject([{ result: 'deny' }]);
+  expect(eventsOf(log, 'agent.tool_result')).toMatchObject([{ is_error: true }]);
+  expect(on.said(thread, 'Expired')).toHaveLength(1);
+  expect(on.marks()).toBe(0);
 }
 
 async function remindedOnce(thread: { channel: string; ts: string }): Promise<void> {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** A process of this machine. Its start time tells it from a later one with the same pid. */
 export interface SeenProcess {
@@ -37,4 +37,37 @@ export function descendants(pid: number): SeenProcess[] {
 export function stillRunning(seen: readonly SeenProcess[]): SeenProcess[] {
   const now = processes();
   return seen.filter((one) => now.some((other) => other.pid === one.pid && other.started === one.started));
+}
+
+/**
+ * The mount namespaces of these that are not this process's own. What is mounted in one stands there for as long as any
+ * process is in it.
+ */
+export function mountNamespaces(seen: readonly SeenProcess[]): Set<string> {
+  const all = new Set(seen.flatMap(({ pid }) => mountNamespaceOf(pid) ?? []));
+  all.delete(mountNamespaceOf(process.pid) ?? '');
+  return all;
+}
+
+/** Whoever is in one of these namespaces, also one that nobody saw begin. */
+export function inMountsOf(namespaces: ReadonlySet<string>): SeenProcess[] {
+  return processes().filter(({ pid }) => namespaces.has(mountNamespaceOf(pid) ?? ''));
+}
+
+/** Who has a mount below this path. */
+export function withMountsAt(path: string): SeenProcess[] {
+  return processes().filter(({ pid }) => read(() => readFileSync(`/proc/${pid}/mountinfo`, 'utf8'))?.includes(path));
+}
+
+function mountNamespaceOf(pid: number): string | null {
+  return read(() => readlinkSync(`/proc/${pid}/ns/mnt`));
+}
+
+/** Null when that process has ended, or is somebody else's. */
+function read(look: () => string): string | null {
+  try {
+    return look();
+  } catch {
+    return null;
+  }
 }

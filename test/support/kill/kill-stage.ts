@@ -14,7 +14,7 @@ import type { RedisCommand } from '../gate/redis-wire.ts';
 import { buildHouse, type House, type HouseProcess } from '../house.ts';
 import { startTestModel, type TestModel } from '../model.ts';
 import { plainAnswer } from '../plain-answers.ts';
-import { descendants, stillRunning } from '../processes.ts';
+import { descendants, inMountsOf, mountNamespaces, stillRunning } from '../processes.ts';
 import { buttonLabels, type MessagePlace } from '../slack/person.ts';
 import { type SlackServer, startSlackServer } from '../slack/server.ts';
 import { readable } from '../slack/transcript.ts';
@@ -67,7 +67,12 @@ const PATIENCE_MS = 60_000;
 const LEASE_MS = 2_000;
 
 /** What one test asked for is not the next one's. */
-const NO_RULES = { deckhand_quorum: null, deckhand_escalate_to: null, deckhand_escalate_after: null };
+const NO_RULES = {
+  deckhand_quorum: null,
+  deckhand_escalate_to: null,
+  deckhand_escalate_after: null,
+  deckhand_expire_after: null,
+};
 
 export async function killStage(): Promise<KillStage> {
   const model = await startTestModel();
@@ -137,6 +142,7 @@ export async function killStage(): Promise<KillStage> {
     async kill(...roles) {
       const victims = roles.map(alive);
       const children = victims.flatMap((victim) => descendants(victim.pid));
+      const mounts = mountNamespaces(children);
       await Promise.all(victims.map((victim) => victim.kill()));
       for (const role of roles) delete living[role];
       await Promise.all(
@@ -144,12 +150,12 @@ export async function killStage(): Promise<KillStage> {
       );
       await Promise.all(roles.map(start));
       await eventually(() => expect(stillRunning(children)).toEqual([]), PATIENCE_MS);
+      await eventually(() => expect(inMountsOf(mounts)).toEqual([]), PATIENCE_MS);
       const groups = detectCgroups();
       await eventually(() => {
         const left = groups === null ? [] : listCgroups(groups);
         for (const { pid } of victims) expect(left.filter((name) => name.startsWith(`deckhand-${pid}-`))).toEqual([]);
       }, PATIENCE_MS);
-      expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(house.data_dir);
     },
     async commands(policy, rules = {}) {
       const client = new Anthropic({ baseURL: alive('gateway').url, apiKey: house.api_key, maxRetries: 0 });

@@ -49,6 +49,9 @@ export const countsVote: Step = (command) =>
 export const claimsEscalation: Step = (command) =>
   command.name === 'findAndModify' && command.collection === 'approvals' && mentions(command, '"escalate_at":{"$lte"');
 
+/** A gateway settles a question that nobody answered in time, before the log is told. */
+export const expires: Step = (command) => isWrite(command, 'approvals') && mentions(command, '"status":"expired"');
+
 /** A gateway takes something to post, before it does. */
 export const claimsDelivery: Step = (command) => isWrite(command, 'deliveries') && mentions(command, '"$setOnInsert"');
 

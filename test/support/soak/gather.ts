@@ -5,7 +5,7 @@ import type { Db } from 'mongodb';
 import { detectCgroups, listCgroups } from '../../../sandbox/cgroup.ts';
 import type { LogEntry } from '../../../src/session/event.ts';
 import { type EventDocument, type LoggedDocument, numbered, toEntry } from '../../../src/session/log-document.ts';
-import { descendants, processes } from '../processes.ts';
+import { descendants, processes, withMountsAt } from '../processes.ts';
 import type { Life } from './crew.ts';
 import type { ApprovalEvidence, Leftovers, SessionEvidence, TraceEvidence } from './evidence.ts';
 import { TRACE_FILE } from './jobs.ts';
@@ -127,14 +127,13 @@ export function gatherLeftovers(data_dir: string, disks: readonly string[], live
   // The services are children of ours; what a member left behind has lost its parent.
   const ours = new Set(descendants(process.pid).map((one) => one.pid));
   const tree = detectCgroups();
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
   return {
     processes: processes()
       .filter((one) => one.command.includes(data_dir) && !ours.has(one.pid))
       .map((one) => `${one.pid}: ${one.command.slice(0, 200)}`),
     cgroups:
       tree === null ? [] : listCgroups(tree).filter((name) => pids.has(/^deckhand-(\d+)-/.exec(name)?.[1] ?? '')),
-    mounts: mounts.filter((line) => line.includes(data_dir)),
+    mounts: withMountsAt(data_dir).map((one) => `below ${data_dir} for ${one.pid}: ${one.command.slice(0, 200)}`),
     folders: disks.flatMap((disk) => {
       const workspaces = join(disk, 'workspaces');
       return existsSync(workspaces) ? readdirSync(workspaces).map((name) => join(workspaces, name)) : [];
