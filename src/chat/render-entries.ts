@@ -14,6 +14,8 @@ export interface RenderContext {
   /** Posts of a text after which a file has the whole; absent: the platform takes no files. */
   posts_before_file?: number;
   describe: DescribeCall;
+  /** Commands, arguments and what comes of them, which may repeat both, are not for the conversation. */
+  private_detail: boolean;
 }
 
 /** The delivery that shows this event. */
@@ -113,14 +115,19 @@ export function activityPost(event: ToolUse, context: RenderContext): Outgoing {
 /** Most of a result that an activity carries; the log has the whole. */
 const SHOWN_OUTPUT = 4000;
 
-export function activityAfter(activity: ToolActivity, content: unknown, isError: boolean): ToolActivity {
+export function activityAfter(
+  activity: ToolActivity,
+  content: unknown,
+  isError: boolean,
+  { private_detail }: Pick<RenderContext, 'private_detail'>,
+): ToolActivity {
   const output = outputText(content);
   const shown =
     output.length > SHOWN_OUTPUT
       ? `${output.slice(0, SHOWN_OUTPUT).replace(/[\uD800-\uDBFF]$/, '')}\n… (${output.length - SHOWN_OUTPUT} more characters)`
       : output;
   const status = !isError ? 'done' : output.startsWith('Denied by') ? 'denied' : 'failed';
-  return { ...activity, status, output: shown };
+  return { ...activity, status, output: private_detail ? '' : shown };
 }
 
 function outputText(content: unknown): string {

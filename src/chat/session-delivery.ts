@@ -188,7 +188,7 @@ async function endActivity(deps: ShowDeps, tool_use_id: string, content: unknown
   if (!deps.connector.shows_activity) return;
   const shown = await deps.store.get(deliveryId(tool_use_id));
   if (shown?.outgoing.kind !== 'activity') return;
-  const activity = activityAfter(shown.outgoing.activity, content, isError);
+  const activity = activityAfter(shown.outgoing.activity, content, isError, deps.context);
   await send(deps, { ...shown.outgoing, activity });
 }
 

@@ -53,7 +53,7 @@ export interface ShowSessionDeps {
 export interface Target {
   conversation: ConversationKey;
   agent_name: string;
-  /** Commands and arguments are not for the conversation. */
+  /** Commands, arguments and outputs are not for the conversation. */
   private_detail?: boolean;
   title: string | null;
   /** It takes nothing more: it was archived. */
@@ -125,6 +125,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       text_limit: connector.limits.text,
       ...(postsBeforeFile !== undefined && { posts_before_file: postsBeforeFile }),
       describe: describing(deps.describe, target),
+      private_detail: target.private_detail === true,
     },
   };
   const plans = createPlans(posting);
@@ -147,8 +148,8 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       bell.ring();
     }
     if (hint?.type !== 'preview') return;
-    // Output of a call is shown where calls are.
-    if (hint.event.type === 'tool_output' && !connector.shows_activity) return;
+    // Output of a call is shown where calls are, if it may be.
+    if (hint.event.type === 'tool_output' && (!connector.shows_activity || target.private_detail === true)) return;
     if (!live.accept(hint.event)) return;
     const now = performance.now();
     // First words are a post, which platforms count by channel.

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Deliverer } from '../../../src/chat/deliver.ts';
-import type { ApprovalCard } from '../../../src/chat/outgoing.ts';
+import type { ApprovalCard, PlannedCall, ToolActivity } from '../../../src/chat/outgoing.ts';
 import { createRoles } from '../../../src/chat/roles.ts';
 import type { ApprovalPolicy } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
-import { asks } from '../../support/chat-events.ts';
+import { asks, ends, returns, uses } from '../../support/chat-events.ts';
 import { type ChatStage, place } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
@@ -51,6 +51,15 @@ function card(): ApprovalCard {
   const [shown] = platform.messages.map((message) => message.versions.at(-1)).filter((one) => one?.kind === 'approval');
   if (shown?.kind !== 'approval') throw new Error('No card is shown');
   return shown.card;
+}
+
+/** The calls as they stand there now, one message each or in a plan. */
+function callsIn(kind: 'activity' | 'plan'): (ToolActivity | PlannedCall)[] {
+  return platform.messages.flatMap(({ versions }): (ToolActivity | PlannedCall)[] => {
+    const last = versions.at(-1);
+    if (last?.kind !== kind) return [];
+    return last.kind === 'plan' ? last.calls : [last.activity];
+  });
 }
 
 function click(approval_id: string, name: string, over: { for_session?: boolean; decision?: 'deny' } = {}, at = place) {
@@ -139,6 +148,27 @@ describe('private details', () => {
     expect(card()).toMatchObject({ summary: 'Use the tool bash.', detail: '', private_detail: true });
     expect(JSON.stringify(platform.messages)).not.toContain('rm -rf');
     expect(JSON.stringify(platform.messages)).not.toContain('Delete the build');
+  });
+
+  it.each(['activity', 'plan'] as const)('nor is what a call printed, or why it failed (%s)', async (kind) => {
+    platform.shows_activity = kind === 'activity';
+    if (kind === 'plan') platform.limits.plan_size = 5;
+    const { workspace_id } = stage.defaults;
+    await stage.db
+      .collection('sessions')
+      .updateOne({ workspace_id }, { $set: { 'approval_policy.private_detail': true } });
+    running.push(stage.deliverer(platform));
+    await stage.append(ref, uses('sevt_run'));
+    await eventually(() => expect(callsIn(kind)).toMatchObject([{ status: 'running', detail: '', output: '' }]));
+    await stage.preview(ref, { type: 'tool_output', tool_use_id: 'sevt_run', text: 'reading /srv/secret' });
+    const why = 'cp: /srv/secret: no such file';
+    await stage.append(ref, returns('sevt_run', why, true), uses('sevt_well'), returns('sevt_well', why), ends());
+    await eventually(async () => expect(await stage.log.undelivered(1)).toEqual([]));
+    expect(callsIn(kind)).toMatchObject([
+      { status: 'failed', detail: '', output: '' },
+      { status: 'done', detail: '', output: '' },
+    ]);
+    expect(JSON.stringify(platform.messages)).not.toContain('/srv/secret');
   });
 });
 
