@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts';
 import { type ApplyDeps, applyInbound, originOf, withNames } from './apply-inbound.ts';
 import type { ApplyRoom } from './apply-room.ts';
 import { RateLimitedError } from './connector.ts';
+import { laneOf } from './conversation-store.ts';
 import type { EventRoom } from './event-room.ts';
 import { IGNORED, type InboundMessage, type Receipt } from './inbound.ts';
 import type { Inbound } from './inbound-keys.ts';
@@ -77,7 +78,8 @@ export function createApplier(deps: ApplierDeps): Applier {
 
   async function applyOnce(kept: KeptInbound, is_last_try: boolean): Promise<Receipt> {
     const named = await withNames(deps, kept.inbound);
-    const enter = needsRoom(kept.inbound) ? applying.enter : async () => () => undefined;
+    const lane = laneOf(originOf(kept.inbound).conversation);
+    const enter = async () => (needsRoom(kept.inbound) ? applying.enter(lane) : () => undefined);
     let leave = await enter();
     async function outside<T>(work: () => Promise<T>): Promise<T> {
       leave();

@@ -1,7 +1,11 @@
 import { createRoom, type Room } from './room.ts';
 
-/** Where events wait to be applied: as many at once as leave the keeping of others quick, which platforms wait for. */
-export interface ApplyRoom extends Pick<Room, 'enter'> {
+/**
+ * Where events wait to be applied, each channel's in a lane: as many at once as leave the keeping of others quick, which
+ * platforms wait for.
+ */
+export interface ApplyRoom {
+  enter(lane: string): ReturnType<Room['enter']>;
   /** An event was kept, which took so long. */
   kept(ms: number): void;
 }
@@ -25,7 +29,7 @@ const MORE = 0.01;
 const MORE_WHEN_QUIET = 0.05;
 
 export function createApplyRoom(): ApplyRoom {
-  const room = createRoom('chat events to apply', MOST);
+  const room = createRoom('chat events to apply', { size: MOST });
   let size = MOST;
   let best_ms = Number.POSITIVE_INFINITY;
   /** Nothing was kept since the last one was applied. */
@@ -37,8 +41,8 @@ export function createApplyRoom(): ApplyRoom {
   }
 
   return {
-    async enter() {
-      const leave = await room.enter();
+    async enter(lane) {
+      const leave = await room.enter(lane);
       return () => {
         leave();
         resize(size + (isQuiet ? MORE_WHEN_QUIET : MORE));

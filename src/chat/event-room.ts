@@ -1,10 +1,15 @@
+import { originOf } from './apply-inbound.ts';
+import { laneOf } from './conversation-store.ts';
 import type { Inbound } from './inbound-keys.ts';
 import { createRoom } from './room.ts';
 
-/** Events in flight, from their arrival until they are applied. Those that come when it is full wait to be kept. */
+/**
+ * Events in flight, from their arrival until they are applied. Those that come when it is full wait to be kept. One channel's
+ * take at most half of it, and half of what may wait: there is room for others' however many come of it.
+ */
 export interface EventRoom {
   /**
-   * Resolves when there is memory for one more; the result gives it back. Null: one whose weight is not known yet.
+   * Resolves when there is memory for one more; the result gives it back. Null: a lost one that is not known yet.
    * @throws DeckhandError at once when as many wait already as may
    */
   enter(event: Inbound | null): Promise<() => void>;
@@ -16,11 +21,23 @@ const IN_FLIGHT = 64 * 1024 * 1024;
 const WAITING = 4 * 1024 * 1024;
 /** What an event takes besides its text: the promises that wait for it, its names, its keys. */
 const EVENT_BYTES = 4 * 1024;
+/** The lane of what others left undone. */
+const LOST = 'lost';
 
 /** Sizes are bytes: of events that are in flight, and that wait to be kept. */
 export function createEventRoom(size = { in_flight: IN_FLIGHT, waiting: WAITING }): EventRoom {
-  const room = createRoom('chat events', size.in_flight, size.waiting);
-  return { enter: (event) => room.enter(event === null ? EVENT_BYTES : weightOf(event)) };
+  const room = createRoom('chat events', {
+    size: size.in_flight,
+    of_lane: size.in_flight / 2,
+    waiting: size.waiting,
+    waiting_of_lane: size.waiting / 2,
+  });
+  return {
+    enter: (event) =>
+      event === null
+        ? room.enter(LOST, EVENT_BYTES)
+        : room.enter(laneOf(originOf(event).conversation), weightOf(event)),
+  };
 }
 
 /** What it takes of this process's memory, in bytes. */

@@ -4,7 +4,7 @@ import { createApplyRoom } from '../../src/chat/apply-room.ts';
 /** How many get in at once. */
 async function insideOf(room: ReturnType<typeof createApplyRoom>): Promise<number> {
   const leaves: Array<() => void> = [];
-  for (let n = 0; n < 30; n++) void room.enter().then((leave) => leaves.push(leave));
+  for (let n = 0; n < 30; n++) void room.enter('A').then((leave) => leaves.push(leave));
   await new Promise((resolve) => setImmediate(resolve));
   const count = leaves.length;
   for (let done = 0; done < 30; done = leaves.length) {
@@ -19,6 +19,20 @@ test('sixteen are applied at once while keeping is quick', async () => {
   const room = createApplyRoom();
   for (let n = 0; n < 100; n++) room.kept(3);
   expect(await insideOf(room)).toBe(16);
+});
+
+test('one place is shared by turns', async () => {
+  const room = createApplyRoom();
+  for (let n = 0; n < 50; n++) room.kept(n === 0 ? 3 : 200);
+  const order: string[] = [];
+  const work = async (lane: string) => {
+    const leave = await room.enter(lane);
+    order.push(lane);
+    await new Promise((resolve) => setImmediate(resolve));
+    leave();
+  };
+  await Promise.all('AAAAAAAAAABBC'.split('').map(work));
+  expect(order.join('')).toBe('ABCABAAAAAAAA');
 });
 
 test('keeping that is slow takes their room, but for one', async () => {
@@ -43,7 +57,7 @@ test('it comes back with what is kept quickly, and with what is applied when not
   for (let n = 0; n < 500; n++) room.kept(3);
   const some = await insideOf(room);
   expect(some > 1 && some < 16).toBe(true);
-  for (let n = 0; n < 300; n++) (await room.enter())();
+  for (let n = 0; n < 300; n++) (await room.enter('A'))();
   expect(await insideOf(room)).toBe(16);
 });
 
@@ -53,7 +67,7 @@ test('what is applied while events come gives back less', async () => {
   for (let n = 0; n < 50; n++) room.kept(200);
   for (let n = 0; n < 300; n++) {
     room.kept(3);
-    (await room.enter())();
+    (await room.enter('A'))();
   }
   // Enough for sixteen when nothing comes meanwhile.
   expect(await insideOf(room)).toBeLessThan(8);

@@ -479,8 +479,8 @@ describe('an event whose keeping breaks off', () => {
 describe('more events than one process takes', () => {
   it('wait to be kept, and are refused beyond that', async () => {
     const held = heldDirectory();
-    // Each of them weighs a little over 4 KiB.
-    const room = { in_flight: 10 * 4_200, waiting: 10 * 4_000 };
+    // Each of them weighs a little over 4 KiB; half of it all is one channel's.
+    const room = { in_flight: 20 * 4_200, waiting: 20 * 4_000 };
     const { service } = stage.receiver({ directory: held.directory, room });
     // The first holds up its conversation; the others stand behind it.
     const kept = await Promise.all(Array.from({ length: 10 }, () => service.message(said('hello'))));
