@@ -79,11 +79,11 @@ function shownPlans(deps: PlansDeps): Plans {
         for (const id of event.tool_use_ids) await change(entry, id, started);
         return;
       case 'agent.tool_result':
-        return change(entry, event.tool_use_id, (call) => ended(call, event.content, event.is_error === true, deps.context));
+        return change(entry, event.tool_use_id, (call) => ended(call, event, deps.context));
       case 'agent.mcp_tool_result':
-        return change(entry, event.mcp_tool_use_id, (call) => ended(call, event.content, event.is_error === true, deps.context));
+        return change(entry, event.mcp_tool_use_id, (call) => ended(call, event, deps.context));
       case 'user.custom_tool_result':
-        return change(entry, event.custom_tool_use_id, (call) => ended(call, event.content, event.is_error === true, deps.context));
+        return change(entry, event.custom_tool_use_id, (call) => ended(call, event, deps.context));
       case 'session.status_idle':
       case 'session.status_terminated':
         await recall(entry);
@@ -253,11 +253,10 @@ function started(call: PlannedCall): PlannedCall {
 /** What went wrong is worth a line; what went well, the answer says. */
 function ended(
   call: PlannedCall,
-  content: EventOf<'agent.tool_result'>['content'],
-  isError: boolean,
+  { content, is_error }: Pick<EventOf<'agent.tool_result'>, 'content' | 'is_error'>,
   { private_detail }: RenderContext,
 ): PlannedCall {
-  if (!isError) return { ...call, status: 'done' };
+  if (is_error !== true) return { ...call, status: 'done' };
   const output = (content ?? []).map((block) => (block.type === 'text' ? block.text : '')).join('\n');
   const status = output.startsWith('Denied by') ? 'denied' : 'failed';
   return { ...call, status, output: private_detail ? '' : clipped(output) };
