@@ -79,6 +79,17 @@ describe('more requests than a gateway takes on', () => {
     expect(await Promise.all(open.map((one) => one.end()))).toEqual([200]);
   });
 
+  it('of one workspace are counted by what they weigh, and leave room for another', async () => {
+    await serve({ limits: { body_bytes_of_workspace: 3 * MEBIBYTE } });
+    const { key } = await server.keys.create('wrkspc_other', 'other');
+    const large = { ...base, title: 'y', metadata: { padding: 'x'.repeat(2 * MEBIBYTE) } };
+    const open = await fill([2 * MEBIBYTE]);
+    expect((await refusal(server.client.beta.sessions.create(large))).status).toBe(429);
+    // It is read, and refused for what it says.
+    expect((await refusal(server.clientWith(key).beta.sessions.create(large))).status).toBe(400);
+    expect(await Promise.all(open.map((one) => one.end()))).toEqual([200]);
+  });
+
   it('are counted by what they weigh', async () => {
     await serve({ limits: { body_bytes: 3 * MEBIBYTE } });
     const large = { ...base, title: 'y', metadata: { padding: 'x'.repeat(2 * MEBIBYTE) } };
@@ -132,6 +143,17 @@ describe('a thousand open streams', () => {
       expected.push(...Array.from({ length: WATCHERS }, () => said));
     }
     expect(await Promise.all(open.map((one) => one.seen))).toEqual(expected);
+  });
+
+  it('of one workspace leave room for another', async () => {
+    await serve({ limits: { streams_of_workspace: 1 } });
+    const { key } = await server.keys.create('wrkspc_other', 'other');
+    const { id } = await server.client.beta.sessions.create(base);
+    const open = await server.client.beta.sessions.events.stream(id);
+    expect((await refusal(server.client.beta.sessions.events.stream(id))).status).toBe(429);
+    // Let in: the session is not one of that workspace.
+    expect((await refusal(server.clientWith(key).beta.sessions.events.stream(id))).status).toBe(404);
+    open.controller.abort();
   });
 
   it('are as many as a gateway takes', async () => {
