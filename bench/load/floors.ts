@@ -1,121 +1,61 @@
 import { randomUUID } from 'node:crypto';
-import Anthropic from '@anthropic-ai/sdk';
-import { Queue, Worker } from 'bullmq';
-import { Redis } from 'ioredis';
-import { MongoClient } from 'mongodb';
-import { writeDirective } from '../model/directive.ts';
-import { nextNonce } from './turns.ts';
-import { msBetween } from './v1-client.ts';
+import { type Addresses, openHops, openModel, openWrites } from './least-parts.ts';
+import { openBareShell } from './sandbox-floor.ts';
+import { msOf, type Timed, timed } from './timed.ts';
 
-export interface Timed {
-  each_ms: number[];
-  elapsed_ms: number;
-  /** All of them, with those that went before the measured ones. */
-  runs: number;
+/** In ms. */
+export interface LeastTurn {
+  /** The first of its writes. */
+  write: number;
+  hop: number;
+  model: number;
+  /** The message is written, BullMQ brings it to a worker, the lease and the request are written together. */
+  to_model: number;
+  /** Then the stand-in answers, and that is written. */
+  total: number;
 }
 
-/** The stand-in, called directly through the SDK, streaming, as the harness calls it. */
-export async function callModel(request: { base_url: string; count: number; concurrency: number }): Promise<Timed> {
-  const client = new Anthropic({ apiKey: 'bench', baseURL: request.base_url, maxRetries: 0 });
-  return timed(request.count, request.concurrency, async () => {
-    const nonce = nextNonce();
-    const stream = client.beta.messages.stream({
-      model: 'claude-sonnet-5-5',
-      max_tokens: 1000,
-      messages: [{ role: 'user', content: writeDirective({ nonce }) }],
-    });
-    const message = await stream.finalMessage();
-    if (!JSON.stringify(message.content).includes(nonce)) throw new Error('The stand-in answered something else');
+/** What a one-message turn cannot do without, one after the other, in one process and with nothing around it. */
+export async function leastTurns(
+  request: Addresses & { count: number; concurrency: number },
+): Promise<Timed<LeastTurn>> {
+  await using writes = openWrites(request);
+  await using hops = await openHops(request, request.concurrency);
+  const ask = openModel(request);
+  return await timed(request.count, request.concurrency, async () => {
+    const log = randomUUID();
+    const write = await msOf(() => writes.write(log));
+    const hop = await msOf(() => hops.hop());
+    const to_model = write + hop + (await msOf(() => writes.write(log)));
+    const model = await msOf(ask);
+    const total = to_model + model + (await msOf(() => writes.write(log)));
+    return { write, hop, model, to_model, total };
   });
 }
 
-/** One journaled insert, then one hop through BullMQ: what it takes at least to be durable and to reach a worker. */
-export async function insertAndHop(request: {
-  mongodb_uri: string;
-  redis_url: string;
-  database: string;
-  count: number;
-}): Promise<Timed> {
-  const mongo = new MongoClient(request.mongodb_uri);
-  const connection = () => new Redis(request.redis_url, { maxRetriesPerRequest: null });
-  const [adding, taking] = [connection(), connection()];
-  const prefix = `floor:${request.database}`;
-  const queue = new Queue<{ id: string }>('floor', { connection: adding, prefix });
-  const waiting = new Map<string, () => void>();
-  const worker = new Worker<{ id: string }>('floor', async (job) => waiting.get(job.data.id)?.(), {
-    connection: taking,
-    prefix,
-  });
-  try {
-    await worker.waitUntilReady();
-    const inserts = mongo.db(request.database).collection<{ _id: string; text: string }>('floor', {
-      writeConcern: { w: 'majority', journal: true },
-    });
-    return await timed(request.count, 1, async () => {
-      const id = randomUUID();
-      await inserts.insertOne({ _id: id, text: 'x'.repeat(200) });
-      const arrived = new Promise<void>((resolve) => waiting.set(id, resolve));
-      await queue.add('hop', { id }, { removeOnComplete: true, removeOnFail: true });
-      await arrived;
-      waiting.delete(id);
-    });
-  } finally {
-    await worker.close();
-    await queue.close();
-    adding.disconnect();
-    taking.disconnect();
-    await mongo.close();
-  }
+/** In ms. */
+export interface LeastCall {
+  model: number;
+  /** The first of its writes. */
+  write: number;
+  command: number;
+  total: number;
 }
 
-/** Writes of a turn: the message, the lease with the request, the answer. */
-export const WRITES = 3;
-
-/** As many of the smallest journaled `findAndModify` as a turn needs, on documents with nothing else in them. */
-export async function writesOfATurn(request: {
-  mongodb_uri: string;
-  database: string;
-  count: number;
-  concurrency: number;
-}): Promise<Timed> {
-  const mongo = new MongoClient(request.mongodb_uri);
-  const logs = mongo.db(request.database).collection<{ _id: string; seq: number }>('floor_logs', {
-    writeConcern: { w: 'majority', journal: true },
+/**
+ * What one more tool call cannot do without, one after the other: Claude asks for it, that is written before it may have
+ * an effect, a shell that is there already runs it, and its result is written.
+ */
+export async function leastCalls(request: Addresses & { count: number }): Promise<Timed<LeastCall>> {
+  await using writes = openWrites(request);
+  await using shell = openBareShell();
+  const ask = openModel(request);
+  return await timed(request.count, 1, async () => {
+    const log = randomUUID();
+    const model = await msOf(ask);
+    const write = await msOf(() => writes.write(log));
+    const command = await msOf(() => shell.run(`echo ${log}`, log));
+    const total = model + write + command + (await msOf(() => writes.write(log)));
+    return { model, write, command, total };
   });
-  try {
-    return await timed(request.count, request.concurrency, async () => {
-      const _id = randomUUID();
-      for (let write = 0; write < WRITES; write++) {
-        await logs.findOneAndUpdate({ _id }, { $inc: { seq: 1 } }, { upsert: true });
-      }
-    });
-  } finally {
-    await mongo.close();
-  }
-}
-
-/** Share of the runs that go before the measured ones. */
-const WARM_UP = 0.2;
-
-export async function timed(count: number, concurrency: number, run: () => Promise<void>): Promise<Timed> {
-  const times = async (runs: number): Promise<number[]> => {
-    const each: number[] = [];
-    let left = runs;
-    await Promise.all(
-      Array.from({ length: concurrency }, async () => {
-        while (left > 0) {
-          left -= 1;
-          const started = process.hrtime.bigint();
-          await run();
-          each.push(msBetween(started, process.hrtime.bigint()));
-        }
-      }),
-    );
-    return each;
-  };
-  const before = Math.ceil(count * WARM_UP);
-  await times(before);
-  const started = performance.now();
-  const each_ms = await times(count);
-  return { each_ms, elapsed_ms: performance.now() - started, runs: before + count };
 }

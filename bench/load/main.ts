@@ -1,5 +1,5 @@
 import { serve } from '../processes/serve.mjs';
-import { callModel, insertAndHop, writesOfATurn } from './floors.ts';
+import { leastCalls, leastTurns } from './floors.ts';
 import { bareBwrap } from './sandbox-floor.ts';
 import { type PreparedTurns, prepareTurns, sendAll, type TurnsRequest } from './turns.ts';
 
@@ -18,9 +18,8 @@ const handlers = {
     return turns.run();
   },
   sendAll,
-  callModel,
-  insertAndHop,
-  writesOfATurn,
+  leastTurns,
+  leastCalls,
   bareBwrap,
 };
 export type LoadHandlers = typeof handlers;

@@ -1,6 +1,7 @@
 import type { Benchmark } from '../benchmark.ts';
-import { median } from '../statistics.ts';
-import { repeated, turnsOn } from './rounds.ts';
+import type { LeastCall } from '../load/floors.ts';
+import { median, rounded } from '../statistics.ts';
+import { addressesOf, repeated, turnsOn } from './rounds.ts';
 
 /** Turns of one round, each in a session of its own, with a sandbox of its own. */
 const TURNS = 15;
@@ -23,8 +24,10 @@ export const bash: Benchmark = {
     await turns(2);
     say(`${rounds} rounds of ${TURNS} turns with one call and ${TURNS} with two`);
     const found = await repeated(rounds, async () => ({ one: await turns(1), two: await turns(2) }));
-    say('floor: bare bwrap');
-    const floor = await stage.load.call('bareBwrap', { count: 50 });
+    say('floors: bare bwrap; a call to a shell in it, with the model call and the journaled writes of a call');
+    const bwrap = await stage.load.call('bareBwrap', { count: 50 });
+    const call = await stage.load.call('leastCalls', { ...addressesOf(stage, house), count: 100 });
+    const ms = (part: keyof LeastCall) => median(call.each.map((least) => least[part]));
     const n = found.reduce((sum, { one, two }) => sum + one.total_ms.length + two.total_ms.length, 0);
     const errors = found.flatMap(({ one, two }) => [...one.errors, ...two.errors]);
     return {
@@ -32,12 +35,22 @@ export const bash: Benchmark = {
         first: {
           rounds: found.map(({ one }) => median(one.total_ms)),
           singles: found.flatMap(({ one }) => one.total_ms),
-          floor: median(floor.each_ms),
+          floor: median(bwrap.each),
           n,
           errors,
         },
-        second: { rounds: found.map(({ one, two }) => median(two.total_ms) - median(one.total_ms)), n, errors },
+        second: {
+          rounds: found.map(({ one, two }) => median(two.total_ms) - median(one.total_ms)),
+          floor: ms('total'),
+          n,
+          errors,
+        },
       },
+      notes: [
+        `Of the floor of a second call (a call of the stand-in, two writes and a command), p50: ` +
+          `one call of the stand-in ${rounded(ms('model'))} ms, one journaled write ${rounded(ms('write'))} ms, ` +
+          `one command in a bare shell ${rounded(ms('command'))} ms`,
+      ],
     };
   },
 };

@@ -1,3 +1,4 @@
+import type { Addresses } from '../load/least-parts.ts';
 import type { TurnsRequest, TurnsResult } from '../load/turns.ts';
 import { type Template, templateOf } from '../seed.ts';
 import type { House, Server, Stage } from '../stage.ts';
@@ -22,6 +23,12 @@ export function turnsOn(stage: Stage, house: House, gateway: Server): Prepare {
     await stage.load.call('prepareTurns', { ...target, concurrency, turns, ...more });
     return () => stage.load.call('runTurns');
   };
+}
+
+/** Where a floor finds what this house uses. */
+export function addressesOf(stage: Stage, { database }: House): Addresses {
+  const { mongodb_uri, redis_url, model_url: base_url } = stage;
+  return { mongodb_uri, redis_url, base_url, database };
 }
 
 export async function repeated<T>(times: number, work: (round: number) => Promise<T>): Promise<T[]> {

@@ -1,13 +1,13 @@
 import type { Benchmark } from '../benchmark.ts';
 import { CPU_ROWS, type CpuMeasurements, cpuCosts, TRAFFIC_ROWS, traffic } from '../cost.ts';
-import { WRITES } from '../load/floors.ts';
+import type { LeastTurn } from '../load/floors.ts';
 import type { TurnsResult } from '../load/turns.ts';
 import { cpuMeter } from '../processes/usage.ts';
 import { profiled } from '../profile.ts';
 import type { Measurement } from '../row.ts';
 import type { House, Stage } from '../stage.ts';
-import { median, percentile } from '../statistics.ts';
-import { AT_ONCE, MANY, repeated, turnsOn, turnsPerSecond } from './rounds.ts';
+import { median, percentile, rounded } from '../statistics.ts';
+import { AT_ONCE, addressesOf, MANY, repeated, turnsOn, turnsPerSecond } from './rounds.ts';
 
 const ALONE = 100;
 /** Turns whose commands are counted: apart from the timed ones, which this would slow down. */
@@ -42,7 +42,7 @@ export const turn: Benchmark = {
     );
     say(`counting commands and bytes of ${COUNTED} turns`);
     const counted = await traffic([gateway, worker], await prepare(1, COUNTED));
-    say('floors: the stand-in called directly; a hop through BullMQ; the journaled writes of a turn');
+    say('floor: the journaled writes, the hop and the model call of a turn, and nothing else');
     const floor = await floors(stage, house);
 
     return {
@@ -51,38 +51,39 @@ export const turn: Benchmark = {
         throughput: {
           rounds: many.map(turnsPerSecond),
           singles: many.flatMap((round) => round.total_ms),
-          floor: floor.many,
+          floor: floor.throughput,
           n: MANY * rounds,
           errors: many.flatMap((round) => round.errors),
         },
         ...withFloor(costs.rows(), floor.mongodb_cpu),
         ...counted.rows,
       },
-      notes: [...counted.notes, ...notes],
+      notes: [floor.note, ...counted.notes, ...notes],
     };
   },
 };
 
 async function floors(stage: Stage, house: House) {
-  const { model_url: base_url, mongodb_uri, redis_url } = stage;
-  const direct = await stage.load.call('callModel', { base_url, count: 300, concurrency: 1 });
-  const many = await stage.load.call('callModel', { base_url, count: 2000, concurrency: AT_ONCE });
-  const { database } = house;
-  const apart = await stage.load.call('writesOfATurn', { mongodb_uri, database, count: 300, concurrency: 1 });
+  const addresses = addressesOf(stage, house);
+  const alone = await stage.load.call('leastTurns', { ...addresses, count: 300, concurrency: 1 });
   const read = cpuMeter({ mongodb: stage.service_pids.mongodb });
-  const writes = await stage.load.call('writesOfATurn', { mongodb_uri, database, count: 2000, concurrency: AT_ONCE });
-  const mongodb_cpu = (read().mongodb ?? Number.NaN) / writes.runs;
-  const hop = await stage.load.call('insertAndHop', { mongodb_uri, redis_url, database, count: 300 });
-  const per_second = (many.each_ms.length / many.elapsed_ms) * 1000;
-  // The hop brings one write along.
-  const write = (share: number) => percentile(apart.each_ms, share) / WRITES;
-  const toModel = (share: number) => percentile(hop.each_ms, share) + write(share);
+  const many = await stage.load.call('leastTurns', { ...addresses, count: 2000, concurrency: AT_ONCE });
+  const mongodb_cpu = (read().mongodb ?? Number.NaN) / many.runs;
+  const ms = (part: keyof LeastTurn, share = 0.5) =>
+    percentile(
+      alone.each.map((least) => least[part]),
+      share,
+    );
+  const shown = (part: keyof LeastTurn) => `${rounded(ms(part))} ms`;
   return {
-    latency: toModel(0.5) + median(direct.each_ms) + write(0.5),
-    to_model: toModel(0.5),
-    to_model_p99: toModel(0.99),
-    many: per_second,
+    latency: ms('total'),
+    to_model: ms('to_model'),
+    to_model_p99: ms('to_model', 0.99),
+    throughput: (many.each.length / many.elapsed_ms) * 1000,
     mongodb_cpu,
+    note:
+      `Of the floor of a turn alone (three writes, a hop and a call), p50: one journaled write ${shown('write')}, ` +
+      `one hop through BullMQ ${shown('hop')}, one call of the stand-in ${shown('model')}`,
   };
 }
 
@@ -90,16 +91,10 @@ function withFloor(rows: CpuMeasurements, floor: number): CpuMeasurements {
   return { ...rows, 'cpu-mongodb': { ...rows['cpu-mongodb'], floor } };
 }
 
-/** What a turn cannot do without, each by itself and then added up. */
-interface Floors {
-  /** As `to_model`, then the stand-in's answer and the write that keeps it. */
-  latency: number;
-  /** The message is written, BullMQ brings it to a worker, the lease and the request are written together. */
-  to_model: number;
-  to_model_p99: number;
-}
-
-function latencyRows(alone: TurnsResult[], floor: Floors): Record<string, Measurement> {
+function latencyRows(
+  alone: TurnsResult[],
+  floor: { latency: number; to_model: number; to_model_p99: number },
+): Record<string, Measurement> {
   const toModel = alone.flatMap((round) => round.to_model_ms);
   const total = alone.flatMap((round) => round.total_ms);
   const common = { n: total.length, errors: alone.flatMap((round) => round.errors) };
