@@ -1,14 +1,17 @@
 import Anthropic, { APIConnectionError, APIError, APIUserAbortError } from '@anthropic-ai/sdk';
 import type {
-  BetaContentBlock,
   BetaMessage,
+  BetaTextBlock,
   BetaUsage,
   MessageCreateParamsBase,
 } from '@anthropic-ai/sdk/resources/beta/messages/messages';
+import { z } from 'zod';
 import { messageOf } from '../errors.ts';
 import type { EventOf } from '../session/event.ts';
 import { PROMPT_BETAS } from './prompt.ts';
 import { problemOf, usageOf } from './reply-check.ts';
+
+const saidBlock = z.object({ type: z.literal('text'), text: z.string().refine((text) => text.trim() !== '') });
 
 export type ModelErrorType = EventOf<'session.error'>['error']['type'];
 
@@ -24,7 +27,7 @@ export interface ModelListener {
 export type ModelOutcome =
   | { kind: 'replied'; message: BetaMessage }
   /** The signal fired; `said` is what had already arrived, whole blocks and the beginning of the last text. */
-  | { kind: 'aborted'; said: BetaContentBlock[]; usage: BetaUsage | null }
+  | { kind: 'aborted'; said: BetaTextBlock[]; usage: BetaUsage | null }
   | { kind: 'failed'; failure: ModelFailure; usage: BetaUsage | null };
 
 export interface ModelFailure {
@@ -90,13 +93,15 @@ export function createAskModel(options: { api_key: string; base_url: string | nu
 }
 
 /** Only text survives an abort: half of a tool call means nothing, and a thinking block without its end is refused. */
-function textBlocks(content: unknown): BetaContentBlock[] {
-  const blocks = (Array.isArray(content) ? content : []) as Array<BetaContentBlock | null>;
-  return blocks.filter((block) => block !== null).filter(isText);
-}
-
-function isText(block: BetaContentBlock): boolean {
-  return block.type === 'text' && typeof block.text === 'string' && block.text.trim() !== '';
+function textBlocks(content: unknown): BetaTextBlock[] {
+  return z
+    .array(z.unknown())
+    .catch([])
+    .parse(content)
+    .flatMap((block) => {
+      const { data } = saidBlock.safeParse(block);
+      return data === undefined ? [] : [{ type: 'text', text: data.text, citations: null }];
+    });
 }
 
 function toFailure(error: unknown): ModelFailure {

@@ -59,15 +59,18 @@ export function problemOf(answer: BetaMessage): string | null {
   return bytes > MAX_BYTES ? `it has ${bytes} bytes; at most ${MAX_BYTES} are kept` : null;
 }
 
+/** Below these names are others' own: a call's arguments, and what a tool of somebody else's takes. */
+const FREE_BELOW: ReadonlySet<string> = new Set(['input', 'input_schema', 'input_examples']);
+
 /**
- * A name that MongoDB could read as an operator or a path, where names are the API's own: it has none of that kind but in
- * arguments. An answer goes back to it as it came, so nothing is left out or written another way.
+ * A name that MongoDB could read as an operator or a path, where names are the API's own: it has none of that kind. An answer
+ * goes back to it as it came, so nothing is left out or written another way.
  */
 function strangeName(value: unknown): string | null {
   if (typeof value !== 'object' || value === null) return null;
   for (const [key, child] of Object.entries(value)) {
     if (/^\$|\./.test(key)) return key;
-    const below = key === 'input' ? null : strangeName(child);
+    const below = FREE_BELOW.has(key) ? null : strangeName(child);
     if (below !== null) return below;
   }
   return null;

@@ -162,7 +162,7 @@ export async function live(wakes: readonly Wake[]): Promise<LivedLife> {
   function outcomeOf(next: Answer, signal: AbortSignal): ModelOutcome {
     const message = reply(next);
     if (signal.aborted) {
-      const said = message.content.filter((one) => one.type === 'text' && one.text.trim() !== '');
+      const said = message.content.filter((one) => one.type === 'text').filter(({ text }) => text.trim() !== '');
       return { kind: 'aborted', said, usage: message.usage };
     }
     if (next.outcome === 'replied') return { kind: 'replied', message };

@@ -53,6 +53,23 @@ describe('an answer that is taken', () => {
   });
 });
 
+describe('names that MongoDB could read as its own', () => {
+  it.each<[string, Content]>([
+    ['in arguments', calls(1, { $where: 'x', 'a.b': 1 })],
+    ['in what a server lists of its tools', [{ type: 'mcp_tool_listing', tools: [{ input_schema: { $defs: {} } }] }]],
+    ['in an example', [{ type: 'compaction', tool_changes: [{ tool: { input_examples: [{ 'a.b': 1 }] } }] }]],
+  ])('are others’ %s', (_where, content) => {
+    expect(problemOf(answer(content))).toBeNull();
+  });
+
+  it.each<[string, Content]>([
+    ['of a block', [{ type: 'text', text: 'Hi', 'a.b': 1 }]],
+    ['deep in it', [{ type: 'text', text: 'Hi', citations: [{ $set: {} }] }]],
+  ])('are none of the API’s, as a field %s', (_where, content) => {
+    expect(problemOf(answer(content))).toMatch(/a block has a field "[^"]+", which the API has not/);
+  });
+});
+
 describe('an answer that does not fit', () => {
   it.each<[string, Content, RegExp]>([
     ['of a longer text', [{ type: 'text', text: 'x'.repeat(2 * MEBIBYTE) }], /it has \d+ bytes; at most 2097152/],
