@@ -5,8 +5,11 @@ import type { PostRef } from './connector.ts';
 
 /** Text or output that is still being written, as far as its pieces have reached this gateway. */
 export interface Live {
-  /** A piece arrived. True when there is something new to show. */
-  accept(event: PreviewEvent): boolean;
+  /**
+   * A piece arrived. True when there is something new to show. One of a worker whose lease another has taken since is late,
+   * whenever it comes. @param token of the lease under which it was written
+   */
+  accept(event: PreviewEvent, token?: number): boolean;
   /** The message being written, when something of it is new since the last call. */
   takeText(): { message_id: string; text: string } | null;
   /** Output of running tools that is new since the last call. */
@@ -37,23 +40,25 @@ export function createLive(): Live {
   let message: { id: string; blocks: string[]; fresh: boolean } | null = null;
   const outputs = new Map<string, { text: string; fresh: boolean }>();
   const posts = new Map<string, LivePost>();
-  /** Messages whose event stood in the log, that were dropped or that others followed: a late piece must not bring them back. */
+  /** The latest lease that was heard of. */
+  let latest = 0;
+  /** Messages whose event stood in the log, or that were dropped: a late piece must not bring them back. */
   const over = new LRUCache<string, true>({ max: REMEMBERED });
 
   function begin(id: string): { id: string; blocks: string[]; fresh: boolean } {
     posts.clear();
-    // One text is written at a time. The one before was lost, and its worker may only have been silent for a while.
-    if (message !== null) over.set(message.id, true);
     message = { id, blocks: [], fresh: false };
     return message;
   }
 
   return {
     posts,
-    accept(event) {
+    accept(event, token = latest) {
+      if (token < latest) return false;
+      latest = token;
       switch (event.type) {
         case 'event_start':
-          if (event.event.type === 'agent.message') begin(event.event.id);
+          if (event.event.type === 'agent.message' && !over.has(event.event.id)) begin(event.event.id);
           return false;
         case 'event_delta': {
           // A text without its start makes no sense: who missed it waits for the whole of it.

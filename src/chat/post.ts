@@ -51,16 +51,29 @@ export class PlatformFailedError extends Error {
  * whatever was claimed earlier and not confirmed, or got no answer, is looked up before it is posted again. A repeat of
  * something that stands there already only edits it. @throws PostRefusedError, PlatformFailedError
  */
-export async function deliver(deps: PostDeps, outgoing: Outgoing, as: Standing = 'posted'): Promise<PostRef> {
-  const { store } = deps;
+export async function deliver(deps: PostDeps, outgoing: Outgoing): Promise<PostRef> {
+  return bring(deps, outgoing, await claim(deps, outgoing, 'claimed'), 'posted');
+}
+
+/**
+ * The same for a part of a text that is not in the log yet. Null: the whole of it stands there, or another text in its place,
+ * and what is only heard of it now is late.
+ */
+export async function deliverLive(deps: PostDeps, outgoing: Outgoing): Promise<PostRef | null> {
+  const claimed = await claim(deps, outgoing, 'live');
+  return claimed.delivery.state === 'posted' ? null : bring(deps, outgoing, claimed, 'live');
+}
+
+type Claim = Awaited<ReturnType<DeliveryStore['claim']>>;
+
+function claim(deps: PostDeps, outgoing: Outgoing, state: 'claimed' | 'live'): Promise<Claim> {
   const { workspace_id, session_id, conversation } = deps;
-  const claim = { _id: outgoing.delivery_id, workspace_id, session_id, conversation, outgoing };
-  const { delivery, first } = await store.claim({ ...claim, state: as === 'live' ? as : 'claimed' });
-  if (delivery.ref !== null) {
-    // The whole text stands there: what is only heard of it now is late.
-    if (as === 'live' && delivery.state === 'posted') return delivery.ref;
-    return restate(deps, delivery.ref, outgoing, as);
-  }
+  return deps.store.claim({ _id: outgoing.delivery_id, workspace_id, session_id, conversation, outgoing, state });
+}
+
+async function bring(deps: PostDeps, outgoing: Outgoing, { delivery, first }: Claim, as: Standing): Promise<PostRef> {
+  const { store, session_id } = deps;
+  if (delivery.ref !== null) return restate(deps, delivery.ref, outgoing, as);
 
   const found = first ? null : await findSettled(deps, outgoing.delivery_id);
   if (found !== null) return restate(deps, found, outgoing, as);

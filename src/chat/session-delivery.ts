@@ -8,7 +8,7 @@ import { brokenOff, withoutBeginning } from './leftovers.ts';
 import type { Live } from './live.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { Plans } from './plans.ts';
-import { deliver, edit, find, type PostDeps } from './post.ts';
+import { deliverLive, edit, find, type PostDeps } from './post.ts';
 import {
   activityAfter,
   activityPost,
@@ -121,7 +121,10 @@ export async function showLive(deps: ShowDeps): Promise<void> {
     for (const [part, markdown] of parts.entries()) {
       const delivery_id = deliveryId(text.message_id, part);
       const live = part === parts.length - 1;
-      await showPart(deps, { kind: 'text', delivery_id, markdown, live, agent_name: context.agent_name });
+      const outgoing = { kind: 'text' as const, delivery_id, markdown, live, agent_name: context.agent_name };
+      if (await showPart(deps, outgoing)) continue;
+      deps.live.settle(text.message_id);
+      break;
     }
   }
   for (const { tool_use_id, output } of deps.live.takeOutputs()) {
@@ -135,12 +138,15 @@ export async function showLive(deps: ShowDeps): Promise<void> {
 /** How often a growing text is stored: what of it stands when its gateway dies is at most this much older. */
 const STORE_MS = 5_000;
 
-/** A part of a growing text. Most of its edits are only shown; a platform that refuses one gets the whole text later. */
-async function showPart(deps: ShowDeps, outgoing: Extract<Outgoing, { kind: 'text' }>): Promise<void> {
+/**
+ * A part of a growing text. Most of its edits are only shown; a platform that refuses one gets the whole text later.
+ * False: the text is over, and nothing more of it is to be shown.
+ */
+async function showPart(deps: ShowDeps, outgoing: Extract<Outgoing, { kind: 'text' }>): Promise<boolean> {
   const { delivery_id, markdown, live } = outgoing;
   const { posts } = deps.live;
   const known = posts.get(delivery_id);
-  if (known !== undefined && known.markdown === markdown && known.live === live) return;
+  if (known !== undefined && known.markdown === markdown && known.live === live) return true;
   const now = performance.now();
   try {
     if (known !== undefined && live) {
@@ -149,13 +155,15 @@ async function showPart(deps: ShowDeps, outgoing: Extract<Outgoing, { kind: 'tex
       if (isDue) await deps.store.record(delivery_id, { state: 'live', outgoing });
       posts.set(delivery_id, { ...known, markdown, stored_at: isDue ? now : known.stored_at });
     } else {
-      const ref = await deliver(deps, outgoing, 'live');
+      const ref = await deliverLive(deps, outgoing);
+      if (ref === null) return false;
       posts.set(delivery_id, { ref, markdown, live, stored_at: now });
     }
   } catch (error) {
     if (!(error instanceof PostRefusedError)) throw error;
     deps.logger.debug({ session_id: deps.session_id, delivery_id, reason: error.reason }, 'live text refused');
   }
+  return true;
 }
 
 /** A call that somebody approved begins after the wait: say so, also before it prints anything. */

@@ -150,7 +150,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     if (hint?.type !== 'preview') return;
     // Output of a call is shown where calls are, if it may be.
     if (hint.event.type === 'tool_output' && (!connector.shows_activity || target.private_detail === true)) return;
-    if (!live.accept(hint.event)) return;
+    if (!live.accept(hint.event, hint.token)) return;
     const now = performance.now();
     // First words are a post, which platforms count by channel.
     if (live.begins) live_at = Math.min(live_at ?? Number.POSITIVE_INFINITY, now + connector.limits.edit_interval_ms);

@@ -7,6 +7,7 @@ import {
   SO_FAR_MS,
   sessionChannel,
 } from '../session/hints.ts';
+import type { Lease } from '../session/log.ts';
 
 /** Pieces are gathered this long before they are sent: still smooth to the eye, and 10 messages a second at most. */
 const GATHER_MS = 100;
@@ -29,7 +30,11 @@ export interface Preview {
   flush(): void;
 }
 
-export function createPreview(deps: { hints: Pick<Hints, 'publish'>; logger: Logger }, session_id: string): Preview {
+/** @param lease under which it is written */
+export function createPreview(
+  deps: { hints: Pick<Hints, 'publish'>; logger: Logger },
+  { session_id, token }: Pick<Lease, 'session_id' | 'token'>,
+): Preview {
   const channel = sessionChannel(session_id);
   const pieces = piecesChannel(session_id);
   const started = new Set<string>();
@@ -43,7 +48,7 @@ export function createPreview(deps: { hints: Pick<Hints, 'publish'>; logger: Log
   let timer: NodeJS.Timeout | null = null;
 
   function send(event: PreviewEvent): void {
-    const hint: SessionHint = { type: 'preview', event };
+    const hint: SessionHint = { type: 'preview', event, token };
     const isPiece = event.type === 'event_delta';
     const sent = deps.hints.publish(isPiece ? pieces : channel, JSON.stringify(hint));
     sent.then(isPiece ? pieceHeardBy : heardBy, (err: unknown) => {

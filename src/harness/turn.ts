@@ -112,7 +112,7 @@ async function runUnder(
     session,
     log,
     tools: new Map(deps.tools.map((tool) => [tool.definition.name, tool])),
-    preview: createPreview(deps, ref.session_id),
+    preview: createPreview(deps, lease),
     mine: new Set(),
     stopping,
     get opened() {

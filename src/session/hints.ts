@@ -21,8 +21,11 @@ export interface Hints {
 export type SessionHint =
   /** The log has entries up to `seq`: these are the latest, unless they are too heavy to be sent along. */
   | { type: 'appended'; seq: number; entries?: LogEntry[] }
-  /** A piece of something that is being written (never stored): the API's `event_start` and `event_delta`, or tool output. */
-  | { type: 'preview'; event: PreviewEvent }
+  /**
+   * A piece of something that is being written (never stored): the API's `event_start` and `event_delta`, or tool output.
+   * `token` is that of its writer's lease: a worker that lost the session does not know it yet, and may still speak.
+   */
+  | { type: 'preview'; event: PreviewEvent; token?: number }
   | { type: 'deleted' };
 
 export type PreviewEvent =

@@ -15,7 +15,7 @@ function watched(watchers = { count: 1 }) {
     if (hint?.type === 'preview') heard.push(hint.event);
     return watchers.count;
   };
-  const preview = createPreview({ hints: { publish }, logger: silentLogger }, 'sesn_1');
+  const preview = createPreview({ hints: { publish }, logger: silentLogger }, { session_id: 'sesn_1', token: 1 });
   return { heard, preview };
 }
 
@@ -105,7 +105,7 @@ test('no piece is sent while only those listen who look now and then', async () 
     if (hint?.type === 'preview') heard.push({ channel, type: hint.event.type });
     return channel === sessionChannel('sesn_1') ? 1 : 0;
   };
-  const preview = createPreview({ hints: { publish }, logger: silentLogger }, 'sesn_1');
+  const preview = createPreview({ hints: { publish }, logger: silentLogger }, { session_id: 'sesn_1', token: 1 });
   for (let word = 0; word < 80; word++) {
     preview.text('sevt_1', `${word} `, 0);
     await vi.advanceTimersByTimeAsync(25);

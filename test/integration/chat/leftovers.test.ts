@@ -92,6 +92,26 @@ describe('a text whose request failed', () => {
     await on.shows([`There a${BROKEN_OFF}`, '(!) I gave up after several failures.']);
   });
 
+  it('does not come back over the answer at a gateway that knows only its late pieces', async () => {
+    const first = on.gateway();
+    await on.begun();
+    const failed = await loses(1);
+    await on.stage.append(on.ref, says('There are two.'));
+    await on.shows(['There are two.']);
+    await allPosted();
+    await first.stop();
+    on.gateway('gateway_2');
+    await on.stage.append(on.ref, { type: 'session.status_running' });
+    await eventually(() => expect(on.platform.calls.filter((call) => call === 'status Thinking…')).toHaveLength(2));
+    for (const late of ['There are', 'There are many', 'There are many of them']) {
+      await on.stage.preview(on.ref, { type: 'event_so_far', event_id: failed, blocks: [late] });
+      // However it is heard, it is looked at before the next.
+      await on.stage.append(on.ref, says(`After "${late}".`));
+      await eventually(() => expect(on.platform.texts()).toContain(`After "${late}".`));
+    }
+    expect(on.platform.texts()[0]).toBe('There are two.');
+  });
+
   it('does not overwrite what took its place when a gateway died at that', async () => {
     const store = createDeliveryStore(on.stage.db);
     // The old text's message has the answer, and that is not on record.
