@@ -18,6 +18,9 @@ const ASK_MS = 18_000;
  * and a call to Slack may take fifteen seconds (client.ts).
  */
 const ENOUGH_S = 35;
+/** A database that changes its primary is back after some seconds; the driver waits for it in each try, too. */
+const STORE_TRIES = 5;
+const STORE_RETRY_MS = 500;
 /** Between two looks at whether somebody else has a token where this one has ended. */
 const LOOK_MS = 250;
 
@@ -27,7 +30,7 @@ export interface RenewalParts {
   refresh: (refresh_token: string, signal: AbortSignal) => Promise<NextTokens>;
   /** Milliseconds since the epoch. */
   now: () => number;
-  /** A stop waits for what this runs, because tokens that are not stored are lost, and lets nothing more begin. */
+  /** A stop waits for what this runs, as long as it waits for anything, and lets nothing more begin. */
   run: InFlight['run'];
   logger: Logger;
 }
@@ -50,13 +53,26 @@ export function createRenewal({ store, refresh, now, run, logger }: RenewalParts
   /** What this gateway is at, by tenant. */
   const attempts = new Map<string, Promise<boolean>>();
 
+  /** Slack gives them once: while the database takes nothing they are offered again. False: another claim came in between. */
+  async function stored(tenant: string, claim: string, next: NextTokens): Promise<boolean> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await store.renewed(tenant, claim, next);
+      } catch (error) {
+        if (tries === STORE_TRIES) throw error;
+        logger.warn({ tenant, reason: messageOf(error) }, 'slack tokens not stored yet; trying again');
+        await delay(STORE_RETRY_MS);
+      }
+    }
+  }
+
   /** @param until milliseconds since the epoch; a process that stood still meanwhile asks no more */
   async function renew(tenant: string, refresh_token: string, claim: string, until: number): Promise<void> {
     try {
       const left_ms = until - now();
       if (left_ms <= 0) throw new Error('the claim came too late');
       const next = await refresh(refresh_token, AbortSignal.timeout(left_ms));
-      if (await store.renewed(tenant, claim, next)) return;
+      if (await stored(tenant, claim, next)) return;
       logger.warn({ tenant }, 'slack token was renewed too late; another one was stored meanwhile');
     } catch (error) {
       const reason = withoutSecrets(messageOf(error));

@@ -20,13 +20,14 @@ const OLD: FoundInstallation = {
 const NEXT: NextTokens = { token: 'new', refresh_token: 'next', expires_at: 50_000 };
 
 /** A gateway with so much time left to the old token, whose Slack answers when the test says so. */
-function gateway({ left_s = 3_600, pause_ms = 0 }) {
+function gateway({ left_s = 3_600, pause_ms = 0, fails = 0 }) {
   const [asked, slack, stored] = [deferred<void>(), deferred<NextTokens>(), deferred<void>()];
   const inFlight = createInFlight();
   inFlight.open();
   let now = (10_000 - left_s) * 1_000;
   let current: FoundInstallation = OLD;
   let claims = 0;
+  let writes = 0;
   const refreshed: string[] = [];
   const renewed = createRenewal({
     store: {
@@ -37,6 +38,8 @@ function gateway({ left_s = 3_600, pause_ms = 0 }) {
         return claims === 1 ? 'claim' : null;
       },
       async renewed(_tenant, _claim, next) {
+        writes += 1;
+        if (writes <= fails) throw new Error('there is no primary');
         current = { ...OLD, ...next };
         stored.resolve();
         return true;
@@ -124,4 +127,13 @@ it('a gateway that stood still until its claim ran out does not use the refresh 
   await late.token();
   expect(await late.inFlight.drain(STOP_MS)).toBe(0);
   expect(late.refreshed).toEqual([]);
+});
+
+it('keeps what Slack gave although the database takes it only later', async () => {
+  const here = gateway({ fails: 1 });
+  await here.token();
+  here.answer();
+  await here.stored;
+  expect(await here.token()).toBe('new');
+  expect(here.refreshed).toEqual(['refresh']);
 });
