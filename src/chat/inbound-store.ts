@@ -1,5 +1,6 @@
 import { type Collection, type Db, type Document, ObjectId } from 'mongodb';
 import { duplicatesAside } from '../session/duplicate.ts';
+import type { SessionRef } from '../session/log.ts';
 import { type Inbound, keysOf, messageKey } from './inbound-keys.ts';
 import type { Delays } from './later.ts';
 import { createLots } from './lots.ts';
@@ -76,7 +77,7 @@ export interface InboundStore {
    * What is put off of this conversation's messages, or of this message alone, or for this session, is not applied any more.
    * Returns how many.
    */
-  endPutOff(of: { conversation: ConversationKey; message_id?: string } | { session_id: string }): Promise<number>;
+  endPutOff(of: { conversation: ConversationKey; message_id?: string } | SessionRef): Promise<number>;
   /** The oldest that is nobody's, for this caller alone until its next attempt is due; null when there is none. */
   takeLost(): Promise<KeptInbound | null>;
 }
@@ -233,7 +234,9 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
           put_off: { $exists: true },
           // Nobody has taken it since.
           attempts: 0,
-          ...('session_id' in of ? { 'targets.session_id': of.session_id } : messagesAmong(of)),
+          ...('session_id' in of
+            ? { targets: { $elemMatch: { workspace_id: of.workspace_id, session_id: of.session_id } } }
+            : messagesAmong(of)),
         },
         APPLIED,
       );

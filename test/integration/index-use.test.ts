@@ -411,7 +411,7 @@ async function loseRaces(): Promise<void> {
   await inbound.putOff(claimed, PATIENCE_MS);
   // Stop of a session, a message that is deleted, and Stop of a conversation, which ends this one.
   const { conversation, message_id } = said('twice');
-  expect(await inbound.endPutOff({ session_id: 'sesn_unknown' })).toBe(0);
+  expect(await inbound.endPutOff({ workspace_id: 'wrkspc_unknown', session_id: 'sesn_unknown' })).toBe(0);
   expect(await inbound.endPutOff({ conversation, message_id })).toBe(0);
   expect(await inbound.endPutOff({ conversation })).toBe(1);
   await inbound.applied(claimed);

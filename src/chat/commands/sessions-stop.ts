@@ -8,7 +8,7 @@ export const stopSession: Command = {
   args: '<id>',
   summary: 'stop what runs or waits there',
   run: onSession('stop or resume a session', async (deps, { kept, workspace_id, person, conversation }, session) => {
-    const ended = await deps.inbound.endPutOff({ session_id: session._id });
+    const ended = await deps.inbound.endPutOff({ workspace_id, session_id: session._id });
     const inVain = (text: string) => (ended > 0 ? answer(`${text} ${NOT_GIVEN}`) : refuse(text));
     if (kept.targets === null && !isActive(session)) return inVain('Nothing is running there.');
     const target = { workspace_id, session_id: session._id, after_seq: session.log.seq };
