@@ -9,8 +9,7 @@ import {
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { platformErrorOf, type SlackClient } from './client.ts';
 import { placeOf } from './conversation-id.ts';
-import { readableText, shorten } from './mrkdwn.ts';
-import type { TenantPeople } from './names.ts';
+import { type Names, readableText, shorten } from './mrkdwn.ts';
 import type { Identity } from './parse.ts';
 import { textOf, withFiles } from './said.ts';
 
@@ -32,7 +31,7 @@ type Found = NonNullable<ConversationsRepliesResponse['messages']>[number] & { s
 
 interface HistoryParts {
   client: SlackClient;
-  people: TenantPeople;
+  names: Names;
   identity: Identity;
 }
 
@@ -108,25 +107,21 @@ function isOwn({ bot_id, user }: Found, { bot_id: own, bot_user_id }: Identity):
   return user === bot_user_id || (own !== undefined && bot_id === own);
 }
 
-async function saidBefore({ people, identity }: HistoryParts, message: Found, length: number): Promise<SaidBefore> {
+async function saidBefore({ names, identity }: HistoryParts, message: Found, length: number): Promise<SaidBefore> {
   const markup = withFiles(textOf(message), message.files);
-  const text = await readableText(markup, '', people);
+  const text = await readableText(markup, '', names);
   const ts = message.ts ?? '0';
   return {
     message_id: ts,
-    ...(await authorOf(message, people, identity)),
+    ...(await authorOf(message, names, identity)),
     text: shorten(text, length),
     at: new Date(Number(ts) * 1_000).toISOString(),
   };
 }
 
-async function authorOf(
-  message: Found,
-  people: TenantPeople,
-  identity: Identity,
-): Promise<Pick<SaidBefore, 'from' | 'name'>> {
+async function authorOf(message: Found, names: Names, identity: Identity): Promise<Pick<SaidBefore, 'from' | 'name'>> {
   const { user, bot_id, bot_profile, username } = message;
-  const known = username ?? bot_profile?.name ?? (user === undefined ? 'a bot' : await people.user(user));
+  const known = username ?? bot_profile?.name ?? (user === undefined ? 'a bot' : await names.user(user));
   if (isOwn(message, identity)) return { from: 'self', name: known };
   return { from: bot_id === undefined ? 'person' : 'bot', name: known };
 }

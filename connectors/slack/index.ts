@@ -8,6 +8,7 @@ import { DeckhandError, messageOf } from '../../src/errors.ts';
 import { createAllowance } from './allowance.ts';
 import { showQuestion } from './ask.ts';
 import { createBoltLogger, withoutSecrets } from './bolt-logger.ts';
+import { createChannelNames } from './channel-names.ts';
 import { createChannelTeams } from './channel-teams.ts';
 import { createSlackClient } from './client.ts';
 import { createCommandListeners } from './command-listeners.ts';
@@ -23,7 +24,7 @@ import { createListeners } from './listeners.ts';
 import { createLiveMessages } from './live-message.ts';
 import { createLookup } from './lookup.ts';
 import { createMentions } from './mentions.ts';
-import { readableText } from './mrkdwn.ts';
+import { type Names, readableText } from './mrkdwn.ts';
 import { createPeople } from './names.ts';
 import { needed } from './needed.ts';
 import { createOAuth, type OAuthOptions } from './oauth.ts';
@@ -122,7 +123,13 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     after,
     logger,
   });
-  const mentions = createMentions(installations, people, logger);
+  const channelNames = createChannelNames();
+  const namesIn = (tenant: string): Names => ({
+    user: people.of(tenant).user,
+    group: (id) => groups.nameOf(id, tenant),
+    channel: async (id) => channelNames.nameOf(tenant, id),
+  });
+  const mentions = createMentions(installations, namesIn, logger);
   const posting = createPosting({
     clients: installations,
     live,
@@ -136,6 +143,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const heard = (message: InboundMessage, identity: Identity) => {
     const { conversation, sender } = message;
     const { team_id } = identity;
+    channelNames.heard(conversation.tenant, message.text);
     inFlight.follow(teams.heard(conversation, identity), (err) => logger.warn({ err }, 'slack channel not kept'));
     // What people say to each other at a channel's top level is seldom a thread of the bot's, and there is much of it.
     if (!message.addressed && message.follows === undefined) return;
@@ -229,7 +237,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     },
     async readable(text, tenant) {
       const identity = await installations.identityIn(tenant).catch(() => null);
-      return readableText(text, identity?.bot_user_id ?? '', people.of(tenant));
+      return readableText(text, identity?.bot_user_id ?? '', namesIn(tenant));
     },
 
     ...posting,
@@ -241,7 +249,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       if (!reads.take(tenant)) throw new PostRefusedError('too many messages came in this minute');
       const identity = await installations.identityIn(tenant);
       return threadHistory(
-        { client: installations.of(tenant), people: people.of(tenant), identity },
+        { client: installations.of(tenant), names: namesIn(tenant), identity },
         conversation,
         range,
         signal,

@@ -8,7 +8,7 @@ import type { Logger } from '../../src/logger.ts';
 import { isDirect, messageOfRef, placeOf, refOf } from './conversation-id.ts';
 import type { SlackClients } from './installations.ts';
 import { NOTHING_SENT, type PlanOut, planChunks, type SentPlan } from './plan-blocks.ts';
-import { markdownOf, metadataOf, streamHeader } from './render.ts';
+import { metadataOf, type Said, saidText, streamHeader } from './render.ts';
 
 /*
  * A live message streams natively where that is good for everybody who reads it, which is in direct messages (docs/slack.md
@@ -112,14 +112,14 @@ export function nextPiece(sent: string, text: string): string {
 }
 
 /** What to send beyond what was sent; null when a stream cannot say it: other words, another kind of message. */
-function extension(sent: Sent, outgoing: Outgoing): { chunks: AnyChunk[]; sent: Sent } | null {
+function extension(sent: Sent, outgoing: Said): { chunks: AnyChunk[]; sent: Sent } | null {
   if (sent.kind === 'plan') {
     if (outgoing.kind !== 'plan') return null;
     const next = planChunks(sent.plan, outgoing);
     return { chunks: next.chunks, sent: { kind: 'plan', plan: next.sent } };
   }
   if (outgoing.kind !== 'text') return null;
-  const text = markdownOf(outgoing.markdown);
+  const text = saidText(outgoing);
   if (!text.startsWith(sent.text)) return null;
   const piece = outgoing.live ? nextPiece(sent.text, text) : text.slice(sent.text.length);
   const chunks = piece === '' ? [] : [{ type: 'markdown_text' as const, text: piece }];

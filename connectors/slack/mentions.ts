@@ -5,73 +5,90 @@ import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { placeOf } from './conversation-id.ts';
 import type { SlackClients } from './installations.ts';
-import type { People } from './names.ts';
+import { type Names, quiet } from './mrkdwn.ts';
 
 export interface Mentions {
   /** Somebody said this: they and whom they mentioned belong to the thread. */
   heard(message: InboundMessage): void;
   /**
-   * Markdown with the thread's people as mentions where it calls them `@Name`. Code is left alone, and so is a name that
-   * two of them have. Never rejects.
+   * Markdown with the thread's people and groups as mentions where it calls them `@Name`, and its channels where it says
+   * `#name`. Code is left alone, and so is a name that two of them have. It rings no other bell: it is quiet but for these.
+   * Never rejects.
    */
   linked(conversation: ConversationKey, markdown: string, signal: AbortSignal): Promise<string>;
 }
 
-const MENTION = /<@([UW][A-Z0-9]+)(?:\|[^>]*)?>/g;
+const MENTION = /<(@[UW]|#[CG]|!subteam\^S)([A-Z0-9]+)(?:\|([^>]*))?>/g;
+/** What somebody forwards or quotes mentions nobody. */
+const QUOTED = /^&gt;.*$/gm;
 const CODE = /(`{3,}|~{3,})[\s\S]*?(?:\1|$)|`[^`\n]*`/g;
-/** An `@` at the beginning of a word: not in an address, not in a path. */
-const AT = String.raw`(?<![\p{L}\p{N}_./@<])@`;
-const CALLED = new RegExp(String.raw`${AT}\p{L}`, 'u');
+/** An `@` or a `#` at the beginning of a word: not in an address, not in a path, and not what a link leads to. */
+const BEGINNING = String.raw`(?<![\p{L}\p{N}_./@#&<]|\]\()`;
+const CALLED = new RegExp(String.raw`${BEGINNING}[@#]\p{L}`, 'u');
+/** `#ops-alerts` is not #ops. */
+const END = String.raw`(?![\p{L}\p{N}_]|-[\p{L}\p{N}])`;
 /** Of a thread that was begun before this process: so many of its messages are looked at. */
 const LOOKED_AT = 200;
 const THREADS = 2_000;
 
-interface ThreadPeople {
-  ids: Set<string>;
+interface ThreadNames {
+  people: Set<string>;
+  /** By id, as they were called; empty where they were not. */
+  channels: Map<string, string>;
+  groups: Map<string, string>;
   /** Its earlier messages were read, or cannot be. */
   isRead: boolean;
 }
 
-/** Who may be mentioned in a thread: those who wrote there, and those whom they mentioned. */
-export function createMentions(clients: SlackClients, names: People, logger: Logger): Mentions {
-  const threads = new LRUCache<string, ThreadPeople>({ max: THREADS });
+/** Who may be mentioned in a thread: those who wrote there, and whom and what they mentioned. */
+export function createMentions(clients: SlackClients, names: (tenant: string) => Names, logger: Logger): Mentions {
+  const threads = new LRUCache<string, ThreadNames>({ max: THREADS });
 
-  function peopleOf(conversation: ConversationKey): ThreadPeople {
+  function namesIn(conversation: ConversationKey): ThreadNames {
     const key = `${conversation.tenant}:${conversation.channel}:${conversation.thread}`;
-    const known = threads.get(key) ?? { ids: new Set<string>(), isRead: false };
+    const known = threads.get(key) ?? { people: new Set(), channels: new Map(), groups: new Map(), isRead: false };
     threads.set(key, known);
     return known;
   }
 
-  function learn(people: ThreadPeople, user: string | undefined, text: string): void {
-    if (user !== undefined) people.ids.add(user);
-    for (const [, id] of text.matchAll(MENTION)) if (id !== undefined) people.ids.add(id);
+  function learn({ people, channels, groups }: ThreadNames, user: string | undefined, text: string): void {
+    if (user !== undefined) people.add(user);
+    for (const [, kind = '', rest = '', label = ''] of text.replaceAll(QUOTED, '').matchAll(MENTION)) {
+      const id = `${kind.at(-1)}${rest}`;
+      if (kind.startsWith('@')) people.add(id);
+      else if (kind.startsWith('#')) channels.set(id, label || (channels.get(id) ?? ''));
+      else groups.set(id, label.replace(/^@/, '') || (groups.get(id) ?? ''));
+    }
   }
 
-  async function read(conversation: ConversationKey, people: ThreadPeople, signal: AbortSignal): Promise<void> {
-    people.isRead = true;
+  async function read(conversation: ConversationKey, known: ThreadNames, signal: AbortSignal): Promise<void> {
+    known.isRead = true;
     const { channel, thread_ts: ts } = placeOf(conversation);
     const client = clients.of(conversation.tenant);
     if (ts === undefined) return;
     try {
       const page = await client.call((web) => web.conversations.replies({ channel, ts, limit: LOOKED_AT }), signal);
       for (const { user, bot_id, text } of page.messages ?? []) {
-        if (bot_id === undefined) learn(people, user, text ?? '');
+        if (bot_id === undefined) learn(known, user, text ?? '');
       }
     } catch (error) {
       logger.info({ reason: messageOf(error) }, 'slack thread not read for its people, names stay names');
     }
   }
 
-  /** Those of the thread with a name of their own. */
-  async function idsByName({ tenant }: ConversationKey, { ids }: ThreadPeople): Promise<Map<string, string>> {
-    const people = names.of(tenant);
-    const named = await Promise.all([...ids].map(async (id) => ({ id, name: await people.user(id) })));
+  /** Those of the thread with a name of their own: `@Ana`, and Slack's mention of her. */
+  async function mentionsByName({ tenant }: ConversationKey, known: ThreadNames): Promise<Map<string, string>> {
+    const { user, group, channel } = names(tenant);
+    const named = await Promise.all([
+      ...[...known.people].map(async (id) => [`@${await user(id)}`, `<@${id}>`] as const),
+      ...[...known.groups].map(async ([id, name]) => [`@${name || (await group(id))}`, `<!subteam^${id}>`] as const),
+      ...[...known.channels].map(async ([id, name]) => [`#${name || (await channel(id))}`, `<#${id}>`] as const),
+    ]);
     const byName = new Map<string, string>();
     const twice = new Set<string>();
-    for (const { id, name } of named) {
+    for (const [name, mention] of named) {
       if (byName.has(name)) twice.add(name);
-      byName.set(name, id);
+      byName.set(name, mention);
     }
     for (const name of twice) byName.delete(name);
     return byName;
@@ -79,17 +96,18 @@ export function createMentions(clients: SlackClients, names: People, logger: Log
 
   return {
     heard(message) {
-      learn(peopleOf(message.conversation), message.sender.id, message.text);
+      learn(namesIn(message.conversation), message.sender.id, message.text);
     },
 
     async linked(conversation, markdown, signal) {
-      if (!CALLED.test(markdown)) return markdown;
-      const people = peopleOf(conversation);
-      const linked = link(markdown, await idsByName(conversation, people));
+      const text = quiet(markdown);
+      if (!CALLED.test(text)) return text;
+      const known = namesIn(conversation);
+      const linked = link(text, await mentionsByName(conversation, known));
       // Somebody else may be meant, who was there before this process.
-      if (people.isRead || !proseOf(linked).some((prose) => CALLED.test(prose))) return linked;
-      await read(conversation, people, signal);
-      return link(markdown, await idsByName(conversation, people));
+      if (known.isRead || !proseOf(linked).some((prose) => CALLED.test(prose))) return linked;
+      await read(conversation, known, signal);
+      return link(text, await mentionsByName(conversation, known));
     },
   };
 }
@@ -109,17 +127,14 @@ function proseOf(markdown: string): string[] {
   return piecesOf(markdown).filter((_piece, index) => index % 2 === 0);
 }
 
-function link(markdown: string, ids: ReadonlyMap<string, string>): string {
-  if (ids.size === 0) return markdown;
+/** @param mentions by name, sign included */
+function link(markdown: string, mentions: ReadonlyMap<string, string>): string {
+  if (mentions.size === 0) return markdown;
   // The longest first: `@Ana Maria` is not Ana.
-  const wanted = [...ids.keys()].sort((a, b) => b.length - a.length).map(escapeRegExp);
-  const called = new RegExp(String.raw`${AT}(${wanted.join('|')})(?![\p{L}\p{N}_])`, 'gu');
-  const mention = (all: string, name: string) => {
-    const id = ids.get(name);
-    return id === undefined ? all : `<@${id}>`;
-  };
+  const wanted = [...mentions.keys()].sort((a, b) => b.length - a.length).map(escapeRegExp);
+  const called = new RegExp(`${BEGINNING}(?:${wanted.join('|')})${END}`, 'gu');
   return piecesOf(markdown)
-    .map((piece, index) => (index % 2 === 0 ? piece.replace(called, mention) : piece))
+    .map((piece, index) => (index % 2 === 0 ? piece.replace(called, (name) => mentions.get(name) ?? name) : piece))
     .join('');
 }
 

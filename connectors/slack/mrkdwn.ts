@@ -3,11 +3,16 @@
  * Inbound text arrives in it; outbound it is used in card fields and fallback text (answers go out as markdown blocks).
  */
 
-/** Looks up what an id is called. */
+/** Looks up what an id is called; the id where that is not known. */
 export interface Names {
   user(id: string): Promise<string>;
+  /** Without its `@`. */
+  group(id: string): Promise<string>;
+  /** Without its `#`. */
+  channel(id: string): Promise<string>;
 }
 
+const GROUP = 'subteam^';
 const REFERENCE = /<([@#!]?)([^>|]+)(?:\|([^>]*))?>/g;
 const ENTITIES: Record<string, string> = { '&amp;': '&', '&lt;': '<', '&gt;': '>' };
 
@@ -23,30 +28,37 @@ function link(target: string, label: string | undefined): string {
   return `[${label}](${target})`;
 }
 
-/** `<!here>`, `<!subteam^S1|@team>`, `<!date^…|fallback>`. */
-function special(target: string, label: string | undefined): string {
-  if (label !== undefined) return label;
+/** `<!here>`, `<!date^…|fallback>`. */
+function special(target: string): string {
   return `@${target.split('^')[0] ?? target}`;
 }
 
+async function nameOf(sign: string, target: string, names: Names): Promise<string> {
+  if (sign === '@') return `@${await names.user(target)}`;
+  if (sign === '#') return `#${await names.channel(target)}`;
+  return target.startsWith(GROUP) ? `@${await names.group(target.slice(GROUP.length))}` : special(target);
+}
+
 /**
- * Slack text as readable markdown: the bot's mention removed, people by name, links and entities unescaped.
+ * Slack text as readable markdown: the bot's mention removed, people, groups and channels by name, links and entities
+ * unescaped.
  * @param botUserId the mention to remove
  */
 export async function readableText(text: string, botUserId: string, names: Names): Promise<string> {
-  const people = new Map<string, string>();
-  for (const [, sign, id, label] of text.matchAll(REFERENCE)) {
-    if (sign !== '@' || id === undefined || id === botUserId || people.has(id)) continue;
-    people.set(id, label || (await names.user(id)));
+  const named = new Map<string, string>();
+  for (const [, sign = '', id = '', label] of text.matchAll(REFERENCE)) {
+    const key = `${sign}${id}`;
+    if (sign === '' || label || id === botUserId || named.has(key)) continue;
+    named.set(key, await nameOf(sign, id, names));
   }
   const readable = text.replace(REFERENCE, (_all, sign: string, target: string, label: string | undefined) => {
     switch (sign) {
       case '@':
-        return target === botUserId ? '' : `@${people.get(target) ?? target}`;
+        return target === botUserId ? '' : label ? `@${label}` : (named.get(`@${target}`) ?? `@${target}`);
       case '#':
-        return `#${label || target}`;
+        return label ? `#${label}` : (named.get(`#${target}`) ?? `#${target}`);
       case '!':
-        return special(target, label || undefined);
+        return label || (named.get(`!${target}`) ?? special(target));
       default:
         return link(target, label || undefined);
     }
@@ -61,6 +73,11 @@ export function mentions(text: string, userId: string): boolean {
 /** Whether people or a group are mentioned; `@here` and the like are for all who are there. */
 export function mentionsAnybody(text: string): boolean {
   return /<(?:@[UW]|!subteam\^)/.test(text);
+}
+
+/** A model must not be able to ring everybody's bell: the bracket of `<!channel>` and its like only looks like one then. */
+export function quiet(text: string): string {
+  return text.replace(/<!(?=channel|here|everyone|subteam\^)/gi, '‹!');
 }
 
 /** The three characters Slack reads as markup. */

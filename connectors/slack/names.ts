@@ -17,7 +17,7 @@ interface Known {
 }
 
 /** People of one tenant. */
-export interface TenantPeople extends Names {
+export interface TenantPeople extends Pick<Names, 'user'> {
   /** Whether they are no full member of the installation's workspace or organisation; true when Slack does not say. */
   isGuest(id: string): Promise<boolean>;
 }

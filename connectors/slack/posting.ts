@@ -8,7 +8,7 @@ import { postFile } from './files.ts';
 import type { SlackClients } from './installations.ts';
 import type { LiveMessages } from './live-message.ts';
 import type { Mentions } from './mentions.ts';
-import { type Rendered, render, renderPlainly, TEXT_LIMIT } from './render.ts';
+import { type Rendered, render, renderPlainly, type Said, TEXT_LIMIT } from './render.ts';
 
 export interface PostingParts {
   clients: SlackClients;
@@ -24,28 +24,19 @@ const ABOUT_BLOCKS = ['invalid_blocks', 'invalid_blocks_format', 'msg_blocks_too
 /** What leaves for Slack: streamed, posted or edited. */
 export function createPosting({ clients, live, mentions, stored }: PostingParts): Pick<Connector, 'post' | 'edit'> {
   /** A whole text with its mentions as Slack's own; what still grows gets them with its last edit. */
-  async function withMentions(
-    conversation: ConversationKey,
-    outgoing: Outgoing,
-    signal: AbortSignal,
-  ): Promise<{ linked?: string }> {
-    if (outgoing.kind !== 'text' || outgoing.live) return {};
+  async function withMentions(conversation: ConversationKey, outgoing: Outgoing, signal: AbortSignal): Promise<Said> {
+    if (outgoing.kind !== 'text' || outgoing.live) return outgoing;
     const linked = await mentions.linked(conversation, outgoing.markdown, signal);
-    return linked.length > TEXT_LIMIT ? {} : { linked };
+    return linked.length > TEXT_LIMIT ? outgoing : { ...outgoing, linked };
   }
 
   /** Say it; where Slack does not take a block of it, say it without. */
-  async function say<T>(
-    outgoing: Outgoing,
-    thread: string,
-    linked: string | undefined,
-    call: (content: Rendered) => Promise<T>,
-  ): Promise<T> {
+  async function say<T>(said: Said, thread: string, call: (content: Rendered) => Promise<T>): Promise<T> {
     try {
-      return await call(render(outgoing, thread, linked));
+      return await call(render(said, thread));
     } catch (error) {
       if (!(error instanceof PostRefusedError) || !ABOUT_BLOCKS.includes(error.reason)) throw error;
-      const plain = renderPlainly(outgoing, linked);
+      const plain = renderPlainly(said);
       if (plain === null) throw error;
       return call(plain);
     }
@@ -60,9 +51,9 @@ export function createPosting({ clients, live, mentions, stored }: PostingParts)
         if (ref !== null) return ref;
       }
       const { channel, thread_ts } = placeOf(conversation);
-      const { linked } = await withMentions(conversation, outgoing, signal);
+      const said = await withMentions(conversation, outgoing, signal);
       const place = { channel, unfurl_links: false, unfurl_media: false };
-      const posted = await say(outgoing, conversation.thread, linked, (content) => {
+      const posted = await say(said, conversation.thread, (content) => {
         const message = { ...place, ...content };
         return client.call(
           (web) => web.chat.postMessage(thread_ts === undefined ? message : { ...message, thread_ts }),
@@ -76,13 +67,12 @@ export function createPosting({ clients, live, mentions, stored }: PostingParts)
     async edit(conversation, ref, outgoing, signal) {
       // It stands there as it was written.
       if (outgoing.kind === 'file') return;
-      const { linked } = await withMentions(conversation, outgoing, signal);
-      const said = outgoing.kind === 'text' && linked !== undefined ? { ...outgoing, markdown: linked } : outgoing;
+      const said = await withMentions(conversation, outgoing, signal);
       const below = feedbackBlocks(outgoing, conversation.thread);
       if (await live.edit(conversation, ref, said, { signal, below })) return;
       const client = clients.of(conversation.tenant);
       const update = () =>
-        say(outgoing, conversation.thread, linked, (content) =>
+        say(said, conversation.thread, (content) =>
           client.call((web) => web.chat.update({ ...messageOfRef(ref), ...content }), signal),
         );
       try {

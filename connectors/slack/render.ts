@@ -4,7 +4,7 @@ import { PostRefusedError } from '../../src/chat/connector.ts';
 import type { Outgoing } from '../../src/chat/outgoing.ts';
 import { approvalBlocks, approvalText } from './approval-blocks.ts';
 import { answerBlocks } from './feedback.ts';
-import { escapeWithin } from './mrkdwn.ts';
+import { escapeWithin, quiet } from './mrkdwn.ts';
 import { planBlock, planText } from './plan-blocks.ts';
 import { aroundTable } from './table-block.ts';
 
@@ -52,21 +52,27 @@ export function streamHeader(deliveryId: string, agentName: string): KnownBlock 
   return { type: 'context', block_id: streamBlockId(deliveryId), elements: [{ type: 'mrkdwn', text }] };
 }
 
-/**
- * Text for a markdown block. A model must not be able to ring everybody's bell: the bracket of `<!channel>` and its
- * like is replaced by one that only looks like it.
- * @throws PostRefusedError `msg_too_long`
- */
+/** What leaves, and of a text also what it is with Slack's own mentions in it: quiet but for these. */
+export type Said = Outgoing & { linked?: string };
+
+/** Text for a markdown block, quiet. @throws PostRefusedError `msg_too_long` */
 export function markdownOf(text: string): string {
+  return whole(quiet(text));
+}
+
+/** A text for a markdown block, with its mentions where it has them. @throws PostRefusedError `msg_too_long` */
+export function saidText({ linked, markdown }: Extract<Said, { kind: 'text' }>): string {
+  return linked === undefined ? markdownOf(markdown) : whole(linked);
+}
+
+function whole(text: string): string {
   if (text.length > TEXT_LIMIT) throw new PostRefusedError('msg_too_long');
   // An empty markdown block is refused; a stream may begin before its first word.
-  if (text.trim() === '') return '…';
-  return text.replace(/<!(?=channel|here|everyone|subteam\^)/gi, '‹!');
+  return text.trim() === '' ? '…' : text;
 }
 
 /** Lists, code, links and all else are the markdown block's; a table has a block of its own. */
-function textBlocks(markdown: string): KnownBlock[] {
-  const text = markdownOf(markdown);
+function textBlocks(text: string): KnownBlock[] {
   const around = aroundTable(text);
   if (around === null) return [{ type: 'markdown', text }];
   const [before, after] = [around.before, around.after].map(paragraphs);
@@ -82,30 +88,29 @@ export function fallbackText(text: string): string {
 }
 
 /** The same without what an older Slack may not know; null when there is nothing of that kind in it. */
-export function renderPlainly(outgoing: Outgoing, linked?: string): Rendered | null {
+export function renderPlainly(outgoing: Said): Rendered | null {
   if (outgoing.kind !== 'text') return null;
-  const markdown = linked ?? outgoing.markdown;
-  if (outgoing.answer === undefined && aroundTable(markdownOf(markdown)) === null) return null;
+  const text = saidText(outgoing);
+  if (outgoing.answer === undefined && aroundTable(text) === null) return null;
   return {
     text: fallbackText(outgoing.markdown),
-    blocks: [{ type: 'markdown', text: markdownOf(markdown) }],
+    blocks: [{ type: 'markdown', text }],
     metadata: metadataOf(outgoing.delivery_id),
   };
 }
 
 /**
- * One outgoing thing as a message.
+ * One outgoing thing as a message. Notifications and screen readers get a text without Slack's own mentions.
  * @param thread of the conversation, so that a button finds its way back
- * @param linked the text with Slack's own mentions in it; notifications and screen readers get the one without
  * @throws PostRefusedError when it can never be shown: longer than TEXT_LIMIT, or an activity
  */
-export function render(outgoing: Outgoing, thread: string, linked?: string): Rendered {
+export function render(outgoing: Said, thread: string): Rendered {
   const metadata = metadataOf(outgoing.delivery_id);
   switch (outgoing.kind) {
     case 'text':
       return {
         text: fallbackText(outgoing.markdown),
-        blocks: [...textBlocks(linked ?? outgoing.markdown), ...answerBlocks(outgoing, thread)],
+        blocks: [...textBlocks(saidText(outgoing)), ...answerBlocks(outgoing, thread)],
         metadata,
       };
     case 'notice': {

@@ -5,7 +5,7 @@ import { textOut } from '../support/cards.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { withoutIds } from '../support/slack/block-limits.ts';
 import { type SlackHarness, slackOptions, startSlackHarness } from '../support/slack/harness.ts';
-import type { SlackBlock, SlackMessage } from '../support/slack/workspace.ts';
+import { type SlackBlock, type SlackMessage, userGroup } from '../support/slack/workspace.ts';
 import { STOP_MS } from '../support/stop.ts';
 
 const signal = AbortSignal.timeout(60_000);
@@ -74,6 +74,39 @@ describe('what an answer says in Slack', () => {
     expect(scene.blocks()).toEqual([{ type: 'markdown', text: linked }]);
     // What a notification shows has names.
     expect(scene.said()[0]?.text).toContain('@Ana, see');
+  });
+
+  it('mentions the channels and groups that its people mentioned, as they call them', async () => {
+    await using scene = await begun();
+    const { slack, key } = scene;
+    const [ops, oncall, web] = [userGroup(slack.workspace, 'ops'), slack.channel('oncall').id, slack.channel('web').id];
+    const thread = { channel: key.channel, ts: key.thread };
+    // Slack writes some of them with their names, and some without.
+    slack.user('Cleo').says('ops', `elsewhere it is <#${web}|web>`);
+    slack
+      .user('Ana')
+      .reply(thread, `tell <!subteam^${ops}>, <#${oncall}|oncall> and <#${web}>\n&gt; <!subteam^S9|dev>`, {
+        mention: true,
+      });
+    await slack.outbox.idle();
+    const read = await scene.connector.readable(`<!subteam^${ops}> <#${web}> <#C0NEW>`, key.tenant);
+    expect(read).toBe('@ops #web #C0NEW');
+    const text = '@ops: see #oncall and #web, not #oncall-2, `#web`, [this](#web) or x#web. @dev <!subteam^S1> @here';
+    await scene.connector.post(scene.key, textOut('dlv_1', text), signal);
+    const linked = `<!subteam^${ops}>: see <#${oncall}> and <#${web}>, not #oncall-2, \`#web\`, [this](#web) or x#web.`;
+    expect(scene.blocks()).toEqual([{ type: 'markdown', text: `${linked} @dev ‹!subteam^S1> @here` }]);
+    expect(scene.said()[0]?.text).toContain('@ops: see #oncall');
+  });
+
+  it('mentions a group in a stream too, at its end', async () => {
+    await using scene = await begun('dm');
+    const ops = userGroup(scene.slack.workspace, 'ops');
+    const thread = { channel: scene.key.channel, ts: scene.key.thread };
+    scene.slack.user('Ana').reply(thread, `tell <!subteam^${ops}|@ops>`);
+    await scene.slack.outbox.idle();
+    const ref = await scene.connector.post(scene.key, textOut('dlv_1', 'It is with ', true), signal);
+    await scene.connector.edit(scene.key, ref, textOut('dlv_1', 'It is with @ops.'), signal);
+    expect(scene.blocks().at(-1)).toEqual({ type: 'markdown', text: `It is with <!subteam^${ops}>.` });
   });
 
   it('mentions nobody who is not in the thread, and nobody by a name that two have', async () => {

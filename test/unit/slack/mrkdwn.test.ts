@@ -4,7 +4,9 @@ import { cut, escapeWithin, mentions, readableText, shorten } from '../../../con
 import { cases } from '../../support/cases.ts';
 
 const BOT = 'U0BOT';
-const names = { user: (id: string) => Promise.resolve({ U1: 'Ana', U2: 'Ben <3' }[id] ?? id) };
+const named: Record<string, string> = { U1: 'Ana', U2: 'Ben <3', S1: 'ops', C1: 'general' };
+const nameOf = async (id: string) => named[id] ?? id;
+const names = { user: nameOf, group: nameOf, channel: nameOf };
 const read = (text: string) => readableText(text, BOT, names);
 
 describe('Slack text read as markdown', () => {
@@ -14,8 +16,8 @@ describe('Slack text read as markdown', () => {
     ['ask <@U1> and <@U2>', 'ask @Ana and @Ben <3'],
     ['ask <@U9>', 'ask @U9'],
     ['ask <@U9|zoe>', 'ask @zoe'],
-    ['see <#C1|general> and <#C2>', 'see #general and #C2'],
-    ['<!here> <!channel> <!subteam^S1|@ops> <!subteam^S2>', '@here @channel @ops @subteam'],
+    ['see <#C1|general>, <#C1>, <#C1|> and <#C2>', 'see #general, #general, #general and #C2'],
+    ['<!here> <!channel> <!subteam^S1|@team> <!subteam^S1> <!subteam^S2>', '@here @channel @team @ops @S2'],
     ['<!date^1392734382^{date}|18 Feb>', '18 Feb'],
     ['<https://a.test/x?a=1&amp;b=2>', 'https://a.test/x?a=1&b=2'],
     ['<https://a.test|the page>', '[the page](https://a.test)'],
