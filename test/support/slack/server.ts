@@ -20,6 +20,8 @@ import { createWorkspace, IDS_EACH, type SlackTokens, type SlackWorkspace } from
 export interface SlackServer extends SlackTeam, AsyncDisposable {
   /** For `slackApiUrl`. */
   readonly apiUrl: string;
+  /** The same for one of several, whose calls the journal then tells from the others'. */
+  apiUrlOf(caller: string): string;
   readonly tokens: SlackTokens;
   readonly clock: SlackClock;
   readonly faults: SlackFaults;
@@ -96,8 +98,11 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [, area, rest = '', ...more] = (request.url ?? '').split('/');
-    if (area === 'api') await api.handle(rest, request, response);
-    else if (area === 'response') await respond(rest, request, response);
+    if (area === 'api') {
+      const [method] = more;
+      const call = method === undefined ? { method: rest, caller: '' } : { method, caller: rest };
+      await api.handle(call, request, response);
+    } else if (area === 'response') await respond(rest, request, response);
     else if (area === 'upload') await upload(rest, request, response);
     else if (area === 'files') await serveDownload(teamOf(rest).workspace, faults, [rest, ...more], request, response);
     else response.writeHead(404).end();
@@ -120,6 +125,7 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
   return {
     ...first,
     apiUrl: `http://${host}/api/`,
+    apiUrlOf: (caller) => `http://${host}/api/${caller}/`,
     tokens: home.tokens,
     clock,
     faults,

@@ -23,19 +23,24 @@ export const METHODS: Readonly<Record<string, Method>> = {
 
 /** One call as it was asked and answered. Tokens are left out. */
 export interface JournalEntry {
-  /** By this Slack's clock, in milliseconds since the epoch. */
+  /** By this Slack's clock, in milliseconds since the epoch: when it came, and when it was answered. */
+  came_at: number;
   at: number;
+  /** Who made it, where they were given an address of their own (`apiUrlOf`); else empty. */
+  caller: string;
   method: string;
   /** The workspace that the call was for; empty for a token of none. */
   team_id: string;
   args: Arguments;
   /** `ok`, Slack's error, an HTTP status, or `lost` when it was applied and not answered. */
   outcome: string;
+  /** Of a 429: when its Retry-After is over, and when the caller had its answer; null: it never took it. */
+  wait?: { over_at: number; told_at: number | null };
 }
 
 export interface WebApi {
   readonly journal: JournalEntry[];
-  handle(method: string, request: IncomingMessage, response: ServerResponse): Promise<void>;
+  handle(call: { method: string; caller: string }, request: IncomingMessage, response: ServerResponse): Promise<void>;
 }
 
 export async function bytesOf(request: IncomingMessage): Promise<Buffer> {
@@ -114,13 +119,29 @@ export function createWebApi({ clock, sceneOf, app_token, faults }: WebApiParts)
     }
   }
 
+  /** On a connection that ends with it, and so shows when it was taken. */
+  function limit(entry: JournalEntry, response: ServerResponse, seconds: number): void {
+    const wait: JournalEntry['wait'] = { over_at: clock.now() + seconds * 1_000, told_at: null };
+    entry.wait = wait;
+    response.socket?.once('close', () => {
+      wait.told_at = clock.now();
+    });
+    const headers = { 'retry-after': String(seconds), connection: 'close' };
+    answer(response, 429, { ok: false, error: 'ratelimited' }, headers);
+  }
+
   return {
     journal,
-    async handle(method, request, response) {
+    async handle({ method, caller }, request, response) {
+      const came_at = clock.now();
       const { token: argToken, ...args } = await argumentsOf(request);
       const token = request.headers.authorization?.replace(/^Bearer /, '') ?? optional({ argToken }, 'argToken');
       const team_id = teamOf(token);
-      const record = (outcome: string) => journal.push({ at: clock.now(), method, team_id, args, outcome });
+      const record = (outcome: string) => {
+        const entry: JournalEntry = { came_at, at: clock.now(), caller, method, team_id, args, outcome };
+        journal.push(entry);
+        return entry;
+      };
       const fault = faults.take(method, args);
       switch (fault?.kind) {
         case 'held':
@@ -131,8 +152,7 @@ export function createWebApi({ clock, sceneOf, app_token, faults }: WebApiParts)
           }
           break;
         case 'rate_limited':
-          record('429');
-          answer(response, 429, { ok: false, error: 'ratelimited' }, { 'retry-after': String(fault.retry_after_s) });
+          limit(record('429'), response, fault.retry_after_s);
           return;
         case 'status':
           record(String(fault.status));
@@ -146,8 +166,7 @@ export function createWebApi({ clock, sceneOf, app_token, faults }: WebApiParts)
       }
       const result = resultOf(method, token, args);
       if (result.error === 'ratelimited') {
-        record('429');
-        answer(response, 429, { ok: false, error: 'ratelimited' }, { 'retry-after': String(result.retry_after_s) });
+        limit(record('429'), response, Number(result.retry_after_s));
         return;
       }
       record(fault?.kind === 'lost' ? 'lost' : result.ok === true ? 'ok' : String(result.error));

@@ -9,6 +9,7 @@ import {
   questionsAreDecidedOnce,
   runsEnd,
 } from './check-logs.ts';
+import { nothingSeemsUnfinished, postedOnce, pressesAreAnswered, waitsAreKept } from './check-slack.ts';
 import type { Life } from './crew.ts';
 import type { Evidence } from './evidence.ts';
 import type { Outage } from './own-services.ts';
@@ -25,6 +26,10 @@ export const CHECKS: Record<string, Check> = {
   'every job is done once': jobsAreDone,
   'every command ran once': commandsRanOnce,
   'every thread shows its log': threadsShowTheLog,
+  'nothing is posted twice or taken back': postedOnce,
+  'no call comes before its time': waitsAreKept,
+  'nothing in Slack seems unfinished': nothingSeemsUnfinished,
+  'every press of a button is answered': pressesAreAnswered,
   'no client was refused': ({ refusals }) => refusals,
   'no process ended by itself': processesEndAsTold,
   'nobody sees a secret': secretsStaySecret,

@@ -26,8 +26,8 @@ export interface Life {
 }
 
 export interface CrewOptions {
-  /** The environment that all members share. */
-  env: Record<string, string>;
+  /** The environment of the n-th life, as far as it is not its member's. */
+  env: (life: number) => Record<string, string>;
   /** What node runs. */
   program: readonly string[];
   data_dir: string;
@@ -74,7 +74,7 @@ export async function startCrew(options: CrewOptions): Promise<Crew> {
   function environment(member: Member): Record<string, string> {
     const skew = options.skew_ms[member];
     return {
-      ...options.env,
+      ...options.env(lives.length),
       DECKHAND_DATA_DIR: folder(member),
       ...(skew === 0 ? {} : { SKEW_MS: String(skew), NODE_OPTIONS: `--require=${SKEWED_CLOCK}` }),
     };

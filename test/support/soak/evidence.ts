@@ -48,6 +48,19 @@ export interface TraceEvidence {
   files: { path: string; content: string }[];
 }
 
+/** One press of somebody's on a card. */
+export interface Press {
+  /** A user's id. */
+  by: string;
+  card: { channel: string; ts: string };
+  /** By Slack's clock. */
+  at: number;
+  /** Without it Slack shows a warning sign, and they press again. */
+  acked: boolean;
+  /** A modal was open afterwards that had not been before, or that said what was wrong. */
+  modal: boolean;
+}
+
 /** What should have been left behind by nobody. Each in words. */
 export interface Leftovers {
   processes: string[];
@@ -66,8 +79,12 @@ export interface Evidence {
   sessions: SessionEvidence[];
   approvals: ApprovalEvidence[];
   traces: TraceEvidence[];
-  /** Every call of Slack's Web API, in order; for whoever looks for a reason. */
+  /** Every call of Slack's Web API, in order. */
   journal: JournalEntry[];
+  /** Every button that was pressed, and every modal that was sent. */
+  presses: Press[];
+  /** What Slack showed when the house had come to rest: the states of agent sessions by `channel:thread`, and our reactions. */
+  shown: { states: Record<string, string>; marks: string[] };
   /** What MongoDB knows of each post; for the same. */
   deliveries: unknown[];
   /** What was done, and when; for the same. */

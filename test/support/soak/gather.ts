@@ -6,8 +6,9 @@ import { detectCgroups, listCgroups } from '../../../sandbox/cgroup.ts';
 import type { LogEntry } from '../../../src/session/event.ts';
 import { type EventDocument, type LoggedDocument, numbered, toEntry } from '../../../src/session/log-document.ts';
 import { descendants, processes, withMountsAt } from '../processes.ts';
+import type { SlackServer } from '../slack/server.ts';
 import type { Life } from './crew.ts';
-import type { ApprovalEvidence, Leftovers, SessionEvidence, TraceEvidence } from './evidence.ts';
+import type { ApprovalEvidence, Evidence, Leftovers, SessionEvidence, TraceEvidence } from './evidence.ts';
 import { TRACE_FILE } from './jobs.ts';
 
 interface SessionDocument extends LoggedDocument {
@@ -75,6 +76,17 @@ function sessionFolders(disk: string): { session_id: string; folder: string }[] 
   return readdirSync(workspaces)
     .filter((name) => name.startsWith('sesn_'))
     .map((name) => ({ session_id: name, folder: join(workspaces, name) }));
+}
+
+/** What the test Slack shows now that is not a message. */
+export function gatherShown({ workspace }: Pick<SlackServer, 'workspace'>): Evidence['shown'] {
+  const { agent_sessions, messages, bot_user_id } = workspace;
+  return {
+    states: Object.fromEntries([...agent_sessions].map(([thread, { status }]) => [thread, status])),
+    marks: messages.flatMap(({ channel, ts, reactions = new Map<string, Set<string>>() }) =>
+      [...reactions].flatMap(([name, people]) => (people.has(bot_user_id) ? [`:${name}: on ${channel} ${ts}`] : [])),
+    ),
+  };
 }
 
 /** What is unfinished in MongoDB and Redis, in words; nothing when the house is at rest. */

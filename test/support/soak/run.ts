@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../../src/errors.ts';
 import { type ApiPeople, createApiPeople } from './api-people.ts';
+import { unfinishedIn } from './check-slack.ts';
 import type { Evidence } from './evidence.ts';
 import { inject, nameOf } from './faults.ts';
-import { gatherApprovals, gatherLeftovers, gatherSessions, gatherTraces, unfinished } from './gather.ts';
+import { gatherApprovals, gatherLeftovers, gatherSessions, gatherShown, gatherTraces, unfinished } from './gather.ts';
 import { type Happening, isFault, type Plan, type Step } from './plan.ts';
 import { createSlackPeople, type SlackPeople } from './slack-people.ts';
 import { buildStage, type Stage } from './stage.ts';
@@ -132,6 +133,7 @@ async function rest(stage: Stage, slackPeople: SlackPeople, apiPeople: ApiPeople
 async function restless(stage: Stage, slackPeople: SlackPeople, apiPeople: ApiPeople): Promise<string[]> {
   const reasons = await unfinished(stage.mongo.db(stage.database), stage.services.redis.uri);
   if (slackPeople.open().length > 0) reasons.push(`${slackPeople.open().length} cards still ask`);
+  reasons.push(...unfinishedIn(gatherShown(stage.slack)));
   if (!slackPeople.isQuiet()) reasons.push('somebody in Slack waits for an answer');
   if (!apiPeople.isQuiet()) reasons.push('a client of the API waits for an answer');
   return reasons;
@@ -153,6 +155,8 @@ async function gather(
     approvals: await gatherApprovals(db),
     deliveries: await db.collection('deliveries').find().toArray(),
     journal: stage.slack.journal,
+    presses: slackPeople.presses,
+    shown: gatherShown(stage.slack),
     traces: gatherTraces(stage.crew.disks),
     messages: stage.slack.workspace.messages,
     outages: stage.services.outages,

@@ -1,9 +1,10 @@
 import type { MessagePlace } from '../slack/person.ts';
 import { buttonLabels } from '../slack/person.ts';
 import type { SlackServer } from '../slack/server.ts';
+import type { Acknowledgement } from '../slack/socket-mode.ts';
 import { readable } from '../slack/transcript.ts';
 import type { SlackMessage } from '../slack/workspace.ts';
-import type { Sent } from './evidence.ts';
+import type { Press, Sent } from './evidence.ts';
 import { jobText } from './jobs.ts';
 import { type Deed, type PlannedSession, verdictOf } from './plan.ts';
 
@@ -16,6 +17,7 @@ export interface SlackPeople {
   act(session: PlannedSession, deed: Deed): void;
   /** What was sent, as Slack knows it by now. */
   sent(): Sent[];
+  presses: Press[];
   /** Cards that still show buttons. */
   open(): SlackMessage[];
   /** Slack waits for no answer and will deliver nothing again. */
@@ -28,6 +30,7 @@ export function createSlackPeople(slack: SlackServer, seed: number): SlackPeople
   const written: { id: string; session: string; for_bot: boolean; place: MessagePlace }[] = [];
   /** When a card was last pressed, by its time stamp. */
   const pressed = new Map<string, number>();
+  const presses: Press[] = [];
   const underway = new Set<Promise<unknown>>();
 
   function write(session: PlannedSession, id: string, text: string, for_bot: boolean): void {
@@ -74,8 +77,15 @@ export function createSlackPeople(slack: SlackServer, seed: number): SlackPeople
 
   async function press(card: SlackMessage, name: string, decision: 'allow' | 'deny'): Promise<void> {
     const person = slack.user(name);
-    await person.click(card, decision === 'allow' ? 'Approve' : 'Deny');
-    if (decision === 'deny' && person.view() !== undefined) await person.submit({ reason: 'not today' });
+    const { channel, ts } = card;
+    const note = async (work: () => Promise<Acknowledgement>) => {
+      const [at, before] = [slack.clock.now(), person.view()];
+      const { acked, payload } = await work();
+      const modal = person.view() !== undefined && (person.view() !== before || payload !== undefined);
+      presses.push({ by: person.user.id, card: { channel, ts }, at, acked, modal });
+    };
+    await note(() => person.click(card, decision === 'allow' ? 'Approve' : 'Deny'));
+    if (decision === 'deny' && person.view() !== undefined) await note(() => person.submit({ reason: 'not today' }));
   }
 
   const timer = setInterval(look, LOOK_MS);
@@ -95,6 +105,7 @@ export function createSlackPeople(slack: SlackServer, seed: number): SlackPeople
         outcome: acked.has(place.ts) ? 'acked' : 'unknown',
       }));
     },
+    presses,
     open,
     isQuiet: () => underway.size === 0 && !slack.outbox.isBusy(),
     async stop() {

@@ -14,6 +14,11 @@ import { type Crew, LEASE_MS, startCrew } from './crew.ts';
 import { type OwnServices, startOwnServices } from './own-services.ts';
 import { modelFault, type Plan } from './plan.ts';
 
+/** What Slack's journal calls the n-th life. */
+export function callerOf(life: number): string {
+  return `life-${life}`;
+}
+
 const API_KEY = 'soak-api-key-0123456789abcdef';
 const MODEL_KEY = 'sk-ant-soak-0123456789abcdef';
 const DATABASE = 'soak';
@@ -64,7 +69,7 @@ export async function buildStage(plan: Plan): Promise<Stage> {
         program: [main],
         skew_ms: plan.skew_ms,
         onGateway: (member, url) => balancer.set(member, url),
-        env: {
+        env: (life) => ({
           HOME: data_dir,
           PORT: '0',
           MONGODB_URI: services.mongodb.uri,
@@ -73,7 +78,7 @@ export async function buildStage(plan: Plan): Promise<Stage> {
           DECKHAND_API_KEY: API_KEY,
           ANTHROPIC_API_KEY: MODEL_KEY,
           ANTHROPIC_BASE_URL: model.base_url,
-          SLACK_API_URL: slack.apiUrl,
+          SLACK_API_URL: slack.apiUrlOf(callerOf(life)),
           SLACK_BOT_TOKEN: slack.tokens.bot,
           ...(plan.mode === 'socket'
             ? { SLACK_APP_TOKEN: slack.tokens.app }
@@ -82,7 +87,7 @@ export async function buildStage(plan: Plan): Promise<Stage> {
           DECKHAND_SWEEP_MS: '200',
           DECKHAND_RETRY_MS: '50',
           LOG_LEVEL: 'info',
-        },
+        }),
       }),
     );
     const mongo = createMongoClient(services.mongodb.uri);

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import type { LogEntry, SessionEvent } from '../../../src/session/event.ts';
 import { derivedId } from '../../../src/session/id.ts';
 import { emptyLog } from '../../../src/session/log-document.ts';
-import type { SlackMessage } from '../../support/slack/workspace.ts';
+import type { JournalEntry } from '../../support/slack/web-api.ts';
+import type { SlackMessage, SlackMetadata } from '../../support/slack/workspace.ts';
 import { CHECKS, check } from '../../support/soak/checker.ts';
 import type { Evidence, SessionEvidence } from '../../support/soak/evidence.ts';
 import { jobText } from '../../support/soak/jobs.ts';
@@ -93,9 +94,24 @@ function post(event_id: string, text: string, over: Partial<SlackMessage> = {}):
     bot_id: 'B0',
     text,
     blocks: [],
-    metadata: { event_type: 'deckhand_delivery', event_payload: { delivery_id: derivedId('dlv', event_id) } },
+    metadata: delivery(event_id),
     ...over,
   };
+}
+
+function delivery(event_id: string): SlackMetadata {
+  return { event_type: 'deckhand_delivery', event_payload: { delivery_id: derivedId('dlv', event_id) } };
+}
+
+function call(
+  at: number,
+  method: string,
+  args: JournalEntry['args'],
+  outcome = 'ok',
+  wait?: JournalEntry['wait'],
+): JournalEntry {
+  const entry = { came_at: at, at, caller: 'life-3', method, team_id: 'T1', args, outcome };
+  return wait === undefined ? entry : { ...entry, wait };
 }
 
 function evidence(): Evidence {
@@ -113,7 +129,23 @@ function evidence(): Evidence {
         files: [{ path: '/x/seen', content: 'HOME=/' }],
       },
     ],
-    journal: [],
+    journal: [
+      call(1_000, 'chat.postMessage', { channel: 'C1', metadata: delivery('sevt_text') }),
+      call(2_000, 'chat.postMessage', { channel: 'C1', metadata: delivery('sevt_question') }, '500'),
+      call(2_500, 'chat.postMessage', { channel: 'C1', metadata: delivery('sevt_question') }),
+      call(4_000, 'chat.update', { channel: 'C1', ts: 'sevt_question' }, '429', { over_at: 5_000, told_at: 4_010 }),
+      // Another one, which was not told; one that was on its way; another place; and, when the time is over, the same again.
+      { ...call(4_500, 'chat.update', { channel: 'C1', ts: 'sevt_text' }), caller: 'life-4' },
+      call(4_015, 'chat.update', { channel: 'C1', ts: 'sevt_text' }),
+      call(4_500, 'chat.startStream', { channel: 'C1', chunks: '[{"block_id":"delivery:dlv_other"}]' }, 'lost'),
+      call(5_000, 'chat.update', { channel: 'C1', ts: 'sevt_question' }),
+    ],
+    presses: [
+      { by: 'U1', card: { channel: 'C1', ts: 'sevt_question' }, at: 3_000, acked: true, modal: false },
+      { by: 'U2', card: { channel: 'C1', ts: 'sevt_question' }, at: 9_000, acked: true, modal: true },
+      { by: 'U2', card: { channel: 'C1', ts: 'sevt_question' }, at: 9_000, acked: false, modal: false },
+    ],
+    shown: { states: { 'C1:1.1': 'active' }, marks: [] },
     deliveries: [],
     timeline: [],
     messages: [post('sevt_text', 'working on it'), post('sevt_question', 'Approved'), post('sevt_end', 'done (s1m1)')],
@@ -160,14 +192,14 @@ test('what went well has no violation', () => {
 });
 
 test('an answer that broke off has none either where each of its posts says so', () => {
-  const delivery = (delivery_id: string) => ({
+  const named = (delivery_id: string) => ({
     metadata: { event_type: 'deckhand_delivery', event_payload: { delivery_id } },
   });
   const from = evidence();
-  from.messages.push(post('sevt_lost', 'line 1 *(broken off)*', delivery('dlv_lost')));
-  from.messages.push(post('sevt_lost_1', 'line 2 *(broken off)*', delivery('dlv_lost.1')));
+  from.messages.push(post('sevt_lost', 'line 1 *(broken off)*', named('dlv_lost')));
+  from.messages.push(post('sevt_lost_1', 'line 2 *(broken off)*', named('dlv_lost.1')));
   expect(check(from)).toEqual([]);
-  from.messages.push(post('sevt_lost_2', 'line 3', delivery('dlv_lost.2')));
+  from.messages.push(post('sevt_lost_2', 'line 3', named('dlv_lost.2')));
   const wrong = check(from);
   expect(wrong.map(({ rule }) => rule)).toEqual(['every thread shows its log']);
   expect(wrong[0]?.what).toContain('dlv_lost.2 shows what no event says: line 3');
@@ -514,6 +546,64 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
       from.messages.push(bare);
     },
   ],
+  [
+    'a post that was made twice and taken back',
+    'nothing is posted twice or taken back',
+    /was posted 2 times[^]*message 7.7 was taken back/,
+    (from) => {
+      from.journal.push(call(6_000, 'chat.postMessage', { channel: 'C1', metadata: delivery('sevt_text') }, 'lost'));
+      from.journal.push(call(7_000, 'chat.delete', { channel: 'C1', ts: '7.7' }));
+    },
+  ],
+  [
+    'a stream begun twice',
+    'nothing is posted twice or taken back',
+    /dlv_other was posted 2 times/,
+    (from) =>
+      void from.journal.push(call(6_000, 'chat.startStream', { chunks: '[{"block_id":"delivery:dlv_other"}]' })),
+  ],
+  [
+    'an edit while edits have to wait',
+    'no call comes before its time',
+    /life-3 called chat.appendStream \(edits\) 500 ms before/,
+    (from) => void from.journal.push(call(4_500, 'chat.appendStream', { channel: 'C1', ts: 'x' })),
+  ],
+  [
+    'a post where posts have to wait',
+    'no call comes before its time',
+    /life-3 called chat.startStream \(posts in C1\) 500 ms before/,
+    (from) =>
+      void from.journal.push(
+        call(4_000, 'chat.postMessage', { channel: 'C1' }, '429', { over_at: 5_000, told_at: 4_010 }),
+      ),
+  ],
+  [
+    'a session that seems at work for ever',
+    'nothing in Slack seems unfinished',
+    /C1:1.1 as processing/,
+    (from) => {
+      from.shown.states['C1:1.1'] = 'processing';
+    },
+  ],
+  [
+    'a reaction that stays',
+    'nothing in Slack seems unfinished',
+    /still shows :eyes: on C1/,
+    (from) => void from.shown.marks.push(':eyes: on C1 1.1'),
+  ],
+  [
+    'a press that came to nothing',
+    'every press of a button is answered',
+    /U1 pressed a button of sevt_question at 6000/,
+    (from) =>
+      void from.presses.push({
+        by: 'U1',
+        card: { channel: 'C1', ts: 'sevt_question' },
+        at: 6_000,
+        acked: true,
+        modal: false,
+      }),
+  ],
   ['a refused client', 'no client was refused', /400/, (from) => void from.refusals.push('400 no')],
   [
     'a process that ended by itself',
@@ -585,10 +675,7 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
     'a secret that Slack was told, and that was edited away',
     'nobody sees a secret',
     /a call of chat.postMessage holds/,
-    (from) => {
-      const args = { channel: 'C1', text: 'xoxb-secret' };
-      from.journal.push({ at: 0, method: 'chat.postMessage', team_id: 'T1', args, outcome: 'ok' });
-    },
+    (from) => void from.journal.push(call(0, 'chat.postMessage', { channel: 'C1', text: 'xoxb-secret' })),
   ],
   [
     'a secret in a file of a sandbox',
