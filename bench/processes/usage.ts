@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 
 /** Clock ticks per second of /proc/<pid>/stat; 100 on every Linux that Node runs on (sysconf(_SC_CLK_TCK)). */
 const TICKS_PER_S = 100;
@@ -29,5 +30,33 @@ export function cpuMeter<N extends string>(pids: Record<N, number | null>): () =
     const after = read();
     for (const name of Object.keys(after) as N[]) after[name] = (after[name] ?? 0) - (before[name] ?? 0);
     return after;
+  };
+}
+
+export interface CpuShares {
+  /** Add what these processes use meanwhile. */
+  during<T>(work: () => Promise<T>): Promise<T>;
+  /** Who had the processors then, in words: each process in percent of one core, and all together. */
+  inWords(): string;
+}
+
+export function cpuShares(pids: Record<string, number | null>): CpuShares {
+  const used: Record<string, number> = {};
+  let elapsed = 0;
+  const share = (ms: number) => `${Math.round((100 * ms) / elapsed)} %`;
+  return {
+    async during(work) {
+      const read = cpuMeter(pids);
+      const started = performance.now();
+      const result = await work();
+      elapsed += performance.now() - started;
+      for (const [name, ms = 0] of Object.entries(read())) used[name] = (used[name] ?? 0) + ms;
+      return result;
+    },
+    inWords() {
+      const each = Object.entries(used).map(([name, ms]) => `${name} ${share(ms)}`);
+      const all = Object.values(used).reduce((sum, ms) => sum + ms, 0);
+      return `of one core: ${each.join(', ')}; together ${share(all)} of ${availableParallelism() * 100} %`;
+    },
   };
 }
