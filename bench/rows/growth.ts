@@ -1,5 +1,5 @@
-import type { Benchmark } from '../benchmark.ts';
-import type { TurnsResult } from '../load/turns.ts';
+import type { Benchmark, Findings } from '../benchmark.ts';
+import { cpuShares } from '../processes/usage.ts';
 import type { Measurement } from '../row.ts';
 import { seed } from '../seed.ts';
 import type { House, Server, Stage } from '../stage.ts';
@@ -20,14 +20,12 @@ export const growthWorkers: Benchmark = {
   async run(stage, { rounds, say }) {
     await using house = await stage.house();
     const gateway = await house.start('gateway');
-    let workers = 0;
-    return {
-      rows: await each(WORKERS, async (count) => {
-        for (; workers < count; workers += 1) await house.start('worker');
-        say(`${count} workers`);
-        return measured(stage, house, gateway, rounds);
-      }),
-    };
+    const workers: Server[] = [];
+    return await each(WORKERS, 'Workers', async (count) => {
+      while (workers.length < count) workers.push(await house.start('worker'));
+      say(`${count} workers`);
+      return measured(stage, house, { gateway, workers }, rounds);
+    });
   },
 };
 
@@ -39,45 +37,59 @@ export const growthSessions: Benchmark = {
   rows: Object.fromEntries(STORED.map((count) => [String(count), rate])),
   async run(stage, { rounds, say }) {
     await using house = await stage.house();
-    const [gateway] = await Promise.all([house.start('gateway'), house.start('worker')]);
+    const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
     const template = await madeTemplate(house, turnsOn(stage, house, gateway));
     let stored = 1;
-    return {
-      rows: await each(STORED, async (count) => {
-        say(`${count} stored sessions`);
-        await seed(house.mongo.db(house.database), template, { sessions: count - stored, times: 1 });
-        stored = count;
-        return measured(stage, house, gateway, rounds);
-      }),
-    };
+    return await each(STORED, 'Stored sessions', async (count) => {
+      say(`${count} stored sessions`);
+      await seed(house.mongo.db(house.database), template, { sessions: count - stored, times: 1 });
+      stored = count;
+      return measured(stage, house, { gateway, workers: [worker] }, rounds);
+    });
   },
 };
 
-/** One row per count; the first one's figure is the others' floor. */
-async function each(
-  counts: number[],
-  measure: (count: number) => Promise<Measurement>,
-): Promise<Record<string, Measurement>> {
-  const rows: Record<string, Measurement> = {};
-  let first: number | undefined;
-  for (const count of counts) {
-    const found = await measure(count);
-    first ??= median(found.rounds);
-    rows[String(count)] = { ...found, floor: first };
-  }
-  return rows;
+interface Measured extends Measurement {
+  /** Who had the processors meanwhile. */
+  shares: string;
 }
 
-async function measured(stage: Stage, house: House, gateway: Server, rounds: number): Promise<Measurement> {
+/** One row per count; the first one's figure is the others' floor. */
+async function each(counts: number[], of: string, measure: (count: number) => Promise<Measured>): Promise<Findings> {
+  const rows: Record<string, Measurement> = {};
+  const notes: string[] = [];
+  let first: number | undefined;
+  for (const count of counts) {
+    const { shares, ...found } = await measure(count);
+    first ??= median(found.rounds);
+    rows[String(count)] = { ...found, floor: first };
+    notes.push(`${of}: ${count}; ${shares}`);
+  }
+  return { rows, notes };
+}
+
+async function measured(
+  stage: Stage,
+  house: House,
+  { gateway, workers }: { gateway: Server; workers: Server[] },
+  rounds: number,
+): Promise<Measured> {
   const prepare = turnsOn(stage, house, gateway);
-  const turns = async (): Promise<TurnsResult> => (await prepare(AT_ONCE, MANY))();
   // The first one warms up.
-  await turns();
-  const found = await repeated(rounds, turns);
+  await (await prepare(AT_ONCE, MANY))();
+  const shares = cpuShares({
+    gateway: gateway.pid,
+    ...Object.fromEntries(workers.map(({ pid }, index) => [`worker ${index + 1}`, pid])),
+    ...stage.service_pids,
+    load: stage.load.pid,
+    model: stage.model.pid,
+  });
+  const found = await repeated(rounds, async () => shares.during(await prepare(AT_ONCE, MANY)));
   return {
     rounds: found.map(turnsPerSecond),
     singles: found.flatMap((round) => round.total_ms),
     n: MANY * rounds,
     errors: found.flatMap((round) => round.errors),
+    shares: shares.inWords(),
   };
 }

@@ -4,7 +4,7 @@ import type { Benchmark } from '../benchmark.ts';
 import type { ReaderHandlers } from '../load/reader.mjs';
 import { startChild } from '../processes/child.ts';
 import type { ProbeHandlers } from '../processes/probe.mjs';
-import { peakResidentMb } from '../processes/usage.ts';
+import { cpuShares, peakResidentMb } from '../processes/usage.ts';
 import type { Stage } from '../stage.ts';
 import { repeated, until } from './rounds.ts';
 
@@ -19,6 +19,8 @@ interface Load {
   /** From the moment they may begin until the last is done, in s. */
   duration: number;
   errors: string[];
+  /** Who had the processors meanwhile. */
+  shares: string;
 }
 
 /** A thousand answers at once in one worker; beside it, a bare process that reads as many through the SDK. */
@@ -51,6 +53,10 @@ export const streaming: Benchmark = {
         'loop-delay': row((load) => load.delay),
         duration: row((load) => load.duration),
       },
+      notes: [
+        ...found.map(({ shares }, round) => `While answers streamed in round ${round + 1}, ${shares}`),
+        `While the bare reader read, ${floor.shares}`,
+      ],
     };
   },
 };
@@ -62,18 +68,27 @@ async function stream(stage: Stage): Promise<Load> {
   await stage.load.call('sendAll', { url: gateway.url, key: house.api_key, sessions: SESSIONS, directive: ANSWER });
   await until('all sessions ask the model', PATIENCE_MS, async () => (await stage.model.call('held')) === SESSIONS);
   await worker.call('startDelay');
-  const started = performance.now();
-  await stage.model.call('release');
   const sessions = house.mongo.db(house.database).collection('sessions');
-  await until('all sessions are idle again', PATIENCE_MS, async () => {
-    const busy = await sessions.countDocuments({ 'log.status': { $ne: 'idle' } });
-    return busy === 0;
+  const shares = cpuShares({
+    gateway: gateway.pid,
+    worker: worker.pid,
+    ...stage.service_pids,
+    load: stage.load.pid,
+    model: stage.model.pid,
+  });
+  const started = performance.now();
+  await shares.during(async () => {
+    await stage.model.call('release');
+    await until('all sessions are idle again', PATIENCE_MS, async () => {
+      const busy = await sessions.countDocuments({ 'log.status': { $ne: 'idle' } });
+      return busy === 0;
+    });
   });
   const duration = (performance.now() - started) / 1000;
   const { p99 } = await worker.call('readDelay');
   const expected = { sessions: SESSIONS, tokens: ANSWER.tokens };
   const errors = await wrongAnswers(house.mongo.db(house.database), expected);
-  return { resident: peakResidentMb(worker.pid), delay: p99, duration, errors };
+  return { resident: peakResidentMb(worker.pid), delay: p99, duration, errors, shares: shares.inWords() };
 }
 
 async function readBare(stage: Stage): Promise<Load> {
@@ -83,11 +98,14 @@ async function readBare(stage: Stage): Promise<Load> {
   const reading = reader.call('read', { base_url: stage.model_url, streams: SESSIONS, ...ANSWER });
   await until('all streams are open', PATIENCE_MS, async () => (await stage.model.call('held')) === SESSIONS);
   await reader.call('startDelay');
+  const shares = cpuShares({ reader: reader.pid, model: stage.model.pid });
   const started = performance.now();
-  await stage.model.call('release');
-  const wrong = await reading;
+  const wrong = await shares.during(async () => {
+    await stage.model.call('release');
+    return reading;
+  });
   const duration = (performance.now() - started) / 1000;
   const { p99 } = await reader.call('readDelay');
   const errors = wrong === 0 ? [] : [`the bare reader got ${wrong} wrong answers`];
-  return { resident: peakResidentMb(reader.pid), delay: p99, duration, errors };
+  return { resident: peakResidentMb(reader.pid), delay: p99, duration, errors, shares: shares.inWords() };
 }
