@@ -72,12 +72,26 @@ function within(memory: FormMemory): string {
   }
 }
 
+/** Slack shows no more of a choice; whatever is chosen now is among them. */
+function listed({ options, value }: Extract<FormField, { kind: 'choice' }>): typeof options {
+  const first = options.slice(0, OPTIONS);
+  const chosen = options.slice(OPTIONS).find((option) => option.value === value);
+  return chosen === undefined ? first : [...first.slice(0, -1), chosen];
+}
+
+function hintOf(field: FormField): string | undefined {
+  const more = field.kind === 'choice' ? field.options.length - OPTIONS : 0;
+  const rest = `${more} more are not listed here: a command takes any of them by its name, see /agents help.`;
+  return more > 0 ? [field.hint, rest].filter((part) => part !== undefined).join(' ') : field.hint;
+}
+
 function inputOf(field: FormField): InputBlock {
+  const hint = hintOf(field);
   return {
     type: 'input',
     block_id: field.name,
     label: { type: 'plain_text', text: field.label },
-    ...(field.hint !== undefined && { hint: { type: 'plain_text', text: field.hint } }),
+    ...(hint !== undefined && { hint: { type: 'plain_text', text: hint } }),
     optional: field.optional,
     element: elementOf(field),
   };
@@ -97,7 +111,7 @@ function elementOf(field: FormField): InputBlock['element'] {
       };
     }
     case 'choice': {
-      const options = field.options.slice(0, OPTIONS).map(({ value, label }) => ({
+      const options = listed(field).map(({ value, label }) => ({
         text: { type: 'plain_text' as const, text: shorten(label, OPTION) },
         value,
       }));

@@ -1,5 +1,6 @@
 import type { ActionsBlock, HomeView, KnownBlock } from '@slack/types';
 import type { Overview } from '../../src/chat/inbound.ts';
+import { note } from './approval-blocks.ts';
 import { IN_HOME, waitingBlocks } from './approvals-list.ts';
 import { escapeWithin, linked } from './mrkdwn.ts';
 
@@ -45,7 +46,7 @@ function approvals({ waiting }: Overview): KnownBlock[] {
   return [header('Waiting for you'), ...waitingBlocks(waiting, IN_HOME), { type: 'divider' }];
 }
 
-function sessions({ sessions: list }: Overview): KnownBlock[] {
+function sessions({ sessions: list, more }: Overview): KnownBlock[] {
   const rows = list.map(({ session_id, title, agent_name, state, link }): KnownBlock => {
     const name = escapeWithin(title, SHORT);
     const words = `${linked(link, name) ?? name}  ·  ${escapeWithin(agent_name, SHORT)}  ·  ${state}`;
@@ -56,10 +57,18 @@ function sessions({ sessions: list }: Overview): KnownBlock[] {
       accessory: button('Stop', HOME.stop, session_id),
     };
   });
-  return [header('Running for you'), ...(rows.length === 0 ? [text('Nothing runs for you.')] : rows)];
+  const rest =
+    more.sessions === 0
+      ? []
+      : [
+          note(
+            `${more.sessions} more that began before: shown when some of these are over; each goes on in its thread.`,
+          ),
+        ];
+  return [header('Running for you'), ...(rows.length === 0 ? [text('Nothing runs for you.')] : rows), ...rest];
 }
 
-function agents({ agents: list, may_create }: Overview): KnownBlock[] {
+function agents({ agents: list, more, may_create }: Overview): KnownBlock[] {
   const rows = list.map(({ agent_id, name, description, paused }): KnownBlock => {
     const about = description === null ? '' : `\n${escapeWithin(description, LONG)}`;
     return {
@@ -70,10 +79,14 @@ function agents({ agents: list, may_create }: Overview): KnownBlock[] {
     };
   });
   const none = may_create ? 'You own no agent yet.' : 'You own no agent; guests make none.';
+  const rest =
+    more.agents === 0
+      ? []
+      : [note(`${more.agents} more: \`/agents list\` names all, \`/agents edit &lt;name&gt;\` changes one.`)];
   const create = may_create
     ? [actions('create', [{ ...button('Create an agent', HOME.create, 'new'), style: 'primary' as const }])]
     : [];
-  return [header('My agents'), ...(rows.length === 0 ? [text(none)] : rows), ...create];
+  return [header('My agents'), ...(rows.length === 0 ? [text(none)] : rows), ...rest, ...create];
 }
 
 function costs({ month: { mine, all } }: Overview): string {

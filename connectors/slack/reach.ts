@@ -1,10 +1,13 @@
-import { PostRefusedError } from '../../src/chat/connector.ts';
+import { PostRefusedError, type Reached } from '../../src/chat/connector.ts';
 import type { ConversationKey, Mention } from '../../src/chat/place.ts';
 import type { SlackClient } from './client.ts';
 import { SLACK } from './conversation-id.ts';
 import type { SlackGroups } from './groups.ts';
 
-/** Direct messages to the members of one group: more would be a broadcast, and conversations.open takes about 50 a minute. */
+/**
+ * Direct messages to the members of one group: more would be a broadcast, and conversations.open (Tier 3) takes about 50 a
+ * minute of the whole workspace. The others are counted.
+ */
 const MEMBERS = 20;
 
 /**
@@ -16,7 +19,7 @@ export async function reach(
   { kind, id }: Mention,
   tenant: string,
   signal: AbortSignal,
-): Promise<ConversationKey[]> {
+): Promise<Reached> {
   const topOf = (channel: string): ConversationKey => ({ connector: SLACK, tenant, channel, thread: channel });
 
   async function direct(user: string): Promise<ConversationKey> {
@@ -27,9 +30,9 @@ export async function reach(
 
   switch (kind) {
     case 'channel':
-      return [topOf(id)];
+      return { places: [topOf(id)], left_out: 0 };
     case 'person':
-      return [await direct(id)];
+      return { places: [await direct(id)], left_out: 0 };
     case 'group': {
       const users = await groups.membersOf(id, { tenant, channel: null }, signal);
       const places: ConversationKey[] = [];
@@ -41,7 +44,7 @@ export async function reach(
         });
         if (place !== null) places.push(place);
       }
-      return places;
+      return { places, left_out: Math.max(0, users.length - MEMBERS) };
     }
     default:
       return kind satisfies never;

@@ -65,8 +65,22 @@ export function createWhispers(clients: SlackClients): Whispers {
   };
 }
 
+/** Room for the words that say what is missing. */
+const REST = 200;
+
+/** What one message holds of it, to the end of a line, and how many lines it does not. */
+function within(markdown: string): string {
+  if (markdown.length <= TEXT_LIMIT) return markdown;
+  const room = cut(markdown, TEXT_LIMIT - REST);
+  const end = room.lastIndexOf('\n');
+  const shown = end > 0 ? room.slice(0, end) : room;
+  const left = markdown.slice(shown.length).trim().split('\n').length;
+  const lines = `${left.toLocaleString('en')} more ${left === 1 ? 'line' : 'lines'}`;
+  return `${shown}\n\n${lines} are left out: one message of Slack's holds no more. Ask about one by its name or id to see it.`;
+}
+
 function contentOf(markdown: string) {
-  const text = markdownOf(cut(markdown, TEXT_LIMIT));
+  const text = markdownOf(within(markdown));
   return { text: fallbackText(markdown), blocks: [{ type: 'markdown' as const, text }] };
 }
 

@@ -1,11 +1,10 @@
 import { approvalOf } from '../approvals/approval.ts';
 import type { EventOf, LogEntry } from '../session/event.ts';
 import { type ApprovalNews, cardAfter, cardElsewhere, cardOf, namedIn } from './approval-card.ts';
-import { type Connector, PostRefusedError } from './connector.ts';
+import { type Connector, PostRefusedError, type Reached } from './connector.ts';
 import type { Delivery } from './delivery-store.ts';
 import { namesOf, type Target, targetOf } from './names.ts';
 import type { Outgoing } from './outgoing.ts';
-import type { ConversationKey } from './place.ts';
 import { ANEW, deliver, type PostDeps, untilDone } from './post.ts';
 import { deliveryId, type RenderContext } from './render-entries.ts';
 import { send } from './send.ts';
@@ -42,30 +41,38 @@ export async function askOthers(
   event: EventOf<'deckhand.approval_escalated'>,
 ): Promise<string> {
   const name = (await namesOf(deps.connectors, [event.to], deps.conversation))(event.to);
-  const problem = await askAt(deps, event, targetOf(event.to));
-  return problem === null
-    ? `Nobody has decided about the approval above yet, so I have asked ${name} as well.`
-    : `Nobody has decided about the approval above yet, and I could not ask ${name}: ${problem}.`;
+  const asked = await askAt(deps, event, targetOf(event.to));
+  if ('problem' in asked)
+    return `Nobody has decided about the approval above yet, and I could not ask ${name}: ${asked.problem}.`;
+  const { left_out } = asked;
+  const others =
+    left_out === 0
+      ? ''
+      : ` That is a large group: ${left_out} more of it ${left_out === 1 ? 'has' : 'have'} no message of mine; they may decide all the same, here or by \`/approvals\`.`;
+  return `Nobody has decided about the approval above yet, so I have asked ${name} as well.${others}`;
 }
 
-/** Null: they were asked, in one place at least. Else why not, in words. */
+/** They were asked in one place at least, and so many were left out; or why not, in words. */
 async function askAt(
   deps: ApprovalShowDeps,
   event: EventOf<'deckhand.approval_escalated'>,
   target: Target,
-): Promise<string | null> {
+): Promise<{ left_out: number } | { problem: string }> {
   const connector = deps.connectors.get(target.via);
-  if (connector?.reach === undefined) return `${target.via} reaches nobody outside of a conversation`;
+  if (connector?.reach === undefined) return { problem: `${target.via} reaches nobody outside of a conversation` };
   const shown = (await cardsOf(deps, event.approval_id)).find(isOriginal);
-  if (shown === undefined || shown.outgoing.kind !== 'approval') return 'the question is not shown here';
+  if (shown === undefined || shown.outgoing.kind !== 'approval') return { problem: 'the question is not shown here' };
   // Whom the first card mentions has heard of it.
   const isNear = shown.conversation.connector === target.via;
   const about = { link: await linkTo(deps, shown), ...(isNear && { channel: shown.conversation.channel }) };
   const card = { ...cardElsewhere(shown.outgoing.card), mentions: [], about };
   let reached = 0;
+  let left_out = 0;
   let problem = 'there is nobody';
   try {
-    for (const conversation of await placesOf(deps, connector, target)) {
+    const found = await placesOf(deps, connector, target);
+    left_out = found.left_out;
+    for (const conversation of found.places) {
       const delivery_id = `${deliveryId(event.id)}.${conversation.channel}`;
       const isPosted = await deliverOrNot(
         { ...deps, connector, conversation },
@@ -78,12 +85,12 @@ async function askAt(
     if (!(error instanceof PostRefusedError)) throw error;
     problem = error.reason;
   }
-  if (reached > 0) return null;
+  if (reached > 0) return { left_out };
   deps.logger.error(
     { session_id: deps.session_id, to: event.to, reason: problem },
     'nobody was asked by an escalation',
   );
-  return problem;
+  return { problem };
 }
 
 /** True, or why the platform will never take it. */
@@ -103,10 +110,11 @@ function isOriginal({ outgoing }: Delivery): boolean {
   return outgoing.kind === 'approval' && outgoing.card.about === undefined;
 }
 
-function placesOf(deps: ApprovalShowDeps, connector: Connector, target: Target): Promise<ConversationKey[]> {
+function placesOf(deps: ApprovalShowDeps, connector: Connector, target: Target): Promise<Reached> {
   const { connector: own, tenant } = deps.conversation;
   return untilDone(deps, async () => {
-    return (await connector.reach?.(target, own === target.via ? tenant : null, deps.calls)) ?? [];
+    const reached = await connector.reach?.(target, own === target.via ? tenant : null, deps.calls);
+    return reached ?? { places: [], left_out: 0 };
   });
 }
 

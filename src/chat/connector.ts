@@ -25,6 +25,12 @@ export interface Question {
  * A connector is one chat platform: it parses what arrives into the kinds of inbound.ts and renders what leaves, the kinds of
  * outgoing.ts. It knows nothing of sessions, queues or agents; chat/receive.ts and chat/deliver.ts know nothing of any platform.
  */
+/** Where somebody can be asked, and how many members of a group are not asked because they are too many. */
+export interface Reached {
+  places: ConversationKey[];
+  left_out: number;
+}
+
 export interface Connector {
   readonly name: string;
   readonly limits: {
@@ -111,7 +117,7 @@ export interface Connector {
    * The places in which these can be asked something: a person's own, a channel, each member's of a group. Absent: nobody
    * can be reached who is not in a conversation. Same errors as `post`.
    */
-  reach?(target: Mention, tenant: string | null, signal: AbortSignal): Promise<ConversationKey[]>;
+  reach?(target: Mention, tenant: string | null, signal: AbortSignal): Promise<Reached>;
   /** The address of a message, for people who may open it; null when it has none. Same errors as `post`. */
   permalinkOf?(conversation: ConversationKey, ref: PostRef, signal: AbortSignal): Promise<string | null>;
 }

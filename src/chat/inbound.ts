@@ -183,6 +183,8 @@ export interface Overview {
   sessions: { session_id: string; title: string; agent_name: string; state: string; link: string | null }[];
   /** Questions that they may decide, oldest first. */
   waiting: WaitingApprovals;
+  /** How many there are besides. */
+  more: { agents: number; sessions: number };
   /** What was spent this month (UTC), in cents; `all` only for those who may see it. */
   month: { mine: Spent; all: Spent | null };
   may_create: boolean;

@@ -40,20 +40,19 @@ export async function overviewOf(
     const where = await deps.directory.placeOf({ workspace_id, session_id });
     return where === null ? null : linkTo(where);
   };
+  const active = sessions.items.filter(isActive);
   return {
     agents: agents.slice(0, SHOWN),
     sessions: await Promise.all(
-      sessions.items
-        .filter(isActive)
-        .slice(0, SHOWN)
-        .map(async (one) => ({
-          session_id: one._id,
-          title: one.title ?? 'untitled',
-          agent_name: one.agent.name,
-          state: stateOf(one),
-          link: await link(one._id),
-        })),
+      active.slice(0, SHOWN).map(async (one) => ({
+        session_id: one._id,
+        title: one.title ?? 'untitled',
+        agent_name: one.agent.name,
+        state: stateOf(one),
+        link: await link(one._id),
+      })),
     ),
+    more: { agents: Math.max(0, agents.length - SHOWN), sessions: Math.max(0, active.length - SHOWN) },
     waiting,
     month: {
       mine: totalOf(costs.filter(({ started_by }) => started_by === actor_id)),

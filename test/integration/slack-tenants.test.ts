@@ -262,7 +262,7 @@ it('an organisation’s user groups are known after a restart, by the workspace 
   await database.db.collection('slack_channels').insertOne(gone);
   expect(await connector.groups?.nameOf(group, 'E0CORP')).toBe('oncall');
   const reached = await connector.reach?.({ kind: 'group', id: group }, 'E0CORP', signal);
-  expect(reached).toMatchObject([{ tenant: 'E0CORP', channel: expect.stringMatching(/^D/) }]);
+  expect(reached?.places).toMatchObject([{ tenant: 'E0CORP', channel: expect.stringMatching(/^D/) }]);
 });
 
 it('a token that ends is renewed before it does, and stays sealed', async () => {

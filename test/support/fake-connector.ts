@@ -44,6 +44,8 @@ export interface Platform {
   groups: Map<string, { name: string; people: string[] }>;
   /** Where people, groups and channels are reached, by id; who is not here is refused. */
   places: Map<string, ConversationKey[]>;
+  /** How many members of a group `reach` leaves out. */
+  leftOut: number;
   /** Ids of messages that carry a mark; null: the platform has none. */
   marked: Set<string> | null;
   /** Calls of `react` that fail. */
@@ -79,6 +81,7 @@ export function createPlatform(name = 'test'): Platform {
     guests: new Set(),
     groups: new Map(),
     places: new Map(),
+    leftOut: 0,
     marked: null,
     failMarks: 0,
     said: null,
@@ -192,7 +195,7 @@ export function createPlatform(name = 'test'): Platform {
       async reach({ id }) {
         const places = platform.places.get(id);
         if (places === undefined) throw new PostRefusedError('nobody_there');
-        return places;
+        return { places, left_out: platform.leftOut };
       },
       permalinkOf: async (_key, ref) => `https://chat.test/${ref}`,
     };

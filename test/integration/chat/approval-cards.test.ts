@@ -225,6 +225,17 @@ describe('an escalated question', () => {
     );
   });
 
+  it('says in the thread how many of a large group were not written to', async () => {
+    platform.places.set('U_BEN', [there]);
+    platform.leftOut = 3;
+    await escalated();
+    await eventually(() =>
+      expect(platform.texts().at(-1)).toMatch(
+        /I have asked Ben as well\. That is a large group: 3 more of it have no message of mine; .* `\/approvals`\.$/,
+      ),
+    );
+  });
+
   it('is decided there, and every card says so', async () => {
     platform.places.set('U_BEN', [there]);
     const id = await escalated();

@@ -110,6 +110,7 @@ const busy: Overview = {
     ],
     more: 0,
   },
+  more: { agents: 2, sessions: 1 },
   month: { mine: { cents: 1234, sessions: 3 }, all: { cents: 99_900, sessions: 120 } },
   may_create: true,
 };
@@ -117,6 +118,7 @@ const empty: Overview = {
   agents: [],
   sessions: [],
   waiting: { approvals: [], more: 0 },
+  more: { agents: 0, sessions: 0 },
   month: { mine: { cents: 0, sessions: 0 }, all: null },
   may_create: false,
 };
@@ -175,6 +177,7 @@ describe('a view in Slack', () => {
         ),
         more: 20,
       },
+      more: { agents: 140, sessions: 90 },
       month: busy.month,
       may_create: true,
     };
@@ -187,6 +190,28 @@ describe('a view in Slack', () => {
     const about = { author: ana, text: '"\n'.repeat(20_000) };
     const modal = formModal(form(agentFields(config, crowd, [])), { ...from, about });
     expect(() => checkView(workspace, sent(modal), 'modal')).not.toThrow();
+  });
+
+  it('says how many it leaves out of a choice, and never the one that is chosen', () => {
+    const options = Array.from({ length: 130 }, (_, n) => ({ value: `agent_${n}`, label: `Agent ${n}` }));
+    const [, what] = ask;
+    if (what === undefined) throw new Error('There is no second field');
+    const choice: FormField = {
+      kind: 'choice',
+      name: 'agent',
+      label: 'Agent',
+      value: 'agent_120',
+      options,
+      optional: false,
+    };
+    const modal = formModal(form([choice, what]), from);
+    checkView(workspace, sent(modal), 'modal');
+    const [first] = sent(modal).blocks;
+    expect(first).toMatchObject({
+      hint: { text: '30 more are not listed here: a command takes any of them by its name, see /agents help.' },
+      element: { initial_option: { value: 'agent_120' } },
+    });
+    expect(first).toHaveProperty('element.options.length', 100);
   });
 
   it('gives back what stood in it, with what it could not show', () => {
