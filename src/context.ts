@@ -124,7 +124,7 @@ export async function createContext(
     cleanup.defer(() => queue[Symbol.asyncDispose]());
 
     const log = createMongoLog(db, wakeOthers({ hints, queue, logger }));
-    const approvals = createApprovals({ db, log, logger, now: Date.now });
+    const approvals = createApprovals({ db, log, logger });
     const agents = createAgents(db);
     const environments = createEnvironments(db);
     const keys = createApiKeys(db);

@@ -4,6 +4,7 @@ import type { LogEntry } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import type { Approval } from './approval.ts';
 import { createApprovalStore } from './approval-store.ts';
+import { type Clock, databaseClock } from './database-clock.ts';
 import {
   type DecideByToolUse,
   type DecideRequest,
@@ -23,8 +24,8 @@ export interface ApprovalsDeps {
   db: Db;
   log: Pick<SessionLog, 'append' | 'query' | 'readPage'>;
   logger: Logger;
-  /** Milliseconds since the epoch. */
-  now: () => number;
+  /** By default the database's. */
+  now?: Clock;
 }
 
 /** Questions to people about tool calls: recorded, shown, decided, reminded of. See approval.ts for their states. */
@@ -49,7 +50,8 @@ export interface Approvals {
 
 export function createApprovals(options: ApprovalsDeps): Approvals {
   const store = createApprovalStore(options.db);
-  const deps = { ...options, store, repair: createRepair({ ...options, store }) };
+  const now = options.now ?? databaseClock(options.db);
+  const deps = { ...options, now, store, repair: createRepair({ ...options, store }) };
   return {
     record: (ref, entries) => recordApprovals(deps, ref, entries),
     find: (workspace_id, approval_id) => deps.repair.find(workspace_id, approval_id),

@@ -5,6 +5,7 @@ import { newId } from '../session/id.ts';
 import type { SessionLog } from '../session/log.ts';
 import type { Approval } from './approval.ts';
 import type { ApprovalStore } from './approval-store.ts';
+import type { Clock } from './database-clock.ts';
 
 /** Rows taken per round and kind. */
 const BATCH = 100;
@@ -12,7 +13,7 @@ const BATCH = 100;
 interface AskAgainDeps {
   store: ApprovalStore;
   log: Pick<SessionLog, 'append' | 'readPage'>;
-  now: () => number;
+  now: Clock;
   /** What was claimed and is not confirmed after this is a dead process's. */
   lost_after_ms: number;
 }
@@ -25,7 +26,7 @@ interface AskAgainDeps {
 /** Remind of what waits. */
 export async function remindDue(deps: AskAgainDeps): Promise<void> {
   for (let count = 0; count < BATCH; count++) {
-    const { now, until } = claimTimes(deps);
+    const { now, until } = await claimTimes(deps);
     const approval = await deps.store.claimReminder(now, until);
     if (approval === null) return;
     const { _id: approval_id, tool_use_id } = approval;
@@ -40,7 +41,7 @@ export async function remindDue(deps: AskAgainDeps): Promise<void> {
 /** Ask the next in the policy's list, one step at a time. */
 export async function escalateDue(deps: AskAgainDeps): Promise<void> {
   for (let count = 0; count < BATCH; count++) {
-    const { now, until } = claimTimes(deps);
+    const { now, until } = await claimTimes(deps);
     const approval = await deps.store.claimEscalation(now, until);
     if (approval === null) return;
     const { _id: approval_id, tool_use_id } = approval;
@@ -62,8 +63,8 @@ export async function escalateDue(deps: AskAgainDeps): Promise<void> {
   }
 }
 
-function claimTimes({ now, lost_after_ms }: AskAgainDeps): { now: Date; until: Date } {
-  const at = now();
+async function claimTimes({ now, lost_after_ms }: AskAgainDeps): Promise<{ now: Date; until: Date }> {
+  const at = await now();
   return { now: new Date(at), until: new Date(at + lost_after_ms) };
 }
 

@@ -2,6 +2,7 @@ import type { Actor } from '../session/event.ts';
 import type { SessionRef } from '../session/log.ts';
 import { type AppendDecisionDeps, appendDecision, appendVote, type Decided } from './append-decision.ts';
 import { type Approval, quorumOf, type Vote } from './approval.ts';
+import type { Clock } from './database-clock.ts';
 import { API, type Decider, describeApprovers, refusalFor } from './policy.ts';
 import type { Repair } from './repair.ts';
 
@@ -10,7 +11,7 @@ const MAX_REASON = 2000;
 
 export interface DecideDeps extends AppendDecisionDeps {
   repair: Repair;
-  now: () => number;
+  now: Clock;
 }
 
 export interface DecideRequest extends Decider {
@@ -73,7 +74,7 @@ async function decideOn(deps: DecideDeps, approval: Approval | null, request: De
   const refused = await refusedOn(deps, approval, request);
   if (refused !== null || approval === null) return refused ?? UNKNOWN;
   const outcome = request.decision === 'allow' ? 'allowed' : 'denied';
-  const at = new Date(deps.now());
+  const at = new Date(await deps.now());
   const for_session = request.for_session === true;
   if (outcome === 'allowed' && needsVotes(approval, request.by)) {
     return voteOn(deps, approval, { by: request.by, at, for_session }, request);
@@ -140,8 +141,9 @@ async function refusedOn(deps: DecideDeps, approval: Approval | null, request: D
   if (refusal !== null) {
     return { result: 'not_allowed', approval, approvers: describeApprovers(approval), text: refusal };
   }
-  const now = new Date(deps.now());
-  if (approval.expires_at === null || approval.expires_at > now) return null;
+  if (approval.expires_at === null) return null;
+  const now = new Date(await deps.now());
+  if (approval.expires_at > now) return null;
   const expired = await expire(deps, approval, now);
   return expired === null ? refusedOn(deps, await again(deps, approval), request) : late(expired, request.by);
 }

@@ -21,7 +21,7 @@ export interface ApprovalTimers extends AsyncDisposable {
 
 /**
  * Every `interval_ms`: finish what a dead process left undone, expire what is due, ask others and remind of what waits. Due
- * times are in MongoDB and each row is claimed atomically, so any number of replicas may run this.
+ * times are in MongoDB, are compared with its clock, and each row is claimed atomically, so any number of replicas may run this.
  */
 export function startApprovalTimers(deps: TimerDeps, interval_ms: number): ApprovalTimers {
   let running: Promise<void> | null = null;
@@ -31,8 +31,8 @@ export function startApprovalTimers(deps: TimerDeps, interval_ms: number): Appro
   async function round(): Promise<void> {
     await attempt('decisions', finishDecisions);
     await attempt('votes', finishVotes);
-    if (deps.now() >= repair_at) {
-      repair_at = deps.now() + REPAIR_EVERY_MS;
+    if (performance.now() >= repair_at) {
+      repair_at = performance.now() + REPAIR_EVERY_MS;
       await attempt('repair', deps.repair.run);
     }
     await attempt('expiry', expireDue);
@@ -67,7 +67,7 @@ export function startApprovalTimers(deps: TimerDeps, interval_ms: number): Appro
 }
 
 async function finishDecisions(deps: TimerDeps): Promise<void> {
-  const before = new Date(deps.now() - deps.lost_after_ms);
+  const before = new Date((await deps.now()) - deps.lost_after_ms);
   for (const approval of await deps.store.unappended(before, BATCH)) {
     if (!isDecided(approval)) continue;
     await appendDecision(deps, approval);
@@ -76,13 +76,13 @@ async function finishDecisions(deps: TimerDeps): Promise<void> {
 }
 
 async function finishVotes(deps: TimerDeps): Promise<void> {
-  const before = new Date(deps.now() - deps.lost_after_ms);
+  const before = new Date((await deps.now()) - deps.lost_after_ms);
   for (const approval of await deps.store.unappendedVotes(before, BATCH)) {
     for (const vote of approval.votes ?? []) if (!vote.appended) await appendVote(deps, approval, vote);
   }
 }
 
 async function expireDue(deps: TimerDeps): Promise<void> {
-  const now = new Date(deps.now());
+  const now = new Date(await deps.now());
   for (const approval of await deps.store.expired(now, BATCH)) await expire(deps, approval, now);
 }

@@ -14,7 +14,7 @@ let approvals: Approvals;
 beforeEach(async () => {
   database = await testDatabase();
   on = await stage(database.db);
-  approvals = createApprovals({ db: database.db, log: on.log, logger: silentLogger, now: Date.now });
+  approvals = createApprovals({ db: database.db, log: on.log, logger: silentLogger });
 });
 
 afterEach(async () => {

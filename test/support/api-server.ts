@@ -84,7 +84,7 @@ export async function startApiServer(db: Db, options: ApiServerOptions = {}): Pr
       await publish(ref, { type: 'deleted' });
     },
   });
-  const approvals = createApprovals({ db, log, logger: silentLogger, now: Date.now });
+  const approvals = createApprovals({ db, log, logger: silentLogger });
   const keys = createApiKeys(db);
   await keys.bootstrap(KEY, DEFAULT_WORKSPACE);
   const feeds = createSessionFeeds({ log, hints, logger: silentLogger }, options.poll_ms);

@@ -39,14 +39,15 @@ export interface Question {
   entries: LogEntry[];
 }
 
-export async function approvalScene(db: Db): Promise<ApprovalScene> {
+/** @param own_clock without it, processes go by the database's clock, and questions are asked by this process's */
+export async function approvalScene(db: Db, own_clock = true): Promise<ApprovalScene> {
   await Promise.all([createLogIndexes(db), createApprovalIndexes(db)]);
   const log = createMongoLog(db, { appended: () => undefined });
   const ref: SessionRef = { workspace_id: 'wrkspc_1', session_id: newId('sesn') };
   await db
     .collection<LoggedDocument>('sessions')
     .insertOne({ _id: ref.session_id, workspace_id: ref.workspace_id, log: emptyLog() });
-  const clock = { now: Date.parse('2026-11-20T12:00:00Z') };
+  const clock = { now: own_clock ? Date.parse('2026-11-20T12:00:00Z') : Date.now() };
 
   return {
     ref,
@@ -63,7 +64,8 @@ export async function approvalScene(db: Db): Promise<ApprovalScene> {
           return appended;
         },
       };
-      return createApprovals({ db, log: flaky, logger: silentLogger, now: () => clock.now });
+      const by = own_clock ? { now: async () => clock.now } : {};
+      return createApprovals({ db, log: flaky, logger: silentLogger, ...by });
     },
     async asks(policy = {}, also_asked = []) {
       const tool_use_id = newId('sevt');

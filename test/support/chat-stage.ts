@@ -127,7 +127,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
   });
   const files = createFiles(db, { max_bytes: 10_000_000, room: { session: 15_000_000, workspace: 100_000_000 } });
   const defaults = await ensureDefaults({ agents, environments });
-  const approvals = createApprovals({ db, log, logger: silentLogger, now: () => clock.now });
+  const approvals = createApprovals({ db, log, logger: silentLogger, now: async () => clock.now });
   const conversations = createConversationStore(db);
   const channels = createChannelSettings(db);
   const directory = createResourceDirectory({ agents, sessions, conversations, defaults });

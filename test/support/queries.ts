@@ -67,6 +67,8 @@ export function recordQueries(database: string): QueryRecorder {
   function keep({ commandName, command, databaseName }: CommandStartedEvent): void {
     if (databaseName !== database || OTHERS.has(commandName)) return;
     if (!QUERIES.has(commandName)) throw new Error(`Teach this recorder what ${commandName} is`);
+    // Of no collection, as what asks for the time: it looks nothing up.
+    if (typeof command[commandName] !== 'string') return;
     for (const one of statementsOf(commandName, command)) commands.set(JSON.stringify(shapeOf(one)), one);
   }
 
