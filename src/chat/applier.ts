@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ObjectId } from 'mongodb';
 import { DeckhandError, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { type ApplyDeps, applyInbound, originOf, withNames } from './apply-inbound.ts';
+import { type ApplyDeps, applyInbound, withNames } from './apply-inbound.ts';
 import type { ApplyRoom } from './apply-room.ts';
 import { RateLimitedError } from './connector.ts';
 import { laneOf } from './conversation-store.ts';
@@ -12,6 +12,7 @@ import type { Inbound } from './inbound-keys.ts';
 import type { InboundStore, KeptInbound } from './inbound-store.ts';
 import { delayAfter, mayBePutOff, PutOffError } from './later.ts';
 import { createLines } from './lines.ts';
+import { lineOf, needsRoom, originOf } from './origin.ts';
 
 /** How often one is tried before its conversation goes on without it; then it is the sweep's. */
 const TRIES = 3;
@@ -20,6 +21,8 @@ const LONGEST_WAIT_MS = 5_000;
 /** Events of dead processes finished per sweep. */
 const BATCH = 200;
 const WHISPER_MS = 5_000;
+/** The code of the error with which a process that stops leaves an event to others. */
+const LEFT = 'stopping';
 
 const DOUBLE: Receipt = { effect: 'duplicate', text: null };
 
@@ -81,6 +84,10 @@ export function createApplier(deps: ApplierDeps): Applier {
     const lane = laneOf(originOf(kept.inbound).conversation);
     const enter = async () => (needsRoom(kept.inbound) ? applying.enter(lane) : () => undefined);
     let leave = await enter();
+    if (stopping.signal.aborted) {
+      leave();
+      return leaveToOthers(kept);
+    }
     async function outside<T>(work: () => Promise<T>): Promise<T> {
       leave();
       try {
@@ -172,6 +179,7 @@ export function createApplier(deps: ApplierDeps): Applier {
       try {
         return await applyHeld(kept, TRIES);
       } catch (error) {
+        if (isLeft(error)) throw error;
         logger.error({ err: error, kind: event.kind }, 'chat event not applied; it is tried again later');
         await release(kept);
         throw error;
@@ -182,7 +190,7 @@ export function createApplier(deps: ApplierDeps): Applier {
   /** What has not begun when this process stops is somebody else's, or its own when it is back. */
   async function leaveToOthers(kept: KeptInbound): Promise<never> {
     await release(kept);
-    throw new DeckhandError('stopping', 'This process stops.', { remedy: 'The event is applied by another one.' });
+    throw new DeckhandError(LEFT, 'This process stops.', { remedy: 'The event is applied by another one.' });
   }
 
   /** What it begins goes into `begun`. False when nothing was lost. */
@@ -209,7 +217,8 @@ export function createApplier(deps: ApplierDeps): Applier {
       })
       .then((receipt) => tell(lost.inbound, receipt))
       .catch((err: unknown) => {
-        logger.error({ err, kind: lost.inbound.kind }, 'chat event not applied; it is tried again later');
+        if (!isLeft(err))
+          logger.error({ err, kind: lost.inbound.kind }, 'chat event not applied; it is tried again later');
       })
       .finally(() => {
         held.delete(lost.id.toHexString());
@@ -274,22 +283,11 @@ export function createApplier(deps: ApplierDeps): Applier {
   };
 }
 
+function isLeft(error: unknown): boolean {
+  return error instanceof DeckhandError && error.code === LEFT;
+}
+
 function waitAfter(error: unknown, retry_ms: number): number {
   if (error instanceof PutOffError) return Math.max(error.wait_ms, retry_ms);
   return error instanceof RateLimitedError ? Math.min(error.retry_after_ms, LONGEST_WAIT_MS) : retry_ms;
-}
-
-/** What people press is little, they wait for it, and it may ask the platform who they are: it waits for no message. */
-function needsRoom({ kind }: Inbound): boolean {
-  return kind === 'message' || kind === 'change';
-}
-
-/**
- * One per conversation; Stop and decisions have one of their own, because they are about what runs, and wait for no message
- * whose files are still being fetched. Not by tenant: a click may name another one than the message that it is about.
- */
-function lineOf(event: Inbound): string {
-  const { connector, channel, thread } = originOf(event).conversation;
-  const isClick = event.kind === 'stop' || event.kind === 'decision';
-  return JSON.stringify([connector, channel, thread, isClick]);
 }

@@ -5,7 +5,8 @@ import type { Connector } from './connector.ts';
 import type { InboundCommand, InboundMessage, Receipt } from './inbound.ts';
 import type { Inbound } from './inbound-keys.ts';
 import type { KeptInbound } from './inbound-store.ts';
-import type { ConversationKey, Person } from './place.ts';
+import { originOf } from './origin.ts';
+import type { Person } from './place.ts';
 import { receiveChange } from './receive-change.ts';
 import { receiveDecision } from './receive-decision.ts';
 import { receiveFeedback } from './receive-feedback.ts';
@@ -104,26 +105,6 @@ async function readableAbout(
     connector.readable(text, tenant),
   ]);
   return { author: name, text: words };
-}
-
-/** Who it came from, and where they said it. */
-export function originOf(inbound: Inbound): { conversation: ConversationKey; person: Person } {
-  switch (inbound.kind) {
-    case 'message':
-      return { conversation: inbound.message.conversation, person: inbound.message.sender };
-    case 'change':
-      return { conversation: inbound.change.conversation, person: inbound.change.sender };
-    case 'decision':
-      return inbound.decision;
-    case 'stop':
-      return inbound.stop;
-    case 'feedback':
-      return inbound.feedback;
-    case 'command':
-      return inbound.command;
-    default:
-      return inbound satisfies never;
-  }
 }
 
 /** Why a message cannot be taken, in words; null when it can. */

@@ -10,7 +10,7 @@ export interface ApplyRoom {
   kept(ms: number): void;
 }
 
-/** A sixth of the connections to MongoDB: keeping never waits for one. */
+/** A sixth of the connections to MongoDB: keeping does not wait for one because messages are applied. */
 const MOST = 16;
 /** However busy it is, what was kept goes on. Whoever waits for a platform leaves the room meanwhile, and holds up nobody. */
 const LEAST = 1;
@@ -25,15 +25,16 @@ const FORGET = 1.01;
  */
 const LESS = 0.8;
 const MORE = 0.01;
-/** When nothing came between two that were applied: what is left over of a flood. */
+/** When nothing has come for so long: what is left over of a flood. */
+const QUIET_AFTER_MS = 1_000;
 const MORE_WHEN_QUIET = 0.05;
 
-export function createApplyRoom(): ApplyRoom {
+/** @param now in ms, as `performance.now()` */
+export function createApplyRoom(now = () => performance.now()): ApplyRoom {
   const room = createRoom('chat events to apply', { size: MOST });
   let size = MOST;
   let best_ms = Number.POSITIVE_INFINITY;
-  /** Nothing was kept since the last one was applied. */
-  let isQuiet = false;
+  let kept_at = Number.NEGATIVE_INFINITY;
 
   function resize(to: number): void {
     size = Math.min(MOST, Math.max(LEAST, to));
@@ -45,12 +46,11 @@ export function createApplyRoom(): ApplyRoom {
       const leave = await room.enter(lane);
       return () => {
         leave();
-        resize(size + (isQuiet ? MORE_WHEN_QUIET : MORE));
-        isQuiet = true;
+        resize(size + (now() - kept_at > QUIET_AFTER_MS ? MORE_WHEN_QUIET : MORE));
       };
     },
     kept(ms) {
-      isQuiet = false;
+      kept_at = now();
       best_ms = Math.min(ms, best_ms * FORGET);
       const isSlow = ms > Math.max(QUICK_MS, TIMES_THE_BEST * best_ms);
       resize(isSlow ? size * LESS : size + MORE);

@@ -1,6 +1,6 @@
-import { originOf } from './apply-inbound.ts';
 import { laneOf } from './conversation-store.ts';
 import type { Inbound } from './inbound-keys.ts';
+import { originOf } from './origin.ts';
 import { createRoom } from './room.ts';
 
 /**

@@ -58,11 +58,7 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
   /** @param isWanted whether it is kept at all, where that has to be looked up; asked when all before it are in line */
   async function receive(event: Inbound, isWanted: () => Promise<boolean> = async () => true): Promise<Kept> {
     const leave = await inFlight.enter(event);
-    const came = performance.now();
     const keeping = keepIf(isWanted(), event);
-    keeping
-      .then((kept) => (kept === 'unwanted' ? undefined : applying.kept(performance.now() - came)))
-      .catch(() => undefined);
     const receipt = applier.apply(event, keeping);
     // A failure is in the log and the sweep's; who waits for the receipt hears of it as well.
     receipt.catch(() => undefined).finally(leave);
@@ -71,7 +67,11 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
   }
 
   async function keepIf(wanted: Promise<boolean>, event: Inbound): Promise<Keeping> {
-    return (await wanted) ? inbound.keep(event) : 'unwanted';
+    if (!(await wanted)) return 'unwanted';
+    const began = performance.now();
+    const kept = await inbound.keep(event);
+    applying.kept(performance.now() - began);
+    return kept;
   }
 
   async function isPerhapsMeant(message: InboundMessage): Promise<boolean> {

@@ -51,23 +51,25 @@ test('keeping that always takes as long takes none', async () => {
 });
 
 test('it comes back with what is kept quickly, and with what is applied when nothing comes', async () => {
-  const room = createApplyRoom();
+  let now = 0;
+  const room = createApplyRoom(() => now);
   room.kept(3);
   for (let n = 0; n < 50; n++) room.kept(200);
   for (let n = 0; n < 500; n++) room.kept(3);
   const some = await insideOf(room);
   expect(some > 1 && some < 16).toBe(true);
+  now += 1_001;
   for (let n = 0; n < 300; n++) (await room.enter('A'))();
   expect(await insideOf(room)).toBe(16);
 });
 
-test('what is applied while events come gives back less', async () => {
-  const room = createApplyRoom();
+test('what is applied while events come gives back less, also between two lots of them', async () => {
+  const room = createApplyRoom(() => 0);
   room.kept(3);
   for (let n = 0; n < 50; n++) room.kept(200);
-  for (let n = 0; n < 300; n++) {
-    room.kept(3);
-    (await room.enter('A'))();
+  for (let lot = 0; lot < 30; lot++) {
+    for (let n = 0; n < 10; n++) room.kept(3);
+    for (let n = 0; n < 10; n++) (await room.enter('A'))();
   }
   // Enough for sixteen when nothing comes meanwhile.
   expect(await insideOf(room)).toBeLessThan(8);

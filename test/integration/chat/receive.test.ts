@@ -510,6 +510,23 @@ describe('more events than one process takes', () => {
     expect(await stage.receiver().service.sweepNow()).toBe(2);
     expect(await texts()).toEqual(['one', 'two', 'three']);
   });
+
+  it('are left to others also where they wait for their turn among conversations', async () => {
+    const held = heldDirectory(20);
+    const { service } = stage.receiver({ directory: held.directory });
+    const places = Array.from({ length: 20 }, (_, n) => ({ ...place, thread: `busy ${n}` }));
+    const kept = await Promise.all(places.map((conversation) => service.message(said('deploy', { conversation }))));
+    const told = Promise.allSettled(kept.map(({ receipt }) => receipt));
+    await held.reached;
+    const stopped = service[Symbol.asyncDispose]();
+    held.release();
+    await stopped;
+    // Those that were inside are finished: sixteen at most, fewer on a machine that is busy.
+    const left = (await told).filter(({ status }) => status === 'rejected').length;
+    expect(left).toBeGreaterThanOrEqual(4);
+    expect(await stage.receiver().service.sweepNow()).toBe(left);
+    expect(await texts()).toHaveLength(20);
+  });
 });
 
 describe('a click', () => {
