@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { check } from '../test/support/soak/checker.ts';
+import { compile } from '../test/support/soak/compiled.ts';
 import { planOf } from '../test/support/soak/plan.ts';
 import { keepEvidence, reportOf } from '../test/support/soak/report.ts';
 import { runSoak } from '../test/support/soak/run.ts';
@@ -18,7 +19,8 @@ const plan = planOf(Number(values.seed), size);
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 say(`Seed ${plan.seed}. Again: npm run soak -- --seed ${plan.seed} --kills ${size.kills} --sessions ${size.sessions}`);
-const result = await runSoak(plan, say);
+await using compiled = await compile();
+const result = await runSoak(plan, compiled.main, say);
 const violations = check(result.evidence);
 if (values.json) {
   const { faults, kills, seconds } = result;

@@ -1,7 +1,7 @@
 import type { SlackServer } from '../slack/server.ts';
 import type { Crew } from './crew.ts';
 import type { OwnServices } from './own-services.ts';
-import type { Fault } from './plan.ts';
+import { type Fault, isFault, type Plan } from './plan.ts';
 
 export interface FaultDeps {
   crew: Crew;
@@ -58,6 +58,12 @@ export async function inject({ crew, services, slack }: FaultDeps, fault: Fault)
     default:
       return fault satisfies never;
   }
+}
+
+/** What a plan holds, by its name in a report. Over HTTP there are no sockets. */
+export function kindsOf({ mode, steps }: Plan): string[] {
+  const faults = steps.flatMap(({ act }) => (isFault(act) && (mode === 'socket' || act.do !== 'sockets') ? [act] : []));
+  return [...new Set(faults.map(nameOf))];
 }
 
 /** What the report calls it. */

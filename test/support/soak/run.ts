@@ -5,7 +5,7 @@ import { unfinishedIn } from './check-slack.ts';
 import type { Evidence } from './evidence.ts';
 import { inject, nameOf } from './faults.ts';
 import { gatherApprovals, gatherLeftovers, gatherSessions, gatherShown, gatherTraces, unfinished } from './gather.ts';
-import { type Happening, isFault, type Plan, type Step } from './plan.ts';
+import { type Fault, type Happening, isFault, type Plan, type Step } from './plan.ts';
 import { createSlackPeople, type SlackPeople } from './slack-people.ts';
 import { buildStage, type Stage } from './stage.ts';
 
@@ -29,8 +29,11 @@ export interface SoakResult {
   seconds: number;
 }
 
-/** Carry out a plan over real processes, wait until the house rests, and gather what there is to see. */
-export async function runSoak(plan: Plan, onProgress: (line: string) => void): Promise<SoakResult> {
+/**
+ * Carry out a plan over real processes, wait until the house rests, and gather what there is to see.
+ * @param main the compiled product (compiled.ts)
+ */
+export async function runSoak(plan: Plan, main: string, onProgress: (line: string) => void): Promise<SoakResult> {
   const started = performance.now();
   const faults: Record<string, number> = {};
   let kills = 0;
@@ -38,7 +41,7 @@ export async function runSoak(plan: Plan, onProgress: (line: string) => void): P
     faults[name] = (faults[name] ?? 0) + times;
   };
 
-  await using stage = await buildStage(plan);
+  await using stage = await buildStage(plan, main);
   const slackPeople = createSlackPeople(stage.slack, plan.seed);
   const apiPeople = createApiPeople(stage.client, stage.agents, plan.seed);
   const sessions = new Map(plan.sessions.map((session) => [session.id, session]));
@@ -57,8 +60,7 @@ export async function runSoak(plan: Plan, onProgress: (line: string) => void): P
       await moment(stage, step);
       if (isFault(step.act)) {
         await inject(stage, step.act);
-        // What Slack answers is counted when it does.
-        if (step.act.do !== 'slack_answer') count(nameOf(step.act));
+        if (!isForLater(step.act, plan)) count(nameOf(step.act));
         if (step.act.do === 'kill') kills += 1;
       } else {
         // Slack tells of an event at most four times: if nobody could hear it, nobody would have been asked anything.
@@ -73,9 +75,7 @@ export async function runSoak(plan: Plan, onProgress: (line: string) => void): P
     const unrest = await rest(stage, slackPeople, apiPeople);
     await slackPeople.stop();
     await apiPeople.stop();
-    for (const { outcome } of stage.slack.journal) {
-      if (['lost', '429', '500'].includes(outcome)) count(`Slack answers ${outcome}`);
-    }
+    countMet(stage, count);
     for (const [fault, times] of stage.model_faults) count(`Claude: ${fault}`, times);
     const evidence = await gather(stage, slackPeople, apiPeople, { unrest, timeline });
     return { evidence, faults, kills, seconds: seconds() };
@@ -83,6 +83,30 @@ export async function runSoak(plan: Plan, onProgress: (line: string) => void): P
     clearInterval(progress);
     await slackPeople.stop();
     await apiPeople.stop();
+  }
+}
+
+/** It befalls whatever comes next, and counts when it has. (What there is no socket for never does.) */
+function isForLater(fault: Fault, { mode }: Plan): boolean {
+  if (fault.do === 'sockets') return mode === 'http';
+  return fault.do === 'slack_answer' || fault.do === 'lose_answer' || fault.do === 'event_again';
+}
+
+/** What of these was met. */
+function countMet({ slack, services }: Stage, count: (name: string) => void): void {
+  for (const { outcome: answer } of slack.journal) {
+    if (answer === 'lost' || answer === '429' || answer === '500') {
+      count(nameOf({ do: 'slack_answer', of: 'posting', answer }));
+    }
+  }
+  for (const { service, kind } of services.outages) {
+    if (kind === 'answer lost') count(nameOf({ do: 'lose_answer', service }));
+  }
+  const seen = new Set<string>();
+  for (const { event_id, retry } of slack.outbox.attempts) {
+    if (retry > 0) count(nameOf({ do: 'event_again', how: 'redelivered' }));
+    else if (seen.has(event_id)) count(nameOf({ do: 'event_again', how: 'doubled' }));
+    seen.add(event_id);
   }
 }
 

@@ -9,7 +9,6 @@ import { startTestModel, type TestModel } from '../model.ts';
 import { type SlackServer, startSlackServer } from '../slack/server.ts';
 import { startBalancer } from './balancer.ts';
 import { answerOf } from './claude.ts';
-import { compile } from './compiled.ts';
 import { type Crew, LEASE_MS, startCrew } from './crew.ts';
 import { type OwnServices, startOwnServices } from './own-services.ts';
 import { modelFault, type Plan } from './plan.ts';
@@ -46,7 +45,8 @@ export interface Stage extends AsyncDisposable {
   secrets: string[];
 }
 
-export async function buildStage(plan: Plan): Promise<Stage> {
+/** @param main the compiled product, for node */
+export async function buildStage(plan: Plan, main: string): Promise<Stage> {
   const cleanup = createCleanup();
   const keep = <T extends AsyncDisposable>(one: T): T => {
     cleanup.defer(() => one[Symbol.asyncDispose]());
@@ -56,7 +56,6 @@ export async function buildStage(plan: Plan): Promise<Stage> {
     // Short, because Unix sockets stand in it.
     const data_dir = await mkdtemp(join(tmpdir(), 'soak-'));
     cleanup.defer(() => rm(data_dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
-    const { main } = keep(await compile());
     const services = keep(await startOwnServices(data_dir));
     const slack = keep(await startSlackServer());
     const model = keep(await startTestModel());
