@@ -60,7 +60,10 @@ async function effectOf(deps: ApplyDeps, kept: KeptInbound, named: Inbound): Pro
   }
 }
 
-/** The event with names in it. They are asked for here, and not when it came: the platform waits for nothing but its keep. */
+/**
+ * The event with names in it, and with who is a guest where that matters. They are asked for here, and not when it came: the
+ * platform waits for nothing but its keep.
+ */
 export async function withNames(deps: Pick<ApplyDeps, 'connectors'>, inbound: Inbound): Promise<Inbound> {
   const { conversation, person } = originOf(inbound);
   const connector = deps.connectors.get(conversation.connector);
@@ -68,10 +71,14 @@ export async function withNames(deps: Pick<ApplyDeps, 'connectors'>, inbound: In
   if (connector === undefined) return inbound;
   const { tenant } = conversation;
   const named: Person = { id: person.id, name: await connector.nameOf(person, tenant) };
+  const standing = async (): Promise<Person> => ({
+    ...named,
+    guest: (await connector.isGuest?.(person, tenant)) ?? false,
+  });
   switch (inbound.kind) {
     case 'message': {
       const text = await connector.readable(inbound.message.text, tenant);
-      return { kind: 'message', message: { ...inbound.message, sender: named, text } };
+      return { kind: 'message', message: { ...inbound.message, sender: await standing(), text } };
     }
     case 'change': {
       const { text } = inbound.change;
@@ -81,14 +88,13 @@ export async function withNames(deps: Pick<ApplyDeps, 'connectors'>, inbound: In
     case 'decision':
       return { kind: 'decision', decision: { ...inbound.decision, person: named } };
     case 'stop':
-      return { kind: 'stop', stop: { ...inbound.stop, person: named } };
+      return { kind: 'stop', stop: { ...inbound.stop, person: await standing() } };
     case 'feedback':
       return { kind: 'feedback', feedback: { ...inbound.feedback, person: named } };
     case 'command': {
-      const guest = (await connector.isGuest?.(person, tenant)) ?? false;
       const { about } = inbound.command;
       const known = about === undefined ? {} : { about: await readableAbout(connector, about, tenant) };
-      return { kind: 'command', command: { ...inbound.command, ...known, person: { ...named, guest } } };
+      return { kind: 'command', command: { ...inbound.command, ...known, person: await standing() } };
     }
     default:
       return inbound satisfies never;

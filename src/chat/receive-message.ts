@@ -8,10 +8,12 @@ import { type AttachDeps, attach } from './attached-files.ts';
 import type { ChannelSettingsStore } from './channel-settings.ts';
 import { type Conversation, type ConversationStore, laneOf } from './conversation-store.ts';
 import { type EarlierDeps, earlierEntry } from './earlier.ts';
+import { guestRefusal, type Speaker } from './guests.ts';
 import { IGNORED, type InboundMessage, type Receipt } from './inbound.ts';
 import { loggedEventId } from './inbound-keys.ts';
 import type { InboundStore, KeptInbound, Target } from './inbound-store.ts';
 import { isMeant } from './meant.ts';
+import { actorIdOf, type Roles } from './roles.ts';
 import type { AgentName, SessionDirectory } from './session-directory.ts';
 
 const TITLE_LENGTH = 80;
@@ -26,6 +28,7 @@ export interface ReceiveMessageDeps extends Omit<EarlierDeps, 'connectors'>, Omi
   conversations: ConversationStore;
   channels: Pick<ChannelSettingsStore, 'of'>;
   directory: SessionDirectory;
+  roles: Pick<Roles, 'roleOf'>;
   received(session: LaneSession): void;
 }
 
@@ -50,10 +53,15 @@ async function receiveMeant(deps: ReceiveMessageDeps, kept: KeptInbound, message
   if (kept.targets === null && !(await isMeant(deps, message))) return IGNORED;
   const { connector, tenant } = message.conversation;
   const workspace_id = await deps.directory.workspaceOf(connector, tenant);
-  const conversation = await deps.conversations.open(message.conversation, workspace_id);
+  const actor_id = actorIdOf(connector, message.sender);
+  const [conversation, role] = await Promise.all([
+    deps.conversations.open(message.conversation, workspace_id),
+    deps.roles.roleOf(workspace_id, { actor_id, guest: message.sender.guest === true }),
+  ]);
+  const speaker = { actor_id, role };
   let current = kept;
   for (let attempt = 1; ; attempt++) {
-    const target = await targetOf(deps, current, conversation, message);
+    const target = await targetOf(deps, current, conversation, { message, speaker });
     if ('receipt' in target) return target.receipt;
     try {
       // First what may be put off: what was said before is then read once.
@@ -143,12 +151,18 @@ function watched({
   };
 }
 
+/** A message, and who says it. */
+interface Spoken {
+  message: InboundMessage;
+  speaker: Speaker;
+}
+
 /** The session that this message goes to, or what there is to say when it goes to none. */
 async function targetOf(
   deps: ReceiveMessageDeps,
   kept: KeptInbound,
   conversation: Conversation,
-  message: InboundMessage,
+  { message, speaker }: Spoken,
 ): Promise<Target | { receipt: Receipt }> {
   const before = kept.targets?.[0];
   if (before !== undefined) {
@@ -163,7 +177,8 @@ async function targetOf(
       `${agent.name} is paused and takes no new work. Its owner can let it go on: /agents resume ${agent.name}`,
     );
   }
-  return choose(deps, kept, conversation, agent, message);
+  const refusal = await guestRefusal(deps, speaker, agent, conversation);
+  return refusal === null ? choose(deps, kept, conversation, agent, { message, speaker }) : refused(refusal);
 }
 
 function refused(text: string): { receipt: Receipt } {
@@ -198,12 +213,16 @@ async function choose(
   kept: KeptInbound,
   conversation: Conversation,
   agent: AgentName,
-  message: InboundMessage,
+  { message, speaker }: Spoken,
 ): Promise<Target | { receipt: Receipt }> {
   const closed = kept.targets?.[0]?.session_id ?? null;
   const live = await liveSession(deps, conversation, agent, message, closed);
   if ('refusal' in live) return refused(live.refusal);
   const { session_id } = live;
+  // Somebody else's first message may have made it meanwhile.
+  const sessions = { [agent.id]: { session_id, made: true } };
+  const refusal = await guestRefusal(deps, speaker, agent, { ...conversation, sessions });
+  if (refusal !== null) return refused(refusal);
   const ref = { workspace_id: conversation.workspace_id, session_id };
   const after_seq = deps.positions.get(session_id)?.seq ?? (await deps.log.head(ref)).seq;
   const [target] = await deps.inbound.target(kept, [{ ...ref, after_seq }]);

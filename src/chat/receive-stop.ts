@@ -6,23 +6,40 @@ import { type ConversationStore, laneOf } from './conversation-store.ts';
 import type { InboundStop, Receipt } from './inbound.ts';
 import { loggedEventId } from './inbound-keys.ts';
 import type { InboundStore, KeptInbound, Target } from './inbound-store.ts';
+import { actorIdOf, forbidden, may, type Roles } from './roles.ts';
+import type { ChatSession, SessionDirectory } from './session-directory.ts';
 
 export interface ReceiveStopDeps {
   log: SessionLog;
   inbound: InboundStore;
   conversations: ConversationStore;
+  directory: Pick<SessionDirectory, 'find'>;
+  roles: Pick<Roles, 'roleOf'>;
   received(session: LaneSession): void;
 }
 
 /** Said of what is put off, where it is ended. */
 export const NOT_GIVEN = 'What was still waiting for its files is not given to the agent any more.';
 
-/** Stop whatever runs or waits in this conversation, what is put off of it included. */
+/**
+ * Stop whatever runs or waits in this conversation, what is put off of it included, as far as this person may: what somebody
+ * else began is left alone, as it is by `/sessions stop`.
+ */
 export async function receiveStop(deps: ReceiveStopDeps, kept: KeptInbound, stop: InboundStop): Promise<Receipt> {
   const lane = laneOf(stop.conversation);
-  const words = (await deps.inbound.endPutOff(stop)) > 0 ? [NOT_GIVEN] : [];
-  const found = kept.targets ?? (await activeSessions(deps, stop));
-  if (found.length === 0) return { effect: 'refused', text: ['Nothing is running here.', ...words].join(' ') };
+  const { theirs, others } = await sessionsHere(deps, stop);
+  // A message that is put off has its session: where all are theirs, so is all that is put off.
+  const putOff = others.length === 0 ? [stop] : theirs;
+  let ended = 0;
+  for (const of of putOff) ended += await deps.inbound.endPutOff(of);
+  const words = ended > 0 ? [NOT_GIVEN] : [];
+  const found = kept.targets ?? (await active(deps, theirs));
+  if (found.length === 0) {
+    const [foreign] = await active(deps, others);
+    const owners = others.find(({ session_id }) => session_id === foreign?.session_id)?.owners;
+    const why = foreign === undefined ? 'Nothing is running here.' : forbidden('stop or resume a session', owners);
+    return { effect: 'refused', text: [why, ...words].join(' ') };
+  }
   const by = { via: stop.conversation.connector, id: stop.person.id, name: stop.person.name };
   const stopped = await stopSessions(
     deps,
@@ -36,7 +53,7 @@ export async function receiveStop(deps: ReceiveStopDeps, kept: KeptInbound, stop
 
 /** Interrupt these sessions, each once however often this is repeated; returns how many were not stopping already. */
 export async function stopSessions(
-  deps: Omit<ReceiveStopDeps, 'conversations'>,
+  deps: Pick<ReceiveStopDeps, 'log' | 'inbound' | 'received'>,
   kept: KeptInbound,
   found: ReadonlyArray<{ target: Target; lane: string }>,
   by: Actor,
@@ -69,17 +86,35 @@ export async function stopSessions(
   return stopped;
 }
 
-async function activeSessions(deps: ReceiveStopDeps, stop: InboundStop): Promise<Target[]> {
-  const conversation = await deps.conversations.findByKey(stop.conversation);
-  if (conversation === null) return [];
+/** The sessions of this conversation that this person may stop, and the others. */
+async function sessionsHere(
+  deps: ReceiveStopDeps,
+  { conversation: place, person }: InboundStop,
+): Promise<{ theirs: ChatSession[]; others: ChatSession[] }> {
+  const conversation = await deps.conversations.findByKey(place);
+  if (conversation === null) return { theirs: [], others: [] };
+  const { workspace_id } = conversation;
+  const actor_id = actorIdOf(place.connector, person);
+  const role = await deps.roles.roleOf(workspace_id, { actor_id, guest: person.guest === true });
+  const found = await Promise.all(
+    Object.values(conversation.sessions).map(({ session_id }) => deps.directory.find({ workspace_id, session_id })),
+  );
+  // Null: deleted, or reserved and not made.
+  const sessions = found.filter((session) => session !== null);
+  const isTheirs = ({ started_by, owners }: ChatSession) =>
+    may('stop or resume a session', role, { starter: started_by === actor_id, owner: owners.includes(actor_id) });
+  return { theirs: sessions.filter(isTheirs), others: sessions.filter((session) => !isTheirs(session)) };
+}
+
+async function active(deps: Pick<ReceiveStopDeps, 'log'>, sessions: readonly SessionRef[]): Promise<Target[]> {
   const targets: Target[] = [];
-  for (const { session_id } of Object.values(conversation.sessions)) {
-    const ref = { workspace_id: conversation.workspace_id, session_id };
+  for (const { workspace_id, session_id } of sessions) {
+    const ref = { workspace_id, session_id };
     try {
       const head = await deps.log.head(ref);
       if (isActive(head)) targets.push({ ...ref, after_seq: head.seq });
     } catch (error) {
-      // Deleted, or reserved and not made.
+      // Deleted meanwhile.
       if (!(error instanceof NotFoundError)) throw error;
     }
   }

@@ -44,13 +44,11 @@ export function createResourceDirectory(
     for (let page: string | null | undefined; page !== null; ) {
       const next = await deps.agents.list(workspace_id, { limit: PAGE, ...(page === undefined ? {} : { page }) });
       found.push(
-        ...next.items.map(({ _id, config }) => ({
-          id: _id,
-          name: config.name,
-          paused: agentSettingsOf(config).paused,
-          description: config.description,
-          owners: ownersOf(config),
-        })),
+        ...next.items.map(({ _id, config }) => {
+          const { paused, guests } = agentSettingsOf(config);
+          const { name, description } = config;
+          return { id: _id, name, paused, guests, description, owners: ownersOf(config) };
+        }),
       );
       page = next.next_page;
     }
@@ -118,6 +116,8 @@ export function createResourceDirectory(
         ...ref,
         conversation_id: session.conversation_id ?? null,
         agent_name: session.agent.name,
+        started_by: session.started_by ?? null,
+        owners: session.owners,
         open: session.archived_at === null && session.log.status !== 'terminated',
       };
     },

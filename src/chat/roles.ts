@@ -10,7 +10,7 @@ export type Standing = Role | 'owner' | 'starter';
 
 /**
  * Who may do what; docs/slack.md shows the same table. An owner is one of the agent's owners, a starter began the session
- * in question. A guest is never an owner: guests speak to agents and change nothing but their own runs.
+ * in question. A guest is never an owner. With whom guests may speak, each agent says (guests.ts).
  */
 export const MAY = {
   'see agents': ['admin', 'owner', 'member', 'guest'],
@@ -72,6 +72,18 @@ export function may(action: Action, role: Role, also: { owner?: boolean; starter
   if (allowed.includes(role)) return true;
   if (also.starter === true && allowed.includes('starter')) return true;
   return also.owner === true && role !== 'guest' && allowed.includes('owner');
+}
+
+/** Why somebody may not do this, and whom to ask. */
+export function forbidden(action: Action, owners: readonly string[] = []): string {
+  const standings: readonly string[] = MAY[action];
+  const who = [
+    standings.includes('member') ? 'members of this workspace' : null,
+    standings.includes('owner') && owners.length > 0 ? `its owners (${owners.join(', ')})` : null,
+    standings.includes('starter') ? 'whoever began it' : null,
+    'admins (first set by `DECKHAND_ADMINS`)',
+  ].filter((one) => one !== null);
+  return `You may not ${action}. Who may: ${who.join(', ')}.`;
 }
 
 /** `slack:U123`: how metadata and configuration name a person. */

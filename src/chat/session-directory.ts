@@ -1,3 +1,4 @@
+import type { GuestSetting } from '../resources/agent-settings.ts';
 import type { Actor } from '../session/event.ts';
 import type { SessionRef } from '../session/log.ts';
 import type { ConversationKey } from './place.ts';
@@ -23,6 +24,8 @@ export interface AgentName {
   name: string;
   /** It takes no new work. */
   paused: boolean;
+  /** In which sessions guests may speak to it. */
+  guests: GuestSetting;
   description: string | null;
   /** Actor ids. */
   owners: string[];
@@ -43,6 +46,10 @@ export interface ChatSession extends SessionRef {
   /** Null: it has no place in chat (made through the API). */
   conversation_id: string | null;
   agent_name: string;
+  /** Actor id of whoever began it in chat; null: it was begun elsewhere. */
+  started_by: string | null;
+  /** Actor ids of the agent's owners when it began. */
+  owners: string[];
   /** It takes messages: neither archived nor terminated. */
   open: boolean;
 }

@@ -1,5 +1,5 @@
 import type { AgentConfig } from '../../resources/agent-config.ts';
-import { agentSettingsOf } from '../../resources/agent-settings.ts';
+import { agentSettingsOf, GUEST_SETTINGS, type GuestSetting } from '../../resources/agent-settings.ts';
 import { approvalPolicyOf, ownersOf } from '../../resources/approval-policy.ts';
 import type { EnvironmentDocument } from '../../resources/environments.ts';
 import type { FormField } from '../inbound.ts';
@@ -30,7 +30,14 @@ export const AGENT_FIELDS = [
   'environment',
   'channels',
   'budget',
+  'guests',
 ] as const;
+
+export const GUEST_WORDS: Readonly<Record<GuestSetting, string>> = {
+  restrict: 'In sessions that they began',
+  allow: 'In all sessions',
+  deny: 'Not at all',
+};
 
 /** What a new agent's form begins with. */
 export const FRESH: AgentConfig = {
@@ -59,7 +66,7 @@ export function agentFields(
   environments: readonly EnvironmentDocument[],
   channels: readonly string[],
 ): FormField[] {
-  const { environment_id, budget_cents } = agentSettingsOf(config);
+  const { environment_id, budget_cents, guests } = agentSettingsOf(config);
   const models: string[] = [...new Set([config.model.id, ...MODELS])];
   const instructions = config.system ?? '';
   const owners = ownersOf(config);
@@ -131,6 +138,12 @@ export function agentFields(
       multiline: false,
       optional: true,
     },
+    choice(
+      'guests',
+      'Guests speak to it',
+      guests,
+      GUEST_SETTINGS.map((value) => ({ value, label: GUEST_WORDS[value] })),
+    ),
   ];
   return fields.filter((field) => field !== null);
 }

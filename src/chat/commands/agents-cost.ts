@@ -1,7 +1,6 @@
 import type { Cost } from '../../resources/costs.ts';
-import { may } from '../roles.ts';
+import { forbidden, may } from '../roles.ts';
 import { answer, type Command, plain, refuse } from './command.ts';
-import { forbidden } from './find-agent.ts';
 import { counted, usd } from './words.ts';
 
 export const showCost: Command = {

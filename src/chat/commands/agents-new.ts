@@ -3,7 +3,7 @@ import { ConflictError, NotFoundError } from '../../errors.ts';
 import type { AgentDocument } from '../../resources/agents.ts';
 import { derivedId } from '../../session/id.ts';
 import type { Form } from '../inbound.ts';
-import { may } from '../roles.ts';
+import { forbidden, may } from '../roles.ts';
 import { setChannels } from './agent-channels.ts';
 import { agentFields, FRESH, formAsText } from './agent-form.ts';
 import {
@@ -16,7 +16,6 @@ import {
   refuse,
 } from './command.ts';
 import { fieldProblems } from './field-problems.ts';
-import { forbidden } from './find-agent.ts';
 import { readAgentForm } from './read-agent-form.ts';
 
 export const newAgent: Command = {

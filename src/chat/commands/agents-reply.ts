@@ -1,7 +1,6 @@
 import { REPLY_MODES, type ReplyMode } from '../channel-settings.ts';
-import { may } from '../roles.ts';
+import { forbidden, may } from '../roles.ts';
 import { answer, type Command, plain, refuse } from './command.ts';
-import { forbidden } from './find-agent.ts';
 
 const MEANINGS: Readonly<Record<ReplyMode, string>> = {
   mention_only: 'it answers who mentions it',

@@ -1,6 +1,5 @@
-import { may, ROLES } from '../roles.ts';
+import { forbidden, may, ROLES } from '../roles.ts';
 import { answer, type Command, refuse } from './command.ts';
-import { forbidden } from './find-agent.ts';
 
 export const giveRole: Command = {
   name: 'role',

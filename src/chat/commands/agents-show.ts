@@ -1,5 +1,6 @@
 import { agentSettingsOf } from '../../resources/agent-settings.ts';
 import { approvalPolicyOf, ownersOf } from '../../resources/approval-policy.ts';
+import { GUEST_WORDS } from './agent-form.ts';
 import { answer, type Command, plain } from './command.ts';
 import { onAgent } from './find-agent.ts';
 import { TOOLS, toolSetting } from './tool-settings.ts';
@@ -14,7 +15,7 @@ export const showAgent: Command = {
   summary: 'how an agent is made and who owns it',
   run: onAgent('see how an agent is made', async (deps, { workspace_id, conversation }, { agent }) => {
     const { config } = agent;
-    const { paused, environment_id, budget_cents } = agentSettingsOf(config);
+    const { paused, environment_id, budget_cents, guests } = agentSettingsOf(config);
     const owners = ownersOf(config);
     const approvers = approvalPolicyOf(config).approvers.filter((id) => !owners.includes(id));
     const channels = await deps.channels.withAgent(workspace_id, agent._id);
@@ -35,6 +36,7 @@ export const showAgent: Command = {
       `- Environment: ${environment_id ?? 'the default one'}`,
       `- Channels that it answers by default: ${channels.length}`,
       `- Budget of a session: ${budget_cents === null ? 'none' : usd(budget_cents)}`,
+      `- Guests speak to it: ${GUEST_WORDS[guests].toLowerCase()}`,
       '',
       shown.replace(/^/gm, '> '),
     ];

@@ -1,6 +1,6 @@
-import { may } from '../roles.ts';
+import { forbidden, may } from '../roles.ts';
 import { answer, type Command, plain, refuse } from './command.ts';
-import { forbidden, onAgent } from './find-agent.ts';
+import { onAgent } from './find-agent.ts';
 
 export const useAgent: Command = {
   name: 'use',

@@ -12,7 +12,7 @@ import type { ReceiveMessageDeps } from '../receive-message.ts';
 import type { Role, Roles } from '../roles.ts';
 
 /** What commands work with. */
-export interface CommandDeps extends Omit<ReceiveMessageDeps, 'channels'> {
+export interface CommandDeps extends Omit<ReceiveMessageDeps, 'channels' | 'roles'> {
   agents: Pick<Agents, 'archive' | 'create' | 'get' | 'listVersions' | 'update'>;
   sessions: Pick<Sessions, 'getSession' | 'list'>;
   environments: Pick<Environments, 'list'>;

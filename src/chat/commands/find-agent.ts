@@ -1,6 +1,6 @@
 import type { AgentDocument } from '../../resources/agents.ts';
 import { ownersOf } from '../../resources/approval-policy.ts';
-import { type Action, MAY, may } from '../roles.ts';
+import { type Action, forbidden, may } from '../roles.ts';
 import type { AgentName } from '../session-directory.ts';
 import { type CommandDeps, type CommandReply, type CommandRequest, plain, refuse } from './command.ts';
 import { nearest } from './parse-command.ts';
@@ -54,16 +54,4 @@ export function onAgent(
     if (may(action, request.role, { owner: owners.includes(request.actor_id) })) return run(deps, request, found);
     return refuse(forbidden(action, owners));
   };
-}
-
-/** Why somebody may not do this, and whom to ask. */
-export function forbidden(action: Action, owners: readonly string[] = []): string {
-  const standings: readonly string[] = MAY[action];
-  const who = [
-    standings.includes('member') ? 'members of this workspace' : null,
-    standings.includes('owner') && owners.length > 0 ? `its owners (${owners.join(', ')})` : null,
-    standings.includes('starter') ? 'whoever began it' : null,
-    'admins (first set by `DECKHAND_ADMINS`)',
-  ].filter((one) => one !== null);
-  return `You may not ${action}. Who may: ${who.join(', ')}.`;
 }

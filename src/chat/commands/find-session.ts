@@ -1,8 +1,7 @@
 import { NotFoundError } from '../../errors.ts';
 import type { SessionDocument } from '../../resources/session-document.ts';
-import { may } from '../roles.ts';
+import { forbidden, may } from '../roles.ts';
 import { type CommandDeps, type CommandReply, type CommandRequest, plain, refuse } from './command.ts';
-import { forbidden } from './find-agent.ts';
 
 /** A command about one session, by somebody who may stop it, or began it, or may see all runs where that is enough. */
 export function onSession(

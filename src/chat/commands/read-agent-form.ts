@@ -18,6 +18,7 @@ const FIELD_OF: Readonly<Record<string, string>> = {
   'metadata.deckhand_owners': 'owners',
   'metadata.deckhand_budget': 'budget',
   'metadata.deckhand_environment': 'environment',
+  'metadata.deckhand_guests': 'guests',
 };
 
 /** The changes that these fields mean for an agent; fields that are not there change nothing. */
@@ -63,6 +64,7 @@ export async function readAgentForm(
     if (problem !== null) errors.environment = problem;
     metadata['deckhand_environment'] = fields.environment === 'default' ? null : fields.environment;
   }
+  if (fields.guests !== undefined) metadata['deckhand_guests'] = fields.guests === 'restrict' ? null : fields.guests;
   const model = update.model === undefined ? before.model.id : fields.model;
   if (fields.budget !== undefined) {
     const dollars = fields.budget.replace(/^\$\s*/, '').trim();

@@ -1,8 +1,7 @@
 import type { SessionDocument } from '../../resources/session-document.ts';
 import { laneOf } from '../conversation-store.ts';
-import { may } from '../roles.ts';
+import { forbidden, may } from '../roles.ts';
 import { answer, type Command, refuse } from './command.ts';
-import { forbidden } from './find-agent.ts';
 import { sessionLine } from './session-line.ts';
 
 const SHOWN = 10;

@@ -1,0 +1,124 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createRoles } from '../../../src/chat/roles.ts';
+import { place, said } from '../../support/chat-stage.ts';
+import { deferred } from '../../support/deferred.ts';
+import { createPlatform, type Platform } from '../../support/fake-connector.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
+
+const stage = useChatStage();
+let platform: Platform;
+let events = 0;
+
+beforeEach(() => {
+  platform = createPlatform();
+  platform.guests.add('U_GUS');
+});
+
+const person = (name: string) => ({ id: `U_${name.toUpperCase()}`, name });
+const receiver = () => stage.receiver({ connectors: new Map([['test', platform.connector()]]) });
+const says = (name: string, text: string, over: Parameters<typeof said>[1] = {}) =>
+  receiver().message(said(text, { sender: person(name), ...over }));
+
+function stops(name: string) {
+  events += 1;
+  return receiver().stop({ event_id: `Stop${events}`, conversation: place, person: person(name) });
+}
+
+async function heard(): Promise<string[]> {
+  const entries = await stage.entries('user.message');
+  return entries.flatMap(({ event }) => event.content.map((block) => (block.type === 'text' ? block.text : '')));
+}
+
+async function setGuests(deckhand_guests: string): Promise<void> {
+  const { agent_id, workspace_id } = stage.defaults;
+  const { version } = await stage.agents.get(workspace_id, agent_id);
+  await stage.agents.update(workspace_id, agent_id, { version, metadata: { deckhand_guests } });
+}
+
+const MAY_NOT_STEER = /^Guests may not steer what somebody else began\. Who may: .* in a new thread /;
+const MAY_NOT_STOP = /^You may not stop or resume a session\. Who may: .*whoever began it/;
+
+describe('a guest', () => {
+  it('steers and stops nothing that somebody else began, and is told who may', async () => {
+    await says('Ana', 'deploy');
+    expect(await says('Gus', 'rather not')).toEqual({ effect: 'refused', text: expect.stringMatching(MAY_NOT_STEER) });
+    expect(await stops('Gus')).toEqual({ effect: 'refused', text: expect.stringMatching(MAY_NOT_STOP) });
+    expect(await heard()).toEqual(['deploy']);
+    expect(await stage.entries('user.interrupt')).toEqual([]);
+  });
+
+  it('is not answered where they spoke to nobody', async () => {
+    const { workspace_id } = stage.defaults;
+    await stage.channels.change(workspace_id, place, { reply_mode: 'automatic' });
+    await says('Ana', 'deploy');
+    expect(await says('Gus', 'rather not', { addressed: false })).toEqual({ effect: 'ignored', text: null });
+    expect(await heard()).toEqual(['deploy']);
+  });
+
+  it('begins a session, speaks in it, is steered by members there, and stops it', async () => {
+    for (const [name, text] of [
+      ['Gus', 'look'],
+      ['Gus', 'closer'],
+      ['Ben', 'and here'],
+    ] as const) {
+      expect(await says(name, text)).toEqual({ effect: 'accepted', text: null });
+    }
+    expect(await heard()).toEqual(['look', 'closer', 'and here']);
+    expect(await stops('Gus')).toEqual({ effect: 'accepted', text: null });
+    expect(await stage.entries('user.interrupt')).toMatchObject([{ by: { id: 'U_GUS' } }]);
+  });
+
+  it('steers nothing that somebody else began while their own first message was on its way', async () => {
+    const asked = deferred<void>();
+    const released = deferred<void>();
+    const directory: typeof stage.directory = {
+      ...stage.directory,
+      async create(session) {
+        asked.resolve();
+        await released.promise;
+        return stage.directory.create(session);
+      },
+    };
+    const slow = stage.receiver({ directory, connectors: new Map([['test', platform.connector()]]) });
+    const late = slow.message(said('mine', { sender: person('Gus') }));
+    await asked.promise;
+    await says('Ana', 'deploy');
+    released.resolve();
+    expect(await late).toEqual({ effect: 'refused', text: expect.stringMatching(MAY_NOT_STEER) });
+    expect(await heard()).toEqual(['deploy']);
+  });
+
+  it('may steer all where the agent allows it, and nothing where it denies it', async () => {
+    await setGuests('allow');
+    await says('Ana', 'deploy');
+    expect((await says('Gus', 'faster')).effect).toBe('accepted');
+    await setGuests('deny');
+    const elsewhere = { ...place, thread: '300.1' };
+    for (const conversation of [place, elsewhere]) {
+      const { effect, text } = await says('Gus', 'slower', { conversation });
+      expect({ effect, text }).toEqual({
+        effect: 'refused',
+        text: expect.stringContaining('takes nothing from guests'),
+      });
+    }
+    expect(await heard()).toEqual(['deploy', 'faster']);
+  });
+
+  it('is who an admin says is one, whatever the platform says', async () => {
+    const roles = createRoles(stage.db, []);
+    await roles.give(stage.defaults.workspace_id, 'test:U_GUS', 'member');
+    await roles.give(stage.defaults.workspace_id, 'test:U_BEN', 'guest');
+    await says('Ana', 'deploy');
+    expect((await says('Gus', 'faster')).effect).toBe('accepted');
+    expect((await says('Ben', 'slower')).effect).toBe('refused');
+  });
+});
+
+describe('Stop', () => {
+  it('is for admins, owners and whoever began it, as /sessions stop is', async () => {
+    await says('Ana', 'deploy');
+    expect(await stops('Ben')).toEqual({ effect: 'refused', text: expect.stringMatching(MAY_NOT_STOP) });
+    expect(await stage.entries('user.interrupt')).toEqual([]);
+    expect((await stops('Ada')).effect).toBe('accepted');
+  });
+});
