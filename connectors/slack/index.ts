@@ -137,7 +137,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     stored: (from) => receiver().file(from),
   });
   const status = createStatus(installations, logger);
-  const { whisper, tell, answer, direct } = createWhispers(installations);
+  const { whisper, tell, answer, direct } = createWhispers(installations, after);
 
   const link = createLink(options, boltLogger, inFlight);
   const heard = (message: InboundMessage, identity: Identity) => {

@@ -1,3 +1,4 @@
+import { RateLimitedError } from '../../src/chat/connector.ts';
 import type { ConversationKey, Person } from '../../src/chat/place.ts';
 import { placeOf } from './conversation-id.ts';
 import type { SlackClients } from './installations.ts';
@@ -5,12 +6,17 @@ import { cut } from './mrkdwn.ts';
 import { fallbackText, markdownOf, TEXT_LIMIT } from './render.ts';
 
 const WHISPER_MS = 5_000;
+/** Whoever waits longer has gone on to something else. */
+const LONGEST_WAIT_MS = 30_000;
 
 /** Words for one person only. */
 export interface Whispers {
   /** An ephemeral message in the conversation. */
   whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
-  /** The same where a click was; where Slack takes none, by the click's own response url. */
+  /**
+   * The same where a click was; where Slack takes none, by the click's own response url. Where there is no such url and Slack
+   * asks to wait, it is said once more after that wait, of half a minute at most.
+   */
   tell(conversation: ConversationKey, person: Person, text: string, responseUrl?: string): Promise<void>;
   /** By the command's response url, which works wherever the person is; where there is none any more, in the conversation. */
   answer(conversation: ConversationKey, person: Person, text: string, responseUrl?: string): Promise<void>;
@@ -18,7 +24,7 @@ export interface Whispers {
   direct(tenant: string, userId: string, text: string): Promise<void>;
 }
 
-export function createWhispers(clients: SlackClients): Whispers {
+export function createWhispers(clients: SlackClients, after: (ms: number, run: () => void) => unknown): Whispers {
   async function whisper(
     conversation: ConversationKey,
     person: Person,
@@ -34,13 +40,25 @@ export function createWhispers(clients: SlackClients): Whispers {
 
   const soon = () => AbortSignal.timeout(WHISPER_MS);
 
+  /** There is no other way to say it. */
+  async function patientWhisper(conversation: ConversationKey, person: Person, text: string): Promise<void> {
+    try {
+      await whisper(conversation, person, text, soon());
+    } catch (error) {
+      if (!(error instanceof RateLimitedError) || error.retry_after_ms > LONGEST_WAIT_MS) throw error;
+      const wait = error.retry_after_ms;
+      await new Promise<void>((resolve) => void after(wait, resolve));
+      await whisper(conversation, person, text, soon());
+    }
+  }
+
   return {
     whisper,
     async tell(conversation, person, text, responseUrl) {
+      if (responseUrl === undefined) return patientWhisper(conversation, person, text);
       try {
         await whisper(conversation, person, text, soon());
       } catch (error) {
-        if (responseUrl === undefined) throw error;
         const { thread_ts } = placeOf(conversation);
         await respond(responseUrl, { text: fallbackText(text), thread_ts }, error);
       }
@@ -51,7 +69,7 @@ export function createWhispers(clients: SlackClients): Whispers {
         await respond(responseUrl, contentOf(text));
       } catch {
         // It works five times, and half an hour long (docs.slack.dev/interactivity/handling-user-interaction).
-        await whisper(conversation, person, text, soon());
+        await patientWhisper(conversation, person, text);
       }
     },
     async direct(tenant, userId, text) {

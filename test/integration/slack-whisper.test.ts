@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { startSlackHarness } from '../support/slack/harness.ts';
+import { STOP_MS } from '../support/stop.ts';
 
 const signal = AbortSignal.timeout(60_000);
 
@@ -20,4 +22,45 @@ it('says how much of a long answer one message does not hold, and how to see it'
   expect(rest).toBe(
     `${300 - shown.length} more lines are left out: one message of Slack's holds no more. Ask about one by its name or id to see it.`,
   );
+});
+
+const REFUSED = { effect: 'refused', text: 'This agent is paused.' } as const;
+
+it('is said once more to whoever wrote a message when Slack asks to wait, before a stop ends', async () => {
+  const receiver = createRecordingReceiver();
+  await using harness = await startSlackHarness(receiver);
+  const { slack, connector } = harness;
+  const calls = () => slack.journal.filter(({ method }) => method === 'chat.postEphemeral');
+  receiver.answer(REFUSED);
+  slack.faults.rateLimit('chat.postEphemeral', 7);
+  slack.user('Ana').says('ops', 'hello');
+  await eventually(() => expect(calls()).toHaveLength(1));
+  const stopped = connector.stop(STOP_MS);
+  await eventually(async () => {
+    await slack.clock.advance(7_000);
+    expect(slack.user('Ana').told('ops')).toEqual([REFUSED.text]);
+  });
+  await stopped;
+  expect(calls()).toHaveLength(2);
+});
+
+it('is given up where Slack asks to wait for longer, or again', async () => {
+  const receiver = createRecordingReceiver();
+  await using harness = await startSlackHarness(receiver);
+  const { slack, connector } = harness;
+  const calls = () => slack.journal.filter(({ method }) => method === 'chat.postEphemeral');
+  receiver.answer(REFUSED);
+  slack.faults.rateLimit('chat.postEphemeral', 31);
+  slack.user('Ana').says('ops', 'hello');
+  await eventually(() => expect(calls()).toHaveLength(1));
+  await slack.outbox.idle();
+  slack.faults.rateLimit('chat.postEphemeral', 7, 2);
+  slack.user('Ben').says('ops', 'hello');
+  await eventually(async () => {
+    await slack.clock.advance(31_000);
+    expect(calls()).toHaveLength(3);
+  });
+  await connector.stop(STOP_MS);
+  expect(calls()).toHaveLength(3);
+  expect([...slack.user('Ana').told('ops'), ...slack.user('Ben').told('ops')]).toEqual([]);
 });

@@ -26,6 +26,9 @@ import { stopSession } from './sessions-stop.ts';
 /** A family of commands: what is typed after one slash. */
 interface Family {
   about: string;
+  /** What to do first, and one line that may be typed as it stands. */
+  first_step: string;
+  example: string;
   commands: readonly Command[];
   /** What is meant when nothing follows the slash and the name; null: the help. */
   first: Command | null;
@@ -34,6 +37,9 @@ interface Family {
 const FAMILIES: Readonly<Record<InboundCommand['name'], Family>> = {
   agents: {
     about: 'The agents of this workspace: who they are, how they are made, who answers where.',
+    first_step:
+      'New here? `/agents list` says who there is. Mention me with what you want done, and the one who answers here does it.',
+    example: '/agents new Code Reviewer',
     commands: [
       listAgents,
       showAgent,
@@ -55,11 +61,13 @@ const FAMILIES: Readonly<Record<InboundCommand['name'], Family>> = {
   },
   sessions: {
     about: 'Sessions: what agents were asked to do, each in its thread.',
+    first_step: 'New here? Mention me with what you want done: its thread is a session, and `/sessions` lists it.',
+    example: '/sessions here',
     commands: [mySessions, sessionsHere, stopSession, resumeSession, openSession],
     first: mySessions,
   },
   // No typed command: what a shortcut of the platform asks for.
-  ask: { about: '', commands: [askAgent], first: askAgent },
+  ask: { about: '', first_step: '', example: '', commands: [askAgent], first: askAgent },
 };
 
 /** Do what somebody asked for with a command. Repeating it changes nothing more. */
@@ -98,10 +106,10 @@ function unknown(name: string, family: Family, subcommand: string): CommandReply
   return refuse(`There is no \`/${name} ${subcommand.replaceAll('`', '')}\`.${meant}\n\n${help}`);
 }
 
-function helpOf(name: string, { about, commands, first }: Family): string {
+function helpOf(name: string, { about, commands, first, first_step, example }: Family): string {
   const lines = commands.map((one) => {
     const typed = `/${name} ${one.name} ${one.args}`.trim();
     return `- \`${typed}\`: ${one.summary}${one === first ? ` (also \`/${name}\` alone)` : ''}`;
   });
-  return `${about}\n\n${lines.join('\n')}\n\nWhat you see here only you see.`;
+  return `${about}\n\n${first_step}\nFor example: \`${example}\`\n\n${lines.join('\n')}\n\nWhat you see here only you see.`;
 }

@@ -31,6 +31,13 @@ describe('the help', () => {
     }
   });
 
+  it('teaches a first step and one line to type', async () => {
+    const { text } = await type.ana('/agents help');
+    expect(text).toMatch(
+      /New here\? `\/agents list` says who there is\. .*\nFor example: `\/agents new Code Reviewer`\n/,
+    );
+  });
+
   it('comes with the nearest name to one that is not there', async () => {
     const receipt = await type.ana('/agents lits');
     expect(receipt).toMatchObject({ effect: 'refused', text: expect.stringContaining('Did you mean `/agents list`?') });

@@ -31,6 +31,9 @@ describe('/sessions', () => {
 
   it('has a help of its own', async () => {
     expect((await type.ana('/sessions halp')).text).toContain('Did you mean `/sessions help`?');
+    expect((await type.ana('/sessions help')).text).toMatch(
+      /New here\? Mention me .*\nFor example: `\/sessions here`\n/,
+    );
   });
 });
 
