@@ -110,7 +110,7 @@ const busy: Overview = {
     ],
     more: 0,
   },
-  more: { agents: 2, sessions: 1 },
+  more: { agents: 0, sessions: 0 },
   month: { mine: { cents: 1234, sessions: 3 }, all: { cents: 99_900, sessions: 120 } },
   may_create: true,
 };
@@ -184,7 +184,12 @@ describe('a view in Slack', () => {
     const home = sent(homeView(everything, long));
     expect(() => checkView(workspace, home, 'home')).not.toThrow();
     // None is left out there.
-    expect(JSON.stringify(home)).toContain('20 more wait');
+    const shown = JSON.stringify(home);
+    expect(shown).toContain('20 more wait');
+    expect(shown).toContain(
+      '90 more that began before: shown when some of these are over; each goes on in its thread.',
+    );
+    expect(shown).toContain('140 more: `/agents list` names all, `/agents edit &lt;name&gt;` changes one.');
     const crowd = Array.from({ length: 150 }, (_, n) => ({ ...lab, _id: `env_${n}`, name: long }));
     const config = { ...reviewer, name: 'x'.repeat(256), system: 'y'.repeat(3_000) };
     const about = { author: ana, text: '"\n'.repeat(20_000) };
