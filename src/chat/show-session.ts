@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import type { LogEntry } from '../session/event.ts';
 import { type Hints, parseSessionHint, SO_FAR_MS, sessionChannel, subscribeClosely } from '../session/hints.ts';
 import { holdLease } from '../session/lease.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
@@ -177,9 +178,12 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
   let seq = lease.seq;
   let advanced = seq;
   let advanced_at = performance.now();
+  /** The end of a run whose status is not shown: nothing after it would put that right. */
+  let resting_from: number | null = null;
   /** How far everything is shown: what has yet to be is read again by whoever goes on from here. */
   const shown = () => {
-    const unshown = [plans.unshown_from, marks.unshown_from].filter((from) => from !== null);
+    const rested = status.isOpen ? resting_from : null;
+    const unshown = [plans.unshown_from, marks.unshown_from, rested].filter((from) => from !== null);
     return unshown.length === 0 ? seq : Math.max(advanced, Math.min(seq, ...unshown.map((from) => from - 1)));
   };
   /** False: another gateway shows the session. */
@@ -203,6 +207,8 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       marks.take(entries);
       for (const entry of entries) {
         signal.throwIfAborted();
+        if (isRest(entry)) resting_from = entry.seq;
+        if (entry.event.type === 'session.status_running') resting_from = null;
         await showEntry(parts, entry);
         seq = entry.seq;
       }
@@ -246,6 +252,10 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     // What was shown before a failure or a stop need not be shown again.
     await advance();
   }
+}
+
+function isRest({ event }: LogEntry): boolean {
+  return event.type === 'session.status_idle' || event.type === 'session.status_terminated';
 }
 
 /** Calls in words, without their arguments where those are private. */

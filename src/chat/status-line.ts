@@ -18,6 +18,8 @@ export interface StatusLine {
   refresh(): Promise<void>;
   /** The session rests: see to it that what was set last is shown, unless the platform keeps failing. */
   settle(): Promise<void>;
+  /** What was set last is not shown yet: it failed, or is held. */
+  readonly isOpen: boolean;
 }
 
 export interface StatusLineDeps {
@@ -43,9 +45,9 @@ export function createStatusLine(deps: StatusLineDeps): StatusLine {
 
   async function show(): Promise<void> {
     set_at = performance.now();
-    failure = null;
     try {
       await connector.setStatus(conversation, { ...last, ...called }, calls);
+      failure = null;
     } catch (error) {
       failure = error;
       logger.debug({ err: error, conversation }, 'status was not shown');
@@ -66,6 +68,9 @@ export function createStatusLine(deps: StatusLineDeps): StatusLine {
     },
     async refresh() {
       if (last.state === 'working' && performance.now() - set_at >= refresh_ms) await set(last);
+    },
+    get isOpen() {
+      return failure !== null || isWithheld;
     },
     async settle() {
       for (let tries = 1; failure !== null && tries < LAST_TRIES; tries += 1) {

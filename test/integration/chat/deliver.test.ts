@@ -167,6 +167,19 @@ describe('a run', () => {
     await atRest();
   });
 
+  it('sees to it that its last status is shown, though the gateway that tried stops', async () => {
+    platform.failStatuses = 1_000;
+    const first = gateway('gateway_1', { timings: { lease_ms: 60_000, sweep_ms: 5, retry_ms: 60_000 } });
+    const ref = await stage.session();
+    await stage.append(ref, says('Done.'), ends());
+    await eventually(() => expect(platform.calls).toContain('status resting'));
+    await first.stop();
+    platform.failStatuses = 0;
+    await gateway('gateway_2').sweepNow();
+    await eventually(() => expect(platform.statuses).toEqual([{ state: 'resting' }]));
+    await atRest();
+  });
+
   it('ends where it is shown when its session is archived', async () => {
     const deliverer = gateway();
     const ref = await stage.session();

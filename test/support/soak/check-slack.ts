@@ -63,11 +63,16 @@ function placeOf(method: string, args: JournalEntry['args']): string | null {
   return method.startsWith('reactions.') ? 'marks' : null;
 }
 
-/** Nothing in Slack says that a message waits to be taken up. (Its agent sessions may: see the known limits.) */
+/** Nothing in Slack says that somebody is at work, or that a message waits to be taken up. */
 export const nothingSeemsUnfinished: Check = ({ shown }) => unfinishedIn(shown);
 
-export function unfinishedIn({ marks }: Evidence['shown']): string[] {
-  return marks.map((mark) => `Slack still shows ${mark}`);
+export function unfinishedIn({ states, marks }: Evidence['shown']): string[] {
+  return [
+    ...Object.entries(states).flatMap(([thread, state]) =>
+      state === 'processing' ? [`Slack shows ${thread} as ${state}`] : [],
+    ),
+    ...marks.map((mark) => `Slack still shows ${mark}`),
+  ];
 }
 
 /** Whoever pressed a button sees what came of it: on the card, in words to them alone, or in a modal. */

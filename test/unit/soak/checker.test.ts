@@ -578,6 +578,14 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
       ),
   ],
   [
+    'a session that seems at work for ever',
+    'nothing in Slack seems unfinished',
+    /C1:1.1 as processing/,
+    (from) => {
+      from.shown.states['C1:1.1'] = 'processing';
+    },
+  ],
+  [
     'a reaction that stays',
     'nothing in Slack seems unfinished',
     /still shows :eyes: on C1/,
