@@ -35,6 +35,8 @@ it('is said once more to whoever wrote a message when Slack asks to wait, before
   slack.faults.rateLimit('chat.postEphemeral', 7);
   slack.user('Ana').says('ops', 'hello');
   await eventually(() => expect(calls()).toHaveLength(1));
+  // By its clock Slack would send again what it does not know to be acknowledged.
+  await slack.outbox.idle();
   const stopped = connector.stop(STOP_MS);
   await eventually(async () => {
     await slack.clock.advance(7_000);
@@ -56,6 +58,8 @@ it('is given up where Slack asks to wait for longer, or again', async () => {
   await slack.outbox.idle();
   slack.faults.rateLimit('chat.postEphemeral', 7, 2);
   slack.user('Ben').says('ops', 'hello');
+  await eventually(() => expect(calls()).toHaveLength(2));
+  await slack.outbox.idle();
   await eventually(async () => {
     await slack.clock.advance(31_000);
     expect(calls()).toHaveLength(3);
