@@ -30,6 +30,10 @@ export async function guestRefusal(
   return isOthers(session, actor_id) ? steersOthers(agent) : null;
 }
 
+/** Said to a guest who presses Stop where somebody else's session runs. */
+export const STOPS_OTHERS =
+  'Guests may not stop what somebody else began. Who may: whoever began it, and members of this workspace.';
+
 function isOthers(session: ChatSession | null, actor_id: string): boolean {
   return session?.open === true && session.started_by !== actor_id;
 }

@@ -3,10 +3,11 @@ import { appendOnce } from '../session/append-once.ts';
 import type { Actor } from '../session/event.ts';
 import type { LaneSession, LogHead, SessionLog, SessionRef } from '../session/log.ts';
 import { type ConversationStore, laneOf } from './conversation-store.ts';
+import { STOPS_OTHERS } from './guests.ts';
 import type { InboundStop, Receipt } from './inbound.ts';
 import { loggedEventId } from './inbound-keys.ts';
 import type { InboundStore, KeptInbound, Target } from './inbound-store.ts';
-import { actorIdOf, forbidden, may, type Roles } from './roles.ts';
+import { actorIdOf, type Roles } from './roles.ts';
 import type { ChatSession, SessionDirectory } from './session-directory.ts';
 
 export interface ReceiveStopDeps {
@@ -22,8 +23,8 @@ export interface ReceiveStopDeps {
 export const NOT_GIVEN = 'What was still waiting for its files is not given to the agent any more.';
 
 /**
- * Stop whatever runs or waits in this conversation, what is put off of it included, as far as this person may: what somebody
- * else began is left alone, as it is by `/sessions stop`.
+ * Stop whatever runs or waits in this conversation, what is put off of it included, as far as this person may. Who sees an agent
+ * go wrong must not have to look for whoever began it: all but guests may, who stop what they began themselves.
  */
 export async function receiveStop(deps: ReceiveStopDeps, kept: KeptInbound, stop: InboundStop): Promise<Receipt> {
   const lane = laneOf(stop.conversation);
@@ -35,9 +36,8 @@ export async function receiveStop(deps: ReceiveStopDeps, kept: KeptInbound, stop
   const words = ended > 0 ? [NOT_GIVEN] : [];
   const found = kept.targets ?? (await active(deps, theirs));
   if (found.length === 0) {
-    const [foreign] = await active(deps, others);
-    const owners = others.find(({ session_id }) => session_id === foreign?.session_id)?.owners;
-    const why = foreign === undefined ? 'Nothing is running here.' : forbidden('stop or resume a session', owners);
+    const foreign = await active(deps, others);
+    const why = foreign.length === 0 ? 'Nothing is running here.' : STOPS_OTHERS;
     return { effect: 'refused', text: [why, ...words].join(' ') };
   }
   const by = { via: stop.conversation.connector, id: stop.person.id, name: stop.person.name };
@@ -101,8 +101,7 @@ async function sessionsHere(
   );
   // Null: deleted, or reserved and not made.
   const sessions = found.filter((session) => session !== null);
-  const isTheirs = ({ started_by, owners }: ChatSession) =>
-    may('stop or resume a session', role, { starter: started_by === actor_id, owner: owners.includes(actor_id) });
+  const isTheirs = ({ started_by }: ChatSession) => role !== 'guest' || started_by === actor_id;
   return { theirs: sessions.filter(isTheirs), others: sessions.filter((session) => !isTheirs(session)) };
 }
 

@@ -147,7 +147,7 @@ test('members steer one run, each by name and marked as heard, and a guest only 
     const why = 'Guests may not steer what somebody else began.';
     await eventually(() => expect(whispers(slack, 'Cleo', thread).join()).toContain(why), PATIENCE_MS);
     slack.user('Cleo').stop(thread);
-    const who = 'You may not stop or resume a session.';
+    const who = 'Guests may not stop what somebody else began.';
     await eventually(() => expect(whispers(slack, 'Cleo', thread).join()).toContain(who), PATIENCE_MS);
     const reactions = () =>
       [thread, ...replies].map(({ channel, ts }) => [
