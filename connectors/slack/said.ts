@@ -10,7 +10,7 @@ export interface SaidParts {
 
 /**
  * Of a message that was forwarded, or whose address was pasted, as an attachment shows it. The reference names none of these
- * fields; they are those of recorded events and of conversations.replies.
+ * fields; they are those of the response types of `@slack/web-api`, and `is_share` is a guess.
  */
 const forwardedMessage = z
   .object({

@@ -211,7 +211,7 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
   };
 }
 
-/** A message as Slack attaches it to the one that it is forwarded with; the fields of recorded events. */
+/** A message as Slack attaches it to the one that it is forwarded with; its fields are guesses, see connectors/slack/said.ts. */
 function forwarded(workspace: SlackWorkspace, { channel, ts }: MessagePlace): Record<string, unknown> {
   const message = messageAt(workspace, channel, ts);
   if (message === undefined) throw new Error('There is no such message');
