@@ -73,7 +73,7 @@ export interface ChatStage {
   append(ref: SessionRef, ...events: NewEvent[]): Promise<string[]>;
   /** Let its gateways look at the session. */
   wake(ref: SessionRef): void;
-  preview(ref: SessionRef, event: PreviewEvent): Promise<unknown>;
+  preview(ref: SessionRef, event: PreviewEvent): Promise<number>;
   /** The sessions of this database, oldest first. */
   refs(): Promise<SessionRef[]>;
   /** All entries of all sessions of one type, in order. */

@@ -17,7 +17,8 @@ export interface LiveStage {
   shows(texts: unknown[]): Promise<void>;
   /** The turn has begun and the gateway watches it: what is said from here on is heard. */
   begun(): Promise<void>;
-  starts(id: string): Promise<unknown>;
+  /** Says how many gateways heard it. */
+  starts(id: string): Promise<number>;
   grows(event_id: string, text: string): Promise<unknown>;
   drops(event_id: string): Promise<unknown>;
   /** Whichever gateway shows the session, its lease has run out. */
