@@ -4,8 +4,7 @@ import type { SessionApproval, SessionState } from './session-state.ts';
 
 /**
  * What lets this call run without asking anybody anew; null when nothing does. With four eyes nobody's own approval
- * counts for what they ask for later,
- * alone or with others.
+ * counts for what they ask for later, alone or with others.
  */
 export function sessionApprovalOf(
   state: Pick<SessionState, 'session_approvals' | 'requesters'>,

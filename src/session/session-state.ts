@@ -40,6 +40,8 @@ export interface SessionState {
   requesters: Actor[];
   /** It came to its end: whoever speaks next asks anew. */
   answered: boolean;
+  /** Somebody stopped the run that is under way, or the last one. */
+  interrupted: boolean;
   /** What people approved for the rest of the session, oldest first. */
   session_approvals: SessionApproval[];
   /** The run is over but for what the agent left for people. */
@@ -133,6 +135,7 @@ export function emptyState(): SessionState {
     tool_use_ids: {},
     requesters: [],
     answered: false,
+    interrupted: false,
     session_approvals: [],
     ending: null,
     outputs: [],

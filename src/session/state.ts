@@ -2,6 +2,7 @@ import type { BetaContentBlock } from '@anthropic-ai/sdk/resources/beta/messages
 import type { Actor, EventOf, LogEntry, SessionEvent, SessionScope } from './event.ts';
 import { fingerprint } from './fingerprint.ts';
 import { outputAt, putOutput } from './left-outputs.ts';
+import { DECKHAND } from './log.ts';
 import { OUTPUTS } from './mounts.ts';
 import {
   emptyState,
@@ -130,6 +131,7 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
     case 'session.status_running':
       state.status = 'running';
       state.stopped = false;
+      state.interrupted = false;
       state.running_since = event.processed_at;
       return;
     case 'session.status_rescheduled':
@@ -141,8 +143,8 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
       state.ending = null;
       // Waiting for a person is a pause of the same run; everything else ends it.
       state.stopped = event.stop_reason.type !== 'requires_action';
-      // After anything else what was asked for may still be done.
-      state.answered ||= event.stop_reason.type === 'end_turn';
+      // After anything else, a Stop or an answer that was cut off, what was asked for may still be done.
+      state.answered ||= event.stop_reason.type === 'end_turn' && !state.interrupted && state.failures === 0;
       state.running_since = null;
       return;
     case 'session.status_terminated':
@@ -175,11 +177,14 @@ function takeUp(state: SessionState, ids: ReadonlySet<string>): void {
     if (!ids.has(message.event_id)) continue;
     tellAgent(state);
     state.transcript.push(message.item);
-    if (message.by !== null) addRequester(state, message.by);
+    // What was said before, which Deckhand hands over, asks for nothing.
+    if (message.by !== null && message.by.via !== DECKHAND.via) addRequester(state, message.by);
     state.failures = 0;
   }
   state.queued = state.queued.filter((message) => !ids.has(message.event_id));
-  state.interrupts = state.interrupts.filter((one) => !ids.has(one.event_id));
+  const open = state.interrupts.filter((one) => !ids.has(one.event_id));
+  state.interrupted ||= open.length < state.interrupts.length;
+  state.interrupts = open;
   state.unmarked = state.unmarked.filter((id) => !ids.has(id));
 }
 

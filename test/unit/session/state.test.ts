@@ -2,6 +2,7 @@ import type { BetaContentBlock } from '@anthropic-ai/sdk/resources/beta/messages
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Actor, LogEntry, NewEntry, SessionEvent } from '../../../src/session/event.ts';
+import { DECKHAND } from '../../../src/session/log.ts';
 import { nextStep } from '../../../src/session/next-step.ts';
 import { emptyState, type SessionState } from '../../../src/session/session-state.ts';
 import { fold } from '../../../src/session/state.ts';
@@ -64,6 +65,12 @@ function confirm(id: string, verdict: 'allow' | 'deny', by: Actor = ANA, deny_me
     },
     by,
   };
+}
+
+/** The answer was cut off. */
+function failed(): NewEntry {
+  const error = { type: 'unknown_error' as const, message: 'Cut off.', retry_status: { type: 'exhausted' as const } };
+  return event({ id: 'sevt_error', type: 'session.error', processed_at: AT, error });
 }
 
 function interrupt(id = 'sevt_stop'): NewEntry {
@@ -134,8 +141,20 @@ describe('the fold', () => {
     const goesOn = (end: NewEntry) => stateOf(...log, end, d, running(), processed(d.event.id)).requesters;
     expect(goesOn(idle('budget_reached'))).toEqual([ANA, BEN]);
     expect(goesOn(idle('end_turn'))).toEqual([BEN]);
+    const stop = interrupt();
+    const stopped = [stop, processed(stop.event.id), idle('end_turn'), d, running(), processed(d.event.id)];
+    expect(stateOf(...log, ...stopped).requesters).toEqual([ANA, BEN]);
+    expect(stateOf(...log, failed(), idle('end_turn'), d, running(), processed(d.event.id)).requesters).toEqual([
+      ANA,
+      BEN,
+    ]);
     // Nobody spoke since: whatever goes on is still theirs.
     expect(stateOf(...log, idle('end_turn'), running()).requesters).toEqual([ANA, BEN]);
+  });
+
+  it('counts nobody for what was said before, which is handed over with the first message', () => {
+    const [before, asked] = [userMessage('> Ben: it is red', DECKHAND), userMessage('why?', ANA)];
+    expect(stateOf(before, asked, running(), processed(before.event.id, asked.event.id)).requesters).toEqual([ANA]);
   });
 
   it('gathers the results of one reply, whatever their order, in the order of its calls', () => {
