@@ -1,6 +1,7 @@
 import { derivedId } from '../../session/id.ts';
 import { type Connector, PostRefusedError, type Question } from '../connector.ts';
 import { quoted } from '../earlier.ts';
+import { guestRefusal } from '../guests.ts';
 import type { Form, FormField } from '../inbound.ts';
 import type { ConversationKey } from '../place.ts';
 import { receiveMessage } from '../receive-message.ts';
@@ -76,6 +77,11 @@ async function ask(
     about === undefined ? { ...request.conversation, channel, thread: channel } : request.conversation;
   const connector = deps.connectors.get(where.connector);
   if (connector?.ask === undefined) return refuse('Mention an agent and say what you want.');
+  const refused = await guestRefusal(deps, request, agent, {
+    workspace_id,
+    sessions: (await deps.conversations.findByKey(where))?.sessions ?? {},
+  });
+  if (refused !== null) return fieldProblems({ agent: refused });
   const shown = `**${plain(person.name)}** asks **${plain(agent.name)}**:\n${quoted(what)}`;
   const place = await posted({ ask: connector.ask }, where, {
     delivery_id: derivedId('dlv', kept.id.toHexString()),
