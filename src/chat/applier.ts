@@ -80,7 +80,7 @@ export function createApplier(deps: ApplierDeps): Applier {
   }
 
   async function applyOnce(kept: KeptInbound, is_last_try: boolean): Promise<Receipt> {
-    const named = await withNames(deps, kept.inbound);
+    const named = await withNames(deps, kept.inbound, is_last_try);
     const lane = laneOf(originOf(kept.inbound).conversation);
     const enter = async () => (needsRoom(kept.inbound) ? applying.enter(lane) : () => undefined);
     let leave = await enter();
@@ -179,8 +179,9 @@ export function createApplier(deps: ApplierDeps): Applier {
       try {
         return await applyHeld(kept, TRIES);
       } catch (error) {
-        if (isLeft(error)) throw error;
-        logger.error({ err: error, kind: event.kind }, 'chat event not applied; it is tried again later');
+        if (!isLeft(error)) {
+          logger.error({ err: error, kind: event.kind }, 'chat event not applied; it is tried again later');
+        }
         await release(kept);
         throw error;
       }

@@ -1,4 +1,5 @@
 import type { Approvals } from '../approvals/approvals.ts';
+import { DeckhandError } from '../errors.ts';
 import type { CommandConnector, CommandDeps } from './commands/command.ts';
 import { runCommand } from './commands/commands.ts';
 import type { Connector } from './connector.ts';
@@ -15,6 +16,7 @@ import { receiveStop } from './receive-stop.ts';
 
 /** Longest message, in characters. */
 const MAX_TEXT = 100_000;
+const SILENT = 'The platform does not say whether somebody is a guest';
 
 export interface ApplyDeps extends Omit<CommandDeps, 'connectors'> {
   approvals: Pick<Approvals, 'find' | 'decide' | 'listPending'>;
@@ -63,22 +65,32 @@ async function effectOf(deps: ApplyDeps, kept: KeptInbound, named: Inbound): Pro
 /**
  * The event with names in it, and with who is a guest where that matters. They are asked for here, and not when it came: the
  * platform waits for nothing but its keep.
+ *
+ * Where the platform does not say who is a guest, a message is tried again, because what is refused is lost, and counts as a
+ * guest's in the last try; who types a command can type it again; and Stop is for everybody then.
+ * @throws DeckhandError where another try may tell more
  */
-export async function withNames(deps: Pick<ApplyDeps, 'connectors'>, inbound: Inbound): Promise<Inbound> {
+export async function withNames(
+  deps: Pick<ApplyDeps, 'connectors'>,
+  inbound: Inbound,
+  is_last_try: boolean,
+): Promise<Inbound> {
   const { conversation, person } = originOf(inbound);
   const connector = deps.connectors.get(conversation.connector);
   // It was configured away after the event was kept.
   if (connector === undefined) return inbound;
   const { tenant } = conversation;
-  const named: Person = { id: person.id, name: await connector.nameOf(person, tenant) };
-  const standing = async (): Promise<Person> => ({
-    ...named,
-    guest: (await connector.isGuest?.(person, tenant)) ?? false,
-  });
+  // At once: the platform is asked for both together.
+  const [name, guest = false] = await Promise.all([
+    connector.nameOf(person, tenant),
+    connector.isGuest?.(person, tenant),
+  ]);
+  const named: Person = { id: person.id, name };
   switch (inbound.kind) {
     case 'message': {
+      if (guest === null && !is_last_try) throw new DeckhandError('unknown_person', `${SILENT}, in ${tenant}`);
       const text = await connector.readable(inbound.message.text, tenant);
-      return { kind: 'message', message: { ...inbound.message, sender: await standing(), text } };
+      return { kind: 'message', message: { ...inbound.message, sender: { ...named, guest: guest ?? true }, text } };
     }
     case 'change': {
       const { text } = inbound.change;
@@ -88,13 +100,13 @@ export async function withNames(deps: Pick<ApplyDeps, 'connectors'>, inbound: In
     case 'decision':
       return { kind: 'decision', decision: { ...inbound.decision, person: named } };
     case 'stop':
-      return { kind: 'stop', stop: { ...inbound.stop, person: await standing() } };
+      return { kind: 'stop', stop: { ...inbound.stop, person: { ...named, guest: guest ?? false } } };
     case 'feedback':
       return { kind: 'feedback', feedback: { ...inbound.feedback, person: named } };
     case 'command': {
       const { about } = inbound.command;
       const known = about === undefined ? {} : { about: await readableAbout(connector, about, tenant) };
-      return { kind: 'command', command: { ...inbound.command, ...known, person: await standing() } };
+      return { kind: 'command', command: { ...inbound.command, ...known, person: { ...named, guest: guest ?? true } } };
     }
     default:
       return inbound satisfies never;

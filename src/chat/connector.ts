@@ -68,8 +68,11 @@ export interface Connector {
    * Here and below, `tenant` is the one that asks; null: something of another platform's, which has no tenant here.
    */
   nameOf(person: Person, tenant: string | null): Promise<string>;
-  /** Whether this person is a guest here; absent: the platform knows none. Never rejects: who is not known counts as one. */
-  isGuest?(person: Person, tenant: string): Promise<boolean>;
+  /**
+   * Whether this person is a guest here, which who is not known counts as; absent: the platform knows none. Never rejects.
+   * Null: the platform does not say it just now.
+   */
+  isGuest?(person: Person, tenant: string): Promise<boolean | null>;
   /** User groups, on a platform that has them. */
   readonly groups?: UserGroups;
   /** A message's text as markdown, with the bot's own mention removed and people by their names. As `nameOf`. */

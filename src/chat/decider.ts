@@ -3,6 +3,7 @@ import { type Decider, decidersOf } from '../approvals/policy.ts';
 import type { SessionRef } from '../session/log.ts';
 import type { Connector } from './connector.ts';
 import type { ConversationStore } from './conversation-store.ts';
+import { countsAsGuest } from './guests.ts';
 import { targetOf } from './names.ts';
 import type { ConversationKey, Person } from './place.ts';
 import { actorIdOf, type Roles } from './roles.ts';
@@ -46,7 +47,7 @@ export async function deciderOf(
     !ids.includes(actor_id) &&
     (await deps.roles.roleOf(approval.workspace_id, {
       actor_id,
-      guest: (await platform?.isGuest?.(person, tenant)) ?? false,
+      guest: await countsAsGuest(platform, person, tenant),
     })) === 'guest';
   const known = await Promise.all(ids.map(belongs));
   return {

@@ -1,6 +1,18 @@
+import type { Connector } from './connector.ts';
 import type { Conversation } from './conversation-store.ts';
+import type { Person } from './place.ts';
 import type { Role } from './roles.ts';
 import type { AgentName, ChatSession, SessionDirectory } from './session-directory.ts';
+
+/** As who asks for something that can be asked again: whoever the platform does not know just now counts as a guest. */
+export async function countsAsGuest(
+  connector: Pick<Connector, 'isGuest'> | undefined,
+  person: Person,
+  tenant: string,
+): Promise<boolean> {
+  if (connector?.isGuest === undefined) return false;
+  return (await connector.isGuest(person, tenant)) ?? true;
+}
 
 /** Who wants to speak to an agent. */
 export interface Speaker {

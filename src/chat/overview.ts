@@ -2,6 +2,7 @@ import { totalOf } from './commands/agents-cost.ts';
 import type { CommandDeps } from './commands/command.ts';
 import { isActive, stateOf } from './commands/words.ts';
 import type { Connector } from './connector.ts';
+import { countsAsGuest } from './guests.ts';
 import type { Overview } from './inbound.ts';
 import { type LookDeps, waitingFor } from './look-at-approvals.ts';
 import type { ConversationKey, Person } from './place.ts';
@@ -27,7 +28,7 @@ export async function overviewOf(
   const workspace_id = await deps.directory.workspaceOf(place.connector, place.tenant);
   const connector = deps.connectors.get(place.connector);
   const actor_id = actorIdOf(place.connector, person);
-  const guest = (await connector?.isGuest?.(person, place.tenant)) ?? false;
+  const guest = await countsAsGuest(connector, person, place.tenant);
   const role = await deps.roles.roleOf(workspace_id, { actor_id, guest });
   const [agents, sessions, waiting, costs] = await Promise.all([
     ownAgents(deps, workspace_id, actor_id),

@@ -41,6 +41,8 @@ export interface Platform {
   names: Map<string, string>;
   /** Ids of guests. */
   guests: Set<string>;
+  /** So many questions after guests are not answered. */
+  failGuests: number;
   groups: Map<string, { name: string; people: string[] }>;
   /** Where people, groups and channels are reached, by id; who is not here is refused. */
   places: Map<string, ConversationKey[]>;
@@ -79,6 +81,7 @@ export function createPlatform(name = 'test'): Platform {
     faults: [],
     names: new Map(),
     guests: new Set(),
+    failGuests: 0,
     groups: new Map(),
     places: new Map(),
     leftOut: 0,
@@ -185,7 +188,10 @@ export function createPlatform(name = 'test'): Platform {
         platform.statuses.push(status);
       },
       nameOf: async (person) => platform.names.get(person.id) ?? person.name,
-      isGuest: async (person) => platform.guests.has(person.id),
+      async isGuest(person) {
+        platform.failGuests -= 1;
+        return platform.failGuests >= 0 ? null : platform.guests.has(person.id);
+      },
       groups: {
         nameOf: async (group) => platform.groups.get(group)?.name ?? group,
         includes: async (group, person) => platform.groups.get(group)?.people.includes(person.id) ?? false,

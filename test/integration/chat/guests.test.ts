@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { ConversationKey } from '../../../src/chat/place.ts';
 import { createRoles } from '../../../src/chat/roles.ts';
 import { place, said } from '../../support/chat-stage.ts';
 import { deferred } from '../../support/deferred.ts';
@@ -111,6 +112,46 @@ describe('a guest', () => {
     await says('Ana', 'deploy');
     expect((await says('Gus', 'faster')).effect).toBe('accepted');
     expect((await says('Ben', 'slower')).effect).toBe('refused');
+  });
+});
+
+describe('a guest who asks an agent about a message', () => {
+  it.each(['restrict', 'deny'])('is refused before anything is posted, where that is %s', async (guests) => {
+    await says('Ana', 'deploy');
+    await setGuests(guests);
+    let posted = 0;
+    const ask = async (where: ConversationKey) => {
+      posted += 1;
+      return where;
+    };
+    const connectors = new Map([['test', { ...platform.connector(), ask }]]);
+    const fields = { agent: stage.defaults.agent_id, what: 'why?' };
+    const about = { author: 'U_ANA', text: 'deploy' };
+    const asked = { event_id: 'EvAsk', conversation: place, person: person('Gus'), name: 'ask' as const, text: '' };
+    const receipt = await stage.receiver({ connectors }).command({ ...asked, fields, about });
+    expect(receipt.errors?.['agent']).toMatch(/guests/i);
+    expect(posted).toBe(0);
+  });
+});
+
+describe('whoever the platform does not know just now', () => {
+  it('is asked after again, and what they said is not lost', async () => {
+    await says('Ana', 'deploy');
+    platform.failGuests = 2;
+    expect((await says('Ben', 'faster')).effect).toBe('accepted');
+    expect(await heard()).toEqual(['deploy', 'faster']);
+  });
+
+  it('counts as a guest in the end', async () => {
+    await says('Ana', 'deploy');
+    platform.failGuests = 3;
+    expect((await says('Ben', 'faster')).effect).toBe('refused');
+  });
+
+  it('may stop what runs', async () => {
+    await says('Ana', 'deploy');
+    platform.failGuests = 1;
+    expect((await stops('Ben')).effect).toBe('accepted');
   });
 });
 
