@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
 import type { AgentChoice, Person, SessionInfo } from '../../../connectors/web/wire.ts';
 import { ApiError, api } from '../api.ts';
 import { useList } from '../use-list.ts';
@@ -41,8 +42,9 @@ export function Chat({ session, person, onSignedOut }: Props) {
 
   useShortcuts({
     onSearch: () => {
-      setDrawerOpen(true);
-      setTimeout(() => search.current?.focus());
+      // At once: the next key belongs to the search.
+      flushSync(() => setDrawerOpen(true));
+      search.current?.focus();
     },
     onNew: () => navigate(null),
     onEscape: isDrawer && isDrawerOpen ? () => setDrawerOpen(false) : null,

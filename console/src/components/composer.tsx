@@ -28,7 +28,8 @@ export function Composer({ personId, place, onSend, onStop, children, suggestion
   const canSend = text.trim() !== '' && text.length <= MOST && !isSending;
 
   useEffect(() => writeDraft(personId, place, text), [personId, place, text]);
-  useEffect(() => {
+  // Before anybody sees it: later it would take the focus from what somebody has begun.
+  useLayoutEffect(() => {
     // On a touch screen focus would open the keyboard over the conversation.
     if (matchMedia('(pointer: fine)').matches) field.current?.focus();
   }, []);
