@@ -1,28 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parseMessage } from '../../../connectors/slack/parse.ts';
+import { identity, saidEvent } from '../../support/slack/said-event.ts';
 
-const identity = {
-  tenant: 'T1',
-  team_id: 'T1',
-  enterprise_id: undefined,
-  url: 'https://x.slack.test/',
-  bot_user_id: 'U0BOT',
-  bot_id: 'B0BOT',
-};
-const said = (event: Record<string, unknown>) => ({
-  type: 'event_callback',
-  event_id: 'Ev1',
-  event: {
-    type: 'message',
-    channel: 'C1',
-    channel_type: 'channel',
-    user: 'U1',
-    text: 'hello',
-    ts: '5.000001',
-    ...event,
-  },
-});
-const parse = (event: Record<string, unknown>) => parseMessage(said(event), identity);
+const parse = (event: Record<string, unknown>) => parseMessage(saidEvent(event), identity);
 
 describe('what is forwarded with a message', () => {
   const share = {

@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseChange } from '../../../connectors/slack/parse-change.ts';
+import { identity } from '../../support/slack/said-event.ts';
 
-const identity = {
-  tenant: 'T1',
-  team_id: 'T1',
-  enterprise_id: undefined,
-  url: 'https://x.slack.test/',
-  bot_user_id: 'U0BOT',
-  bot_id: 'B0BOT',
-};
 const was = { type: 'message', user: 'U1', text: 'deploy', ts: '5.000001', thread_ts: '1.000001' };
 const edited = { user: 'U1', ts: '9.000000' };
 const now = { ...was, text: 'deploy not', edited };
