@@ -34,6 +34,7 @@ import { PLAN_SIZE } from './plan-blocks.ts';
 import { createPosting } from './posting.ts';
 import { permalinkOf, reach } from './reach.ts';
 import { react } from './reactions.ts';
+import { createReaders } from './readers.ts';
 import { TEXT_LIMIT } from './render.ts';
 import { createStatus } from './status.ts';
 import { createWhispers } from './whisper.ts';
@@ -119,6 +120,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
   const live = createLiveMessages({
     clients: installations,
+    readers: createReaders(options.db),
     now: options.now ?? Date.now,
     after,
     logger,
@@ -144,10 +146,11 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     const { conversation, sender } = message;
     const { team_id } = identity;
     channelNames.heard(conversation.tenant, message.text);
-    inFlight.follow(teams.heard(conversation, identity), (err) => logger.warn({ err }, 'slack channel not kept'));
+    const notKept = (err: unknown) => logger.warn({ err }, 'slack channel not kept');
+    inFlight.follow(teams.heard(conversation, identity), notKept);
     // What people say to each other at a channel's top level is seldom a thread of the bot's, and there is much of it.
     if (!message.addressed && message.follows === undefined) return;
-    live.heard(conversation, { user_id: sender.id, team_id });
+    inFlight.follow(live.heard(conversation, { user_id: sender.id, team_id }), notKept);
     mentions.heard(message);
   };
   const home = { logger, clients: installations, inFlight, connected, receiver };
@@ -197,6 +200,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       plan_size: PLAN_SIZE,
     },
     shows_activity: false,
+    growsFor: live.growsFor,
     router: joined(link.router, installRouter),
 
     async start(given) {

@@ -8,6 +8,7 @@ import type { Logger } from '../../src/logger.ts';
 import { isDirect, messageOfRef, placeOf, refOf } from './conversation-id.ts';
 import type { SlackClients } from './installations.ts';
 import { NOTHING_SENT, type PlanOut, planChunks, type SentPlan } from './plan-blocks.ts';
+import type { Reader, Readers } from './readers.ts';
 import { metadataOf, type Said, saidText, streamHeader } from './render.ts';
 
 /*
@@ -20,11 +21,14 @@ import { metadataOf, type Said, saidText, streamHeader } from './render.ts';
  *              began it): it is edited with chat.update from now on.
  *
  * A message leaves `streaming` at the last edit, at four minutes (by itself, for a run that is silent for that long), at an
- * edit that does not extend it, and at any refusal. chat.startStream takes no metadata: the delivery id is the id of the
+ * edit that does not extend it, and at any refusal. Before that, at SEGMENT_MS, what follows goes on in a message of its own
+ * (`growsFor`), which is a stream again, at whichever process. chat.startStream takes no metadata: the delivery id is the id of the
  * first block until chat.stopStream sets the metadata (whether Slack keeps a streamed block's id is not in its reference;
  * the answer of a start that is lost depends on it, nothing else does).
  */
 const ROLL_MS = 240_000;
+/** Time enough before that to end a message and to begin the next one, also where Slack asks to wait. */
+const SEGMENT_MS = 210_000;
 const ROLL_TIMEOUT_MS = 15_000;
 
 type LiveOut = Extract<Outgoing, { kind: 'text' }> | PlanOut;
@@ -56,20 +60,17 @@ export interface LiveMessages {
   ): Promise<boolean>;
   /** End a stream that somebody else began, so that it can be edited. */
   stop(conversation: ConversationKey, ref: PostRef, deliveryId: string, signal: AbortSignal): Promise<void>;
-  /** Somebody wrote here: a stream needs one reader to go to. */
-  heard(conversation: ConversationKey, reader: Reader): void;
+  /** As `Connector.growsFor`. */
+  growsFor(conversation: ConversationKey): number | null;
+  /** Somebody wrote here: a stream needs one reader to go to. Resolves when that is kept. */
+  heard(conversation: ConversationKey, reader: Reader): Promise<void>;
   /** Leave the streams that go on to another process. */
   close(): void;
 }
 
-/** Whom a stream goes to: chat.startStream wants the team as well. */
-export interface Reader {
-  user_id: string;
-  team_id: string;
-}
-
 export interface LiveMessageParts {
   clients: SlackClients;
+  readers: Readers;
   now: () => number;
   /** Run it after `ms`, unless cancelled. */
   after: (ms: number, run: () => void) => () => void;
@@ -130,11 +131,9 @@ function nothingSent(outgoing: LiveOut): Sent {
   return outgoing.kind === 'plan' ? { kind: 'plan', plan: NOTHING_SENT } : { kind: 'text', text: '' };
 }
 
-export function createLiveMessages({ clients, now, after, logger }: LiveMessageParts): LiveMessages {
+export function createLiveMessages({ clients, readers, now, after, logger }: LiveMessageParts): LiveMessages {
   /** By tenant and message. */
   const streams = new LRUCache<string, Stream>({ max: 10_000, dispose: (stream) => stream.cancelRoll() });
-  /** By tenant and channel. */
-  const readers = new LRUCache<string, Reader>({ max: 10_000 });
 
   async function stop(at: Place, deliveryId: string, signal: AbortSignal, last: Last = NOTHING): Promise<boolean> {
     const { tenant, ref } = at;
@@ -192,8 +191,9 @@ export function createLiveMessages({ clients, now, after, logger }: LiveMessageP
     async start(conversation, outgoing, signal) {
       const { tenant } = conversation;
       const { channel, thread_ts: threadTs } = placeOf(conversation);
-      const reader = readers.get(`${tenant}:${channel}`);
-      if (!isDirect(channel) || threadTs === undefined || reader === undefined) return null;
+      if (!isDirect(channel) || threadTs === undefined) return null;
+      const reader = await readers.of(conversation);
+      if (reader === null) return null;
       const first = extension(nothingSent(outgoing), outgoing);
       if (first === null) return null;
       const { delivery_id, agent_name } = outgoing;
@@ -249,8 +249,10 @@ export function createLiveMessages({ clients, now, after, logger }: LiveMessageP
       await stop({ tenant, ref }, deliveryId, signal);
     },
 
-    heard({ tenant, channel }, reader) {
-      if (isDirect(channel)) readers.set(`${tenant}:${channel}`, reader);
+    growsFor: ({ channel }) => (isDirect(channel) ? SEGMENT_MS : null),
+
+    async heard(conversation, reader) {
+      if (isDirect(conversation.channel)) await readers.heard(conversation, reader);
     },
 
     close: () => streams.clear(),

@@ -47,6 +47,11 @@ export interface Connector {
     /** Calls that one message of kind `plan` shows; a platform without it shows none so. */
     plan_size?: number;
   };
+  /**
+   * How long a message may grow in this conversation, in ms: what follows goes on in another. Null or absent: for as long
+   * as it likes.
+   */
+  growsFor?(conversation: ConversationKey): number | null;
   /** It shows each call of a tool as a message of its own (`activity`). `text`, `notice` and `approval` are always shown. */
   readonly shows_activity: boolean;
   /**

@@ -20,6 +20,8 @@ export interface Delivery {
   /** What was last sent: an approval's card is drawn again from it. */
   outgoing: Outgoing;
   claimed_at: Date;
+  /** In the first post of a text: where it went on in another as it grew, as offsets in it. */
+  cuts?: number[];
 }
 
 export interface DeliveryStore {
@@ -29,7 +31,7 @@ export interface DeliveryStore {
   ): Promise<{ delivery: Delivery; first: boolean }>;
   get(id: string): Promise<Delivery | null>;
   /** What came to it. One that is posted or failed does not become live again, whoever is late with saying so. */
-  record(id: string, change: Partial<Pick<Delivery, 'state' | 'ref' | 'outgoing'>>): Promise<void>;
+  record(id: string, change: Partial<Pick<Delivery, 'state' | 'ref' | 'outgoing' | 'cuts'>>): Promise<void>;
   /** The cards of an approval, wherever they stand. */
   cards(session_id: string, approval_id: string): Promise<Delivery[]>;
   /** Live posts of a session that never became final. */

@@ -21,12 +21,16 @@ export interface Live {
   readonly begins: boolean;
   /** What stands in the conversation of the message being written, by delivery id. */
   readonly posts: Map<string, LivePost>;
+  /** Where it went on in another post before that one was full; known as soon as there are posts. */
+  cuts: readonly number[];
 }
 
 export interface LivePost {
   ref: PostRef;
   markdown: string;
   live: boolean;
+  /** When it was posted, in ms since the epoch. */
+  since: number;
   /** When it was last stored (`performance.now()`); the pieces in between are only shown. */
   stored_at: number;
 }
@@ -53,6 +57,7 @@ export function createLive(): Live {
 
   return {
     posts,
+    cuts: [],
     accept(event, token = latest) {
       if (token < latest) return false;
       latest = token;

@@ -7,7 +7,8 @@ import { deliveryId, type RenderContext, type ToolUse } from './render-entries.t
 
 /**
  * The calls of a run, in messages of so many each: a plan. Which call stands in which message follows from the log alone
- * (the first of a run, and then every so many), so whoever goes on after a crash finds the same ones.
+ * (the first of a run begins one, and then every so many, and the first that comes when a message has grown for as long as
+ * its platform lets it), so whoever goes on after a crash finds the same ones.
  *
  *   open   its run goes on. What changes is shown now and then, and before anything is posted below it for the first time.
  *   over   the run is over: shown for the last time.
@@ -16,6 +17,8 @@ import { deliveryId, type RenderContext, type ToolUse } from './render-entries.t
 interface Plan {
   delivery_id: string;
   calls: PlannedCall[];
+  /** When the first of them was made. */
+  since: Date;
   state: 'open' | 'over' | 'lost';
   /** The first entry that is not shown in it; null when all are. */
   unshown_from: number | null;
@@ -93,12 +96,18 @@ function shownPlans(deps: PlansDeps): Plans {
     }
   }
 
-  function begin({ seq }: LogEntry, event: ToolUse): void {
+  /** A call that is made at `at` has no place in it. */
+  function isFull({ since, calls }: Pick<Plan, 'since'> & { calls: { length: number } }, at: Date): boolean {
+    const { grows_for_ms: most = Number.POSITIVE_INFINITY } = deps.context;
+    return calls.length >= deps.size || at.getTime() - since.getTime() >= most;
+  }
+
+  function begin({ seq, created_at }: LogEntry, event: ToolUse): void {
     if (plans.some(({ calls }) => calls.some((call) => call.id === event.id))) return;
     let plan = plans.at(-1);
-    if (plan === undefined || plan.calls.length >= deps.size) {
+    if (plan === undefined || isFull(plan, created_at)) {
       if (plan !== undefined) touch(plan, seq);
-      plan = newPlan(deliveryId(event.id));
+      plan = newPlan(deliveryId(event.id), created_at);
       plans.push(plan);
     }
     plan.calls.push(callOf(event, deps.context));
@@ -129,9 +138,14 @@ function shownPlans(deps: PlansDeps): Plans {
   /** What this run showed before this gateway came: which calls from the log, how they stood from the store. */
   async function recall({ seq }: LogEntry): Promise<void> {
     if (isKnown) return;
-    const ids = await callsBefore(deps, seq);
-    for (let first = 0; first < ids.length; first += deps.size) {
-      const plan = newPlan(deliveryId(ids[first] ?? ''));
+    let group: { since: Date; calls: { length: number } } | null = null;
+    for (const { id, at } of await callsBefore(deps, seq)) {
+      if (group !== null && !isFull(group, at)) {
+        group.calls.length += 1;
+        continue;
+      }
+      group = { since: at, calls: { length: 1 } };
+      const plan = newPlan(deliveryId(id), at);
       const stored = await deps.store.get(plan.delivery_id);
       if (stored?.outgoing.kind !== 'plan') continue;
       const state = stored.state === 'failed' ? 'lost' : 'open';
@@ -197,10 +211,11 @@ function shownPlans(deps: PlansDeps): Plans {
   };
 }
 
-function newPlan(delivery_id: string): Plan {
+function newPlan(delivery_id: string, since: Date): Plan {
   return {
     delivery_id,
     calls: [],
+    since,
     state: 'open',
     unshown_from: null,
     isPosted: false,
@@ -213,15 +228,15 @@ function touch(plan: Plan, seq: number): void {
 }
 
 /** The calls of the run that goes on at `seq`, oldest first. */
-async function callsBefore({ log, ref }: PlansDeps, seq: number): Promise<string[]> {
-  const calls: string[] = [];
+async function callsBefore({ log, ref }: PlansDeps, seq: number): Promise<{ id: string; at: Date }[]> {
+  const calls: { id: string; at: Date }[] = [];
   const types = [...USES, 'session.status_idle', 'session.status_terminated'] as const;
   // Mostly the one before is the end of another run.
   for (let before_seq = seq, limit = 1; ; limit = PAGE) {
     const page = await log.query({ ...ref, types: [...types], before_seq, order: 'desc', limit });
-    for (const { event } of page) {
+    for (const { event, created_at: at } of page) {
       if (endsRun(event)) return calls.reverse();
-      if (isUse(event)) calls.push(event.id);
+      if (isUse(event)) calls.push({ id: event.id, at });
     }
     const last = page.at(-1);
     if (last === undefined) return calls.reverse();

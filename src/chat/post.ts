@@ -56,12 +56,14 @@ export async function deliver(deps: PostDeps, outgoing: Outgoing): Promise<PostR
 }
 
 /**
- * The same for a part of a text that is not in the log yet. Null: the whole of it stands there, or another text in its place,
- * and what is only heard of it now is late.
+ * The same for a part of a text that is not in the log yet, and since when (ms since the epoch) it is shown. Null: the whole
+ * of it stands there, or another text in its place, and what is only heard of it now is late.
  */
-export async function deliverLive(deps: PostDeps, outgoing: Outgoing): Promise<PostRef | null> {
+export async function deliverLive(deps: PostDeps, outgoing: Outgoing): Promise<{ ref: PostRef; since: number } | null> {
   const claimed = await claim(deps, outgoing, 'live');
-  return claimed.delivery.state === 'posted' ? null : bring(deps, outgoing, claimed, 'live');
+  if (claimed.delivery.state === 'posted') return null;
+  const since = claimed.delivery.claimed_at.getTime();
+  return { ref: await bring(deps, outgoing, claimed, 'live'), since };
 }
 
 type Claim = Awaited<ReturnType<DeliveryStore['claim']>>;

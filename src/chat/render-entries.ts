@@ -13,6 +13,8 @@ export interface RenderContext {
   text_limit: number;
   /** Posts of a text after which a file has the whole; absent: the platform takes no files. */
   posts_before_file?: number;
+  /** After so many ms what follows in a growing message goes on in another; absent: never. */
+  grows_for_ms?: number;
   describe: DescribeCall;
   /** Commands, arguments and what comes of them, which may repeat both, are not for the conversation. */
   private_detail: boolean;
@@ -40,15 +42,19 @@ export function partOf(delivery_id: string): number {
  */
 const MOST_POSTS = 20;
 
-/** A message's text as it is posted, and how many characters of it are not, about. */
+/**
+ * A message's text as it is posted, and how many characters of it are not, about.
+ * @param cuts where it went on in another post as it grew: each may make one post more
+ */
 export function partsOf(
   text: string,
   { text_limit: limit, posts_before_file: posts = MOST_POSTS }: Pick<RenderContext, 'text_limit' | 'posts_before_file'>,
+  cuts: readonly number[] = [],
 ): { parts: string[]; left_out: number } {
   const most = posts * limit;
   // One character more, a pair perhaps, leaves the last cut to who knows where to cut.
-  const all = splitMarkdown(text.slice(0, most + 2), limit);
-  const parts = all.slice(0, posts);
+  const all = splitMarkdown(text.slice(0, most + 2), limit, cuts);
+  const parts = all.slice(0, Math.min(posts + cuts.length, MOST_POSTS));
   if (parts.length === all.length && text.length <= most + 2) return { parts, left_out: 0 };
   return { parts, left_out: text.length - parts.reduce((sum, part) => sum + part.length, 0) };
 }
@@ -56,16 +62,18 @@ export function partsOf(
 /**
  * A message of the agent's, in as many posts as it needs; of one that is too long for a chat, the beginning.
  * @param answers the session whose run it ends, if it does
+ * @param cuts as for `partsOf`
  */
 export function messagePosts(
   event: EventOf<'agent.message'>,
   context: RenderContext,
   answers: string | null = null,
+  cuts: readonly number[] = [],
 ): Outgoing[] {
   const text = textOfBlocks(event.content.map((block) => (block.type === 'text' ? block.text : '*(withheld)*')));
   if (text === '') return [];
   const { agent_name } = context;
-  const { parts, left_out } = partsOf(text, context);
+  const { parts, left_out } = partsOf(text, context, cuts);
   const posts = parts.map((markdown, part): Outgoing => {
     const isEnd = answers !== null && part === parts.length - 1;
     const answer = isEnd ? { answer: { session_id: answers, event_id: event.id } } : {};

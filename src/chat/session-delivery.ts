@@ -21,6 +21,7 @@ import {
   type RenderContext,
   type ToolUse,
 } from './render-entries.ts';
+import { cutsOf, growingCuts } from './segments.ts';
 import { send } from './send.ts';
 import type { StatusLine } from './status-line.ts';
 
@@ -29,6 +30,8 @@ export interface ShowDeps extends PostDeps {
   ref: SessionRef;
   store: DeliveryStore;
   connector: Connector;
+  /** Milliseconds since the epoch. */
+  now: () => number;
   /** All platforms: who may decide may be on another one. */
   connectors: ReadonlyMap<string, Connector>;
   live: Live;
@@ -52,7 +55,7 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
   switch (event.type) {
     case 'agent.message':
       deps.live.settle(event.id);
-      for (const post of messagePosts(event, context, deps.reply.ends ? deps.session_id : null)) await send(deps, post);
+      await showMessage(deps, event);
       return breakOff(deps, withoutBeginning(await deps.store.live(deps.session_id)));
     case 'deckhand.model_reply':
       deps.reply.ends = event.stop_reason === 'end_turn';
@@ -112,12 +115,17 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
   }
 }
 
+async function showMessage(deps: ShowDeps, event: EventOf<'agent.message'>): Promise<void> {
+  const answers = deps.reply.ends ? deps.session_id : null;
+  for (const post of messagePosts(event, deps.context, answers, await cutsOf(deps, event.id))) await send(deps, post);
+}
+
 /** Show what has been written since the last time: the growing message and the output of running tools. */
 export async function showLive(deps: ShowDeps): Promise<void> {
   const { context } = deps;
   const text = deps.live.takeText();
   if (text !== null && text.text.trim() !== '') {
-    const { parts } = partsOf(text.text, context);
+    const { parts } = partsOf(text.text, context, await growingCuts(deps, text));
     for (const [part, markdown] of parts.entries()) {
       const delivery_id = deliveryId(text.message_id, part);
       const live = part === parts.length - 1;
@@ -155,9 +163,9 @@ async function showPart(deps: ShowDeps, outgoing: Extract<Outgoing, { kind: 'tex
       if (isDue) await deps.store.record(delivery_id, { state: 'live', outgoing });
       posts.set(delivery_id, { ...known, markdown, stored_at: isDue ? now : known.stored_at });
     } else {
-      const ref = await deliverLive(deps, outgoing);
-      if (ref === null) return false;
-      posts.set(delivery_id, { ref, markdown, live, stored_at: now });
+      const shown = await deliverLive(deps, outgoing);
+      if (shown === null) return false;
+      posts.set(delivery_id, { ...shown, markdown, live, stored_at: now });
     }
   } catch (error) {
     if (!(error instanceof PostRefusedError)) throw error;

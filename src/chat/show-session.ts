@@ -38,6 +38,8 @@ export interface ShowSessionDeps {
   pace: Pace;
   edits: EditTurns;
   logger: Logger;
+  /** Milliseconds since the epoch; a test's clock. */
+  now?: () => number;
   timings: {
     /** How long a silent gateway keeps a session. */
     lease_ms: number;
@@ -106,6 +108,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     ...refresh,
   });
   const { posts_before_file: postsBeforeFile } = connector.limits;
+  const growsFor = connector.growsFor?.(conversation) ?? null;
   const posting = {
     ...ref,
     ref,
@@ -125,6 +128,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       agent_name: target.agent_name,
       text_limit: connector.limits.text,
       ...(postsBeforeFile !== undefined && { posts_before_file: postsBeforeFile }),
+      ...(growsFor !== null && { grows_for_ms: growsFor }),
       describe: describing(deps.describe, target),
       private_detail: target.private_detail === true,
     },
@@ -133,6 +137,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
   const marks = createMarks({ ...posting, onQuiet: bell.ring });
   const parts: ShowDeps = {
     ...posting,
+    now: deps.now ?? Date.now,
     live,
     status,
     plans,

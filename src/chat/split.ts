@@ -17,16 +17,17 @@ const LEAST_FILL = 0.4;
  * fits, a grapheme. A code fence that is cut is closed and opened again; tables, links and inline code stay whole
  * where they fit. Where a part is cut depends on what comes before the cut and on little after it, so that the parts of
  * a growing text stay as they are.
+ * @param cuts where it was cut before, in order: there it is cut again
  */
-export function splitMarkdown(markdown: string, limit: number): string[] {
-  if (markdown.length <= limit && fenceAtEnd(markdown) === null) return [markdown];
-  return splitPieces(markdown, limit)
+export function splitMarkdown(markdown: string, limit: number, cuts: readonly number[] = []): string[] {
+  if (cuts.length === 0 && markdown.length <= limit && fenceAtEnd(markdown) === null) return [markdown];
+  return splitPieces(markdown, limit, cuts)
     .map(({ prefix, body, suffix }) => prefix + body + suffix)
     .filter((part, _index, all) => all.length === 1 || part.trim() !== '');
 }
 
 /** @throws RangeError for a limit under 40, where nothing could be kept whole. */
-export function splitPieces(markdown: string, limit: number): Piece[] {
+export function splitPieces(markdown: string, limit: number, cuts: readonly number[] = []): Piece[] {
   if (limit < 40) throw new RangeError(`A message of at most ${limit} characters cannot hold markdown`);
   const lines = linesOf(markdown);
   const pieces: Piece[] = [];
@@ -34,19 +35,31 @@ export function splitPieces(markdown: string, limit: number): Piece[] {
   let fence: Fence | null = null;
   while (at < markdown.length || pieces.length === 0) {
     const prefix = opening(fence, limit);
-    const rest = markdown.slice(at);
-    const open = fenceAtEnd(prefix + rest);
-    const close = closing(open, rest, limit);
-    if (prefix.length + rest.length + close.length <= limit) {
-      pieces.push({ prefix, body: rest, suffix: close });
-      break;
-    }
-    const piece = cutPiece(markdown, lines, at, prefix, limit);
+    const next = cuts.find((cut) => cut > at) ?? markdown.length;
+    const body = markdown.slice(at, next);
+    const suffix = closing(fenceAtEnd(prefix + body), body, limit);
+    const fits = prefix.length + body.length + suffix.length <= limit;
+    const piece = fits ? { prefix, body, suffix } : cutPiece(markdown, lines, at, prefix, limit);
     fence = fenceAtEnd(prefix + piece.body);
     pieces.push(piece);
     at += piece.body.length;
   }
   return pieces;
+}
+
+/**
+ * Where a growing text may go on in a new message before its last one is full, and where it is cut up to there: at the
+ * beginning of its last paragraph, or at least line, outside of code and tables. Null: nowhere in its last message.
+ */
+export function cutsToGoOn(markdown: string, limit: number, before: readonly number[]): number[] | null {
+  const ends: number[] = [];
+  for (const { body } of splitPieces(markdown, limit, before)) ends.push((ends.at(-1) ?? 0) + body.length);
+  const cuts = ends.slice(0, -1);
+  const at = cuts.at(-1) ?? 0;
+  const { paragraphs, blocks } = lineCuts(linesOf(markdown), at, markdown.length, limit);
+  const hasBoth = (cut: number) => markdown.slice(at, cut).trim() !== '' && markdown.slice(cut).trim() !== '';
+  const cut = paragraphs.findLast(hasBoth) ?? blocks.findLast(hasBoth);
+  return cut === undefined ? null : [...cuts, cut];
 }
 
 /** A cut line can look like a fence that was none: then the closing of that fence needs its room too. */

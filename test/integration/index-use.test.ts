@@ -298,6 +298,15 @@ async function askOrganisation(): Promise<void> {
   );
   await using other = await startInstallGateway(many, db, () => createRecordingReceiver());
   await other.connector.groups?.includes('S1', { id: 'U1', name: 'U1' }, at);
+  // And whom it streams an answer to.
+  const direct = branch.user('Ana').dm('hello');
+  const reader = JSON.stringify(['E0CORP', direct.channel]);
+  await branch.outbox.idle();
+  await eventually(async () =>
+    expect(await db.collection<{ _id: string }>('slack_readers').findOne({ _id: reader })).not.toBeNull(),
+  );
+  const place = { connector: 'slack', tenant: 'E0CORP', channel: direct.channel, thread: direct.ts };
+  await other.connector.post(place, textOut('dlv_streamed', 'There ', true), AbortSignal.timeout(PATIENCE_MS));
 }
 
 function heard(thread: MessagePlace, words: string) {

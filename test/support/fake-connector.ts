@@ -70,6 +70,8 @@ export interface Platform {
     posts_before_file?: number;
     plan_size?: number;
   };
+  /** How long a message may grow; null: for as long as it likes. */
+  grows_for_ms: number | null;
   shows_activity: boolean;
 }
 
@@ -93,6 +95,7 @@ export function createPlatform(name = 'test'): Platform {
     failEdits: 0,
     failStatuses: 0,
     limits: { text: 1_000, edit_interval_ms: 1, post_interval_ms: 1 },
+    grows_for_ms: null,
     shows_activity: false,
     texts: () => platform.messages.map((message) => textOf(message.versions.at(-1))),
     connector,
@@ -158,6 +161,7 @@ export function createPlatform(name = 'test'): Platform {
       ...(platform.said !== null && { history }),
       ...(platform.marked !== null && { react }),
       limits: platform.limits,
+      growsFor: () => platform.grows_for_ms,
       get shows_activity() {
         return platform.shows_activity;
       },

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fenceAtEnd } from '../../src/chat/markdown-lines.ts';
-import { splitMarkdown as split, splitPieces } from '../../src/chat/split.ts';
+import { cutsToGoOn, splitMarkdown as split, splitPieces } from '../../src/chat/split.ts';
 import { cases } from '../support/cases.ts';
 
 const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
@@ -119,5 +119,44 @@ describe('split', () => {
     const text = Array.from({ length: 200 }, (_, n) => `Sentence number ${n} of a long answer.`).join(' ');
     const first = split(text.slice(0, 1_500), 500)[0];
     expect(split(text, 500)[0]).toBe(first);
+  });
+});
+
+describe('a text that goes on in a new message before its last one is full', () => {
+  it('keeps its messages as they were, and all of its words', () => {
+    fc.assert(
+      fc.property(markdown, markdown, fc.integer({ min: 40, max: 400 }), (text, more, limit) => {
+        const cuts = cutsToGoOn(text, limit, []);
+        fc.pre(cuts !== null);
+        const before = split(text, limit);
+        const after = split(text + more, limit, cuts ?? []);
+        // All but the last stay, and that goes on in one more.
+        expect(after.slice(0, before.length - 1)).toEqual(before.slice(0, -1));
+        expect(after.length).toBeGreaterThan(before.length);
+        expect(splitPieces(text + more, limit, cuts ?? []).map(({ body }) => body)).toEqual(
+          expect.arrayContaining([text.slice((cuts ?? []).at(-2) ?? 0, (cuts ?? []).at(-1))]),
+        );
+        expect(
+          splitPieces(text + more, limit, cuts ?? [])
+            .map(({ body }) => body)
+            .join(''),
+        ).toBe(text + more);
+      }),
+      cases(500),
+    );
+  });
+
+  it.each([
+    ['its last paragraph', 'One.\n\nTwo.\n\nThree', 'Three'],
+    ['its last line', '- one\n- two\n- three', '- three'],
+    ['what follows its code', '```\na\n\nb\n```\nand', 'and'],
+    ['what stands before its code', 'One.\n\n```\na\n\nb', '```\na\n\nb'],
+    ['what stands before its table', 'One.\n\n| a |\n| - |\n| 1', '| a |\n| - |\n| 1'],
+  ])('begins with %s there', (_what, text, last) => {
+    expect(text.slice(cutsToGoOn(text, 400, [])?.at(-1))).toBe(last);
+  });
+
+  it.each(['One', 'One.\n\n', '```\na\n\nb', '| a |\n| - |\n| 1'])('does not where it is one piece: %j', (text) => {
+    expect(cutsToGoOn(text, 400, [])).toBeNull();
   });
 });

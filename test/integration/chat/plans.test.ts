@@ -64,6 +64,21 @@ describe('the calls of a run, where a platform shows them together', () => {
     await shows([three, one, '(i) Done; there is nothing to add.', one, 'There.']);
   });
 
+  it('go on in another message when one has grown for long enough, also at another gateway', async () => {
+    platform.grows_for_ms = 0;
+    const first = gateway();
+    const ref = await stage.session();
+    await stage.append(ref, uses('sevt_1'));
+    await shows(['<running> Use bash']);
+    await stage.append(ref, returns('sevt_1'), uses('sevt_2'));
+    await shows(['<done> Use bash', '<running> Use bash']);
+    await first.stop();
+    await stage.append(ref, returns('sevt_2'), uses('sevt_3'), returns('sevt_3'), says('There.'), ends());
+    await gateway('gateway_2').sweepNow();
+    await shows(['<done> Use bash', '<done> Use bash', '<done> Use bash', 'There.']);
+    await atRest();
+  });
+
   it('come together in few edits, however many they are', async () => {
     platform.limits.edit_interval_ms = 60_000;
     platform.limits.plan_size = 16;
