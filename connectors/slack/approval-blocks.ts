@@ -12,9 +12,9 @@ import { cut, escape, escapeWithin, linked, shorten } from './mrkdwn.ts';
 const HEADER = 150;
 const SUMMARY = 2_000;
 const PIECE = 2_900;
-/** Pieces of one modal: with what else stands in it they stay within what Slack takes over all blocks. */
+/** Pieces of one page of a modal: with what else stands in it they stay within what Slack takes over all blocks. */
 const PIECES = 4;
-/** What a card shows of a command while it waits, and afterwards; a button shows the rest. */
+/** What a card shows of a command while it waits, and afterwards; a modal shows the rest. */
 const CARD_DETAIL = 1_000;
 const SHORT_DETAIL = 600;
 const WHY = 300;
@@ -25,7 +25,7 @@ const MENTIONS = 20;
 export const APPROVE_ACTION = 'deckhand_approve';
 export const APPROVE_SESSION_ACTION = 'deckhand_approve_session';
 export const DENY_ACTION = 'deckhand_deny';
-export const DETAILS_ACTION = 'deckhand_details';
+export const REVIEW_ACTION = 'deckhand_details';
 
 const buttonValue = z.object({ approval_id: z.string(), thread: z.string(), channel: z.string().optional() });
 
@@ -44,9 +44,19 @@ export function parseButtonValue(value: string): ButtonValue | null {
   }
 }
 
-/** A call whole, as far as one modal takes it. */
-export function detailBlocks(detail: string): KnownBlock[] {
-  return code(detail, PIECES, PIECE, "the session's log has them.");
+/** A call whole, in pages of as much as one modal takes; one page at least. */
+export function codePages(detail: string): KnownBlock[][] {
+  const pieces = piecesOf(detail, PIECE).map(preformatted);
+  const pages: KnownBlock[][] = [];
+  for (let at = 0; at < Math.max(1, pieces.length); at += PIECES) pages.push(pieces.slice(at, at + PIECES));
+  return pages;
+}
+
+function piecesOf(text: string, size: number): string[] {
+  const pieces: string[] = [];
+  for (let at = 0; at < text.length; at += pieces.at(-1)?.length ?? size)
+    pieces.push(cut(text.slice(at, at + size + 1), size));
+  return pieces;
 }
 
 export function preformatted(text: string): KnownBlock {
@@ -54,16 +64,11 @@ export function preformatted(text: string): KnownBlock {
 }
 
 /** Code as it is, whatever backticks or markup it holds; what does not fit is counted, never silently dropped. */
-function code(detail: string, pieces: number, size: number, rest_is: string): KnownBlock[] {
-  const blocks: KnownBlock[] = [];
-  let rest = detail;
-  while (rest !== '' && blocks.length < pieces) {
-    const piece = cut(rest, size);
-    rest = rest.slice(piece.length);
-    blocks.push(preformatted(piece));
-  }
-  if (rest !== '') blocks.push(note(`:scissors: ${rest.length} more characters: ${rest_is}`));
-  return blocks;
+function code(detail: string, size: number, rest_is: string): KnownBlock[] {
+  if (detail === '') return [];
+  const shown = cut(detail, size);
+  const rest = detail.length - shown.length;
+  return [preformatted(shown), ...(rest === 0 ? [] : [note(`:scissors: ${rest} more characters: ${rest_is}`)])];
 }
 
 /** Small print; `text` is already mrkdwn. */
@@ -177,7 +182,11 @@ function namesOf(people: readonly Person[]): string {
   return people.map(({ name }) => `*${escapeWithin(name, 100)}*`).join(', ');
 }
 
+/** Where a call does not stand whole beside its buttons, as a line of mrkdwn: nobody is to approve what they have not seen. */
+export const TO_REVIEW = '*Review* shows all of it, and approves it';
+
 /**
+ * Approves where the whole call stands above, and opens the whole to be read where it does not.
  * @param at of the conversation that the card is about
  * @param shown how much of the call stands above them, in characters
  */
@@ -186,14 +195,17 @@ export function buttons(card: ApprovalCard, at: Omit<ButtonValue, 'approval_id'>
   const button = (action_id: string, text: string): Button => {
     return { type: 'button', action_id, value, text: { type: 'plain_text', text } };
   };
+  const isWhole = card.private_detail !== true && card.detail.length <= shown;
+  const approving: Button[] = [
+    { ...button(APPROVE_ACTION, 'Approve'), style: 'primary' },
+    ...(card.for_session === undefined ? [] : [button(APPROVE_SESSION_ACTION, 'Approve for this session')]),
+  ];
   return {
     type: 'actions',
     block_id: `approval:${card.approval_id}`,
     elements: [
-      { ...button(APPROVE_ACTION, 'Approve'), style: 'primary' },
-      ...(card.for_session === undefined ? [] : [button(APPROVE_SESSION_ACTION, 'Approve for this session')]),
+      ...(isWhole ? approving : [{ ...button(REVIEW_ACTION, 'Review'), style: 'primary' as const }]),
       { ...button(DENY_ACTION, 'Deny'), style: 'danger' },
-      ...(card.private_detail === true || card.detail.length > shown ? [button(DETAILS_ACTION, 'Show details')] : []),
     ],
   };
 }
@@ -209,7 +221,8 @@ export function whyLine(why: string, length: number): string {
 }
 
 /** Stands where a call is kept from the conversation. */
-export const SECRET = ':lock: What exactly it will do is shown to those who may decide, by *Show details*.';
+export const SECRET =
+  ':lock: What exactly it will do is shown to those who may decide: *Review* shows it, and approves it.';
 
 /** The card in its true state; only a pending one has buttons. */
 export function approvalBlocks(card: ApprovalCard, thread: string): KnownBlock[] {
@@ -220,13 +233,13 @@ export function approvalBlocks(card: ApprovalCard, thread: string): KnownBlock[]
     summaryBlock(card),
   ];
   if (state.status !== 'pending') {
-    const called = code(card.detail, 1, SHORT_DETAIL, "the session's log has them.");
+    const called = code(card.detail, SHORT_DETAIL, "the session's log has them.");
     return [...head, ...called, ...origin(card), note(outcome(state))];
   }
   return [
     ...head,
     ...whyBlocks(card.why),
-    ...code(card.detail, 1, CARD_DETAIL, 'press *Show details*.'),
+    ...code(card.detail, CARD_DETAIL, `${TO_REVIEW}.`),
     ...(card.private_detail === true ? [note(SECRET)] : []),
     ...asking(card, state).map(note),
     buttons(card, { thread }),

@@ -3,16 +3,25 @@ import type { Receiver } from '../../src/chat/inbound.ts';
 import type { ConversationKey, Person } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
-import { APPROVE_ACTION, APPROVE_SESSION_ACTION, DENY_ACTION, DETAILS_ACTION } from './approval-blocks.ts';
+import { APPROVE_ACTION, APPROVE_SESSION_ACTION, DENY_ACTION, REVIEW_ACTION } from './approval-blocks.ts';
 import { waitingMessage, waitingText } from './approvals-list.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import { SLACK } from './conversation-id.ts';
 import { DENY_VIEW, denyModal, REASON_BLOCK } from './deny-modal.ts';
-import { detailsModal } from './details-modal.ts';
 import type { InFlight } from './in-flight.ts';
 import type { SlackClients } from './installations.ts';
 import { escapeWithin } from './mrkdwn.ts';
-import { type Click, decisionOf, type Identity, parseClick, parseCommand, parseSubmission } from './parse.ts';
+import {
+  type Click,
+  type ClickMemory,
+  decisionOf,
+  type Identity,
+  memoryOf,
+  parseClick,
+  parseCommand,
+  parseSubmission,
+} from './parse.ts';
+import { listenForReviews } from './review-listeners.ts';
 
 /** Within the three seconds a trigger id lives. */
 const MODAL_MS = 2_500;
@@ -20,7 +29,6 @@ const ANSWER_MS = 5_000;
 /** A section takes 3,000 characters; a receipt has at most about a reason's 2,000. */
 const SAID = 2_900;
 const NOT_RECORDED = 'Your decision could not be recorded just now. Please press the button again.';
-const NOT_SHOWN = 'The details cannot be shown just now. Please press the button again.';
 const NOT_LISTED = 'What waits for you cannot be looked up just now. Please try again.';
 
 const APPROVALS_COMMAND = '/approvals';
@@ -37,6 +45,21 @@ export interface ApprovalListenerParts {
   refreshHome: (tenant: string, userId: string, notice?: string) => Promise<void>;
 }
 
+/** Somebody's press of a button, in a message or a modal. */
+export interface Pressed extends ClickMemory {
+  event_id: string;
+  user: string;
+}
+
+/** What a press asks for, and how its person is told what became of it. */
+export interface Choice {
+  decision: 'allow' | 'deny';
+  reason?: string | null;
+  for_session?: boolean;
+  /** Where it was pressed, unless this says otherwise. */
+  said?: (text: string | null) => Promise<void>;
+}
+
 /** Cards, their modals, and what waits for somebody in a list and on the Home tab. */
 export function listenForApprovals(app: App, parts: ApprovalListenerParts): void {
   const { logger, clients, inFlight, connected, tell } = parts;
@@ -44,24 +67,23 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
   /** Resolves when it is kept. @throws what the receiver threw, after telling the person */
   async function decide(
     body: unknown,
-    from: Omit<Click, 'trigger_id'>,
-    decision: 'allow' | 'deny',
-    { reason = null, for_session = false }: { reason?: string | null; for_session?: boolean } = {},
+    from: Pressed,
+    { decision, reason = null, for_session = false, said = (text) => answer(body, from, text) }: Choice,
   ): Promise<void> {
     const { identity, receiver } = await connected(body);
     const asked = decisionOf(from, decision, reason, identity);
     const inbound = for_session ? { ...asked, for_session } : asked;
     try {
       const { receipt } = await receiver.decision(inbound);
-      afterwards(receipt.then(({ text }) => answer(body, from, text)));
+      afterwards(receipt.then(({ text }) => said(text)));
     } catch (error) {
-      afterwards(answer(body, from, NOT_RECORDED));
+      afterwards(said(NOT_RECORDED));
       throw error;
     }
   }
 
   /** What became of it, where it was pressed: the list and the Home tab show then what is so, the card does by itself. */
-  async function answer(body: unknown, from: Omit<Click, 'trigger_id'>, text: string | null): Promise<void> {
+  async function answer(body: unknown, from: Pressed, text: string | null): Promise<void> {
     const { identity } = await connected(body);
     if (from.home === true) return parts.refreshHome(identity.tenant, from.user, text ?? undefined);
     if (from.list !== undefined) return answerInList(body, from, text);
@@ -82,7 +104,7 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
   ] as const) {
     app.action(action, async ({ body, ack }) => {
       const click = parseClick(body);
-      if (click !== null) await decide(body, click, 'allow', { for_session });
+      if (click !== null) await decide(body, click, { decision: 'allow', for_session });
       await ack();
     });
   }
@@ -90,23 +112,14 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
   app.action(DENY_ACTION, async ({ body, ack }) => {
     const click = parseClick(body);
     const opened = click === null || (await askWhy(body, click));
-    if (!opened) await decide(body, click, 'deny');
+    if (!opened) await decide(body, click, { decision: 'deny' });
     await ack();
   });
 
   /** False when no modal can be shown: the denial then goes without a reason, rather than not at all. */
   async function askWhy(body: unknown, click: Click): Promise<boolean> {
-    const { channel, thread, approval_id, response_url, list, home } = click;
-    const memory = {
-      channel,
-      thread,
-      approval_id,
-      ...(response_url !== undefined && { response_url }),
-      ...(list !== undefined && { list }),
-      ...(home !== undefined && { home }),
-    };
     try {
-      const view = denyModal(memory);
+      const view = denyModal(memoryOf(click));
       const { identity } = await connected(body);
       const client = clients.of(identity.tenant);
       await client.call((web) => web.views.open({ trigger_id: click.trigger_id, view }), AbortSignal.timeout(MODAL_MS));
@@ -124,9 +137,9 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
       return;
     }
     try {
-      const { reason, response_url } = submission;
-      await decide(body, { ...submission, response_url }, 'deny', { reason });
-      await ack();
+      await decide(body, submission, { decision: 'deny', reason: submission.reason });
+      // Also the modal that it may stand on.
+      await ack({ response_action: 'clear' });
     } catch (error) {
       // The modal stays open with what was typed; pressing Deny again is another attempt at the same decision.
       logger.error({ reason: withoutSecrets(messageOf(error)), connector: SLACK }, 'slack denial not recorded');
@@ -134,26 +147,7 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
     }
   });
 
-  app.action(DETAILS_ACTION, async ({ body, ack }) => {
-    await ack();
-    const click = parseClick(body);
-    if (click !== null) afterwards(showDetails(body, click));
-  });
-
-  async function showDetails(body: unknown, click: Click): Promise<void> {
-    const { identity, receiver } = await connected(body);
-    const { conversation, person, approval_id } = decisionOf(click, 'allow', null, identity);
-    try {
-      const details = await receiver.details({ conversation, person, approval_id });
-      if ('refused' in details) return await answer(body, click, details.refused);
-      const view = detailsModal(details);
-      const client = clients.of(identity.tenant);
-      await client.call((web) => web.views.open({ trigger_id: click.trigger_id, view }), AbortSignal.timeout(MODAL_MS));
-    } catch (error) {
-      logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack shows no details');
-      await answer(body, click, NOT_SHOWN);
-    }
-  }
+  listenForReviews(app, { ...parts, opensAt: REVIEW_ACTION, decide, answer });
 
   app.command(APPROVALS_COMMAND, async ({ body, ack }) => {
     await ack();
@@ -162,7 +156,7 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
   });
 
   /** The list as it is now takes the old one's place, and what became of the click stands above it. */
-  async function answerInList(body: unknown, from: Omit<Click, 'trigger_id'>, text: string | null): Promise<void> {
+  async function answerInList(body: unknown, from: Pressed, text: string | null): Promise<void> {
     const { user, list: channel, response_url } = from;
     if (response_url === undefined || channel === undefined) return;
     await answerList(body, { user, channel, response_url }, text ?? '');

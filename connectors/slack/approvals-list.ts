@@ -8,6 +8,7 @@ import {
   preformatted,
   SECRET,
   summaryOf,
+  TO_REVIEW,
   when,
   whyLine,
 } from './approval-blocks.ts';
@@ -81,7 +82,7 @@ function shownOf(one: WaitingApproval, state: Pending, size: Size): Shown {
   const lines = [
     askedLine(one, size.whole),
     ...(card.why && size.why > 0 ? [whyLine(card.why, size.why)] : []),
-    ...(rest > 0 && size.whole ? [`:scissors: ${rest} more characters: press *Show details*.`] : []),
+    ...(rest > 0 && size.whole ? [`:scissors: ${rest} more characters: ${TO_REVIEW}.`] : []),
     ...(card.private_detail === true && size.whole ? [SECRET] : []),
     who,
     ...(size.whole ? then : []),

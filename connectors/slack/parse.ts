@@ -156,18 +156,10 @@ export function parseStop(body: unknown, identity: Identity): InboundStop | null
 }
 
 /** A click on one of a card's buttons; who clicked and what a modal or an answer to that person needs. */
-export interface Click {
+export interface Click extends ClickMemory {
   event_id: string;
   user: string;
-  channel: string;
-  thread: string;
-  approval_id: string;
   trigger_id: string;
-  response_url: string | undefined;
-  /** The button stands in a list in this channel, and the conversation may be another. */
-  list?: string | undefined;
-  /** The button stands on the Home tab. */
-  home?: boolean | undefined;
 }
 
 export function parseClick(body: unknown): Click | null {
@@ -193,7 +185,7 @@ export function parseClick(body: unknown): Click | null {
 }
 
 /** What a click came from, kept in the modal it opened. Slack allows it 3,000 characters. */
-const clickMemory = z.object({
+export const clickMemory = z.object({
   channel: slackId,
   thread: z.string(),
   approval_id: z.string(),
@@ -203,6 +195,17 @@ const clickMemory = z.object({
 });
 
 export type ClickMemory = z.infer<typeof clickMemory>;
+
+export function memoryOf({ channel, thread, approval_id, response_url, list, home }: ClickMemory): ClickMemory {
+  return {
+    channel,
+    thread,
+    approval_id,
+    ...(response_url !== undefined && { response_url }),
+    ...(list !== undefined && { list }),
+    ...(home !== undefined && { home }),
+  };
+}
 
 /** A deny modal that was sent: where its card is, and why. */
 export interface Submission extends ClickMemory {
@@ -233,7 +236,7 @@ export function parseCommand(body: unknown): { user: string; channel: string; re
   return { user, channel, response_url };
 }
 
-function jsonOf(text: string): unknown {
+export function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -64,7 +64,8 @@ export function createMessageRouter(deps: WebDeps): Router {
     const from = { conversation: keyOf(id), person: personOf(response), approval_id };
     const details = await deps.receiver().details(from);
     if ('refused' in details) throw new Refusal(403, 'not_allowed', details.refused);
-    const body: DetailsBody = details;
+    const { summary, why, detail } = details;
+    const body: DetailsBody = { summary, why, detail };
     response.json(body);
   });
 

@@ -19,7 +19,7 @@ const MAX_TEXT = 100_000;
 const SILENT = 'The platform does not say whether somebody is a guest';
 
 export interface ApplyDeps extends Omit<CommandDeps, 'connectors'> {
-  approvals: Pick<Approvals, 'find' | 'decide' | 'listPending'>;
+  approvals: Pick<Approvals, 'find' | 'decide' | 'listPending' | 'refusalByToolUse'>;
   connectors: ReadonlyMap<
     string,
     Pick<Connector, 'nameOf' | 'isGuest' | 'groups' | 'readable' | 'whisper'> & CommandConnector

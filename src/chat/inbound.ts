@@ -203,6 +203,10 @@ export type ApprovalDetails =
       why: string | null;
       /** Every argument as it is, of any length. */
       detail: string;
+      /** Why they cannot decide it, or not any more, as a sentence for them; null when they may. */
+      closed: string | null;
+      /** Whoever approves may do so for the rest of the session. */
+      for_session?: 'tool' | 'arguments';
     };
 
 export interface WaitingApprovals {

@@ -1,7 +1,7 @@
 import type { Approval } from '../approvals/approval.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import { UNKNOWN } from '../approvals/decide.ts';
-import { isRequester, refusalFor } from '../approvals/policy.ts';
+import { decidersOf, isRequester, refusalFor } from '../approvals/policy.ts';
 import type { SessionLog } from '../session/log.ts';
 import { cardElsewhere, cardOf, namedIn } from './approval-card.ts';
 import type { Connector } from './connector.ts';
@@ -13,7 +13,7 @@ import type { Roles } from './roles.ts';
 import type { SessionDirectory } from './session-directory.ts';
 
 export interface LookDeps {
-  approvals: Pick<Approvals, 'find' | 'listPending'>;
+  approvals: Pick<Approvals, 'find' | 'listPending' | 'refusalByToolUse'>;
   log: Pick<SessionLog, 'find'>;
   directory: Pick<SessionDirectory, 'find' | 'workspaceOf'>;
   conversations: Pick<ConversationStore, 'find'>;
@@ -35,12 +35,18 @@ export async function detailsOf(deps: LookDeps, from: PersonAt & { approval_id: 
   }
   const { conversation } = asked;
   const decider = await deciderOf(deps, approval, from, conversation);
-  const isOpen = approval.policy.private_detail !== true && decider.in_conversation;
-  if (!isOpen && refusalFor(approval, decider) !== null) return { refused: 'Only those who may decide this see it.' };
+  const { private_detail, for_session } = approval.policy;
+  const isOpen = private_detail !== true && decider.in_conversation;
+  const nameOf = await namesOf(deps.connectors, decidersOf(approval), from.conversation);
+  const notTheirs = refusalFor(approval, decider, nameOf);
+  if (!isOpen && notTheirs !== null) return { refused: 'Only those who may decide this see it.' };
   const { session_id, tool_use_id, summary, why = null } = approval;
-  const [call] = await deps.log.find({ workspace_id, session_id }, [tool_use_id]);
+  const ref = { workspace_id, session_id };
+  const refused = await deps.approvals.refusalByToolUse(ref, { ...decider, tool_use_id, decision: 'allow' });
+  const closed = refused?.result === 'not_allowed' ? notTheirs : (refused?.text ?? null);
+  const [call] = await deps.log.find(ref, [tool_use_id]);
   const whole = call !== undefined && 'input' in call.event ? argumentsOf(call.event.input) : approval.detail;
-  return { summary, why, detail: whole };
+  return { summary, why, detail: whole, closed, ...(for_session === undefined ? {} : { for_session }) };
 }
 
 /** What this person may decide, oldest first. Where anyone in a conversation may: what was asked where they ask, or for them. */

@@ -330,7 +330,8 @@ export function connectorContract(name: string, createHarness: CreateHarness, ab
         const key = await begun(scene);
         const over = { summary: 'Use the tool bash.', detail: '', private_detail: true as const };
         await scene.harness.connector.post(key, approvalOut('dlv_card', over), scene.signal);
-        expect((await card(scene.harness, 'Ben', key)).buttons).toHaveLength(3);
+        const { buttons } = await card(scene.harness, 'Ben', key);
+        expect(buttons).toContainEqual(expect.stringMatching(/^(Review|Show what exactly)$/));
       });
 
       it('turns a click into a decision and tells the person what became of it', async () => {

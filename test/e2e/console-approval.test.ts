@@ -111,7 +111,7 @@ describe('an approval on the page', () => {
     stage.expectComplaints(/403/);
     await ana.approvals.getByRole('button', { name: 'Show what exactly' }).click();
     await ana.approvals.getByText('Only those who may decide this see it.').waitFor();
-    stage.crew.shown = { summary: 'Run: rm -rf build', why: null, detail: 'rm -rf build' };
+    stage.crew.shown = { summary: 'Run: rm -rf build', why: null, detail: 'rm -rf build', closed: null };
     await ana.approvals.getByRole('button', { name: 'Show what exactly' }).click();
     await ana.approvals.getByText('rm -rf build', { exact: true }).waitFor();
   });

@@ -5,10 +5,11 @@ import type { ConversationKey, Mention } from '../../src/chat/place.ts';
 import { approvalOut, waitingApproval } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';
-import { readableText } from '../support/slack/block-limits.ts';
+import { buttonLabel, buttonsOf, readableText } from '../support/slack/block-limits.ts';
 import { type SlackHarness, startSlackHarness } from '../support/slack/harness.ts';
 import { buttonLabels, type MessagePlace, type SlackPerson } from '../support/slack/person.ts';
 import { directChannel, messageAt, userGroup } from '../support/slack/workspace.ts';
+import { STOP_MS } from '../support/stop.ts';
 
 const signal = AbortSignal.timeout(60_000);
 
@@ -83,30 +84,126 @@ describe('user groups', () => {
   });
 });
 
-describe('details', () => {
-  it('are shown in a modal, whole', async () => {
-    await using scene = await open();
-    const detail = `${'x'.repeat(5_000)}\necho "<!channel>"`;
-    const card = await scene.shows({ detail: 'x'.repeat(2_000), why: 'The disk is full.' });
-    scene.receiver.shows.details = { summary: 'Run: <something>', why: 'The disk is full.', detail };
+describe('reviewing a call', () => {
+  const detail = `${'x'.repeat(20_000)}\necho "<!channel>"`;
+  const whole = { summary: 'Run: <something>', why: 'The disk is full.', detail, closed: null };
+
+  /** Ben opens the modal. */
+  async function reviews(scene: Scene, card: MessagePlace): Promise<SlackPerson> {
     const ben = scene.slack.user('Ben');
-    expect((await ben.click(card, 'Show details')).acked).toBe(true);
+    expect((await ben.click(card, 'Review')).acked).toBe(true);
     await eventually(() => expect(ben.view()).toBeDefined());
-    const shown = readableText(ben.view()?.blocks);
-    expect(shown.join('\n')).toContain('Run: &lt;something&gt;');
-    expect(shown.filter((text) => text.startsWith('x') || text.startsWith('echo')).join('')).toBe(detail);
+    return ben;
+  }
+
+  const textOf = (person: SlackPerson) => readableText(person.view()?.blocks).join('\n');
+  const codeOf = (person: SlackPerson) =>
+    (person.view()?.blocks ?? [])
+      .filter(({ type }) => type === 'rich_text')
+      .flatMap(readableText)
+      .join('');
+  const labelsOf = (person: SlackPerson) => buttonsOf(person.view()?.blocks ?? []).map(buttonLabel);
+
+  async function turns(person: SlackPerson, button: string, page: number): Promise<void> {
+    expect((await person.pressesInModal(button)).acked).toBe(true);
+    await eventually(() => expect(textOf(person)).toContain(`Page ${page} of`));
+  }
+
+  it('goes through every page of it, there and back, and approves on the last', async () => {
+    await using scene = await open();
+    const card = await scene.shows({ detail: 'x'.repeat(2_000), for_session: 'tool' });
+    const shown = messageAt(scene.slack.workspace, card.channel, card.ts);
+    expect(shown === undefined ? [] : buttonLabels(shown)).toEqual(['Review', 'Deny']);
+    scene.receiver.shows.details = { ...whole, for_session: 'tool' };
+    const ben = await reviews(scene, card);
+    expect(textOf(ben)).toContain('Run: &lt;something&gt;');
+    const first = codeOf(ben);
+    expect(labelsOf(ben)).toEqual(['Next', 'Deny']);
+    await turns(ben, 'Next', 2);
+    expect(first + codeOf(ben)).toBe(detail);
+    await turns(ben, 'Previous', 1);
+    expect(codeOf(ben)).toBe(first);
+    await turns(ben, 'Next', 2);
+    expect(labelsOf(ben)).toEqual(['Previous', 'Approve', 'Approve for this session', 'Deny']);
     expect(scene.receiver.decisions).toEqual([]);
+    scene.receiver.answer({ effect: 'accepted', text: 'Approved.' });
+    expect((await ben.pressesInModal('Approve for this session')).acked).toBe(true);
+    await eventually(() => expect(textOf(ben)).toContain('Approved.'));
+    expect(labelsOf(ben)).toEqual([]);
+    expect(scene.receiver.decisions).toMatchObject([{ decision: 'allow', for_session: true, conversation: scene.key }]);
+  });
+
+  it('leaves no page out when Next is pressed twice at once', async () => {
+    await using scene = await open();
+    const card = await scene.shows({ detail: 'x'.repeat(2_000) });
+    scene.receiver.shows.details = { ...whole, detail: 'x'.repeat(40_000) };
+    const ben = await reviews(scene, card);
+    await Promise.all([ben.pressesInModal('Next'), ben.pressesInModal('Next')]);
+    const updates = () => scene.slack.journal.filter(({ method }) => method === 'views.update');
+    await eventually(() => expect(updates()).toHaveLength(2));
+    await eventually(() => expect(textOf(ben)).toContain('Page 2 of 4'));
+    await scene.connector.stop(STOP_MS);
+    expect(textOf(ben)).toContain('Page 2 of 4');
+  });
+
+  it('that is decided meanwhile says so on the next page, and has nothing to press but pages', async () => {
+    await using scene = await open();
+    const card = await scene.shows({ detail: 'x'.repeat(2_000) });
+    scene.receiver.shows.details = whole;
+    const ben = await reviews(scene, card);
+    scene.receiver.shows.details = { ...whole, closed: 'Ana already denied this.' };
+    await turns(ben, 'Next', 2);
+    expect(textOf(ben)).toContain('Ana already denied this.');
+    expect(labelsOf(ben)).toEqual(['Previous']);
+  });
+
+  it('that was decided after its last page was shown says in the modal what became of the press', async () => {
+    await using scene = await open();
+    const card = await scene.shows({ detail: '', private_detail: true });
+    scene.receiver.shows.details = { ...whole, detail: 'rm -rf build' };
+    const ben = await reviews(scene, card);
+    scene.receiver.answer({ effect: 'refused', text: 'Ana already denied this.' });
+    await ben.pressesInModal('Approve');
+    await eventually(() => expect(codeOf(ben)).toBe(''));
+    expect(textOf(ben)).toContain('Ana already denied this.');
+  });
+
+  it('denies from any page, with a reason, and closes', async () => {
+    await using scene = await open();
+    const card = await scene.shows({ detail: 'x'.repeat(2_000) });
+    scene.receiver.shows.details = whole;
+    const ben = await reviews(scene, card);
+    expect((await ben.pressesInModal('Deny')).acked).toBe(true);
+    await ben.submit({ reason: 'no' });
+    expect(ben.view()).toBeUndefined();
+    expect(scene.receiver.decisions).toMatchObject([{ decision: 'deny', reason: 'no', conversation: scene.key }]);
+  });
+
+  it('says to the person alone when a modal cannot be changed, or a page not be read', async () => {
+    await using scene = await open();
+    const card = await scene.shows({ detail: 'x'.repeat(2_000) });
+    scene.receiver.shows.details = whole;
+    const ben = await reviews(scene, card);
+    scene.receiver.shows.details = null;
+    await ben.pressesInModal('Next');
+    await eventually(() => expect(ben.sees(card).at(-1)?.text).toContain('cannot be shown just now'));
+    scene.receiver.shows.details = whole;
+    await turns(ben, 'Next', 2);
+    scene.slack.faults.refuse('views.update', 'not_found');
+    scene.receiver.answer({ effect: 'accepted', text: 'Approved.' });
+    await ben.pressesInModal('Approve');
+    await eventually(() => expect(ben.sees(card).at(-1)?.text).toBe('Approved.'));
   });
 
   it.each([
     ['refused', { refused: 'Only those who may decide this see it.' }, 'Only those who may decide this see it.'],
-    ['not known', null, 'The details cannot be shown just now. Please press the button again.'],
-  ])('that are %s are said to that person alone', async (_what, details, words) => {
+    ['not known', null, 'What it would do cannot be shown just now. Please press the button again.'],
+  ])('that is %s is said to that person alone', async (_what, details, words) => {
     await using scene = await open();
     const card = await scene.shows({ detail: '', private_detail: true });
     scene.receiver.shows.details = details;
     const eve = scene.slack.user('Eve');
-    await eve.click(card, 'Show details');
+    await eve.click(card, 'Review');
     await eventually(() => expect(eve.sees(card).at(-1)).toMatchObject({ text: words, ephemeral_to: eve.user.id }));
     expect(eve.view()).toBeUndefined();
   });

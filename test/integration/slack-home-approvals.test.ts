@@ -155,13 +155,35 @@ describe('an approval on the Home tab', () => {
     const text = await opens();
     expect(text).not.toContain('echo');
     expect(text).not.toContain('The disk is full.');
-    expect((await ben.presses('Show details')).acked).toBe(true);
+    expect((await ben.presses('Review')).acked).toBe(true);
     await eventually(() => expect(ben.view()).toBeDefined());
     expect(readableText(ben.view()?.blocks).join('')).toContain('xxx end');
+    expect((await ben.pressesInModal('Approve')).acked).toBe(true);
+    expect(await home('Approved.')).not.toContain('Waiting for you');
+    await eventually(() => expect(readableText(ben.view()?.blocks).join('')).toContain('Approved.'));
+  });
+
+  it('that is private opens for nobody else, and says by whom it was decided meanwhile', async () => {
+    const thread = await asked({ private_detail: true });
+    const eve = slack.user('Eve');
+    await eve.click(card(thread), 'Review');
+    await eventually(() => expect(eve.told('ops').at(-1)).toContain('Only those who may decide this see it.'));
+    expect(eve.view()).toBeUndefined();
+    await opens();
+    await ben.presses('Review');
+    await eventually(() => expect(ben.view()).toBeDefined());
+    const [{ workspace_id } = { workspace_id: '' }] = await stage.refs();
+    const [waiting] = await stage.approvals.listPending(workspace_id);
+    const by = { via: 'slack', id: ben.user.id, name: 'Ben' };
+    const decision = { by, in_conversation: false, decision: 'deny' as const };
+    await stage.approvals.decide({ ...decision, workspace_id, approval_id: waiting?._id ?? '' });
+    await ben.pressesInModal('Approve');
+    await eventually(() => expect(readableText(ben.view()?.blocks).join('')).toContain('You already denied this'));
+    expect(await stage.entries('deckhand.approval_decided')).toHaveLength(1);
   });
 
   it('that somebody else decided meanwhile says so, and is gone', async () => {
-    const thread = await asked({ private_detail: true });
+    const thread = await asked();
     await opens();
     await ben.click(card(thread), 'Approve');
     await eventually(() => expect(readable(card(thread))).toContain('Approved by *Ben*'));

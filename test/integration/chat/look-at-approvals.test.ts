@@ -100,9 +100,21 @@ describe('the details of a call', () => {
       summary: 'Delete the build folder',
       why: 'It is in the way.',
       detail: command,
+      closed: null,
     });
     const two = await asked({}, { input: { file_path: '/a', content: 'b\nc', mode: 7 } });
     expect(await detailsFor('Eve', place, two)).toMatchObject({ detail: 'file_path: /a\ncontent:\nb\nc\nmode: 7' });
+  });
+
+  it('say whether this person may decide it, now and for the session', async () => {
+    const id = await asked({ approvers: ['test:U_BEN'], for_session: 'tool' });
+    expect(await detailsFor('Ben', place, id)).toMatchObject({ closed: null, for_session: 'tool' });
+    expect(await detailsFor('Eve', place, id)).toMatchObject({ closed: 'You may not decide this. Who may: U_BEN.' });
+    const decision = { ...from('Ben', place), event_id: 'c1', approval_id: id, decision: 'allow' as const };
+    await (await look().decision(decision)).receipt;
+    expect(await detailsFor('Ben', place, id)).toMatchObject({
+      closed: expect.stringContaining('You already approved'),
+    });
   });
 
   it('are for those in the conversation and those who may decide', async () => {

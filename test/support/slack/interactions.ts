@@ -34,6 +34,8 @@ export interface Interactions {
   /** Send a modal with what the person typed, by action id. */
   submit(user: SlackUser, view: SlackView, typed: Typed): Promise<Acknowledgement>;
   command(user: SlackUser, channel: string, command: string, text: string): Promise<Acknowledgement>;
+  /** Press a button of a modal, by its label or action id. @throws when it shows none such. */
+  pressView(user: SlackUser, view: SlackView, button: string): Promise<Acknowledgement>;
   /** Press a button of the Home tab, by its label or action id, and by its block's id where several look alike. */
   pressHome(user: SlackUser, button: string, block?: string): Promise<Acknowledgement>;
   /** Choose a shortcut: of a message, or a global one. */
@@ -56,6 +58,12 @@ function checkErrors(ack: Acknowledgement, view: SlackView): void {
   const names = Object.keys(typeof payload.errors === 'object' ? (payload.errors ?? {}) : {});
   const strange = names.find((name) => !inputs.includes(name));
   if (names.length === 0 || strange !== undefined) throw new Error(`The view has no input "${strange ?? ''}"`);
+}
+
+function responseActionOf({ payload }: Acknowledgement): unknown {
+  return typeof payload === 'object' && payload !== null && 'response_action' in payload
+    ? payload.response_action
+    : undefined;
 }
 
 function accessoryOf(block: SlackBlock): Record<string, unknown>[] {
@@ -179,13 +187,30 @@ export function createInteractions({ clock, workspace, outbox, origin }: Interac
       };
       const ack = await outbox.interaction({ type: 'interactive', payload });
       checkErrors(ack, view);
-      const keepsOpen =
-        typeof ack.payload === 'object' &&
-        ack.payload !== null &&
-        'response_action' in ack.payload &&
-        ack.payload.response_action !== 'clear';
-      if (ack.acked && !keepsOpen) workspace.views.splice(workspace.views.indexOf(view), 1);
+      const action = responseActionOf(ack);
+      if (ack.acked && action === undefined) workspace.views.splice(workspace.views.indexOf(view), 1);
+      if (ack.acked && action === 'clear') workspace.views = workspace.views.filter((open) => open.user !== user.id);
       return ack;
+    },
+
+    pressView(user, view, wanted) {
+      const block = view.blocks.find((one) =>
+        buttonsOf([one]).some((button) => button.action_id === wanted || buttonLabel(button) === wanted),
+      );
+      const button = buttonsOf(block === undefined ? [] : [block]).find(
+        (one) => one.action_id === wanted || buttonLabel(one) === wanted,
+      );
+      if (button === undefined) throw new Error(`The modal has no button "${wanted}"`);
+      const payload = {
+        type: 'block_actions',
+        ...common(),
+        user: person(user),
+        container: { type: 'view', view_id: view.id },
+        trigger_id: trigger(user),
+        view: { ...view, type: 'modal', bot_id: workspace.bot_id, state: { values: stateOf(view.blocks, {}) } },
+        actions: [{ ...button, block_id: block?.block_id, action_ts: workspace.nextTs() }],
+      };
+      return outbox.interaction({ type: 'interactive', payload });
     },
 
     pressHome(user, wanted, block) {

@@ -47,6 +47,8 @@ export const METHOD_SCOPES: Readonly<Record<string, readonly string[] | OfKind>>
   'users.info': ['users:read'],
   'views.open': [],
   'views.publish': [],
+  'views.push': [],
+  'views.update': [],
 };
 
 /** What each event is sent for, as its page in docs.slack.dev/reference/events says. */

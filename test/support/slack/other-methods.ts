@@ -1,7 +1,6 @@
 import { SlackApiError } from './api-error.ts';
-import { type Arguments, objectOf, optional, required } from './arguments.ts';
+import { type Arguments, optional, required } from './arguments.ts';
 import type { Method, MethodScene } from './method.ts';
-import { checkView } from './view-limits.ts';
 import { directChannel, messageAt } from './workspace.ts';
 
 const authTest: Method = ({ workspace }) => ({
@@ -85,32 +84,6 @@ const permalink: Method = ({ workspace }, args) => {
 
 const openConnection: Method = (scene) => ({ url: scene.socketUrl() });
 
-const openView: Method = (scene, args) => {
-  const { workspace } = scene;
-  const user = scene.triggeredBy(required(args, 'trigger_id'));
-  if (user === undefined) throw new SlackApiError('expired_trigger_id');
-  const view = objectOf(args, 'view') ?? {};
-  const metadata = optional(view, 'private_metadata') ?? '';
-  const blocks = checkView(workspace, view, 'modal');
-  const opened = {
-    ...view,
-    id: workspace.nextId('V'),
-    callback_id: optional(view, 'callback_id') ?? '',
-    private_metadata: metadata,
-    blocks,
-    user,
-  };
-  workspace.views.push(opened);
-  return { view: { id: opened.id, callback_id: opened.callback_id, private_metadata: metadata } };
-};
-
-const publishView: Method = ({ workspace }, args) => {
-  const user = required(args, 'user_id');
-  if (!workspace.users.has(user)) throw new SlackApiError('user_not_found');
-  workspace.homes.set(user, checkView(workspace, objectOf(args, 'view') ?? {}, 'home'));
-  return {};
-};
-
 /** The thread that an agent session is scoped to, as `channel:thread`. */
 function threadOf({ workspace }: MethodScene, args: Arguments): string {
   const channel = required(args, 'channel_id');
@@ -173,8 +146,6 @@ export const otherMethods: Record<string, Method> = {
   'usergroups.list': listGroups,
   'usergroups.users.list': listGroupUsers,
   'apps.connections.open': openConnection,
-  'views.open': openView,
-  'views.publish': publishView,
   'agents.sessions.setStatus': sessionStatus,
   'agents.sessions.rename': renameSession,
   'assistant.threads.setStatus': threadStatus,

@@ -47,6 +47,8 @@ export interface SlackPerson {
   rate(message: MessagePlace, rating: 'good' | 'bad'): Promise<Acknowledgement>;
   /** The modal that is open for this person. */
   view(): SlackView | undefined;
+  /** Press a button of the open modal, by its label. */
+  pressesInModal(button: string): Promise<Acknowledgement>;
   /** Send the open modal with what was typed, by action id. */
   submit(typed?: Typed): Promise<Acknowledgement>;
   /** The native Stop button of an agent session. */
@@ -166,6 +168,12 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
       return interactions.rate(user, message, rating);
     },
     view,
+    async pressesInModal(button) {
+      const open = view();
+      if (open === undefined) throw new Error(`No modal is open for ${user.name}`);
+      // As it stands there now: what is drawn meanwhile is another.
+      return interactions.pressView(user, { ...open }, button);
+    },
     async submit(typed = {}) {
       const open = view();
       if (open === undefined) throw new Error(`No modal is open for ${user.name}`);

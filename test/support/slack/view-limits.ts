@@ -5,7 +5,7 @@ import { checkBlock } from './block-limits.ts';
 import type { SlackBlock, SlackWorkspace } from './workspace.ts';
 
 /*
- * What views.open and views.publish refuse: docs.slack.dev/reference/views and the reference of each element. Where it names
+ * What views.open, push, update and publish refuse: docs.slack.dev/reference/views and the reference of each element. Where it names
  * no error of its own, invalid_arguments with the place is guessed, as blocks do it.
  */
 const LIMITS = { title: 24, id: 255, memory: 3_000, blocks: 100, bytes: 250_000, label: 2_000, options: 100 };

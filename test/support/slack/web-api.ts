@@ -11,6 +11,7 @@ import { otherMethods } from './other-methods.ts';
 import { reactionMethods } from './reaction-methods.ts';
 import { streamMethods } from './stream-methods.ts';
 import { uploadMethods } from './upload-methods.ts';
+import { viewMethods } from './view-methods.ts';
 
 export const METHODS: Readonly<Record<string, Method>> = {
   ...chatMethods,
@@ -19,6 +20,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
   ...uploadMethods,
   ...reactionMethods,
   ...otherMethods,
+  ...viewMethods,
 };
 
 /** One call as it was asked and answered. Tokens are left out. */

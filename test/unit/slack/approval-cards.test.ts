@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { waitingMessage, waitingText } from '../../../connectors/slack/approvals-list.ts';
 import { denyModal } from '../../../connectors/slack/deny-modal.ts';
-import { detailsModal } from '../../../connectors/slack/details-modal.ts';
 import { render } from '../../../connectors/slack/render.ts';
+import { reviewedModal, reviewModal } from '../../../connectors/slack/review-modal.ts';
 import type { ApprovalCard } from '../../../src/chat/outgoing.ts';
 import { approvalOut, waitingApproval } from '../../support/cards.ts';
 import { buttonLabel, buttonsOf, checkBlocks, readableText } from '../../support/slack/block-limits.ts';
@@ -94,17 +94,51 @@ describe('a modal of an approval', () => {
   it('approval-deny-modal', () =>
     snapshot('approval-deny-modal', denyModal({ channel: 'C1', thread: '5.1', approval_id: 'appr_1' })));
 
-  it('approval-details-modal', () =>
-    snapshot(
-      'approval-details-modal',
-      detailsModal({ summary: 'Run: rm -rf build', why: 'It is in the way.', detail: 'rm -rf build' }),
-    ));
+  const memory = { channel: 'C1', thread: '5.1', approval_id: 'appr_1', page: 0 };
+  const call = { summary: 'Run: rm -rf build', why: 'It is in the way.', detail: 'rm -rf build', closed: null };
 
-  it('stays within Slack’s limits however long the call is, and says how much is missing', () => {
-    const long = '&'.repeat(100_000);
-    const { blocks } = detailsModal({ summary: long, why: long, detail: long });
-    checkBlocks(JSON.parse(JSON.stringify(blocks)));
-    expect(JSON.stringify(blocks)).toContain('88400 more characters');
+  it.each([
+    ['approval-review-modal', { ...call, for_session: 'tool' as const }],
+    ['approval-review-modal-long', { ...call, detail: `rm -rf ${'build '.repeat(3_000)}` }],
+    ['approval-review-modal-closed', { ...call, closed: 'Ana already denied this on 20 November at 10:00 UTC.' }],
+  ])('%s', (name, details) => snapshot(name, reviewModal(details, memory)));
+
+  it('approval-reviewed-modal', () => snapshot('approval-reviewed-modal', reviewedModal('Approved.', memory)));
+
+  it.each([
+    ['of one kind', '&'.repeat(100_001)],
+    ['in pairs of surrogates, with one character before them', `x${'😀'.repeat(30_000)}`],
+    ['of lines', 'echo <!channel>\n'.repeat(3_000)],
+    ['short', 'ls'],
+    ['empty', ''],
+  ])('shows every character of a call %s, page by page, and approves on the last alone', (_what, detail) => {
+    const shown: string[] = [];
+    const long = '&'.repeat(5_000);
+    for (let page = 0; ; page++) {
+      const { blocks } = reviewModal(
+        { summary: long, why: long, detail, closed: null, for_session: 'tool' },
+        { ...memory, page },
+      );
+      const sent: SlackBlock[] = JSON.parse(JSON.stringify(blocks));
+      checkBlocks(sent);
+      shown.push(...sent.filter(({ type }) => type === 'rich_text').flatMap(readableText));
+      const labels = buttonsOf(sent).map(buttonLabel);
+      const isLast = !labels.includes('Next');
+      expect(labels.includes('Approve')).toBe(isLast);
+      expect(labels.includes('Approve for this session')).toBe(isLast);
+      expect(labels.includes('Previous')).toBe(page > 0);
+      expect(labels).toContain('Deny');
+      if (isLast) break;
+    }
+    expect(shown.join('')).toBe(detail);
+  });
+
+  it('that may not be decided any more, or not by this person, has no button that decides', () => {
+    const { blocks } = reviewModal(
+      { ...call, detail: 'x'.repeat(30_000), closed: 'Too late.' },
+      { ...memory, page: 2 },
+    );
+    expect(buttonsOf(JSON.parse(JSON.stringify(blocks))).map(buttonLabel)).toEqual(['Previous']);
   });
 });
 
@@ -149,7 +183,7 @@ describe('the list of what waits', () => {
     for (const text of ['Approved.', 'x'.repeat(2_900)]) {
       const blocks: SlackBlock[] = JSON.parse(JSON.stringify(waitingMessage(text, list)));
       checkBlocks(blocks);
-      const shown = buttonsOf(blocks).filter((button) => button.action_id === 'deckhand_approve').length;
+      const shown = buttonsOf(blocks).filter((button) => button.action_id === 'deckhand_details').length;
       const said = readableText(blocks).join('\n');
       expect(said).toContain(`${count + 1 - shown} more wait`);
       if (text === 'Approved.') expect(shown).toBe(count);
@@ -160,7 +194,7 @@ describe('the list of what waits', () => {
     const list = { approvals: many(1, { detail: 'x'.repeat(1_250) }), more: 0 };
     const blocks: SlackBlock[] = JSON.parse(JSON.stringify(waitingMessage('1', list)));
     expect(readableText(blocks).join('\n')).toContain('250 more characters');
-    expect(buttonsOf(blocks).map(buttonLabel)).toEqual(['Approve', 'Deny', 'Show details']);
+    expect(buttonsOf(blocks).map(buttonLabel)).toEqual(['Review', 'Deny']);
   });
 
   it.each([3, 10])('shows all that a card shows when %i wait that are of common size', (count) => {

@@ -6,7 +6,7 @@ import { PostRefusedError } from '../../../src/chat/connector.ts';
 import type { ApprovalCard } from '../../../src/chat/outgoing.ts';
 import { approvalOut, textOut } from '../../support/cards.ts';
 import { cases } from '../../support/cases.ts';
-import { buttonsOf, checkBlocks, readableText } from '../../support/slack/block-limits.ts';
+import { buttonLabel, buttonsOf, checkBlocks, readableText } from '../../support/slack/block-limits.ts';
 import type { SlackBlock } from '../../support/slack/workspace.ts';
 
 /** As they arrive at Slack. */
@@ -137,8 +137,8 @@ describe('an approval card', () => {
 
   it('says how much of a long command is not shown', () => {
     const blocks = sent(approvalOut('dlv_1', { detail: 'y'.repeat(3_000) }));
-    expect(readableText(blocks).join('\n')).toContain('2000 more characters: press *Show details*');
-    expect(buttonsOf(blocks)).toHaveLength(3);
+    expect(readableText(blocks).join('\n')).toContain('2000 more characters: *Review* shows all of it');
+    expect(buttonsOf(blocks).map(buttonLabel)).toEqual(['Review', 'Deny']);
   });
 
   it('lets nobody’s name or reason be read as markup', () => {

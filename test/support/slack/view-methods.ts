@@ -1,0 +1,66 @@
+import { SlackApiError } from './api-error.ts';
+import { type Arguments, objectOf, optional, required } from './arguments.ts';
+import type { Method, MethodScene } from './method.ts';
+import { checkView } from './view-limits.ts';
+import type { SlackView, SlackWorkspace } from './workspace.ts';
+
+/** "At a given moment, up to 3 views can exist in a view stack" (docs.slack.dev/surfaces/modals). */
+const STACK = 3;
+
+/** What an app says of a modal, checked; each has a hash of its own from then on. */
+function drawn(workspace: SlackWorkspace, args: Arguments): Omit<SlackView, 'id' | 'user'> {
+  const view = objectOf(args, 'view') ?? {};
+  return {
+    ...view,
+    hash: workspace.nextId('hash'),
+    callback_id: optional(view, 'callback_id') ?? '',
+    private_metadata: optional(view, 'private_metadata') ?? '',
+    blocks: checkView(workspace, view, 'modal'),
+  };
+}
+
+function answered({ id, callback_id, private_metadata, hash }: SlackView) {
+  return { view: { id, callback_id, private_metadata, hash } };
+}
+
+function show({ workspace, triggeredBy }: MethodScene, args: Arguments, check: (open: number) => void) {
+  const user = triggeredBy(required(args, 'trigger_id'));
+  if (user === undefined) throw new SlackApiError('expired_trigger_id');
+  check(workspace.views.filter((view) => view.user === user).length);
+  const view: SlackView = { ...drawn(workspace, args), id: workspace.nextId('V'), user } as SlackView;
+  workspace.views.push(view);
+  return answered(view);
+}
+
+const openView: Method = (scene, args) => show(scene, args, () => undefined);
+
+const pushView: Method = (scene, args) =>
+  show(scene, args, (open) => {
+    // Guess: the words for a trigger that came from no modal.
+    if (open === 0) throw new SlackApiError('not_found');
+    if (open >= STACK) throw new SlackApiError('push_limit_reached');
+  });
+
+/** Another view in the place of one that is open, unless that is not any more what the app saw. */
+const updateView: Method = ({ workspace }, args) => {
+  const view = workspace.views.find(({ id }) => id === required(args, 'view_id'));
+  if (view === undefined) throw new SlackApiError('not_found');
+  const hash = optional(args, 'hash');
+  if (hash !== undefined && hash !== view.hash) throw new SlackApiError('hash_conflict');
+  Object.assign(view, drawn(workspace, args));
+  return answered(view);
+};
+
+const publishView: Method = ({ workspace }, args) => {
+  const user = required(args, 'user_id');
+  if (!workspace.users.has(user)) throw new SlackApiError('user_not_found');
+  workspace.homes.set(user, checkView(workspace, objectOf(args, 'view') ?? {}, 'home'));
+  return {};
+};
+
+export const viewMethods: Record<string, Method> = {
+  'views.open': openView,
+  'views.publish': publishView,
+  'views.push': pushView,
+  'views.update': updateView,
+};
