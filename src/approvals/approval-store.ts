@@ -10,6 +10,7 @@ import {
   quorumOf,
   type Vote,
 } from './approval.ts';
+import { createUnrecordedIndex } from './unrecorded.ts';
 
 const APPROVALS = 'approvals';
 
@@ -30,6 +31,7 @@ export async function createApprovalIndexes(db: Db): Promise<void> {
       { key: { 'decision.at': 1 }, partialFilterExpression: { appended: false }, name: 'unappended' },
       { key: { voted_at: 1 }, partialFilterExpression: { voted_at: { $exists: true } }, name: 'vote_unappended' },
     ]);
+  await createUnrecordedIndex(db);
   await db.collection('sessions').createIndexes([
     // Sessions that wait for people: the repair looks whether each question has its record.
     {

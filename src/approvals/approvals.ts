@@ -16,6 +16,7 @@ import {
 import { recordApprovals } from './record.ts';
 import { createRepair } from './repair.ts';
 import { type ApprovalTimers, startApprovalTimers } from './timers.ts';
+import { createUnrecorded } from './unrecorded.ts';
 
 /** Most rows of one list. */
 const MAX_LIST = 500;
@@ -51,7 +52,8 @@ export interface Approvals {
 export function createApprovals(options: ApprovalsDeps): Approvals {
   const store = createApprovalStore(options.db);
   const now = options.now ?? databaseClock(options.db);
-  const deps = { ...options, now, store, repair: createRepair({ ...options, store }) };
+  const unrecorded = createUnrecorded(options.db);
+  const deps = { ...options, now, store, unrecorded, repair: createRepair({ ...options, store, unrecorded }) };
   return {
     record: (ref, entries) => recordApprovals(deps, ref, entries),
     find: (workspace_id, approval_id) => deps.repair.find(workspace_id, approval_id),

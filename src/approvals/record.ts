@@ -1,33 +1,38 @@
 import type { EventOf, LogEntry } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
+import { toRecord } from '../session/log-update.ts';
 import { approvalOf } from './approval.ts';
 import type { ApprovalStore } from './approval-store.ts';
+import type { Unrecorded } from './unrecorded.ts';
 
 /** More questions than any session asks. */
 const MOST_PER_SESSION = 100_000;
 
 type EntryOf<T extends LogEntry['event']['type']> = LogEntry & { event: EventOf<T> };
 
+export interface RecordDeps {
+  store: ApprovalStore;
+  unrecorded: Pick<Unrecorded, 'settle'>;
+}
+
 /**
  * Bring the records up to what these entries of a session's log say. Idempotent, and any order of repeats is fine, so
- * the worker calls it after an append, delivery before it draws a card, and the repair whenever something is missing.
+ * the worker calls it after an append, and the repair whenever something is missing.
  */
-export async function recordApprovals(
-  deps: { store: ApprovalStore },
-  ref: SessionRef,
-  entries: readonly LogEntry[],
-): Promise<void> {
+export async function recordApprovals(deps: RecordDeps, ref: SessionRef, entries: readonly LogEntry[]): Promise<void> {
   for (const entry of entries) {
     if (isEntry(entry, 'deckhand.approval_requested')) await deps.store.insert(approvalOf(ref, entry));
     if (isEntry(entry, 'deckhand.approval_voted')) await recordVote(deps.store, ref, entry.event);
     if (isEntry(entry, 'deckhand.approval_escalated')) await recordEscalation(deps.store, ref, entry.event);
     if (isEntry(entry, 'deckhand.approval_decided')) await recordDecided(deps.store, ref, entry.event);
   }
+  const last = entries.map(({ event }) => toRecord(event)).findLast((approval_id) => approval_id !== null);
+  if (last !== undefined && last !== null) await deps.unrecorded.settle(ref, last);
 }
 
 /** Bring a session's records up to its whole log. @throws NotFoundError */
 export async function rebuildApprovals(
-  deps: { store: ApprovalStore; log: Pick<SessionLog, 'query'> },
+  deps: RecordDeps & { log: Pick<SessionLog, 'query'> },
   ref: SessionRef,
 ): Promise<void> {
   const entries = await deps.log.query({

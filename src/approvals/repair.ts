@@ -6,6 +6,7 @@ import type { EventDocument, LoggedDocument } from '../session/log-document.ts';
 import type { Approval } from './approval.ts';
 import type { ApprovalStore } from './approval-store.ts';
 import { rebuildApprovals } from './record.ts';
+import type { Unrecorded } from './unrecorded.ts';
 
 const BATCH = 500;
 
@@ -14,6 +15,8 @@ export interface Repair {
   /** The record, rebuilt when it is missing. */
   find(workspace_id: string, approval_id: string): Promise<Approval | null>;
   findByToolUse(ref: SessionRef, tool_use_id: string): Promise<Approval | null>;
+  /** Put on record what a process that died asked or withdrew. Cheap: looks only at sessions that are marked so. */
+  recordNew(): Promise<void>;
   /** Compare every session that waits for people, or whose record says so, with its log; forget deleted ones. */
   run(): Promise<void>;
 }
@@ -21,6 +24,7 @@ export interface Repair {
 export interface RepairDeps {
   db: Db;
   store: ApprovalStore;
+  unrecorded: Unrecorded;
   log: Pick<SessionLog, 'query'>;
 }
 
@@ -63,6 +67,10 @@ export function createRepair(deps: RepairDeps): Repair {
   }
 
   return {
+    async recordNew() {
+      for (const ref of await deps.unrecorded.find(BATCH)) await rebuild(ref);
+    },
+
     run,
 
     async find(workspace_id, approval_id) {

@@ -31,6 +31,7 @@ export function startApprovalTimers(deps: TimerDeps, interval_ms: number): Appro
   async function round(): Promise<void> {
     await attempt('decisions', finishDecisions);
     await attempt('votes', finishVotes);
+    await attempt('questions', deps.repair.recordNew);
     if (performance.now() >= repair_at) {
       repair_at = performance.now() + REPAIR_EVERY_MS;
       await attempt('repair', deps.repair.run);

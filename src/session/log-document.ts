@@ -35,6 +35,8 @@ export interface LogFields {
   spent_by?: Record<string, number>;
   /** The latest of these months; empty: none yet. */
   spent_in?: string;
+  /** The latest question that a turn asked people or withdrew (its approval's id), until its record says so; absent: all do. */
+  unrecorded?: string;
   lease: LeaseFields;
 }
 

@@ -1,5 +1,5 @@
 import { InvalidInputError } from '../errors.ts';
-import type { LogEntry, NewEntry } from './event.ts';
+import type { LogEntry, NewEntry, SessionEvent } from './event.ts';
 import { MAX_APPEND_BYTES } from './log.ts';
 import { monthOf, type TailEntry } from './log-document.ts';
 import { storedBytes } from './storable.ts';
@@ -74,7 +74,7 @@ export function updateFor(
   };
 }
 
-/** Status, usage and cost stand on the document too, so that lists of sessions and their sums need not read logs. */
+/** Status, usage, cost and what is asked stand on the document too, so that who looks for them need not read logs. */
 function projections(entries: readonly TailEntry[]): Record<string, unknown> {
   const set: Record<string, unknown> = {};
   for (const { event, created_at } of entries) {
@@ -88,12 +88,20 @@ function projections(entries: readonly TailEntry[]): Record<string, unknown> {
       set['log.usage'] = event.usage;
       set[`log.spent_by.${month}`] = Number(event.usage.list_cost?.amount ?? 0);
       set['log.spent_in'] = month;
+    } else if (toRecord(event) !== null) {
+      set['log.unrecorded'] = toRecord(event);
     } else if (event.type === 'session.status_idle') {
       set['log.status'] = 'idle';
       set['log.stop_reason'] = event.stop_reason;
     }
   }
   return set;
+}
+
+/** The approval whose record has to follow this event of a turn's: it asks people, or no longer does. Null: none. */
+export function toRecord(event: SessionEvent): string | null {
+  if (event.type === 'deckhand.approval_requested') return event.approval_id;
+  return event.type === 'deckhand.approval_decided' && event.outcome === 'withdrawn' ? event.approval_id : null;
 }
 
 /** When each input that these entries mark as processed was taken up, by its id; documents show it to lists. */

@@ -199,6 +199,34 @@ const STEPS: Record<string, () => Promise<void>> = {
     await ranOnce(thread);
   },
 
+  'question of an API session in the log, not on record': async () => {
+    await on.commands('always_ask', { deckhand_expire_after: '2h' });
+    const held = on.worker.mongo.holdRequest(recordsQuestion);
+    const client = on.api();
+    const [agent] = (await client.beta.agents.list()).data;
+    const [environment] = (await client.beta.environments.list()).data;
+    const session = await client.beta.sessions.create({
+      agent: agent?.id ?? '',
+      environment_id: environment?.id ?? '',
+    });
+    const text = [{ type: 'text' as const, text: `run ${MARK}` }];
+    await client.beta.sessions.events.send(session.id, { events: [{ type: 'user.message', content: text }] });
+    await held.reached;
+    await on.kill('worker');
+    // Nobody looks at it and nobody clicks: only what is on record expires.
+    const approvals = on.house.database.db.collection('approvals');
+    const isOnRecord = () => approvals.countDocuments({ session_id: session.id, status: 'pending' });
+    await eventually(async () => expect(await isOnRecord()).toBe(1), SLOW.timeout);
+    await fallsDue('expires_at');
+    await eventually(async () => {
+      expect((await on.log()).at(-1)?.event).toMatchObject({ stop_reason: { type: 'end_turn' } });
+    }, SLOW.timeout);
+    const log = await on.log();
+    expect(eventsOf(log, 'deckhand.approval_decided')).toMatchObject([{ outcome: 'expired' }]);
+    expect(eventsOf(log, 'agent.message')).toMatchObject([{ content: [{ text: SEEN }] }]);
+    expect(on.marks()).toBe(0);
+  },
+
   'click acknowledged, not decided': async () => {
     const thread = await asked();
     const held = on.gateway.mongo.holdRequest(decides);

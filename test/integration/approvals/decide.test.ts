@@ -209,12 +209,37 @@ describe('a Stop', () => {
     expect((await scene.process().find('wrkspc_1', question.approval_id))?.status).toBe('withdrawn');
   });
 
-  it('reaches the record also when the process that stopped died', async () => {
+  it('reaches the record at the next round also when the process that stopped died', async () => {
     const question = await asked();
-    await withdrawn(question);
     await using timers = scene.process().startTimers(3_600_000, 5_000);
     await timers.runNow();
+    await withdrawn(question);
+    await timers.runNow();
     expect(await scene.process().listPending('wrkspc_1')).toEqual([]);
+  });
+});
+
+describe('a question whose process died before its record', () => {
+  it('is on record at the next round of any process, also when others were asked and recorded before', async () => {
+    await asked();
+    await using timers = scene.process().startTimers(3_600_000, 5_000);
+    await timers.runNow();
+    const { approval_id } = await scene.asks({ remind_after_ms: 60_000 });
+    await timers.runNow();
+    expect((await scene.process().listPending('wrkspc_1')).map(({ _id }) => _id)).toContain(approval_id);
+    scene.clock.now += 60_000;
+    await timers.runNow();
+    expect(await scene.events('deckhand.approval_reminded')).toMatchObject([{ approval_id }]);
+  });
+
+  it('is looked at no more once it is on record, and one that came meanwhile is', async () => {
+    const marked = () => database.db.collection('sessions').countDocuments({ 'log.unrecorded': { $exists: true } });
+    const first = await scene.asks();
+    const second = await scene.asks();
+    await scene.process().record(scene.ref, first.entries);
+    expect(await marked()).toBe(1);
+    await scene.process().record(scene.ref, second.entries);
+    expect(await marked()).toBe(0);
   });
 });
 

@@ -44,6 +44,8 @@ export interface KillStage extends AsyncDisposable {
   kill(...roles: Role[]): Promise<void>;
   /** Commands of new sessions run at once, or ask a person, by these rules (`deckhand_*`). */
   commands(policy: 'always_allow' | 'always_ask', rules?: Record<string, string>): Promise<void>;
+  /** The API, for a program. */
+  api(): Anthropic;
   /** Ana mentions the bot: it answers, or runs a command when the text is `run …`. */
   says(text: string): MessagePlace;
   heard(thread: MessagePlace, words: string): Promise<SlackMessage>;
@@ -158,7 +160,7 @@ export async function killStage(): Promise<KillStage> {
       }, PATIENCE_MS);
     },
     async commands(policy, rules = {}) {
-      const client = new Anthropic({ baseURL: alive('gateway').url, apiKey: house.api_key, maxRetries: 0 });
+      const client = stage.api();
       const [agent] = (await client.beta.agents.list()).data;
       await client.beta.agents.update(agent?.id ?? '', {
         version: agent?.version ?? 0,
@@ -166,6 +168,7 @@ export async function killStage(): Promise<KillStage> {
         tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: policy } } }],
       });
     },
+    api: () => new Anthropic({ baseURL: alive('gateway').url, apiKey: house.api_key, maxRetries: 0 }),
     says: (text) => slack.user('Ana').mention('ops', text),
     heard: (thread, words) =>
       eventually(() => {
