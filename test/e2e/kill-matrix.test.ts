@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { NOT_GIVEN } from '../../src/chat/receive-stop.ts';
 import type { EventOf, EventType, LogEntry } from '../../src/session/event.ts';
 import { eventually } from '../support/eventually.ts';
 import { type KillStage, killStage, MARK, ownFolders } from '../support/kill/kill-stage.ts';
@@ -13,17 +14,23 @@ import {
   confirmsDelivery,
   countsVote,
   decides,
+  endsWaiting,
   expires,
   keepsChatEvent,
+  putsOff,
   recordsQuestion,
   storesBytes,
+  takesChatEvent,
   wakesWorker,
 } from '../support/kill/steps.ts';
 import { HELLO, lines, SEEN } from '../support/plain-answers.ts';
+import type { MessagePlace } from '../support/slack/person.ts';
 import { readable } from '../support/slack/transcript.ts';
 
 const SLOW = { timeout: 300_000 };
 const POSTING = ['chat.postMessage', 'chat.startStream'];
+/** Seconds that Slack asks to wait: longer than any test. */
+const LONG_S = 1_000;
 const MAKE_FILE = 'run echo made > /mnt/session/outputs/made.txt';
 
 let on: KillStage;
@@ -41,7 +48,7 @@ function eventsOf<T extends EventType>(log: readonly LogEntry[], type: T): Event
 }
 
 /** The answer stands in the thread and in the log, once, and everything has come to rest. */
-async function answeredOnce(thread: { channel: string; ts: string }, words: string): Promise<LogEntry[]> {
+async function answeredOnce(thread: MessagePlace, words: string): Promise<LogEntry[]> {
   await on.heard(thread, words);
   const log = await on.atRest();
   expect(on.said(thread, words)).toHaveLength(1);
@@ -80,9 +87,61 @@ const STEPS: Record<string, () => Promise<void>> = {
     const killed = on.kill('gateway');
     held.end('dropped');
     await killed;
-    const log = await answeredOnce(thread, HELLO);
-    expect(JSON.stringify(eventsOf(log, 'user.message'))).toContain('/mnt/session/uploads/plan.txt');
-    expect(await on.house.database.db.collection('files').countDocuments({ state: 'kept' })).toBe(1);
+    await cameWithFile(thread);
+  },
+
+  'file must wait, not noted': async () => {
+    const held = on.gateway.mongo.holdRequest(putsOff);
+    const thread = saysWithFileThatMustWait();
+    await held.reached;
+    await on.kill('gateway');
+    await cameWithFile(thread);
+  },
+
+  'file waits, its person not told': async () => {
+    const held = on.gateway.mongo.holdAnswer(putsOff);
+    const thread = saysWithFileThatMustWait();
+    await held.reached;
+    await on.kill('gateway');
+    await waitIsOver();
+    await cameWithFile(thread);
+  },
+
+  'wait is over, message not taken': async () => {
+    const thread = saysWithFileThatMustWait();
+    await waitsForFile(thread);
+    const held = on.gateway.mongo.holdRequest(takesChatEvent);
+    await waitIsOver();
+    await held.reached;
+    await on.kill('gateway');
+    await cameWithFile(thread);
+  },
+
+  'wait is over, message taken, not in the log': async () => {
+    const thread = saysWithFileThatMustWait();
+    await waitsForFile(thread);
+    const held = on.gateway.mongo.holdRequest(appends('user.message'));
+    await waitIsOver();
+    await held.reached;
+    await on.kill('gateway');
+    await cameWithFile(thread);
+  },
+
+  'Stop of what waits, waiting not ended': async () => {
+    const ana = on.slack.user('Ana');
+    const thread = on.says('hello');
+    await answeredOnce(thread, HELLO);
+    on.slack.faults.rateLimit('download', LONG_S);
+    ana.reply(thread, 'and this', { mention: true, files: [{ name: 'plan.txt' }] });
+    await waitsForFile(thread);
+    const held = on.gateway.mongo.holdRequest(endsWaiting);
+    ana.stop(thread);
+    await held.reached;
+    await on.kill('gateway');
+    await eventually(() => expect(ana.sees(thread).map(readable).join()).toContain(NOT_GIVEN), SLOW.timeout);
+    // Ended, not only overdue: nothing of it comes to the agent.
+    await waitIsOver();
+    await answeredOnce(thread, HELLO);
   },
 
   'input in the log, turn not queued': async () => {
@@ -394,15 +453,46 @@ const STEPS: Record<string, () => Promise<void>> = {
   },
 };
 
+/** Ana's message with a file for which Slack asks to wait, so long that only `waitIsOver` ends it. */
+function saysWithFileThatMustWait(): MessagePlace {
+  on.slack.faults.rateLimit('download', LONG_S);
+  return on.slack.user('Ana').mention('ops', 'hello', [{ name: 'plan.txt' }]);
+}
+
+/** It is noted, and Ana is told. */
+async function waitsForFile(thread: MessagePlace): Promise<void> {
+  const told = () => on.slack.user('Ana').sees(thread).map(readable).join();
+  await eventually(() => expect(told()).toContain('asks me to wait'), SLOW.timeout);
+}
+
+async function waitIsOver(): Promise<void> {
+  const due = { $set: { next_attempt_at: new Date(0) } };
+  await on.house.database.db.collection('inbound').updateMany({ put_off: { $exists: true }, state: 'received' }, due);
+}
+
+/** The message is with the agent, once, and its file with it. */
+async function cameWithFile(thread: MessagePlace): Promise<void> {
+  const log = await answeredOnce(thread, HELLO);
+  expect(JSON.stringify(eventsOf(log, 'user.message'))).toContain('/mnt/session/uploads/plan.txt');
+  expect(await filesKept()).toHaveLength(1);
+}
+
+/** Files of the latest session. */
+async function filesKept(): Promise<object[]> {
+  const { db } = on.house.database;
+  const [session] = await db.collection('sessions').find().sort({ created_at: -1 }).limit(1).toArray();
+  return db.collection('files').find({ session_id: session?._id, state: 'kept' }).toArray();
+}
+
 /** Titles of the files that the bot has put into a thread. */
-function filesIn(thread: { channel: string; ts: string }): string[] {
+function filesIn(thread: MessagePlace): string[] {
   return on.slack.workspace.messages
     .filter((one) => one.channel === thread.channel && one.thread_ts === thread.ts && one.bot_id !== undefined)
     .flatMap(({ files = [] }) => files.map(({ title }) => title));
 }
 
 /** The run ends elsewhere without the file and without another question to Claude; the machine that has it shares it later. */
-async function sharedByTheNextRun(thread: { channel: string; ts: string }): Promise<void> {
+async function sharedByTheNextRun(thread: MessagePlace): Promise<void> {
   await answeredOnce(thread, SEEN);
   expect(on.model.requests).toHaveLength(2);
   expect(filesIn(thread)).toEqual([]);
@@ -412,7 +502,7 @@ async function sharedByTheNextRun(thread: { channel: string; ts: string }): Prom
 }
 
 /** The file stands in the thread and in the log, once. */
-async function madeOnce(thread: { channel: string; ts: string }): Promise<void> {
+async function madeOnce(thread: MessagePlace): Promise<void> {
   await eventually(() => expect(filesIn(thread)).toEqual(['made.txt']), SLOW.timeout);
   const log = await on.atRest();
   expect(filesIn(thread)).toEqual(['made.txt']);
@@ -420,7 +510,7 @@ async function madeOnce(thread: { channel: string; ts: string }): Promise<void> 
 }
 
 /** Claude is told that the worker was lost; the command has left this many marks and leaves no more. */
-async function lostMidway(thread: { channel: string; ts: string }, marks: number): Promise<void> {
+async function lostMidway(thread: MessagePlace, marks: number): Promise<void> {
   const log = await answeredOnce(thread, SEEN);
   const results = eventsOf(log, 'agent.tool_result');
   expect(results).toMatchObject([{ is_error: true }]);
@@ -429,7 +519,7 @@ async function lostMidway(thread: { channel: string; ts: string }, marks: number
 }
 
 /** Somebody asked for a command that now waits for a person. */
-async function asked(rules: Record<string, string> = {}): Promise<{ channel: string; ts: string }> {
+async function asked(rules: Record<string, string> = {}): Promise<MessagePlace> {
   await on.commands('always_ask', rules);
   const thread = on.says(`run ${MARK}`);
   await on.card(thread);
@@ -437,7 +527,7 @@ async function asked(rules: Record<string, string> = {}): Promise<{ channel: str
   return thread;
 }
 
-async function ranOnce(thread: { channel: string; ts: string }): Promise<LogEntry[]> {
+async function ranOnce(thread: MessagePlace): Promise<LogEntry[]> {
   const log = await answeredOnce(thread, SEEN);
   expect(eventsOf(log, 'agent.tool_result')).toMatchObject([{ is_error: false }]);
   expect(eventsOf(log, 'deckhand.approval_decided')).toMatchObject([{ outcome: 'allowed', by: { name: 'Ben' } }]);
@@ -452,7 +542,7 @@ async function fallsDue(timer: 'remind_at' | 'escalate_at' | 'expires_at'): Prom
 }
 
 /** Ana's approval counts once, and Ben's is the second of two. */
-async function votedOnce(thread: { channel: string; ts: string }): Promise<void> {
+async function votedOnce(thread: MessagePlace): Promise<void> {
   await eventually(async () => {
     expect(eventsOf(await on.log(), 'deckhand.approval_voted')).toMatchObject([{ by: { name: 'Ana' } }]);
   }, SLOW.timeout);
@@ -469,7 +559,7 @@ function escalation(): Record<string, string> {
 }
 
 /** The others see the card once, and a click there lets the call run once. */
-async function othersAskedOnce(thread: { channel: string; ts: string }): Promise<void> {
+async function othersAskedOnce(thread: MessagePlace): Promise<void> {
   const { id } = on.slack.channel('oncall');
   const waiting = () =>
     on.slack.workspace.messages.filter(
@@ -485,7 +575,7 @@ async function othersAskedOnce(thread: { channel: string; ts: string }): Promise
 }
 
 /** The call never runs, Claude is told why, and the card says it. */
-async function expiredOnce(thread: { channel: string; ts: string }): Promise<void> {
+async function expiredOnce(thread: MessagePlace): Promise<void> {
   const log = await answeredOnce(thread, SEEN);
   expect(eventsOf(log, 'deckhand.approval_decided')).toMatchObject([{ outcome: 'expired', by: null }]);
   expect(eventsOf(log, 'user.tool_confirmation')).toMatchObject([{ result: 'deny' }]);
@@ -494,7 +584,7 @@ async function expiredOnce(thread: { channel: string; ts: string }): Promise<voi
   expect(on.marks()).toBe(0);
 }
 
-async function remindedOnce(thread: { channel: string; ts: string }): Promise<void> {
+async function remindedOnce(thread: MessagePlace): Promise<void> {
   await on.heard(thread, 'A reminder');
   expect(eventsOf(await on.atRest(), 'deckhand.approval_reminded')).toHaveLength(1);
   expect(on.said(thread, 'A reminder')).toHaveLength(1);

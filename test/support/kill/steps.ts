@@ -22,6 +22,16 @@ export function appends(type: EventType): Step {
 /** A chat event is kept, before its platform is told. */
 export const keepsChatEvent: Step = (command) => isWrite(command, 'inbound') && mentions(command, '"upsert":true');
 
+/** A chat event has to wait for its platform. */
+export const putsOff: Step = (command) => isWrite(command, 'inbound') && mentions(command, '"put_off":{"times"');
+
+/** A gateway takes a chat event that is nobody's. */
+export const takesChatEvent: Step = (command) =>
+  isWrite(command, 'inbound') && mentions(command, '"$lte":["$next_attempt_at"');
+
+/** What waits for its platform is not applied any more. */
+export const endsWaiting: Step = (command) => isWrite(command, 'inbound') && mentions(command, '"put_off":{"$exists"');
+
 /** A worker becomes a session's brain. */
 export const claimsSession: Step = (command) =>
   isWrite(command, 'sessions') &&
