@@ -36,6 +36,7 @@ export interface Approval {
   policy: ApprovalPolicy;
   /** Where the log asked: what follows from it stands after this place. */
   requested_seq: number;
+  /** By the database's clock. */
   requested_at: Date;
   status: ApprovalStatus;
   /** Who approved, in order; absent in records from before there were votes. */
@@ -99,7 +100,7 @@ export function approvalOf(
 ): Approval {
   const { event } = entry;
   const { remind_after_ms, expire_after_ms } = event.policy;
-  const asked = Date.parse(event.processed_at);
+  const asked = Date.parse(event.asked_at ?? event.processed_at);
   const requested_at = new Date(asked);
   return {
     _id: event.approval_id,

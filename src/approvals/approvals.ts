@@ -31,6 +31,8 @@ export interface ApprovalsDeps {
 
 /** Questions to people about tool calls: recorded, shown, decided, reminded of. See approval.ts for their states. */
 export interface Approvals {
+  /** What questions are stamped with: the clock that their due times are compared with. */
+  now: Clock;
   /** Bring the records up to these entries of a log; any number of times. */
   record(ref: SessionRef, entries: readonly LogEntry[]): Promise<void>;
   find(workspace_id: string, approval_id: string): Promise<Approval | null>;
@@ -55,6 +57,7 @@ export function createApprovals(options: ApprovalsDeps): Approvals {
   const unrecorded = createUnrecorded(options.db);
   const deps = { ...options, now, store, unrecorded, repair: createRepair({ ...options, store, unrecorded }) };
   return {
+    now,
     record: (ref, entries) => recordApprovals(deps, ref, entries),
     find: (workspace_id, approval_id) => deps.repair.find(workspace_id, approval_id),
     listPending: (workspace_id, session_id) => store.pending(workspace_id, MAX_LIST, session_id),

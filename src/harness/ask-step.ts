@@ -10,7 +10,7 @@ import { isWithinBudget } from './budget.ts';
 import type { ModelFailure, ModelListener, ModelOutcome } from './model.ts';
 import { openRequest } from './open-request.ts';
 import { buildPrompt } from './prompt.ts';
-import { type Reply, replyEvents, requestEnd } from './reply.ts';
+import { type Reply, type ReplyContext, replyEvents, requestEnd } from './reply.ts';
 import { after, endRun } from './run-end.ts';
 import { stamp } from './turn-log.ts';
 import type { StepResult, Turn } from './turn-parts.ts';
@@ -90,7 +90,8 @@ async function record(turn: Turn, outcome: ModelOutcome, ids: RequestIds): Promi
         await turn.log.append(() => [requestEnd({ ...ids, usage: outcome.usage }, true, turn.deps.now)]);
       } else {
         const reply = { model, content: outcome.said, stop_reason: null, usage: outcome.usage, ...ids };
-        await turn.log.append((state) => replyEvents(state, reply, contextOf(turn)));
+        const context = await contextToAsk(turn, reply);
+        await turn.log.append((state) => replyEvents(state, reply, context));
       }
       return 'go_on';
     case 'failed':
@@ -124,7 +125,8 @@ async function replied(turn: Turn, reply: Reply, details: StopDetails, asked_at:
   });
   if (ended !== null) return ended.step;
 
-  const appended = await log.append((state) => replyEvents(state, reply, contextOf(turn)));
+  const context = await contextToAsk(turn, reply);
+  const appended = await log.append((state) => replyEvents(state, reply, context));
   for (const entry of appended ?? []) {
     if (entry.event.type === 'deckhand.tool_started') for (const id of entry.event.tool_use_ids) turn.mine.add(id);
   }
@@ -222,7 +224,14 @@ function explanationOf(details: StopDetails): RunEnd['stop_details'] {
   return { type: 'refusal', category: null, explanation };
 }
 
-function contextOf(turn: Turn) {
+/** An answer that asks people is stamped by the clock that reminders and expiry go by: a worker's own may be wrong. */
+async function contextToAsk(turn: Turn, reply: Reply): Promise<ReplyContext> {
+  const context = contextOf(turn);
+  const asks = replyEvents(turn.log.state, reply, context).some(({ type }) => type === 'deckhand.approval_requested');
+  return asks ? { ...context, asked_at: new Date(await turn.deps.approvals.now()).toISOString() } : context;
+}
+
+function contextOf(turn: Turn): ReplyContext {
   return {
     agent: turn.session.agent,
     tools: turn.tools,

@@ -17,6 +17,8 @@ export interface ReplyContext {
   policy: ApprovalPolicy;
   worker_id: string;
   now: () => number;
+  /** What questions are stamped with, as `approvals.now` says; absent: this answer asks nobody. */
+  asked_at?: string;
 }
 
 export interface Reply {
@@ -204,6 +206,7 @@ function askEvent(
     approval_id: derivedId('appr', id),
     tool_use_id: id,
     tool_name: name,
+    ...(context.asked_at === undefined ? {} : { asked_at: context.asked_at }),
     summary: words.summary,
     detail: words.detail,
     ...(why === '' ? {} : { why }),

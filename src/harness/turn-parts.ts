@@ -58,6 +58,8 @@ export interface TurnDeps {
   approvals: {
     /** Materialise the questions among these entries. */
     record(ref: SessionRef, entries: LogEntry[]): Promise<void>;
+    /** Milliseconds since the epoch by the clock that questions are due by, which need not be this machine's. */
+    now(): Promise<number>;
   };
   worker_id: string;
   now: () => number;

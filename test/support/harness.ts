@@ -165,7 +165,7 @@ export async function stage(db: Db): Promise<Stage> {
       files,
       tools: testTools(effects),
       sessionOf: () => session,
-      approvals: { record: async () => undefined },
+      approvals: { record: async () => undefined, now: async () => Date.now() },
       worker_id,
       now: Date.now,
       jitter: () => 1,

@@ -185,7 +185,7 @@ export async function live(wakes: readonly Wake[]): Promise<LivedLife> {
       hints: createMemoryHints(),
       logger: silentLogger,
       sessionOf: () => ({ ...SESSION, hasOutputs: async () => leaves }),
-      approvals: { record: async () => undefined },
+      approvals: { record: async () => undefined, now: async () => Date.now() },
       worker_id: newId('wkr'),
       now: Date.now,
       jitter: () => 0,

@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createApprovals } from '../../../src/approvals/approvals.ts';
+import { databaseClock } from '../../../src/approvals/database-clock.ts';
+import { silentLogger } from '../../../src/logger.ts';
 import type { ApprovalPolicy, SessionEvent } from '../../../src/session/event.ts';
-import { type ApprovalScene, approvalScene, ben } from '../../support/approvals.ts';
+import { type ApprovalScene, anyone, approvalScene, ben } from '../../support/approvals.ts';
+import { stage } from '../../support/harness.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
 
 const MINUTE = 60_000;
@@ -81,5 +85,45 @@ describe('a process whose clock is wrong', () => {
     await runTimers();
     expect(await count('deckhand.approval_reminded')).toBe(0);
     expect(await count('deckhand.approval_decided')).toBe(0);
+  });
+});
+
+describe('a worker whose clock is wrong', () => {
+  it.each([AHEAD, BEHIND])('by %i ms asks questions that fall due in their time', async (ms) => {
+    await using on = await stage(database.db);
+    on.session.approval_policy = {
+      ...anyone,
+      ...again,
+      escalate_to: ['slack:channel:C2', 'slack:U2'],
+      expire_after_ms: 25 * MINUTE,
+    };
+    const approvals = createApprovals({ db: database.db, log: on.log, logger: silentLogger });
+    const databaseNow = databaseClock(database.db);
+    on.model.reply({ tool_uses: [{ name: 'write', input: { text: 'x' } }] });
+    const before = await databaseNow();
+    await on.says('write x');
+    await on.settle({ approvals, now: () => Date.now() + ms });
+    const after = await databaseNow();
+
+    const [asked] = await approvals.listPending(on.ref.workspace_id);
+    const asks = (await on.events()).find((event) => event.type === 'deckhand.approval_requested');
+    expect(asks).toMatchObject({ asked_at: asked?.requested_at.toISOString() });
+    for (const [due, minutes] of [
+      [asked?.requested_at, 0],
+      [asked?.remind_at, 10],
+      [asked?.escalate_at, 10],
+      [asked?.expires_at, 25],
+    ] as const) {
+      const counts_from = (due?.getTime() ?? 0) - minutes * MINUTE;
+      expect(counts_from).toBeGreaterThanOrEqual(before);
+      expect(counts_from).toBeLessThanOrEqual(after);
+    }
+
+    await using timers = approvals.startTimers(60 * MINUTE, LOST_AFTER);
+    await timers.runNow();
+    expect(await approvals.listPending(on.ref.workspace_id)).toMatchObject([{ reminded: 0, escalations: [] }]);
+    // A record that has to be rebuilt falls due when the first would have.
+    await database.db.collection('approvals').deleteMany({});
+    expect(await approvals.find(on.ref.workspace_id, asked?._id ?? '')).toEqual(asked);
   });
 });
