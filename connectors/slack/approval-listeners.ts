@@ -4,13 +4,11 @@ import type { ConversationKey, Person } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { APPROVE_ACTION, APPROVE_SESSION_ACTION, DENY_ACTION, REVIEW_ACTION } from './approval-blocks.ts';
-import { waitingMessage, waitingText } from './approvals-list.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import { SLACK } from './conversation-id.ts';
 import { DENY_VIEW, denyModal, REASON_BLOCK } from './deny-modal.ts';
 import type { InFlight } from './in-flight.ts';
 import type { SlackClients } from './installations.ts';
-import { escapeWithin } from './mrkdwn.ts';
 import {
   type Click,
   type ClickMemory,
@@ -18,20 +16,14 @@ import {
   type Identity,
   memoryOf,
   parseClick,
-  parseCommand,
   parseSubmission,
 } from './parse.ts';
 import { listenForReviews } from './review-listeners.ts';
+import { answerWaiting } from './waiting-answer.ts';
 
 /** Within the three seconds a trigger id lives. */
 const MODAL_MS = 2_500;
-const ANSWER_MS = 5_000;
-/** A section takes 3,000 characters; a receipt has at most about a reason's 2,000. */
-const SAID = 2_900;
 const NOT_RECORDED = 'Your decision could not be recorded just now. Please press the button again.';
-const NOT_LISTED = 'What waits for you cannot be looked up just now. Please try again.';
-
-const APPROVALS_COMMAND = '/approvals';
 
 export interface ApprovalListenerParts {
   logger: Logger;
@@ -149,26 +141,11 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
 
   listenForReviews(app, { ...parts, opensAt: REVIEW_ACTION, decide, answer });
 
-  app.command(APPROVALS_COMMAND, async ({ body, ack }) => {
-    await ack();
-    const command = parseCommand(body);
-    if (command !== null) afterwards(answerList(body, command, null));
-  });
-
   /** The list as it is now takes the old one's place, and what became of the click stands above it. */
   async function answerInList(body: unknown, from: Pressed, text: string | null): Promise<void> {
     const { user, list: channel, response_url } = from;
     if (response_url === undefined || channel === undefined) return;
-    await answerList(body, { user, channel, response_url }, text ?? '');
-  }
-
-  /** @param said null for a new list; else it replaces the one that was clicked in */
-  async function answerList(
-    asked: unknown,
-    { user, channel, response_url: responseUrl }: { user: string; channel: string; response_url: string },
-    said: string | null,
-  ): Promise<void> {
-    const { identity, receiver } = await connected(asked);
+    const { identity, receiver } = await connected(body);
     const conversation = { connector: SLACK, tenant: identity.tenant, channel, thread: channel };
     const waiting = await receiver
       .waiting({ conversation, person: { id: user, name: user } })
@@ -176,20 +153,6 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
         logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack lists no approvals');
         return null;
       });
-    const words = [said ?? '', waiting === null ? NOT_LISTED : waitingText(waiting)].filter((line) => line !== '');
-    const text = escapeWithin(words.join(' '), SAID);
-    const body = {
-      response_type: 'ephemeral',
-      replace_original: said !== null,
-      text,
-      blocks: waitingMessage(text, waiting ?? { approvals: [], more: 0 }),
-    };
-    const response = await fetch(responseUrl, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(ANSWER_MS),
-    });
-    if (!response.ok) throw new Error(`The response url answered ${response.status}`);
+    await answerWaiting(response_url, waiting, { said: text ?? '', replace: true });
   }
 }

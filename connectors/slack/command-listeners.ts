@@ -1,5 +1,5 @@
 import type { App } from '@slack/bolt';
-import type { Kept, Receipt, Receiver } from '../../src/chat/inbound.ts';
+import type { Kept, Receipt, Receiver, WaitingApprovals } from '../../src/chat/inbound.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { withoutSecrets } from './bolt-logger.ts';
@@ -10,6 +10,7 @@ import type { SlackClients } from './installations.ts';
 import { shorten } from './mrkdwn.ts';
 import type { Identity } from './parse.ts';
 import { type Asked, parseForm, parseShortcut, parseSlash, type SentForm } from './parse-command.ts';
+import { answerWaiting } from './waiting-answer.ts';
 
 /** Within the three seconds that a trigger id lives and an acknowledgement may take. */
 const TRIGGER_MS = 2_500;
@@ -58,7 +59,8 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
   }
 
   async function draw(asked: Asked, receipt: Receipt, home: boolean): Promise<void> {
-    const { form, text } = receipt;
+    const { form, text, waiting } = receipt;
+    if (waiting !== undefined && !home && asked.response_url !== undefined) return list(asked, waiting, text);
     if (form === undefined) return tell(asked, home, text);
     const { conversation, about } = asked.command;
     const from: Omit<FormMemory, 'command' | 'text' | 'hidden'> = {
@@ -80,6 +82,15 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
     }
   }
 
+  async function list(asked: Asked, waiting: WaitingApprovals, text: string | null): Promise<void> {
+    try {
+      await answerWaiting(asked.response_url ?? '', waiting, { said: '', replace: false });
+    } catch (error) {
+      failed(error);
+      await tell(asked, false, text);
+    }
+  }
+
   async function ask(asked: Asked, home: boolean): Promise<void> {
     const kept = await receiver().command(asked.command);
     inFlight.follow(
@@ -88,7 +99,7 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
     );
   }
 
-  for (const name of ['/agents', '/sessions']) {
+  for (const name of ['/agents', '/approvals', '/sessions']) {
     app.command(name, async ({ body, ack }) => {
       try {
         const { identity } = await connected(body);

@@ -19,7 +19,7 @@ const ELEMENT = 'value';
 
 /** What a form came from, kept in the modal, so that any gateway can take it. */
 const memorySchema = z.object({
-  command: z.enum(['agents', 'sessions', 'ask']),
+  command: z.enum(['agents', 'approvals', 'sessions', 'ask']),
   text: z.string(),
   channel: z.string(),
   thread: z.string(),

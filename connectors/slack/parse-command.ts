@@ -24,7 +24,7 @@ const slashBody = z.object({
   response_url: z.string().optional(),
 });
 
-const NAMES = ['agents', 'sessions'] as const;
+const NAMES = ['agents', 'approvals', 'sessions'] as const;
 
 /** A slash command: `/agents list`. Null when it is none of ours. */
 export function parseSlash(body: unknown, identity: Identity): Asked | null {

@@ -226,16 +226,6 @@ export function parseSubmission(body: unknown): Submission | null {
   return { ...memory.data, event_id: `view:${view.id}:${user.id}`, user: user.id, reason: reason || null };
 }
 
-const commandBody = z.object({ user_id: slackId, channel_id: slackId, response_url: z.string() });
-
-/** Who typed a command, where, and how they are answered. */
-export function parseCommand(body: unknown): { user: string; channel: string; response_url: string } | null {
-  const parsed = commandBody.safeParse(body);
-  if (!parsed.success) return null;
-  const { user_id: user, channel_id: channel, response_url } = parsed.data;
-  return { user, channel, response_url };
-}
-
 export function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -83,7 +83,7 @@ export function parseMessage(
   };
 }
 
-const COMMAND = /^\s*\/(agents|sessions)(?:\s+([^]*))?$/;
+const COMMAND = /^\s*\/(agents|approvals|sessions)(?:\s+([^]*))?$/;
 
 /** Whether this text is a command: `/agents list`. Only who typed it sees it and its answer. */
 export function isCommand(text: string): boolean {
@@ -97,7 +97,7 @@ export function parseCommand(
   text: string,
 ): InboundCommand | null {
   const [, name, rest = ''] = COMMAND.exec(text) ?? [];
-  if (name !== 'agents' && name !== 'sessions') return null;
+  if (name !== 'agents' && name !== 'approvals' && name !== 'sessions') return null;
   return {
     event_id: eventId(person, message.client_id ?? message._id),
     conversation: keyOf(message.conversation_id),

@@ -1,4 +1,3 @@
-import type { Approvals } from '../approvals/approvals.ts';
 import { DeckhandError } from '../errors.ts';
 import type { CommandConnector, CommandDeps } from './commands/command.ts';
 import { runCommand } from './commands/commands.ts';
@@ -19,11 +18,7 @@ const MAX_TEXT = 100_000;
 const SILENT = 'The platform does not say whether somebody is a guest';
 
 export interface ApplyDeps extends Omit<CommandDeps, 'connectors'> {
-  approvals: Pick<Approvals, 'find' | 'decide' | 'listPending' | 'refusalByToolUse'>;
-  connectors: ReadonlyMap<
-    string,
-    Pick<Connector, 'nameOf' | 'isGuest' | 'groups' | 'readable' | 'whisper'> & CommandConnector
-  >;
+  connectors: ReadonlyMap<string, Pick<Connector, 'readable' | 'whisper'> & CommandConnector>;
   /**
    * Keep and apply a message beside the event that brought it, whose place in the line it takes; null: it is known already.
    * @throws when it may not have been applied

@@ -87,7 +87,7 @@ export interface InboundCommand {
   conversation: ConversationKey;
   person: Person;
   /** Without its slash. `ask` is no typed one: a platform's way to ask an agent about a message, or about anything. */
-  name: 'agents' | 'sessions' | 'ask';
+  name: 'agents' | 'approvals' | 'sessions' | 'ask';
   /** What stands behind the name; people as actor ids (`slack:U123`), channels by the platform's ids. */
   text: string;
   /** What the form was sent with: each field that was shown, lists with commas. */
@@ -133,6 +133,8 @@ export interface Receipt {
   text: string | null;
   /** A form to draw, for a command; `text` says how to do without it. */
   form?: Form;
+  /** What `text` lists of approvals: a platform may draw it with buttons instead. */
+  waiting?: WaitingApprovals;
   /** What is wrong with the fields of the form that was sent, by name: it stays open. */
   errors?: Record<string, string>;
 }

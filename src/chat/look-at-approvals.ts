@@ -75,7 +75,7 @@ export async function waitingFor(deps: LookDeps, from: PersonAt): Promise<Waitin
 }
 
 /** Where it was asked, when this person may decide it; else null. */
-async function decidable(deps: LookDeps, approval: Approval, from: PersonAt): Promise<Asked | null> {
+export async function decidable(deps: LookDeps, approval: Approval, from: PersonAt): Promise<Asked | null> {
   const { conversation: at, person } = from;
   const { policy } = approval;
   // Where people are named, the place matters to nobody: it is only looked up for what is shown.

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { messageOfRef } from '../../connectors/slack/conversation-id.ts';
+import type { WaitingApprovals } from '../../src/chat/inbound.ts';
 import type { ApprovalCard } from '../../src/chat/outgoing.ts';
 import type { ConversationKey, Mention } from '../../src/chat/place.ts';
 import { approvalOut, waitingApproval } from '../support/cards.ts';
@@ -215,10 +216,16 @@ describe('/approvals', () => {
     return scene.slack.workspace.messages.filter((one) => one.ephemeral_to === person.user.id && !one.thread_ts);
   }
 
+  /** What the command is answered with, and what stands there when it is looked at again. */
+  function waits(scene: Scene, waiting: WaitingApprovals): void {
+    scene.receiver.answer({ effect: 'accepted', text: 'As text.', waiting });
+    scene.receiver.shows.waiting = waiting;
+  }
+
   it('lists what waits, and a decision made there counts where it was asked', async () => {
     await using scene = await open();
     const elsewhere = { ...scene.key, channel: 'C_OTHER', thread: '9.9' };
-    scene.receiver.shows.waiting = { approvals: [waitingApproval('appr_1', { conversation: elsewhere })], more: 2 };
+    waits(scene, { approvals: [waitingApproval('appr_1', { conversation: elsewhere })], more: 2 });
     const ben = scene.slack.user('Ben');
     expect((await ben.command('ops', '/approvals', '')).acked).toBe(true);
     await eventually(() => expect(lists(scene, ben)).toHaveLength(1));
@@ -226,6 +233,7 @@ describe('/approvals', () => {
     if (list === undefined) throw new Error('There is no list');
     expect(list.text).toBe('3 approvals wait for you.');
     expect(readableText(list.blocks).join('\n')).toContain('*Deckhand* asked');
+    expect(scene.receiver.commands).toMatchObject([{ name: 'approvals', text: '', person: { id: ben.user.id } }]);
 
     scene.receiver.answer({ effect: 'accepted', text: 'Approved.' });
     scene.receiver.shows.waiting = { approvals: [], more: 0 };
@@ -237,10 +245,7 @@ describe('/approvals', () => {
 
   it('denies with a reason, and takes what is in no chat for no conversation', async () => {
     await using scene = await open();
-    scene.receiver.shows.waiting = {
-      approvals: [waitingApproval('appr_1', { conversation: null, link: null })],
-      more: 0,
-    };
+    waits(scene, { approvals: [waitingApproval('appr_1', { conversation: null, link: null })], more: 0 });
     const ben = scene.slack.user('Ben');
     await ben.command('ops', '/approvals', '');
     await eventually(() => expect(lists(scene, ben)).toHaveLength(1));
@@ -253,20 +258,33 @@ describe('/approvals', () => {
     ]);
   });
 
-  it('says so when nothing waits, and when it cannot be known', async () => {
+  it('says in the list when it cannot be known what waits now', async () => {
+    await using scene = await open();
+    waits(scene, { approvals: [waitingApproval('appr_1')], more: 0 });
+    const ben = scene.slack.user('Ben');
+    await ben.command('ops', '/approvals', '');
+    await eventually(() => expect(lists(scene, ben)).toHaveLength(1));
+    const [list] = lists(scene, ben);
+    if (list === undefined) throw new Error('There is no list');
+    scene.receiver.answer({ effect: 'accepted', text: 'Approved.' });
+    scene.receiver.shows.waiting = null;
+    await ben.click(list, 'Approve');
+    await eventually(() =>
+      expect(lists(scene, ben)[0]?.text).toBe(
+        'Approved. What waits for you cannot be looked up just now. Please try again.',
+      ),
+    );
+  });
+
+  it('says so when nothing waits, and answers everything else in words', async () => {
     await using scene = await open();
     const ben = scene.slack.user('Ben');
-    scene.receiver.shows.waiting = { approvals: [], more: 0 };
+    waits(scene, { approvals: [], more: 0 });
     await ben.command('ops', '/approvals', '');
-    scene.receiver.shows.waiting = null;
-    await ben.command('ops', '/approvals', '');
-    await eventually(() =>
-      expect(
-        lists(scene, ben)
-          .map((one) => one.text)
-          .sort(),
-      ).toEqual(['Nothing waits for you.', 'What waits for you cannot be looked up just now. Please try again.']),
-    );
+    await eventually(() => expect(lists(scene, ben).map(({ text }) => text)).toEqual(['Nothing waits for you.']));
+    scene.receiver.answer({ effect: 'refused', text: 'Say which one.' });
+    await ben.command('ops', '/approvals', 'approve');
+    await eventually(() => expect(ben.told('ops').at(-1)).toBe('Say which one.'));
   });
 });
 

@@ -47,6 +47,10 @@ describe.each(['socket', 'http'] as const)('commands in Slack, mode %s', (mode) 
     await told('Did you mean `/agents list`?');
     await ana.command('ops', '/sessions', '');
     await told('You have not begun one yet');
+    await ana.command('ops', '/approvals', '');
+    await told('Nothing waits for you.');
+    await ana.command('ops', '/approvals', 'help');
+    await told('`/approvals deny <id> [why]`');
   });
 
   it('are answered in a channel that the bot is not in', async () => {

@@ -1,3 +1,4 @@
+import type { Approvals } from '../../approvals/approvals.ts';
 import type { Agents } from '../../resources/agents.ts';
 import type { Costs } from '../../resources/costs.ts';
 import type { Defaults } from '../../resources/defaults.ts';
@@ -5,7 +6,7 @@ import type { Environments } from '../../resources/environments.ts';
 import type { Sessions } from '../../resources/sessions.ts';
 import type { ChannelSettingsStore } from '../channel-settings.ts';
 import type { Connector } from '../connector.ts';
-import type { Form, InboundCommand } from '../inbound.ts';
+import type { Form, InboundCommand, WaitingApprovals } from '../inbound.ts';
 import type { KeptInbound } from '../inbound-store.ts';
 import type { ConversationKey, Person } from '../place.ts';
 import type { ReceiveMessageDeps } from '../receive-message.ts';
@@ -13,6 +14,7 @@ import type { Role, Roles } from '../roles.ts';
 
 /** What commands work with. */
 export interface CommandDeps extends Omit<ReceiveMessageDeps, 'channels' | 'roles'> {
+  approvals: Pick<Approvals, 'find' | 'decide' | 'listPending' | 'refusalByToolUse'>;
   agents: Pick<Agents, 'archive' | 'create' | 'get' | 'listVersions' | 'update'>;
   sessions: Pick<Sessions, 'getSession' | 'list'>;
   environments: Pick<Environments, 'list'>;
@@ -26,7 +28,10 @@ export interface CommandDeps extends Omit<ReceiveMessageDeps, 'channels' | 'role
 }
 
 /** What commands ask of the place that they were given in. */
-export type CommandConnector = Pick<Connector, 'ask' | 'closed_conversations' | 'history' | 'linkTo' | 'openFile'>;
+export type CommandConnector = Pick<
+  Connector,
+  'ask' | 'closed_conversations' | 'groups' | 'history' | 'isGuest' | 'linkTo' | 'nameOf' | 'openFile'
+>;
 
 /** A command as somebody gave it; who they are is known, and what they wrote is taken apart. */
 export interface CommandRequest {
@@ -52,6 +57,8 @@ export interface CommandReply {
   /** Markdown; with a form, the way to fill it in without one. */
   text: string;
   form?: Form;
+  /** What the text lists, for a platform that draws it with buttons. */
+  waiting?: WaitingApprovals;
   /** What is wrong with a form's fields, by name. */
   errors?: Record<string, string>;
 }

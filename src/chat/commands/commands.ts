@@ -15,6 +15,9 @@ import { listRuns } from './agents-runs.ts';
 import { showAgent } from './agents-show.ts';
 import { useAgent } from './agents-use.ts';
 import { listVersions, rollBack } from './agents-versions.ts';
+import { approve, deny } from './approvals-decide.ts';
+import { listApprovals } from './approvals-list.ts';
+import { showApproval } from './approvals-show.ts';
 import { askAgent } from './ask.ts';
 import { answer, type Command, type CommandDeps, type CommandReply, plain, refuse } from './command.ts';
 import { nearest, parseCommand } from './parse-command.ts';
@@ -65,6 +68,13 @@ const FAMILIES: Readonly<Record<InboundCommand['name'], Family>> = {
     example: '/sessions here',
     commands: [mySessions, sessionsHere, stopSession, resumeSession, openSession],
     first: mySessions,
+  },
+  approvals: {
+    about: 'Approvals: what agents ask people before they do it.',
+    first_step: 'New here? `/approvals` lists what waits for you, with what it would do and how to decide it.',
+    example: '/approvals',
+    commands: [listApprovals, showApproval, approve, deny],
+    first: listApprovals,
   },
   // No typed command: what a shortcut of the platform asks for.
   ask: { about: '', first_step: '', example: '', commands: [askAgent], first: askAgent },

@@ -16,6 +16,14 @@ export function moment(at: Date): string {
   return `${day}, ${at.toISOString().slice(11, 16)} UTC`;
 }
 
+/** Text as code, whatever backticks it holds; empty for none. */
+export function fenced(text: string): string {
+  if (text === '') return '';
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+  const fence = '`'.repeat(longest + 1);
+  return `${fence}\n${text}\n${fence}`;
+}
+
 type SessionState = 'running' | 'waits for approval' | 'at rest' | 'over budget' | 'ended';
 
 export function stateOf({ log, archived_at }: Pick<SessionDocument, 'log' | 'archived_at'>): SessionState {

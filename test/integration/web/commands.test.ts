@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { derivedId, newId } from '../../../src/session/id.ts';
+import { asks } from '../../support/chat-events.ts';
 import { useChatStage } from '../../support/use-chat-stage.ts';
 import { createWebClient, type WebClient } from '../../support/web-client.ts';
 import { startWebServer, type WebServer } from '../../support/web-server.ts';
@@ -53,6 +55,23 @@ describe('a command on the page', () => {
   it('is answered once, however often the page sends it', async () => {
     for (let n = 0; n < 3; n += 1) await ana.say(id, '/agents list', 'client-twice');
     expect(await seenBy(ana)).toHaveLength(2);
+  });
+
+  it('lists what waits for who asks, and decides it', async () => {
+    const ref = await stage.session();
+    const tool_use_id = newId('sevt');
+    const approval_id = derivedId('appr', tool_use_id);
+    await stage.append(ref, ...asks(approval_id, tool_use_id, { approvers: ['web:ana'] }));
+    await stage.approvals.record(ref, await stage.log.read(ref));
+    await ben.say(id, '/approvals');
+    expect((await seenBy(ben)).at(-1)).toBe('whisper: Nothing waits for you.');
+    await ana.say(id, '/approvals');
+    expect((await seenBy(ana)).at(-1)).toContain(`**Delete the build folder** \`${approval_id}\``);
+    await ana.say(id, `/approvals deny ${approval_id} Not on a Friday`);
+    expect((await seenBy(ana)).at(-1)).toContain('Denied.');
+    expect(await stage.entries('deckhand.approval_decided')).toMatchObject([
+      { event: { outcome: 'denied', reason: 'Not on a Friday', by: { via: 'web', id: 'ana' } } },
+    ]);
   });
 
   it('that is none is a message', async () => {
