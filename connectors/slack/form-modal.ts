@@ -25,7 +25,13 @@ const memorySchema = z.object({
   thread: z.string(),
   response_url: z.string().optional(),
   /** The message that it is about. */
-  about: z.object({ author: z.string(), text: z.string() }).optional(),
+  about: z
+    .object({
+      author: z.string(),
+      text: z.string(),
+      files: z.array(z.object({ id: z.string(), name: z.string(), message_id: z.string() })).optional(),
+    })
+    .optional(),
   /** Values that Slack cannot draw: people of other platforms, by field. */
   hidden: z.record(z.string(), z.string()).optional(),
   /** Opened on the Home tab, which shows what became of it. */

@@ -115,8 +115,15 @@ async function saidBefore({ names, identity }: HistoryParts, message: Found, len
     message_id: ts,
     ...(await authorOf(message, names, identity)),
     text: shorten(text, length),
+    ...(message.files !== undefined && { files: filesIn(message.files) }),
     at: new Date(Number(ts) * 1_000).toISOString(),
   };
+}
+
+function filesIn(files: NonNullable<Found['files']>): NonNullable<SaidBefore['files']> {
+  return files.flatMap(({ id, name, title, size }) =>
+    id === undefined ? [] : [{ id, name: name || title || 'a file', size_bytes: size ?? null }],
+  );
 }
 
 async function authorOf(message: Found, names: Names, identity: Identity): Promise<Pick<SaidBefore, 'from' | 'name'>> {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { InboundCommand } from '../../src/chat/inbound.ts';
+import type { InboundCommand, InboundFile } from '../../src/chat/inbound.ts';
 import { SLACK } from './conversation-id.ts';
 import { FORM_VIEW, type FormMemory, fieldsOf, parseMemory } from './form-modal.ts';
-import { unescape } from './mrkdwn.ts';
-import { type Identity, personOf } from './parse.ts';
+import { shorten, unescape } from './mrkdwn.ts';
+import { filesOf, type Identity, personOf } from './parse.ts';
 import { textOf } from './said.ts';
 import { slackId } from './slack-id.ts';
 
@@ -66,6 +66,7 @@ const shortcutBody = z.object({
       attachments: z.unknown().optional(),
       user: slackId.optional(),
       username: z.string().optional(),
+      files: z.array(z.unknown()).optional(),
     })
     .optional(),
 });
@@ -84,9 +85,24 @@ export function parseShortcut(body: unknown, identity: Identity): Asked | null {
     person: personOf(user.id),
     name: 'ask',
     text: '',
-    ...(message !== undefined && { about: { author: author ?? 'somebody', text: textOf(message) } }),
+    ...(message !== undefined && {
+      about: { author: author ?? 'somebody', text: textOf(message), ...attachedTo(message) },
+    }),
   };
   return { command, trigger_id, response_url };
+}
+
+/** As many as Slack's own clients attach, by names that a modal can keep. */
+const FILES = 10;
+const NAME = 40;
+
+function attachedTo({ ts, files = [] }: { ts: string; files?: unknown[] | undefined }): {
+  files?: Required<InboundFile>[];
+} {
+  const found = filesOf(files).slice(0, FILES);
+  if (found.length === 0) return {};
+  const plain = (name: string) => shorten(name.replaceAll(/\p{Cc}/gu, ' '), NAME);
+  return { files: found.map(({ id, name }) => ({ id, name: plain(name), message_id: ts })) };
 }
 
 const submissionBody = z.object({

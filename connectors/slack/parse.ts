@@ -131,7 +131,7 @@ export function versionOf(event_ts: string, edited?: { ts: string }): string {
   return `${edited?.ts ?? `${event_ts.split('.')[0]}.000000`}/${event_ts}`;
 }
 
-function filesOf(files: readonly unknown[]): InboundFile[] {
+export function filesOf(files: readonly unknown[]): InboundFile[] {
   return files.flatMap((file) => {
     const { data } = attachedFile.safeParse(file);
     return data === undefined ? [] : [{ id: data.id, name: data.name || data.title || 'a file' }];

@@ -110,14 +110,15 @@ export async function withNames(
 
 async function readableAbout(
   connector: Pick<Connector, 'nameOf' | 'readable'>,
-  { author, text }: NonNullable<InboundCommand['about']>,
+  about: NonNullable<InboundCommand['about']>,
   tenant: string,
 ): Promise<NonNullable<InboundCommand['about']>> {
+  const { author, text } = about;
   const [name, words] = await Promise.all([
     connector.nameOf({ id: author, name: author }, tenant),
     connector.readable(text, tenant),
   ]);
-  return { author: name, text: words };
+  return { ...about, author: name, text: words };
 }
 
 /** Why a message cannot be taken, in words; null when it can. */

@@ -8,14 +8,17 @@ import type { UserContent } from '../session/session-state.ts';
 import { type Connector, FileUnavailableError, type OpenedFile, RateLimitedError } from './connector.ts';
 import type { FetchRoom } from './fetch-room.ts';
 import type { InboundFile, InboundMessage } from './inbound.ts';
-import { type Inbound, loggedEventId } from './inbound-keys.ts';
+import { type Inbound, loggedEventId, loggedMessageId } from './inbound-keys.ts';
 import type { Target } from './inbound-store.ts';
 import { inWords, PutOffError } from './later.ts';
+import type { ConversationKey } from './place.ts';
 
 /** Of one message. Slack's own clients attach 10. */
 const MOST_FILES = 20;
 /** How long one file may take: 1 GB at 10 Mbit/s. */
 const FETCH_MS = 15 * 60_000;
+/** Why a file is left out for which there is no room. */
+export const TOO_MUCH = 'with the files that are newer it would be too much';
 
 export interface AttachDeps {
   files: Pick<Files, 'get' | 'keep' | 'read' | 'withKey'>;
@@ -51,28 +54,21 @@ export async function attach(
 ): Promise<Attached> {
   const { files = [], conversation } = message;
   if (files.length === 0) return { content: [], problem: null };
-  const connector = deps.connectors.get(conversation.connector);
-  const event_id = loggedEventId(inbound, target.session_id);
+  const { session_id } = target;
+  const own_id = loggedEventId(inbound, session_id);
   const kept: FileDocument[] = [];
   const problems = files
     .slice(MOST_FILES)
     .map(({ name }) => said(name, `only ${MOST_FILES} files of a message are taken`));
   for (const file of files.slice(0, MOST_FILES)) {
-    const open = () => {
-      if (connector?.openFile === undefined) throw new FileUnavailableError('files are not taken here');
-      return connector.openFile(conversation, file, AbortSignal.timeout(FETCH_MS));
-    };
-    const from = JSON.stringify([conversation.connector, conversation.tenant]);
-    const got = await getOnce(deps, target, { file, from, key: `${event_id}/${file.id}`, open });
+    const { message_id } = file;
+    const event_id = message_id === undefined ? own_id : loggedMessageId(conversation, message_id, session_id);
+    const got = await bring(deps, target, { file, conversation, event_id });
     if (typeof got === 'string') problems.push(got);
     else kept.push(got);
   }
-  const images = await imagesAmong(deps, kept);
   return {
-    content: [
-      { type: 'text', text: words(kept, images, problems) },
-      ...images.map(({ _id }) => ({ type: 'image' as const, source: { type: 'file' as const, file_id: _id } })),
-    ],
+    content: await contentOf(deps, kept, problems, OWN),
     problem:
       problems.length === 0
         ? null
@@ -80,8 +76,69 @@ export async function attach(
   };
 }
 
-function said(name: string, problem: string): string {
+/** A file that could not be had, in words. */
+export function said(name: string, problem: string): string {
   return `${safeFileName(name)} (${problem})`;
+}
+
+/** What stands above the files that came along, and above those that did not. */
+interface Heads {
+  kept: string;
+  missing: string;
+}
+
+const OWN: Heads = {
+  kept: 'Attached files, read-only in the sandbox:',
+  missing: 'Attached too, but not to be had:',
+};
+
+/** What the agent is told of files, and is shown of them. */
+export async function contentOf(
+  deps: Pick<AttachDeps, 'files'>,
+  kept: readonly FileDocument[],
+  problems: readonly string[],
+  heads: Heads,
+): Promise<UserContent> {
+  const images = await imagesAmong(deps, kept);
+  return [
+    { type: 'text', text: words(kept, images, problems, heads) },
+    ...images.map(({ _id }) => ({ type: 'image' as const, source: { type: 'file' as const, file_id: _id } })),
+  ];
+}
+
+export interface ToBring {
+  file: InboundFile;
+  conversation: ConversationKey;
+  /** The event of the message that it is attached to: of each it is kept once. */
+  event_id: string;
+  /** What there is room for; absent: as much as any file may have. */
+  most_bytes?: number;
+}
+
+/**
+ * Bring a file into a session, once however often this is repeated: the file, or what is said of one that cannot be had.
+ * @throws as `attach`
+ */
+export async function bring(deps: AttachDeps, target: Target, from: ToBring): Promise<FileDocument | string> {
+  const { file, conversation, event_id, most_bytes } = from;
+  const connector = deps.connectors.get(conversation.connector);
+  const open = async () => {
+    if (connector?.openFile === undefined) throw new FileUnavailableError('files are not taken here');
+    const opened = await connector.openFile(conversation, file, AbortSignal.timeout(FETCH_MS));
+    return most_bytes === undefined ? opened : { ...opened, content: () => upTo(most_bytes, opened.content()) };
+  };
+  const workspace = JSON.stringify([conversation.connector, conversation.tenant]);
+  return getOnce(deps, target, { file, from: workspace, key: `${event_id}/${file.id}`, open });
+}
+
+/** The bytes of a file of which the platform may not have said how large it is. */
+async function* upTo(most: number, content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const piece of content) {
+    size += piece.length;
+    if (size > most) throw new FileUnavailableError(TOO_MUCH);
+    yield piece;
+  }
 }
 
 interface Wanted {
@@ -153,13 +210,13 @@ function putOff(name: string, limit: RateLimitedError): PutOffError {
   );
 }
 
-async function imagesAmong(deps: AttachDeps, kept: readonly FileDocument[]): Promise<FileDocument[]> {
+async function imagesAmong(deps: Pick<AttachDeps, 'files'>, kept: readonly FileDocument[]): Promise<FileDocument[]> {
   const images: FileDocument[] = [];
   for (const file of kept) if (await isShowable(deps, file)) images.push(file);
   return images;
 }
 
-async function isShowable({ files }: AttachDeps, file: FileDocument): Promise<boolean> {
+async function isShowable({ files }: Pick<AttachDeps, 'files'>, file: FileDocument): Promise<boolean> {
   if (!file.mime_type.startsWith('image/') || file.size_bytes > MAX_IMAGE_BYTES) return false;
   const pieces: Uint8Array[] = [];
   for await (const piece of files.read(file)) pieces.push(piece);
@@ -168,14 +225,19 @@ async function isShowable({ files }: AttachDeps, file: FileDocument): Promise<bo
   return type !== null && problemOfImage(bytes, type) === null;
 }
 
-function words(kept: readonly FileDocument[], images: readonly FileDocument[], problems: readonly string[]): string {
+function words(
+  kept: readonly FileDocument[],
+  images: readonly FileDocument[],
+  problems: readonly string[],
+  heads: Heads,
+): string {
   const rows = kept.map((file) => {
     const below = images.includes(file) ? ', shown below' : '';
     return `- ${UPLOADS}/${file.filename} (${file.mime_type}, ${file.size_bytes.toLocaleString('en')} bytes${below})`;
   });
   const missing = problems.map((problem) => `- ${problem}`);
   return [
-    ...(rows.length === 0 ? [] : ['Attached files, read-only in the sandbox:', ...rows]),
-    ...(missing.length === 0 ? [] : ['Attached too, but not to be had:', ...missing]),
+    ...(rows.length === 0 ? [] : [heads.kept, ...rows]),
+    ...(missing.length === 0 ? [] : [heads.missing, ...missing]),
   ].join('\n');
 }

@@ -161,6 +161,8 @@ export interface SaidBefore {
   name: string;
   /** Markdown, with the names of attached files. */
   text: string;
+  /** What is attached to it; absent: nothing. `size_bytes` is null where the platform does not say it. */
+  files?: (Pick<InboundFile, 'id' | 'name'> & { size_bytes: number | null })[];
   /** ISO. */
   at: string;
 }

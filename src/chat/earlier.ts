@@ -1,12 +1,15 @@
 import type { LRUCache } from 'lru-cache';
 import { messageOf } from '../errors.ts';
-import type { Logger } from '../logger.ts';
 import type { NewEntry } from '../session/event.ts';
 import { DECKHAND, type SessionLog } from '../session/log.ts';
+import type { UserContent } from '../session/session-state.ts';
+import type { AttachDeps } from './attached-files.ts';
 import { type Connector, type History, PostRefusedError, RateLimitedError, type SaidBefore } from './connector.ts';
+import { attachEarlier } from './earlier-files.ts';
 import type { InboundMessage } from './inbound.ts';
 import { earlierEventId, loggedMessageId } from './inbound-keys.ts';
 import type { KeptInbound, Target } from './inbound-store.ts';
+import type { ConversationKey } from './place.ts';
 
 /** About 5,000 tokens: enough to know what it is about, little beside the work itself. */
 const BUDGET = { messages: 100, characters: 20_000, text: 4_000 };
@@ -22,21 +25,17 @@ export interface Position {
   message_id: string | null;
 }
 
-export interface EarlierDeps {
+export interface EarlierDeps extends Omit<AttachDeps, 'connectors'> {
   /** By session: a message that comes now stands behind that. */
   positions: LRUCache<string, Position>;
   log: Pick<SessionLog, 'find' | 'query'>;
-  connectors: ReadonlyMap<string, Pick<Connector, 'history'>>;
-  logger: Logger;
-  /** Wait for a platform, without holding up others meanwhile. */
-  outside<T>(work: () => Promise<T>): Promise<T>;
-  /** It is not tried again here: what cannot be had now is done without. */
-  is_last_try: boolean;
+  connectors: ReadonlyMap<string, Pick<Connector, 'history' | 'openFile'>>;
 }
 
 /**
- * What was said in a message's conversation since the last one that this session was given, as an entry to stand before
- * it; null when there is nothing. It is the house's own entry, and quotes: nothing in it is a request of anybody's.
+ * What was said in a message's conversation since the last one that this session was given, and what was attached to that,
+ * as an entry to stand before it; null when there is nothing. It is the house's own entry, and quotes: nothing in it is a
+ * request of anybody's.
  * @throws what the platform's passing failure threw, unless this is the last try
  */
 export async function earlierEntry(
@@ -49,13 +48,13 @@ export async function earlierEntry(
   const before = inbound.kind === 'message' ? message.message_id : null;
   // Where its target was fixed before this try, as when it was put off, others may have been given theirs meanwhile.
   const isFirst = target.after_seq === 0 && targets === null;
-  const text = await earlierText(deps, { ...target, isFirst }, message, before);
-  if (text === null) return null;
+  const content = await earlierContent(deps, { ...target, isFirst }, message, before);
+  if (content === null) return null;
   return {
     event: {
       id: earlierEventId(inbound, target.session_id),
       type: 'user.message',
-      content: [{ type: 'text', text }],
+      content,
       processed_at: null,
     },
     by: DECKHAND,
@@ -68,12 +67,12 @@ interface Goal extends Target {
   isFirst: boolean;
 }
 
-async function earlierText(
+async function earlierContent(
   deps: EarlierDeps,
   target: Goal,
   message: InboundMessage,
   before: string | null,
-): Promise<string | null> {
+): Promise<UserContent | null> {
   const { conversation, follows } = message;
   const connector = deps.connectors.get(conversation.connector);
   const read = connector?.history?.bind(connector);
@@ -81,10 +80,24 @@ async function earlierText(
   const after = await lastGiven(deps, target);
   if (after !== null && (follows === 'first' || !message.addressed)) return null;
   const range = { ...BUDGET, before, after, own: after === null };
+  const history = await historyOf(deps, conversation, () =>
+    deps.outside(() => read(conversation, range, AbortSignal.timeout(READ_MS))),
+  );
+  if (typeof history === 'string') return [{ type: 'text', text: history }];
+  const messages = await notGiven(deps, target, message, history.messages);
+  if (messages.length === 0 && history.cut_short === undefined) return null;
+  const files = await attachEarlier(deps, target, message, messages);
+  return [{ type: 'text', text: told({ ...history, messages }) }, ...files];
+}
+
+/** What a platform tells; where it will not, that in words. */
+async function historyOf(
+  deps: EarlierDeps,
+  conversation: ConversationKey,
+  read: () => Promise<History>,
+): Promise<History | string> {
   try {
-    const history = await deps.outside(() => read(conversation, range, AbortSignal.timeout(READ_MS)));
-    const messages = await notGiven(deps, target, message, history.messages);
-    return messages.length === 0 && history.cut_short === undefined ? null : told({ ...history, messages });
+    return await read();
   } catch (error) {
     const isLong = error instanceof RateLimitedError && error.retry_after_ms > READ_MS;
     const isRefused = error instanceof PostRefusedError || isLong;

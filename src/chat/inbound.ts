@@ -7,6 +7,8 @@ export interface InboundFile {
   id: string;
   /** As somebody called it, when that is known. */
   name: string;
+  /** The message that it is attached to, where that is not the one that it comes with. */
+  message_id?: string;
 }
 
 export interface InboundMessage {
@@ -93,7 +95,7 @@ export interface InboundCommand {
   /** What the form was sent with: each field that was shown, lists with commas. */
   fields?: Record<string, string>;
   /** The message that it is about: its author's id and its text, as the platform has them. */
-  about?: { author: string; text: string };
+  about?: { author: string; text: string; files?: Required<InboundFile>[] | undefined };
 }
 
 /** A form for one person. A platform may draw it (a modal), and its submission comes back as `command text` with fields. */

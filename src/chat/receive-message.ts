@@ -4,7 +4,7 @@ import type { Actor, NewEntry } from '../session/event.ts';
 import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
 import { pagesAfter } from '../session/log-reading.ts';
 import type { UserContent } from '../session/session-state.ts';
-import { type AttachDeps, attach } from './attached-files.ts';
+import { attach } from './attached-files.ts';
 import type { ChannelSettingsStore } from './channel-settings.ts';
 import { type Conversation, type ConversationStore, laneOf } from './conversation-store.ts';
 import { type EarlierDeps, earlierEntry } from './earlier.ts';
@@ -21,8 +21,7 @@ const WORDLESS = '(a mention without a word)';
 /** Sessions that close between being found and being written to, one after another. */
 const MAX_CLOSED = 5;
 
-export interface ReceiveMessageDeps extends Omit<EarlierDeps, 'connectors'>, Omit<AttachDeps, 'connectors'> {
-  connectors: EarlierDeps['connectors'] & AttachDeps['connectors'];
+export interface ReceiveMessageDeps extends EarlierDeps {
   log: SessionLog;
   inbound: InboundStore;
   conversations: ConversationStore;

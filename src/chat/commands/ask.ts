@@ -101,6 +101,7 @@ async function ask(
     addressed: true,
     // The message that it is about stands in a thread, or begins one.
     ...(about !== undefined && { follows: 'all' as const }),
+    ...(about?.files !== undefined && { files: about.files }),
   };
   const receipt = await receiveMessage(deps, kept, { ...message, conversation: place, text, agent: agent.id });
   return receipt.effect === 'refused'

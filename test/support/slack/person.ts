@@ -30,7 +30,7 @@ export interface SlackPerson {
   /** Write in a channel (by name), with the bot's mention before the text. */
   mention(channel: string, text: string, files?: Attached[]): MessagePlace;
   /** Write in a channel without mentioning anybody. */
-  says(channel: string, text: string): MessagePlace;
+  says(channel: string, text: string, files?: Attached[]): MessagePlace;
   /** Write to the bot directly. */
   dm(text: string, files?: Attached[]): MessagePlace;
   /** Answer in the thread of a message. */
@@ -94,7 +94,7 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
     const ts = workspace.nextTs();
     const thread = threadTs === undefined ? {} : { thread_ts: threadTs };
     const shared = attached.map((one) => shareFile(workspace, one));
-    const files = shared.map(({ id, name }) => ({ id, name, title: name }));
+    const files = shared.map(({ id, name, bytes }) => ({ id, name, title: name, size: bytes.length }));
     workspace.messages.push({
       ts,
       channel: channel.id,
@@ -141,7 +141,7 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
     user,
     mention: (channel, text, files) =>
       write(channelNamed(workspace, channel), `${botMention} ${text}`.trim(), undefined, files),
-    says: (channel, text) => write(channelNamed(workspace, channel), text),
+    says: (channel, text, files) => write(channelNamed(workspace, channel), text, undefined, files),
     dm: (text, files) => write(directChannel(workspace, user.id), text, undefined, files),
     reply: (to, text, options = {}) =>
       write(

@@ -50,7 +50,7 @@ export interface SlackMessage {
   edited?: { user: string; ts: string };
   /** Present from chat.startStream on. */
   stream?: { state: 'in_progress' | 'completed' | 'errored'; started_at: number; recipient: string | null };
-  files?: { id: string; name: string; title: string }[];
+  files?: { id: string; name: string; title: string; size?: number }[];
   /** Who reacted, by the reaction's name; a name without anybody is left out. */
   reactions?: Map<string, Set<string>>;
   /** Only this user sees it; it is in no history. */
