@@ -8,8 +8,9 @@ import type { Outgoing } from './outgoing.ts';
 import { ANEW, deliver, type PostDeps, untilDone } from './post.ts';
 import { deliveryId, type RenderContext } from './render-entries.ts';
 import { send } from './send.ts';
+import type { UnseenDeps } from './unseen.ts';
 
-export interface ApprovalShowDeps extends PostDeps {
+export interface ApprovalShowDeps extends UnseenDeps {
   /** All platforms: who may decide may be on another one. */
   connectors: ReadonlyMap<string, Connector>;
   context: RenderContext;

@@ -1,9 +1,13 @@
 import { PostRefusedError } from './connector.ts';
 import type { Outgoing } from './outgoing.ts';
-import { deliver, type PostDeps } from './post.ts';
+import { deliver } from './post.ts';
+import { tellUnseen, type UnseenDeps } from './unseen.ts';
 
-/** Deliver; what the platform will never take is said in a short notice instead, and never holds up the rest. */
-export async function send(deps: PostDeps, outgoing: Outgoing): Promise<void> {
+/**
+ * Deliver; what the platform will never take is said in a short notice instead, and never holds up the rest. Where it takes
+ * no notice either, whoever asked is told elsewhere.
+ */
+export async function send(deps: UnseenDeps, outgoing: Outgoing): Promise<void> {
   try {
     await deliver(deps, outgoing);
   } catch (error) {
@@ -20,6 +24,9 @@ export async function send(deps: PostDeps, outgoing: Outgoing): Promise<void> {
     } catch (second) {
       if (!(second instanceof PostRefusedError)) throw second;
       await deps.store.record(delivery_id, { state: 'failed' });
+      // Of a question, the card in its own conversation is the one that its people wait for.
+      const isElsewhere = outgoing.kind === 'approval' && outgoing.card.about !== undefined;
+      if (!isElsewhere) await tellUnseen(deps, agent_name, second.reason);
     }
   }
 }

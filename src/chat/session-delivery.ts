@@ -1,6 +1,5 @@
 import type { LRUCache } from 'lru-cache';
 import type { EventOf, LogEntry } from '../session/event.ts';
-import type { SessionLog, SessionRef } from '../session/log.ts';
 import { askOthers, question, redraw } from './approval-delivery.ts';
 import { type Connector, PostRefusedError } from './connector.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
@@ -8,7 +7,7 @@ import { brokenOff, withoutBeginning } from './leftovers.ts';
 import type { Live } from './live.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { Plans } from './plans.ts';
-import { deliverLive, edit, find, type PostDeps } from './post.ts';
+import { deliverLive, edit, find } from './post.ts';
 import {
   activityAfter,
   activityPost,
@@ -24,10 +23,9 @@ import {
 import { cutsOf, growingCuts } from './segments.ts';
 import { send } from './send.ts';
 import type { StatusLine } from './status-line.ts';
+import type { UnseenDeps } from './unseen.ts';
 
-export interface ShowDeps extends PostDeps {
-  log: Pick<SessionLog, 'query'>;
-  ref: SessionRef;
+export interface ShowDeps extends UnseenDeps {
   store: DeliveryStore;
   connector: Connector;
   /** Milliseconds since the epoch. */

@@ -37,6 +37,8 @@ export interface Platform {
   calls: string[];
   statuses: Status[];
   faults: Fault[];
+  /** Channels in which nothing can be posted, and the platform's word for why. */
+  closed: Map<string, string>;
   /** What people are called, by id; who is not here is called what they say. */
   names: Map<string, string>;
   /** Ids of guests. */
@@ -81,6 +83,7 @@ export function createPlatform(name = 'test'): Platform {
     calls: [],
     statuses: [],
     faults: [],
+    closed: new Map(),
     names: new Map(),
     guests: new Set(),
     failGuests: 0,
@@ -109,6 +112,8 @@ export function createPlatform(name = 'test'): Platform {
 
   async function post(key: ConversationKey, outgoing: Outgoing): Promise<string> {
     platform.calls.push(`post ${kindOf(outgoing)}`);
+    const closed = platform.closed.get(key.channel);
+    if (closed !== undefined) throw new PostRefusedError(closed);
     const fault = platform.faults.shift();
     switch (fault?.kind) {
       case undefined:

@@ -1,0 +1,73 @@
+import { appendOnce } from '../session/append-once.ts';
+import type { LogEntry } from '../session/event.ts';
+import { derivedId } from '../session/id.ts';
+import { DECKHAND, type SessionLog, type SessionRef } from '../session/log.ts';
+import { PostRefusedError } from './connector.ts';
+import { deliver, type PostDeps, untilDone } from './post.ts';
+import { deliveryId } from './render-entries.ts';
+
+export interface UnseenDeps extends PostDeps {
+  log: Pick<SessionLog, 'append' | 'find' | 'head' | 'query' | 'readPage'>;
+  ref: SessionRef;
+}
+
+/** Inputs among which the last one that came from chat is looked for. */
+const LOOK_BACK = 50;
+
+/**
+ * Nothing can be said in the conversation any more (its channel was archived, the bot removed): whoever asked last is told
+ * directly, and the log notes it. Once for what they asked, however much of it cannot be shown. @throws PlatformFailedError
+ */
+export async function tellUnseen(deps: UnseenDeps, agent_name: string, reason: string): Promise<void> {
+  const { log, ref } = deps;
+  // Before the look: a note that somebody else makes meanwhile stands behind it.
+  const { seq: after_seq } = await log.head(ref);
+  const asked = await lastAsked(deps);
+  const id = derivedId('sevt', `${asked?.event.id ?? ref.session_id}_unseen`);
+  if ((await log.find(ref, [id])).length > 0) return;
+  const told = asked !== null && (await tellDirectly(deps, asked, agent_name, reason));
+  const who = told ? `${asked.by?.name ?? 'Whoever asked'} was told directly` : 'Nobody could be told';
+  const text = `The chat platform takes no message in the conversation (${reason}). ${who}.`;
+  await appendOnce(log, ref, {
+    after_seq,
+    entries: [{ event: { id, type: 'deckhand.note', text, processed_at: new Date().toISOString() }, by: DECKHAND }],
+    isThere: (entry) => entry.event.id === id,
+  });
+}
+
+async function lastAsked({ log, ref, conversation }: UnseenDeps): Promise<LogEntry | null> {
+  const inputs = await log.query({ ...ref, types: ['user.message'], order: 'desc', limit: LOOK_BACK });
+  return inputs.find(({ by }) => by?.via === conversation.connector) ?? null;
+}
+
+/** False: they cannot be reached, or the platform takes no message there either. */
+async function tellDirectly(
+  deps: UnseenDeps,
+  { event, by }: LogEntry,
+  agent_name: string,
+  reason: string,
+): Promise<boolean> {
+  const { connector, conversation, session_id } = deps;
+  const link = connector.linkTo?.(conversation) ?? null;
+  const where =
+    link === null ? 'the conversation in which you asked me' : `[the conversation](${link}) in which you asked me`;
+  const markdown =
+    `I may not post in ${where} (${reason}), so what I have to say stands only in the log of its session, ${session_id}. ` +
+    'Where I may post again, ask me there.';
+  const delivery_id = `${deliveryId(event.id)}.unseen`;
+  try {
+    const reached = await untilDone(deps, async () =>
+      connector.reach?.({ kind: 'person', id: by?.id ?? '' }, conversation.tenant, deps.calls),
+    );
+    const [place] = reached?.places ?? [];
+    if (place === undefined) return false;
+    const notice = { kind: 'notice' as const, delivery_id, level: 'error' as const, markdown, agent_name };
+    await deliver({ ...deps, conversation: place }, notice);
+    return true;
+  } catch (error) {
+    if (!(error instanceof PostRefusedError)) throw error;
+    deps.logger.error({ session_id, reason: error.reason }, 'nobody was told that nothing can be posted');
+    await deps.store.record(delivery_id, { state: 'failed' });
+    return false;
+  }
+}
