@@ -4,7 +4,7 @@ import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import { SLACK } from './conversation-id.ts';
-import { FORM_VIEW, type FormMemory, formModal } from './form-modal.ts';
+import { FORM_VIEW, type FormMemory, formModal, type UserGroup } from './form-modal.ts';
 import type { InFlight } from './in-flight.ts';
 import type { SlackClients } from './installations.ts';
 import { shorten } from './mrkdwn.ts';
@@ -30,6 +30,8 @@ export interface CommandParts {
   receiver: () => Receiver;
   /** Answer one person where they typed or pressed something. */
   answer: (asked: Pick<Asked, 'command' | 'response_url'>, markdown: string) => Promise<void>;
+  /** User groups that a form may offer; none while Slack does not name them. */
+  groupsOf: (tenant: string) => Promise<UserGroup[]>;
   /** Draw the Home tab of this person again, with a notice on it. */
   refreshHome: (tenant: string, userId: string, notice?: string) => Promise<void>;
 }
@@ -63,7 +65,7 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
     if (waiting !== undefined && !home && asked.response_url !== undefined) return list(asked, waiting, text);
     if (form === undefined) return tell(asked, home, text);
     const { conversation, about } = asked.command;
-    const from: Omit<FormMemory, 'command' | 'text' | 'hidden'> = {
+    const from: Omit<FormMemory, 'command' | 'text' | 'hidden' | 'lists'> = {
       channel: conversation.channel,
       thread: conversation.thread,
       ...(asked.response_url !== undefined && { response_url: asked.response_url }),
@@ -71,7 +73,8 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
       ...(home && { home }),
     };
     try {
-      const view = formModal(form, from);
+      const takesGroups = form.fields.some(({ kind }) => kind === 'targets');
+      const view = formModal(form, from, takesGroups ? await parts.groupsOf(conversation.tenant) : []);
       await clients
         .of(conversation.tenant)
         .call((web) => web.views.open({ trigger_id: asked.trigger_id, view }), AbortSignal.timeout(TRIGGER_MS));

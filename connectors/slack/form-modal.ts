@@ -1,4 +1,4 @@
-import type { InputBlock, ModalView } from '@slack/types';
+import type { HeaderBlock, InputBlock, ModalView } from '@slack/types';
 import { z } from 'zod';
 import type { Form, FormField } from '../../src/chat/inbound.ts';
 import { SLACK } from './conversation-id.ts';
@@ -16,6 +16,8 @@ const OPTION = 75;
 const OPTIONS = 100;
 const TEXT = 3_000;
 const ELEMENT = 'value';
+const GROUP = `${SLACK}:group:`;
+const CHANNEL = `${SLACK}:channel:`;
 
 /** What a form came from, kept in the modal, so that any gateway can take it. */
 const memorySchema = z.object({
@@ -34,6 +36,8 @@ const memorySchema = z.object({
     .optional(),
   /** Values that Slack cannot draw: people of other platforms, by field. */
   hidden: z.record(z.string(), z.string()).optional(),
+  /** What stood in fields of which each kind of value is drawn by itself, in order. */
+  lists: z.record(z.string(), z.string()).optional(),
   /** Opened on the Home tab, which shows what became of it. */
   home: z.boolean().optional(),
 });
@@ -48,15 +52,27 @@ export function parseMemory(text: string): FormMemory | null {
   }
 }
 
-/** A form as a modal. */
-export function formModal(form: Form, from: Omit<FormMemory, 'command' | 'text' | 'hidden'>): ModalView {
+export interface UserGroup {
+  id: string;
+  name: string;
+}
+
+/** A form as a modal. @param groups that can be picked; without any, those that are named stay */
+export function formModal(
+  form: Form,
+  from: Omit<FormMemory, 'command' | 'text' | 'hidden' | 'lists'>,
+  groups: readonly UserGroup[] = [],
+): ModalView {
   const hidden = Object.fromEntries(
     form.fields.flatMap((field): [string, string][] => {
       const others = field.kind === 'people' ? listOf(field.value).filter((id) => !isOurs(id)) : [];
       return others.length === 0 ? [] : [[field.name, others.join(',')]];
     }),
   );
-  const memory = { ...from, command: form.command, text: form.text, hidden };
+  const lists = Object.fromEntries(
+    form.fields.flatMap((field) => (field.kind === 'targets' && field.value !== '' ? [[field.name, field.value]] : [])),
+  );
+  const memory = { ...from, command: form.command, text: form.text, hidden, lists };
   return {
     type: 'modal',
     callback_id: FORM_VIEW,
@@ -64,7 +80,10 @@ export function formModal(form: Form, from: Omit<FormMemory, 'command' | 'text' 
     title: { type: 'plain_text', text: shorten(form.title, TITLE) },
     submit: { type: 'plain_text', text: shorten(form.submit, TITLE) },
     close: { type: 'plain_text', text: 'Cancel' },
-    blocks: form.fields.map(inputOf),
+    blocks: form.fields.flatMap((field) => [
+      ...(field.section === undefined ? [] : [headerOf(field.section)]),
+      ...(field.kind === 'targets' ? targetInputs(field, groups) : [inputOf(field)]),
+    ]),
   };
 }
 
@@ -85,13 +104,69 @@ function listed({ options, value }: Extract<FormField, { kind: 'choice' }>): typ
   return chosen === undefined ? first : [...first.slice(0, -1), chosen];
 }
 
-function hintOf(field: FormField): string | undefined {
+function hintOf(field: Exclude<FormField, Targets>): string | undefined {
   const more = field.kind === 'choice' ? field.options.length - OPTIONS : 0;
   const rest = `${more} more are not listed here: a command takes any of them by its name, see /agents help.`;
   return more > 0 ? [field.hint, rest].filter((part) => part !== undefined).join(' ') : field.hint;
 }
 
-function inputOf(field: FormField): InputBlock {
+function headerOf(text: string): HeaderBlock {
+  return { type: 'header', text: { type: 'plain_text', text } };
+}
+
+type Targets = Extract<FormField, { kind: 'targets' }>;
+
+/** People, groups and channels have inputs of their own: Slack has none that takes them all. */
+function targetInputs(field: Targets, groups: readonly UserGroup[]): InputBlock[] {
+  const { name, label, value, channels } = field;
+  const chosen = listOf(value);
+  const idsOf = (kind: string) => chosen.filter((id) => id.startsWith(kind)).map((id) => id.slice(kind.length));
+  const people = inputOf({ ...field, kind: 'people', label: `${label}: people` });
+  const input = (part: string, words: string, element: InputBlock['element']): InputBlock => ({
+    type: 'input',
+    block_id: `${name}_${part}`,
+    label: { type: 'plain_text', text: `${label}: ${words}` },
+    optional: true,
+    element,
+  });
+  const options = groupOptions(groups, idsOf(GROUP));
+  const initial = options.filter((option) => idsOf(GROUP).includes(option.value));
+  const places = idsOf(CHANNEL);
+  return [
+    people,
+    ...(options.length === 0
+      ? []
+      : [
+          input('groups', 'user groups', {
+            type: 'multi_static_select',
+            action_id: ELEMENT,
+            options,
+            ...(initial.length > 0 && { initial_options: initial }),
+          }),
+        ]),
+    ...(channels
+      ? [
+          input('channels', 'channels', {
+            type: 'multi_conversations_select',
+            action_id: ELEMENT,
+            filter: { include: ['public', 'private'] },
+            ...(places.length > 0 && { initial_conversations: places }),
+          }),
+        ]
+      : []),
+  ];
+}
+
+/** Those that are named come first, so that they are among the hundred that Slack shows; one that is not known has its id. */
+function groupOptions(groups: readonly UserGroup[], named: readonly string[]) {
+  const known = named.map((id) => groups.find((group) => group.id === id) ?? { id, name: id });
+  return [...new Set([...known, ...groups])].slice(0, OPTIONS).map(({ id, name }) => ({
+    text: { type: 'plain_text' as const, text: shorten(`@${name}`, OPTION) },
+    value: id,
+  }));
+}
+
+function inputOf(field: Exclude<FormField, Targets>): InputBlock {
   const hint = hintOf(field);
   return {
     type: 'input',
@@ -103,7 +178,7 @@ function inputOf(field: FormField): InputBlock {
   };
 }
 
-function elementOf(field: FormField): InputBlock['element'] {
+function elementOf(field: Exclude<FormField, Targets>): InputBlock['element'] {
   switch (field.kind) {
     case 'text': {
       const { max_length, multiline, optional, value } = field;
@@ -159,6 +234,7 @@ const stateSchema = z.record(
     z.object({
       value: z.string().nullish(),
       selected_option: z.object({ value: z.string() }).nullish(),
+      selected_options: z.array(z.object({ value: z.string() })).nullish(),
       selected_users: z.array(z.string()).nullish(),
       selected_conversations: z.array(z.string()).nullish(),
       selected_conversation: z.string().nullish(),
@@ -169,25 +245,52 @@ const stateSchema = z.record(
 /** What each field holds, with what the modal could not draw of it; null when it cannot be read. */
 export function fieldsOf(
   values: unknown,
-  hidden: Readonly<Record<string, string>> = {},
+  { hidden = {}, lists = {} }: Pick<FormMemory, 'hidden' | 'lists'> = {},
 ): Record<string, string> | null {
   const parsed = stateSchema.safeParse(values);
   if (!parsed.success) return null;
-  return Object.fromEntries(
+  const fields = Object.fromEntries(
     Object.entries(parsed.data).map(([name, block]) => {
       const state = block[ELEMENT] ?? {};
       const people = state.selected_users?.map((id) => `${SLACK}:${id}`);
-      const list = people ?? state.selected_conversations;
+      const groups = state.selected_options?.map(({ value }) => value);
+      const list = people ?? groups ?? state.selected_conversations;
       const value = list?.join(',') ?? state.selected_option?.value ?? state.selected_conversation ?? state.value ?? '';
       const others = hidden[name];
       return [name, others === undefined ? value : [value, others].filter((part) => part !== '').join(',')];
     }),
   );
+  return withTargets(fields, lists);
 }
 
-/** A person of this platform; a group is none, and a modal's list of people cannot hold it. */
-function isOurs(actorId: string): boolean {
-  return actorId.startsWith(`${SLACK}:`) && !actorId.startsWith(`${SLACK}:group:`);
+/** What was picked kind by kind as one list: what stood there keeps its order, and what is new comes behind it. */
+function withTargets(fields: Record<string, string>, lists: Readonly<Record<string, string>>): Record<string, string> {
+  const whole = { ...fields };
+  for (const part of Object.keys(fields)) {
+    const [, name = ''] = /^(.+)_(?:groups|channels)$/.exec(part) ?? [];
+    if (fields[name] !== undefined) delete whole[part];
+  }
+  for (const name of Object.keys(whole)) {
+    const { [name]: people = '', [`${name}_groups`]: groups, [`${name}_channels`]: channels } = fields;
+    if (lists[name] === undefined && groups === undefined && channels === undefined) continue;
+    const picked = [
+      ...listOf(people),
+      ...listOf(groups ?? '').map((id) => `${GROUP}${id}`),
+      ...listOf(channels ?? '').map((id) => `${CHANNEL}${id}`),
+    ];
+    const isDrawn = (id: string) =>
+      isOurs(id) ||
+      (groups !== undefined && id.startsWith(GROUP)) ||
+      (channels !== undefined && id.startsWith(CHANNEL));
+    const stayed = listOf(lists[name] ?? '').filter((id) => !isDrawn(id) || picked.includes(id));
+    whole[name] = [...new Set([...stayed, ...picked])].join(',');
+  }
+  return whole;
+}
+
+/** A person of this platform; a group or a channel is none, and a modal's list of people cannot hold it. */
+function isOurs(id: string): boolean {
+  return id.startsWith(`${SLACK}:`) && !id.startsWith(GROUP) && !id.startsWith(CHANNEL);
 }
 
 function listOf(text: string): string[] {

@@ -12,6 +12,8 @@ const NAMES_MS = 3_600_000;
 const LOOKUP_MS = 2_000;
 
 export interface SlackGroups extends UserGroups {
+  /** All of them, by name; none while Slack does not say. Never rejects. */
+  all(tenant: string): Promise<{ id: string; name: string }[]>;
   /** Who is in it, as of now. Errors as `Connector.post`. @param channel where it is asked for; null: nowhere */
   membersOf(group: string, at: { tenant: string; channel: string | null }, signal: AbortSignal): Promise<string[]>;
 }
@@ -92,6 +94,10 @@ export function createGroups(clients: SlackClients, teams: Pick<ChannelTeams, 'a
     nameOf: async (group, tenant) => (tenant === null ? group : ((await namesOfAll(tenant)).get(group) ?? group)),
     includes: async (group, person, at) => (await knownMembers(group, at)).has(person.id),
     membersOf,
+    async all(tenant) {
+      const found = [...(await namesOfAll(tenant))].map(([id, name]) => ({ id, name }));
+      return found.toSorted((a, b) => a.name.localeCompare(b.name, 'en'));
+    },
   };
 }
 

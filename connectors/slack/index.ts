@@ -170,6 +170,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const commands = createCommandListeners(app, {
     ...home,
     refreshHome,
+    groupsOf: groups.all,
     answer: ({ command: { conversation, person }, response_url }, text) =>
       answer(conversation, person, text, response_url),
   });

@@ -129,7 +129,7 @@ export function parseForm(body: unknown, identity: Identity): SentForm | null {
   if (!parsed.success) return null;
   const { user, view } = parsed.data;
   const memory = parseMemory(view.private_metadata);
-  const fields = memory === null ? null : fieldsOf(view.state.values, memory.hidden);
+  const fields = memory === null ? null : fieldsOf(view.state.values, memory);
   if (memory === null || fields === null) return null;
   // Sent twice it is one form; with other words in it, it is another.
   const hash = createHash('sha256').update(JSON.stringify(fields)).digest('hex').slice(0, 32);

@@ -25,6 +25,7 @@ const field = z.looseObject({
   type: z.enum([
     'plain_text_input',
     'static_select',
+    'multi_static_select',
     'multi_users_select',
     'conversations_select',
     'multi_conversations_select',
@@ -32,6 +33,7 @@ const field = z.looseObject({
   multiline: z.boolean().optional(),
   initial_value: z.string().optional(),
   initial_option: option.optional(),
+  initial_options: z.array(option).optional(),
   initial_users: z.array(z.string()).optional(),
   initial_conversations: z.array(z.string()).optional(),
   initial_conversation: z.string().optional(),
@@ -164,14 +166,14 @@ function inputHtml({ label, hint, optional, element }: Extract<Block, { type: 'i
 }
 
 function fieldHtml(element: z.infer<typeof field>): string {
-  const { type, initial_users, initial_conversations, initial_conversation, initial_option } = element;
+  const { type, initial_users, initial_conversations, initial_conversation, initial_option, initial_options } = element;
   if (type === 'plain_text_input') {
     const tall = element.multiline === true ? ' tall' : '';
     return `<div class="field${tall}">${escapeHtml(element.initial_value ?? '')}</div>`;
   }
   const channels = initial_conversations ?? (initial_conversation === undefined ? [] : [initial_conversation]);
   const chosen = [
-    ...(initial_option === undefined ? [] : [wordsHtml(initial_option.text)]),
+    ...[initial_option ?? [], initial_options ?? []].flat().map(({ text }) => wordsHtml(text)),
     ...(initial_users ?? []).map((id) => mrkdwnHtml(`<@${id}>`)),
     ...channels.map((id) => mrkdwnHtml(`<#${id}>`)),
   ];

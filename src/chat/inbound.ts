@@ -116,11 +116,15 @@ export type FormField = {
   /** What stands in it at first; people and channels with commas between. */
   value: string;
   optional: boolean;
+  /** The heading under which it and those after it stand. */
+  section?: string;
 } & (
   | { kind: 'text'; max_length: number; multiline: boolean }
   | { kind: 'choice'; options: { value: string; label: string }[] }
   /** Actor ids. What the platform cannot show of them comes back as it was. */
   | { kind: 'people' }
+  /** People, user groups and, where `channels`, channels, as policies name them (`slack:group:S123`). Their order counts. */
+  | { kind: 'targets'; channels: boolean }
   | { kind: 'channels' }
   /** One channel or direct conversation in which the bot can speak. */
   | { kind: 'place' }

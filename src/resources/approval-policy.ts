@@ -34,7 +34,8 @@ const SETTINGS = [
 const ACTOR_ID = /^[a-z][a-z0-9_-]{0,31}:(?!group:|channel:)[^\s,]{1,200}$/;
 const GROUP_ID = /^[a-z][a-z0-9_-]{0,31}:group:[^\s,:]{1,200}$/;
 const CHANNEL_ID = /^[a-z][a-z0-9_-]{0,31}:channel:[^\s,:]{1,200}$/;
-const MOST_QUORUM = 10;
+/** Most people who have to approve. */
+export const MOST_QUORUM = 10;
 
 /** The policy that an agent's approvals follow. @throws InvalidInputError for metadata that was not checked before */
 export function approvalPolicyOf(agent: { metadata: Metadata }): ApprovalPolicy {

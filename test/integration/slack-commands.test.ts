@@ -5,7 +5,7 @@ import { startSlackHarness } from '../support/slack/harness.ts';
 import type { SlackPerson } from '../support/slack/person.ts';
 import { readable } from '../support/slack/transcript.ts';
 import { useSlackStage } from '../support/slack/use-slack-stage.ts';
-import { channelNamed } from '../support/slack/workspace.ts';
+import { channelNamed, userGroup } from '../support/slack/workspace.ts';
 
 /** The house from Slack's door to its stores. */
 describe.each(['socket', 'http'] as const)('commands in Slack, mode %s', (mode) => {
@@ -57,6 +57,27 @@ describe.each(['socket', 'http'] as const)('commands in Slack, mode %s', (mode) 
     channelNamed(slack.workspace, 'ops').members.delete(slack.workspace.bot_user_id);
     await ana.command('ops', '/agents', 'list');
     await told('**Agents**');
+  });
+
+  it('take approvers, groups and those to be asked besides where people pick them', async () => {
+    const ben = slack.user('Ben').user;
+    const group = userGroup(slack.workspace, 'oncall', ben);
+    const { id } = channelNamed(slack.workspace, 'ops');
+    await ana.command('ops', '/agents', 'new');
+    await viewOf();
+    const picked = { name: 'Careful', approvers: [ben.id], approvers_groups: [group], quorum: '2' };
+    const refused = await ana.submit({ ...picked, escalate_after: 'soon', escalate_to_channels: [id] });
+    expect(refused.payload).toMatchObject({ errors: { escalate_after: expect.stringContaining('must be a time') } });
+    await ana.submit({ ...picked, escalate_after: '1h', escalate_to_channels: [id], escalate_to: [ben.id] });
+    await told('**Careful** is there');
+    const { items } = await stage.agents.list(stage.defaults.workspace_id, {});
+    expect(items.find(({ config }) => config.name === 'Careful')?.config.metadata).toEqual({
+      deckhand_owners: `slack:${ana.user.id}`,
+      deckhand_approvers: `slack:${ben.id},slack:group:${group}`,
+      deckhand_quorum: '2',
+      deckhand_escalate_to: `slack:${ben.id},slack:channel:${id}`,
+      deckhand_escalate_after: '1h',
+    });
   });
 
   it('make an agent with a form, and say beside each field what is wrong', async () => {

@@ -1,8 +1,8 @@
 import type { AgentConfig } from '../../resources/agent-config.ts';
 import { agentSettingsOf, GUEST_SETTINGS, type GuestSetting } from '../../resources/agent-settings.ts';
-import { approvalPolicyOf, ownersOf } from '../../resources/approval-policy.ts';
 import type { EnvironmentDocument } from '../../resources/environments.ts';
 import type { FormField } from '../inbound.ts';
+import { APPROVAL_FIELDS, approvalFields } from './approval-fields.ts';
 import { TOOL_SETTINGS, TOOLS, toolSetting, withToolSettings } from './tool-settings.ts';
 
 /** The models that a form offers; the API takes others. */
@@ -25,12 +25,12 @@ export const AGENT_FIELDS = [
   'model',
   'instructions',
   ...TOOLS,
-  'approvers',
   'owners',
   'environment',
   'channels',
   'budget',
   'guests',
+  ...APPROVAL_FIELDS,
 ] as const;
 
 export const GUEST_WORDS: Readonly<Record<GuestSetting, string>> = {
@@ -69,8 +69,6 @@ export function agentFields(
   const { environment_id, budget_cents, guests } = agentSettingsOf(config);
   const models: string[] = [...new Set([config.model.id, ...MODELS])];
   const instructions = config.system ?? '';
-  const owners = ownersOf(config);
-  const approvers = approvalPolicyOf(config).approvers.filter((id) => !owners.includes(id));
   const fields: Array<FormField | null> = [
     {
       kind: 'text',
@@ -100,26 +98,22 @@ export function agentFields(
           multiline: true,
           optional: true,
         },
-    ...TOOLS.map((tool) =>
-      choice(
+    ...TOOLS.map((tool, index) => ({
+      ...choice(
         tool,
         `Tool: ${tool}`,
         toolSetting(config.tools, tool),
         Object.entries(TOOL_SETTINGS).map(([value, { label }]) => ({ value, label })),
       ),
-    ),
+      ...(index === 0 && { section: 'Tools' }),
+    })),
     {
-      kind: 'people',
-      name: 'approvers',
-      label: 'Approvers',
-      hint: 'They decide what it asks, beside its owners.',
-      value: approvers.join(','),
-      optional: true,
+      ...choice('environment', 'Environment', environment_id ?? 'default', [
+        { value: 'default', label: 'The default one' },
+        ...environments.map(({ _id, name }) => ({ value: _id, label: name })),
+      ]),
+      section: 'Where it works',
     },
-    choice('environment', 'Environment', environment_id ?? 'default', [
-      { value: 'default', label: 'The default one' },
-      ...environments.map(({ _id, name }) => ({ value: _id, label: name })),
-    ]),
     {
       kind: 'channels',
       name: 'channels',
@@ -144,6 +138,7 @@ export function agentFields(
       guests,
       GUEST_SETTINGS.map((value) => ({ value, label: GUEST_WORDS[value] })),
     ),
+    ...approvalFields(config),
   ];
   return fields.filter((field) => field !== null);
 }
@@ -152,20 +147,23 @@ function choice(name: string, label: string, value: string, options: { value: st
   return { kind: 'choice', name, label, value, options, optional: false };
 }
 
+/** Of longer ones the form says what stands there. */
+const MOST_CHOICES = 10;
+
 /** The same for who has no form before them: what to send, with what stands there now. */
 export function formAsText(command: string, fields: readonly FormField[]): string {
   const lines = fields
     .filter(({ kind }) => kind !== 'channels')
     .map((field) => `${field.name}: ${field.value}`.trimEnd());
   const choices = fields.flatMap((field) =>
-    field.kind === 'choice' && field.options.length <= 6
+    field.kind === 'choice' && field.options.length <= MOST_CHOICES
       ? [`${field.name}: ${field.options.map(({ value }) => value).join(', ')}`]
       : [],
   );
   const shown = [...new Set(choices.map((line) => line.replace(/^\w+: (off, allow, auto, ask)$/, 'a tool: $1')))];
   return (
     'Send this with what you want to be different; a line that you leave out stays as it is. People are written as ' +
-    `\`slack:U123\` or \`web:ana\`, with commas between.\n\n\`\`\`\n${command}\n${lines.join('\n')}\n\`\`\`\n\n` +
+    `\`slack:U123\` or \`web:ana\`, groups as \`slack:group:S123\`, channels as \`slack:channel:C123\`, with commas between.\n\n\`\`\`\n${command}\n${lines.join('\n')}\n\`\`\`\n\n` +
     shown.map((line) => `- ${line}`).join('\n')
   );
 }

@@ -1,6 +1,7 @@
 import { agentSettingsOf } from '../../resources/agent-settings.ts';
 import { approvalPolicyOf, ownersOf } from '../../resources/approval-policy.ts';
 import { GUEST_WORDS } from './agent-form.ts';
+import { approvalLines } from './approval-fields.ts';
 import { answer, type Command, plain } from './command.ts';
 import { onAgent } from './find-agent.ts';
 import { TOOLS, toolSetting } from './tool-settings.ts';
@@ -33,6 +34,7 @@ export const showAgent: Command = {
       `- Tools: ${tools.join(', ')}`,
       `- Owners: ${owners.join(', ') || 'none: only admins can change it'}`,
       `- Approvers: ${[...owners, ...approvers].join(', ') || 'anyone in the conversation'}`,
+      ...approvalLines(config),
       `- Environment: ${environment_id ?? 'the default one'}`,
       `- Channels that it answers by default: ${channels.length}`,
       `- Budget of a session: ${budget_cents === null ? 'none' : usd(budget_cents)}`,

@@ -2,6 +2,7 @@ import { InvalidInputError } from '../../errors.ts';
 import { type AgentConfig, type AgentUpdate, agentUpdateSchema, configAfter } from '../../resources/agent-config.ts';
 import { parse } from '../../resources/parse.ts';
 import { FORM_TEXT, MODELS } from './agent-form.ts';
+import { APPROVAL_FIELDS, approvalMetadata, inFormWords } from './approval-fields.ts';
 import type { CommandDeps, Fields } from './command.ts';
 import { isToolSetting, TOOL_SETTINGS, TOOLS, type ToolSetting, withToolSettings } from './tool-settings.ts';
 
@@ -13,12 +14,11 @@ const FIELD_OF: Readonly<Record<string, string>> = {
   name: 'name',
   model: 'model',
   system: 'instructions',
-  'metadata.deckhand_approvers': 'approvers',
-  'metadata.deckhand_quorum': 'approvers',
   'metadata.deckhand_owners': 'owners',
   'metadata.deckhand_budget': 'budget',
   'metadata.deckhand_environment': 'environment',
   'metadata.deckhand_guests': 'guests',
+  ...Object.fromEntries(APPROVAL_FIELDS.map((name) => [`metadata.deckhand_${name}`, name])),
 };
 
 /** The changes that these fields mean for an agent; fields that are not there change nothing. */
@@ -53,12 +53,12 @@ export async function readAgentForm(
   const tools = readTools(fields, errors);
   if (Object.keys(tools).length > 0)
     update.tools = withToolSettings(before.tools, tools) as NonNullable<AgentUpdate['tools']>;
-  for (const name of ['approvers', 'owners'] as const) {
-    if (fields[name] === undefined) continue;
-    const people = listOf(fields[name]);
-    metadata[`deckhand_${name}`] = people.length === 0 ? null : people.join(',');
-    if (name === 'owners' && people.length === 0) errors.owners = 'Somebody has to own it: name one person at least.';
+  if (fields.owners !== undefined) {
+    const people = listOf(fields.owners);
+    metadata['deckhand_owners'] = people.length === 0 ? null : people.join(',');
+    if (people.length === 0) errors.owners = 'Somebody has to own it: name one person at least.';
   }
+  Object.assign(metadata, approvalMetadata(fields, errors));
   if (fields.environment !== undefined) {
     const problem = await environmentProblem(deps, workspace_id, fields.environment);
     if (problem !== null) errors.environment = problem;
@@ -84,7 +84,7 @@ export async function readAgentForm(
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
     const field = FIELD_OF[error.path ?? ''] ?? 'name';
-    return { errors: { [field]: error.message.replace(`${error.path}: `, '') } };
+    return { errors: { [field]: inFormWords(error.message.replace(`${error.path}: `, '')) } };
   }
 }
 

@@ -12,6 +12,7 @@ const LIMITS = { title: 24, id: 255, memory: 3_000, blocks: 100, bytes: 250_000,
 const ELEMENTS = new Set([
   'plain_text_input',
   'static_select',
+  'multi_static_select',
   'multi_users_select',
   'multi_conversations_select',
   'conversations_select',
@@ -49,7 +50,7 @@ function checkElement(workspace: SlackWorkspace, element: Fields, pointer: strin
     if (typeof element.initial_value === 'string' && element.initial_value.length > most)
       refuse(`${pointer}/initial_value`, 'longer than max_length');
   }
-  if (element.type === 'static_select') {
+  if (element.type === 'static_select' || element.type === 'multi_static_select') {
     const options = list(element.options).map(fields);
     if (options.length === 0 || options.length > LIMITS.options)
       refuse(`${pointer}/options`, 'must have 1 to 100 items');
@@ -60,13 +61,16 @@ function checkElement(workspace: SlackWorkspace, element: Fields, pointer: strin
     const initial = element.initial_option;
     if (initial !== undefined && !options.some((option) => isDeepStrictEqual(option, initial)))
       refuse(`${pointer}/initial_option`, 'must be one of the options');
+    const initials = list(element.initial_options);
+    if (initials.some((one) => !options.some((option) => isDeepStrictEqual(option, one))))
+      refuse(`${pointer}/initial_options`, 'must be of the options');
   }
   // Guess: the reference does not say what becomes of ids that are none; Slack is known to refuse them.
   if (list(element.initial_users).some((id) => !workspace.users.has(String(id))))
     refuse(`${pointer}/initial_users`, 'no such user');
   if (list(element.initial_conversations).some((id) => !workspace.channels.has(String(id))))
     refuse(`${pointer}/initial_conversations`, 'no such conversation');
-  for (const name of ['initial_users', 'initial_conversations'])
+  for (const name of ['initial_users', 'initial_conversations', 'initial_options'])
     if (element[name] !== undefined && list(element[name]).length === 0)
       refuse(`${pointer}/${name}`, 'must not be empty');
 }

@@ -25,6 +25,10 @@ function valueOf(element: Fields, typed: string | string[] | undefined): Fields 
       return {
         selected_option: typed === undefined ? (element.initial_option ?? null) : optionOf(element, String(typed)),
       };
+    case 'multi_static_select':
+      return {
+        selected_options: many?.map((one) => optionOf(element, one)) ?? element.initial_options ?? [],
+      };
     case 'multi_users_select':
       return { selected_users: many ?? element.initial_users ?? [] };
     case 'multi_conversations_select':

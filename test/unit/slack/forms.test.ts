@@ -14,6 +14,11 @@ import { createWorkspace, type SlackBlock, userNamed } from '../../support/slack
 
 const workspace = createWorkspace(createSlackClock());
 const ana = userNamed(workspace, 'Ana').id;
+const ben = userNamed(workspace, 'Ben').id;
+const groups = [
+  { id: 'S0ADMINS', name: 'admins' },
+  { id: 'S0ONCALL', name: 'oncall' },
+];
 for (const id of ['C0OPS', 'C0LAB']) {
   workspace.channels.set(id, { id, name: id, kind: 'channel', members: new Set(), is_archived: false });
 }
@@ -30,6 +35,13 @@ const reviewer: AgentConfig = {
     deckhand_approvers: `slack:${ana},web:ben,slack:group:S0ONCALL`,
     deckhand_environment: 'env_lab',
     deckhand_budget: '2.50',
+    deckhand_quorum: '2',
+    deckhand_four_eyes: 'true',
+    deckhand_approve_for_session: 'arguments',
+    deckhand_remind_after: '30m',
+    deckhand_escalate_to: `slack:${ben},slack:channel:C0OPS,web:cara,slack:group:S0GONE,slack:group:S0ONCALL`,
+    deckhand_escalate_after: '1h',
+    deckhand_expire_after: '8h',
   },
 };
 
@@ -59,7 +71,7 @@ const ask: FormField[] = [
 const place: FormField = { kind: 'place', name: 'where', label: 'Where', value: '', optional: false };
 
 const MODALS: Record<string, ModalView> = {
-  'modal-agent-new': formModal(form(agentFields(FRESH, [lab], [])), from),
+  'modal-agent-new': formModal(form(agentFields(FRESH, [lab], [])), from, groups),
   'modal-agent-edit': formModal(
     form(agentFields(reviewer, [lab], ['C0OPS', 'C0LAB']), {
       text: 'edit agent_1 3',
@@ -67,6 +79,7 @@ const MODALS: Record<string, ModalView> = {
       submit: 'Save',
     }),
     { ...from, home: true },
+    groups,
   ),
   'modal-agent-owner': formModal(
     form([owners], { text: 'owner agent_1', title: 'Owners of an agent', submit: 'Save' }),
@@ -193,7 +206,8 @@ describe('a view in Slack', () => {
     const crowd = Array.from({ length: 150 }, (_, n) => ({ ...lab, _id: `env_${n}`, name: long }));
     const config = { ...reviewer, name: 'x'.repeat(256), system: 'y'.repeat(3_000) };
     const about = { author: ana, text: '"\n'.repeat(20_000) };
-    const modal = formModal(form(agentFields(config, crowd, [])), { ...from, about });
+    const hundreds = Array.from({ length: 300 }, (_, n) => ({ id: `S${n}`, name: long }));
+    const modal = formModal(form(agentFields(config, crowd, [])), { ...from, about }, hundreds);
     expect(() => checkView(workspace, sent(modal), 'modal')).not.toThrow();
   });
 
@@ -224,17 +238,55 @@ describe('a view in Slack', () => {
     if (modal === undefined) throw new Error('There is no such modal');
     const memory = parseMemory(modal.private_metadata ?? '');
     const state = JSON.parse(JSON.stringify(stateOf(sent(modal).blocks, { bash: 'ask' })));
-    const fields = fieldsOf(state, memory?.hidden);
+    const fields = fieldsOf(state, memory ?? {});
     expect(fields).toMatchObject({
       name: 'Reviewer',
       bash: 'ask',
       read: 'allow',
       approvers: 'web:ben,slack:group:S0ONCALL',
+      quorum: '2',
+      four_eyes: 'yes',
+      approve_for_session: 'arguments',
+      remind_after: '30m',
+      escalate_to: reviewer.metadata['deckhand_escalate_to'],
+      escalate_after: '1h',
+      expire_after: '8h',
+      private_detail: 'no',
       environment: 'env_lab',
       channels: 'C0OPS,C0LAB',
       budget: '2.50',
     });
     expect(memory).toMatchObject({ command: 'agents', text: 'edit agent_1 3', home: true, channel: 'C0OPS' });
+  });
+
+  it('keeps the order of those who are asked one after another, and puts who is new behind them', () => {
+    const modal = MODALS['modal-agent-edit'];
+    if (modal === undefined) throw new Error('There is no such modal');
+    const memory = parseMemory(modal.private_metadata ?? '') ?? {};
+    const picked = {
+      escalate_to: [ana, ben],
+      escalate_to_groups: ['S0ADMINS', 'S0GONE'],
+      escalate_to_channels: ['C0LAB'],
+      approvers: [ben],
+      approvers_groups: [],
+    };
+    const state = JSON.parse(JSON.stringify(stateOf(sent(modal).blocks, picked)));
+    const fields = fieldsOf(state, memory);
+    expect(fields?.escalate_to).toBe(
+      `slack:${ben},web:cara,slack:group:S0GONE,slack:${ana},slack:group:S0ADMINS,slack:channel:C0LAB`,
+    );
+    expect(fields?.approvers).toBe(`web:ben,slack:${ben}`);
+    expect(Object.keys(fields ?? {}).filter((name) => /_(groups|channels)$/.test(name))).toEqual([]);
+  });
+
+  it('leaves groups that are named as they are where Slack names none', () => {
+    const modal = formModal(form(agentFields(FRESH, [lab], [])), from);
+    expect(sent(modal).blocks.map(({ block_id }) => block_id)).not.toContain('approvers_groups');
+    const named = formModal(form(agentFields(reviewer, [lab], [])), from);
+    const state = JSON.parse(JSON.stringify(stateOf(sent(named).blocks, {})));
+    expect(fieldsOf(state, parseMemory(named.private_metadata ?? '') ?? {})?.approvers).toBe(
+      'web:ben,slack:group:S0ONCALL',
+    );
   });
 
   it.each(['', 'no json', '{"command":"rm"}'])('of somebody else is none of ours: %j', (metadata) => {

@@ -109,6 +109,66 @@ describe('/agents new', () => {
     }
   });
 
+  it('says who decides and what happens when nobody does, without a word of metadata', async () => {
+    const said = {
+      name: 'Careful',
+      approvers: 'test:U_BEN, test:group:S1',
+      quorum: '2',
+      four_eyes: 'yes',
+      approve_for_session: 'tool',
+      remind_after: '30 minutes',
+      escalate_after: '1 hour',
+      escalate_to: 'test:U_CARA,test:channel:C9',
+      expire_after: '2 days',
+      private_detail: 'yes',
+    };
+    expect((await type.fills('Ana', '/agents new', said)).effect).toBe('accepted');
+    const stored = {
+      deckhand_owners: 'test:U_ANA',
+      deckhand_approvers: 'test:U_BEN,test:group:S1',
+      deckhand_quorum: '2',
+      deckhand_four_eyes: 'true',
+      deckhand_approve_for_session: 'tool',
+      deckhand_remind_after: '30m',
+      deckhand_escalate_after: '1h',
+      deckhand_escalate_to: 'test:U_CARA,test:channel:C9',
+      deckhand_expire_after: '2d',
+      deckhand_private_detail: 'true',
+    };
+    expect((await agentNamed('Careful'))?.config.metadata).toEqual(stored);
+    const { text } = await type.ana('/agents show Careful');
+    expect(text).toContain('- Approvals: 2 have to approve, never who asked, may count for the session');
+    expect(text).toContain('reminded every 30m; each after 1h: test:U_CARA, test:channel:C9; denied after 2d');
+    // As text: what stands there comes back as it is.
+    const lines = ['remind_after: 30m', 'four_eyes: yes', 'escalate_to: test:U_CARA,test:channel:C9'];
+    for (const line of lines) expect((await type.ana('/agents edit Careful')).text).toContain(line);
+    const undone = { quorum: '1', four_eyes: 'no', remind_after: '', escalate_after: '', escalate_to: '' };
+    expect((await type.fills('Ana', '/agents edit Careful', undone)).effect).toBe('accepted');
+    expect(Object.keys((await agentNamed('Careful'))?.config.metadata ?? {}).toSorted()).toEqual([
+      'deckhand_approve_for_session',
+      'deckhand_approvers',
+      'deckhand_expire_after',
+      'deckhand_owners',
+      'deckhand_private_detail',
+    ]);
+  });
+
+  it.each([
+    [{ quorum: '3' }, 'quorum', 'only 1 may decide'],
+    [{ quorum: 'all' }, 'quorum', 'Pick one of 1, 2'],
+    [{ four_eyes: 'sometimes' }, 'four_eyes', 'Pick one of no, yes.'],
+    [{ remind_after: 'soon' }, 'remind_after', 'must be a time'],
+    [{ remind_after: '9h', expire_after: '8h' }, 'remind_after', 'must be shorter than "Deny after"'],
+    [{ escalate_after: '1h' }, 'escalate_to', 'must name somebody'],
+    [{ escalate_to: 'test:U_CARA' }, 'escalate_after', 'after how long'],
+    [{ escalate_to: '@cara', escalate_after: '1h' }, 'escalate_to', 'not an actor id'],
+    [{ approvers: 'test:channel:C1' }, 'approvers', 'not an actor id'],
+  ])('says beside the field what is wrong: %j', async (fields, field, words) => {
+    await agentOf(stage, 'Careful');
+    const { errors } = await type.fills('Ana', '/agents edit Careful', fields);
+    expect(errors).toEqual({ [field]: expect.stringContaining(words) });
+  });
+
   it('is done without a form too, and says how', async () => {
     const { text } = await type.ana('/agents new');
     expect(text).toContain('/agents new\nname:\nmodel: claude-sonnet-5-5');
