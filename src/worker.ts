@@ -43,6 +43,7 @@ export async function startWorker(context: Context): Promise<RunningWorker> {
     logger,
     concurrency: config.concurrency,
     lock_ms: config.timings.lease_ms,
+    stalled_ms: config.timings.sweep_ms,
     async take(job) {
       const started = performance.now();
       const result = await takeTurn(context.turn, job, stopping.signal);

@@ -67,10 +67,16 @@ function after(ms: number): Promise<void> {
 
 /**
  * Take turns from the queue. One lane may fill `concurrency` slots; an eighth more are spare, so that whoever comes while
- * one lane's turns fill the worker starts at once. `connection` must have `maxRetriesPerRequest: null`.
+ * one lane's turns fill the worker starts at once. `connection` must have `maxRetriesPerRequest: null`. A job whose worker is
+ * lost is another's after `lock_ms` and at most two looks, which are `stalled_ms` apart.
  */
 export function consumeTurns(
-  options: BullOptions & { concurrency: number; lock_ms: number; take(job: TurnJob): Promise<void> },
+  options: BullOptions & {
+    concurrency: number;
+    lock_ms: number;
+    stalled_ms: number;
+    take(job: TurnJob): Promise<void>;
+  },
 ): TurnConsumer {
   const { logger, concurrency } = options;
   const running = new Set<Promise<void>>();
@@ -99,7 +105,7 @@ export function consumeTurns(
     concurrency: concurrency + Math.ceil(concurrency / SLOTS_PER_SPARE),
     // A lost worker's job is tried by another; whether there is anything to do, the log says.
     lockDuration: options.lock_ms,
-    stalledInterval: options.lock_ms,
+    stalledInterval: options.stalled_ms,
     maxStalledCount: 1,
   });
   worker.on('error', (err) => logger.warn({ err }, 'turn consumer connection'));

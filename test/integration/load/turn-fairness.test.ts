@@ -55,6 +55,7 @@ function work(): void {
       logger: silentLogger,
       concurrency: CONCURRENCY,
       lock_ms: 30_000,
+      stalled_ms: 1_000,
       async take({ session_id }) {
         started.push(session_id);
         if (holding) await new Promise<void>((resolve) => held.set(session_id, resolve));
