@@ -284,25 +284,39 @@ describe('Socket Mode', () => {
     await eventually(() => expect(scene.receiver.messages).toHaveLength(1));
   });
 
-  it('leaves what comes while it stops to another process', async () => {
+  it('takes what comes until it can hang up in a quiet moment', async () => {
     const scene = await open();
     const gate = scene.receiver.hold();
     scene.slack.user('Ana').dm('being kept');
     await eventually(() => expect(scene.receiver.messages).toHaveLength(1));
-    const stopping = scene.harness.connector.stop(STOP_MS);
-    scene.slack.user('Ana').dm('too late');
+    const stopping = scene.harness.connector.stop(60_000);
+    scene.slack.user('Ana').dm('a moment later');
+    await eventually(() => expect(scene.receiver.messages).toHaveLength(2));
     gate.open();
     await stopping;
-    await eventually(() => expect(scene.slack.outbox.attempts.length).toBeGreaterThan(1));
-    expect(scene.receiver.messages.map((m) => m.text)).toEqual(['being kept']);
-    expect(scene.slack.outbox.attempts.map((a) => a.acked).slice(0, 2)).toEqual([true, false]);
+    await scene.slack.outbox.idle();
+    expect(scene.slack.outbox.attempts.map((a) => a.acked)).toEqual([true, true]);
+    await scene[Symbol.asyncDispose]();
+  });
 
+  it('hangs up before it has done what it kept, so that others are sent what people write and press meanwhile', async () => {
+    await using scene = await open();
     const next = createRecordingReceiver();
     const other = createSlackConnector(slackOptions(scene.slack));
+    const { card } = await postCard(scene);
+    const applied = scene.receiver.holdReceipts();
+    scene.slack.user('Ana').dm('slow');
+    await scene.slack.outbox.idle();
+    const stopping = scene.harness.connector.stop(60_000);
+    await eventually(() => expect(scene.slack.sockets.size).toBe(0));
     await other.start(next);
-    await eventually(() => expect(next.messages.map((m) => m.text)).toEqual(['too late']));
+    scene.slack.user('Ana').dm('meanwhile');
+    expect((await scene.slack.user('Ben').click(card, 'Approve')).acked).toBe(true);
+    await scene.slack.outbox.idle();
+    expect([next.messages.map((m) => m.text), next.decisions.length]).toEqual([['meanwhile'], 1]);
+    applied.open();
+    await stopping;
     await other.stop(STOP_MS);
-    await scene[Symbol.asyncDispose]();
   });
 
   it('closes its connection when it stops, also while it is trying to connect', async () => {
