@@ -1,5 +1,6 @@
 import {
   type Logger as SlackLogger,
+  WebAPIHTTPError,
   WebAPIPlatformError,
   WebAPIRateLimitedError,
   WebClient,
@@ -59,6 +60,11 @@ function translated(error: unknown): unknown {
 /** Slack's word for what is wrong, where it answered with one. */
 export function platformErrorOf(error: unknown): string | null {
   return error instanceof WebAPIPlatformError ? error.data.error : null;
+}
+
+/** Slack answered that it could not: nothing was done. */
+export function isTrouble(error: unknown): boolean {
+  return error instanceof WebAPIHTTPError && error.statusCode >= 500;
 }
 
 export interface SlackClientOptions {

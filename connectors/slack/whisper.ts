@@ -1,5 +1,6 @@
 import { RateLimitedError } from '../../src/chat/connector.ts';
 import type { ConversationKey, Person } from '../../src/chat/place.ts';
+import { isTrouble } from './client.ts';
 import { placeOf } from './conversation-id.ts';
 import type { SlackClients } from './installations.ts';
 import { cut } from './mrkdwn.ts';
@@ -8,6 +9,8 @@ import { fallbackText, markdownOf, TEXT_LIMIT } from './render.ts';
 const WHISPER_MS = 5_000;
 /** Whoever waits longer has gone on to something else. */
 const LONGEST_WAIT_MS = 30_000;
+/** How long Slack gets to recover from trouble of its own. */
+const TROUBLE_MS = 1_000;
 
 /** Words for one person only. */
 export interface Whispers {
@@ -15,7 +18,7 @@ export interface Whispers {
   whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
   /**
    * The same where a click was; where Slack takes none, by the click's own response url. Where there is no such url and Slack
-   * asks to wait, it is said once more after that wait, of half a minute at most.
+   * asks to wait, it is said once more after that wait, of half a minute at most; so it is a moment after trouble of Slack's.
    */
   tell(conversation: ConversationKey, person: Person, text: string, responseUrl?: string): Promise<void>;
   /** By the command's response url, which works wherever the person is; where there is none any more, in the conversation. */
@@ -45,8 +48,8 @@ export function createWhispers(clients: SlackClients, after: (ms: number, run: (
     try {
       await whisper(conversation, person, text, soon());
     } catch (error) {
-      if (!(error instanceof RateLimitedError) || error.retry_after_ms > LONGEST_WAIT_MS) throw error;
-      const wait = error.retry_after_ms;
+      const wait = waitAfter(error);
+      if (wait === null || wait > LONGEST_WAIT_MS) throw error;
       await new Promise<void>((resolve) => void after(wait, resolve));
       await whisper(conversation, person, text, soon());
     }
@@ -81,6 +84,12 @@ export function createWhispers(clients: SlackClients, after: (ms: number, run: (
       await client.call((web) => web.chat.postMessage({ channel: at, ...contentOf(text) }), signal);
     },
   };
+}
+
+/** Null: it may have been said, and cannot be looked up; or Slack will not take it. */
+function waitAfter(error: unknown): number | null {
+  if (error instanceof RateLimitedError) return error.retry_after_ms;
+  return isTrouble(error) ? TROUBLE_MS : null;
 }
 
 /** Room for the words that say what is missing. */

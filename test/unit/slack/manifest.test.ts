@@ -1,22 +1,13 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { App } from '@slack/bolt';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createSlackConnector } from '../../../connectors/slack/index.ts';
 import { silentLogger } from '../../../src/logger.ts';
+import { calledMethods, connectorSource } from '../../support/slack/called-methods.ts';
 import { manifest } from '../../support/slack/manifest.ts';
 import { manifestSchema } from '../../support/slack/manifest-schema.ts';
 import { EVENT_SCOPES, METHOD_SCOPES, scopesOf, USE_SCOPES } from '../../support/slack/method-scopes.ts';
 import { METHODS } from '../../support/slack/web-api.ts';
-
-const CONNECTOR = new URL('../../../connectors/slack/', import.meta.url);
-const source = readdirSync(CONNECTOR)
-  .map((file) => readFileSync(new URL(file, CONNECTOR), 'utf8'))
-  .join('\n');
-/** Every call of the Web API is written `web.area.method(`; the socket's own is its client's. */
-const methods = new Set([
-  'apps.connections.open',
-  ...[...source.matchAll(/\bweb\.([a-zA-Z.]+)\(/g)].flatMap(([, method]) => method ?? []),
-]);
 
 /** Slack sends `message` for each of the events that are named by the kind of conversation. */
 const listenedAs = (event: string) => event.replace(/^message\..*/, 'message');
@@ -74,14 +65,14 @@ describe('the manifest', () => {
 
   it('asks for the scopes of what the code does, and for no others', () => {
     const { commands, shortcuts } = listeners();
-    const uses = Object.entries(USE_SCOPES).flatMap(([word, scope]) => (source.includes(word) ? [scope] : []));
+    const uses = Object.entries(USE_SCOPES).flatMap(([word, scope]) => (connectorSource.includes(word) ? [scope] : []));
     const ofEvents = manifest.settings.event_subscriptions.bot_events.flatMap((event) => {
       const scopes = EVENT_SCOPES[event];
       if (scopes === undefined) throw new Error(`test/support/slack/method-scopes.ts does not know ${event}`);
       return scopes;
     });
     const used = [
-      ...[...methods].flatMap(scopesOf),
+      ...[...calledMethods].flatMap(scopesOf),
       ...ofEvents,
       ...uses,
       ...(commands.length + shortcuts.length > 0 ? ['commands'] : []),
@@ -90,7 +81,7 @@ describe('the manifest', () => {
   });
 
   it('is met by the test Slack, which knows every method that the code calls', () => {
-    expect([...methods].filter((method) => METHODS[method] === undefined)).toEqual([]);
+    expect([...calledMethods].filter((method) => METHODS[method] === undefined)).toEqual([]);
     expect(Object.keys(METHOD_SCOPES).sort()).toEqual(Object.keys(METHODS).sort());
   });
 
