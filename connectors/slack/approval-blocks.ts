@@ -1,7 +1,7 @@
 import type { Button, KnownBlock } from '@slack/types';
 import { z } from 'zod';
-import type { ApprovalCard } from '../../src/chat/outgoing.ts';
-import type { Person } from '../../src/chat/place.ts';
+import type { ApprovalCard, Called } from '../../src/chat/outgoing.ts';
+import type { Mention, Person } from '../../src/chat/place.ts';
 import { isDirect } from './conversation-id.ts';
 import { cut, escape, escapeWithin, linked, shorten } from './mrkdwn.ts';
 
@@ -158,11 +158,23 @@ function place(name: string): string {
 
 /** Mentions, which everybody sees as names and which notify the people they name; the sentence where there are none. */
 function approvers(card: ApprovalCard): string {
-  const mentions = (card.mentions ?? []).slice(0, MENTIONS);
+  const { mentions = [] } = card;
   if (mentions.length === 0) return escapeWithin(card.approvers, NOTE);
-  const named = mentions.map(({ kind, id }) => (kind === 'group' ? `<!subteam^${escape(id)}>` : `<@${escape(id)}>`));
-  const more = (card.mentions ?? []).length - named.length;
+  return calledBy(mentions.map((mention) => ({ name: mention.id, mention })));
+}
+
+/** Mentions where there are such, else names; of a crowd the first. */
+export function calledBy(called: readonly Called[]): string {
+  const named = called
+    .slice(0, MENTIONS)
+    .map(({ name, mention }) => (mention === undefined ? nameIn(name) : mentionIn(mention)));
+  const more = called.length - named.length;
   return `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function mentionIn({ kind, id }: Mention): string {
+  const signs = { person: '@', group: '!subteam^', channel: '#' } as const;
+  return `<${signs[kind]}${escape(id)}>`;
 }
 
 /** `Requested by Ana, Ben`. */
@@ -179,7 +191,11 @@ function approvedSoFar(quorum: number, people: readonly Person[]): string {
 }
 
 function namesOf(people: readonly Person[]): string {
-  return people.map(({ name }) => `*${escapeWithin(name, 100)}*`).join(', ');
+  return people.map(({ name }) => nameIn(name)).join(', ');
+}
+
+function nameIn(name: string): string {
+  return `*${escapeWithin(name, 100)}*`;
 }
 
 /** Where a call does not stand whole beside its buttons, as a line of mrkdwn: nobody is to approve what they have not seen. */

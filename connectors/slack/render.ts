@@ -2,7 +2,7 @@ import type { KnownBlock, MessageMetadata } from '@slack/types';
 import { z } from 'zod';
 import { PostRefusedError } from '../../src/chat/connector.ts';
 import type { Outgoing } from '../../src/chat/outgoing.ts';
-import { approvalBlocks, approvalText } from './approval-blocks.ts';
+import { approvalBlocks, approvalText, calledBy, note } from './approval-blocks.ts';
 import { answerBlocks } from './feedback.ts';
 import { escapeWithin, quiet } from './mrkdwn.ts';
 import { planBlock, planText } from './plan-blocks.ts';
@@ -117,7 +117,10 @@ export function render(outgoing: Said, thread: string): Rendered {
       const sign = outgoing.level === 'error' ? '⚠️ ' : 'ℹ️ ';
       return {
         text: fallbackText(`${sign}${outgoing.markdown}`),
-        blocks: [{ type: 'markdown', text: `${sign}${markdownOf(outgoing.markdown)}` }],
+        blocks: [
+          { type: 'markdown', text: `${sign}${markdownOf(outgoing.markdown)}` },
+          ...(outgoing.called === undefined ? [] : [note(`For ${calledBy(outgoing.called)}`)]),
+        ],
         metadata,
       };
     }

@@ -1,5 +1,5 @@
 import { PostRefusedError } from '../../src/chat/connector.ts';
-import type { Outgoing } from '../../src/chat/outgoing.ts';
+import type { Called, Outgoing } from '../../src/chat/outgoing.ts';
 import type { FileLink, MessageBody } from './wire.ts';
 
 /** What leaves, as the page stores and draws it. */
@@ -8,7 +8,7 @@ export function renderBody(conversationId: string, outgoing: Outgoing): MessageB
     case 'text':
       return { kind: 'text', markdown: outgoing.markdown, live: outgoing.live };
     case 'notice':
-      return { kind: 'notice', level: outgoing.level, markdown: outgoing.markdown };
+      return { kind: 'notice', level: outgoing.level, markdown: `${outgoing.markdown}${callOf(outgoing.called)}` };
     case 'approval':
       return { kind: 'approval', card: outgoing.card };
     case 'file':
@@ -21,6 +21,12 @@ export function renderBody(conversationId: string, outgoing: Outgoing): MessageB
     default:
       return outgoing satisfies never;
   }
+}
+
+/** Names as they are, whatever marks they hold. */
+function callOf(called: readonly Called[] | undefined): string {
+  if (called === undefined) return '';
+  return ` For ${called.map(({ name }) => name.replaceAll(/[\\`*_[\]<>]/g, '\\$&')).join(', ')}.`;
 }
 
 function linkOf(conversationId: string, { name, content }: Extract<Outgoing, { kind: 'file' }>): FileLink {

@@ -8,6 +8,7 @@ import {
   escalationDue,
   type Outcome,
   quorumOf,
+  reminderDue,
   type Vote,
 } from './approval.ts';
 import { createUnrecordedIndex } from './unrecorded.ts';
@@ -71,7 +72,8 @@ export interface ApprovalStore {
   expired(now: Date, limit: number): Promise<Approval[]>;
   /** One pending record whose reminder is due, for this caller alone until `until`. */
   claimReminder(now: Date, until: Date): Promise<Approval | null>;
-  confirmReminder(approval: Approval): Promise<void>;
+  /** The reminder stands in the log, `at` some moment; any number of times. */
+  confirmReminder(approval: Approval, count: number, at: Date): Promise<void>;
   /** One pending record whose next escalation is due, for this caller alone until `until`. */
   claimEscalation(now: Date, until: Date): Promise<Approval | null>;
   /** The step stands in the log; any number of times. */
@@ -165,10 +167,10 @@ export function createApprovalStore(db: Db): ApprovalStore {
         { sort: { remind_at: 1 }, returnDocument: 'after' },
       ),
 
-    async confirmReminder(approval) {
+    async confirmReminder(approval, count, at) {
       await approvals.updateOne(
-        { _id: approval._id, workspace_id: approval.workspace_id },
-        { $set: { remind_at: null, reminded: approval.reminded + 1 } },
+        { ...pendingOf(approval), reminded: count - 1 },
+        { $set: { remind_at: reminderDue(approval, count, at), reminded: count } },
       );
     },
 

@@ -88,6 +88,29 @@ export function escalationDue(
   return new Date(requested_at.getTime() + step * escalate_after_ms);
 }
 
+/** Which reminder of its question it is, from 1. */
+export function reminderOf({ count = 1 }: EventOf<'deckhand.approval_reminded'>): number {
+  return count;
+}
+
+/** So many reminders come at the policy's pace; what nobody decides then is reminded of once a day, or at that pace if it is slower. */
+const OFTEN = 10;
+const DAY_MS = 86_400_000;
+
+/** When to remind again after so many reminders, the last of them `at`: what was missed meanwhile is not made up for. Null: never. */
+export function reminderDue(
+  { policy, requested_at, expires_at }: Pick<Approval, 'policy' | 'requested_at' | 'expires_at'>,
+  reminded: number,
+  at: Date,
+): Date | null {
+  const { remind_after_ms } = policy;
+  if (remind_after_ms === null) return null;
+  const pace = reminded < OFTEN ? remind_after_ms : Math.max(remind_after_ms, DAY_MS);
+  const asked = requested_at.getTime();
+  const due = new Date(asked + (Math.floor((at.getTime() - asked) / pace) + 1) * pace);
+  return expires_at !== null && due >= expires_at ? null : due;
+}
+
 /** How many people have to approve. */
 export function quorumOf({ policy }: Pick<Approval, 'policy'>): number {
   return policy.quorum ?? 1;
@@ -99,9 +122,10 @@ export function approvalOf(
   entry: LogEntry & { event: EventOf<'deckhand.approval_requested'> },
 ): Approval {
   const { event } = entry;
-  const { remind_after_ms, expire_after_ms } = event.policy;
+  const { expire_after_ms } = event.policy;
   const asked = Date.parse(event.asked_at ?? event.processed_at);
   const requested_at = new Date(asked);
+  const expires_at = expire_after_ms === null ? null : new Date(asked + expire_after_ms);
   return {
     _id: event.approval_id,
     workspace_id: ref.workspace_id,
@@ -123,7 +147,7 @@ export function approvalOf(
     reminded: 0,
     escalations: [],
     escalate_at: escalationDue({ policy: event.policy, requested_at }, 1),
-    remind_at: remind_after_ms === null ? null : new Date(asked + remind_after_ms),
-    expires_at: expire_after_ms === null ? null : new Date(asked + expire_after_ms),
+    remind_at: reminderDue({ policy: event.policy, requested_at, expires_at }, 0, requested_at),
+    expires_at,
   };
 }

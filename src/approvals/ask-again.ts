@@ -3,9 +3,10 @@ import { appendOnce } from '../session/append-once.ts';
 import type { LogEntry, SessionEvent } from '../session/event.ts';
 import { newId } from '../session/id.ts';
 import type { SessionLog } from '../session/log.ts';
-import type { Approval } from './approval.ts';
+import { type Approval, reminderOf } from './approval.ts';
 import type { ApprovalStore } from './approval-store.ts';
 import type { Clock } from './database-clock.ts';
+import { decidersOf } from './policy.ts';
 
 /** Rows taken per round and kind. */
 const BATCH = 100;
@@ -23,19 +24,29 @@ interface AskAgainDeps {
  * out does the same again, and the log takes it once.
  */
 
-/** Remind of what waits. */
+/** Remind of what waits, and of the same again at the policy's pace. */
 export async function remindDue(deps: AskAgainDeps): Promise<void> {
   for (let count = 0; count < BATCH; count++) {
     const { now, until } = await claimTimes(deps);
     const approval = await deps.store.claimReminder(now, until);
     if (approval === null) return;
     const { _id: approval_id, tool_use_id } = approval;
-    const event = { ...stamp(now), type: 'deckhand.approval_reminded' as const, approval_id, tool_use_id };
+    const count = approval.reminded + 1;
+    const to = stillAsked(approval);
+    const event = { ...stamp(now), type: 'deckhand.approval_reminded' as const, approval_id, tool_use_id, count, to };
     await appendFor(deps, approval, event, (other) => {
-      return other.type === 'deckhand.approval_reminded' && other.approval_id === approval_id;
+      return (
+        other.type === 'deckhand.approval_reminded' && other.approval_id === approval_id && reminderOf(other) === count
+      );
     });
-    await deps.store.confirmReminder(approval);
+    await deps.store.confirmReminder(approval, count, now);
   }
+}
+
+/** Those who may decide and have not approved yet. */
+function stillAsked(approval: Approval): string[] {
+  const voted = (approval.votes ?? []).map(({ by }) => `${by.via}:${by.id}`);
+  return decidersOf(approval).filter((id) => !voted.includes(id));
 }
 
 /** Ask the next in the policy's list, one step at a time. */

@@ -1,7 +1,7 @@
 import type { EventOf, LogEntry } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import { toRecord } from '../session/log-update.ts';
-import { approvalOf } from './approval.ts';
+import { approvalOf, reminderOf } from './approval.ts';
 import type { ApprovalStore } from './approval-store.ts';
 import type { Unrecorded } from './unrecorded.ts';
 
@@ -23,6 +23,7 @@ export async function recordApprovals(deps: RecordDeps, ref: SessionRef, entries
   for (const entry of entries) {
     if (isEntry(entry, 'deckhand.approval_requested')) await deps.store.insert(approvalOf(ref, entry));
     if (isEntry(entry, 'deckhand.approval_voted')) await recordVote(deps.store, ref, entry.event);
+    if (isEntry(entry, 'deckhand.approval_reminded')) await recordReminder(deps.store, ref, entry.event);
     if (isEntry(entry, 'deckhand.approval_escalated')) await recordEscalation(deps.store, ref, entry.event);
     if (isEntry(entry, 'deckhand.approval_decided')) await recordDecided(deps.store, ref, entry.event);
   }
@@ -40,6 +41,7 @@ export async function rebuildApprovals(
     types: [
       'deckhand.approval_requested',
       'deckhand.approval_voted',
+      'deckhand.approval_reminded',
       'deckhand.approval_escalated',
       'deckhand.approval_decided',
     ],
@@ -58,6 +60,16 @@ async function recordVote(
   if (approval === null) return;
   const { by, processed_at, for_session } = event;
   await store.confirmVote(approval, { by, at: new Date(processed_at), for_session });
+}
+
+async function recordReminder(
+  store: ApprovalStore,
+  ref: SessionRef,
+  event: EventOf<'deckhand.approval_reminded'>,
+): Promise<void> {
+  const approval = await store.find(ref.workspace_id, event.approval_id);
+  if (approval === null) return;
+  await store.confirmReminder(approval, reminderOf(event), new Date(event.processed_at));
 }
 
 async function recordEscalation(

@@ -1,4 +1,4 @@
-import { type Approval, escalationDue } from '../approvals/approval.ts';
+import { type Approval, escalationDue, reminderOf } from '../approvals/approval.ts';
 import { decidersOf, describeApprovers } from '../approvals/policy.ts';
 import type { Actor, EventOf } from '../session/event.ts';
 import { mentionsOf, type NameOf } from './names.ts';
@@ -69,8 +69,8 @@ export function cardAfter(card: ApprovalCard, event: ApprovalNews): ApprovalCard
   if (state.status !== 'pending') return card;
   switch (event.type) {
     case 'deckhand.approval_reminded':
-      // There is one reminder of a question: shown again by another gateway, it is still one.
-      return { ...card, state: { ...state, reminded: 1 } };
+      // Shown again by another gateway, it is none more.
+      return { ...card, state: { ...state, reminded: Math.max(state.reminded, reminderOf(event)) } };
     case 'deckhand.approval_escalated':
       return { ...card, state: { ...state, escalated: event.step } };
     case 'deckhand.approval_voted': {

@@ -3,10 +3,10 @@ import type { EventOf, LogEntry } from '../session/event.ts';
 import { type ApprovalNews, cardAfter, cardElsewhere, cardOf, namedIn } from './approval-card.ts';
 import { type Connector, PostRefusedError, type Reached } from './connector.ts';
 import type { Delivery } from './delivery-store.ts';
-import { namesOf, type Target, targetOf } from './names.ts';
-import type { Outgoing } from './outgoing.ts';
+import { mentionsOf, namesOf, type Target, targetOf } from './names.ts';
+import type { Called, Outgoing } from './outgoing.ts';
 import { ANEW, deliver, type PostDeps, untilDone } from './post.ts';
-import { deliveryId, type RenderContext } from './render-entries.ts';
+import { deliveryId, notice, type RenderContext } from './render-entries.ts';
 import { send } from './send.ts';
 import type { UnseenDeps } from './unseen.ts';
 
@@ -25,6 +25,20 @@ export async function question(
   const nameOf = await namesOf(deps.connectors, namedIn(approval), deps.conversation);
   const card = cardOf(approval, { via: deps.connector.name, nameOf });
   return { kind: 'approval', delivery_id: deliveryId(entry.event.id), card, agent_name: deps.context.agent_name };
+}
+
+/** A reminder for those who may decide: whoever is on this platform is called by it. */
+export async function reminder(
+  deps: ApprovalShowDeps,
+  { id, to = [] }: EventOf<'deckhand.approval_reminded'>,
+): Promise<Outgoing> {
+  const nameOf = await namesOf(deps.connectors, to, deps.conversation);
+  const called = to.map((key): Called => {
+    const [mention] = mentionsOf([key], deps.connector.name);
+    return { name: nameOf(key), ...(mention !== undefined && { mention }) };
+  });
+  const text = 'A reminder: the approval above is still waiting.';
+  return { ...notice(id, 'info', text, deps.context), ...(called.length > 0 && { called }) };
 }
 
 /** Let every card of the approval say what became of it, wherever it stands. */

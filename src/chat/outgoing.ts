@@ -19,7 +19,15 @@ export type Outgoing =
       answer?: Answer;
       agent_name: string;
     }
-  | { kind: 'notice'; delivery_id: string; level: 'info' | 'error'; markdown: string; agent_name: string }
+  | {
+      kind: 'notice';
+      delivery_id: string;
+      level: 'info' | 'error';
+      markdown: string;
+      /** Whom it calls, behind the text: by a mention where the platform has one, else by name. */
+      called?: Called[];
+      agent_name: string;
+    }
   | { kind: 'approval'; delivery_id: string; card: ApprovalCard; agent_name: string }
   | { kind: 'activity'; delivery_id: string; activity: ToolActivity; agent_name: string }
   | {
@@ -50,6 +58,12 @@ export interface StoredFile {
   file_id: string;
   mime_type: string;
   size_bytes: number;
+}
+
+/** Somebody or somewhere by name; `mention` on this platform. */
+export interface Called {
+  name: string;
+  mention?: Mention;
 }
 
 /** The true state of an approval, enough to draw its card without asking anybody. */

@@ -1,6 +1,6 @@
 import type { LRUCache } from 'lru-cache';
 import type { EventOf, LogEntry } from '../session/event.ts';
-import { askOthers, question, redraw } from './approval-delivery.ts';
+import { askOthers, question, redraw, reminder } from './approval-delivery.ts';
 import { type Connector, PostRefusedError } from './connector.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
 import { brokenOff, withoutBeginning } from './leftovers.ts';
@@ -79,7 +79,7 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
       return send(deps, await question(deps, { ...entry, event }));
     case 'deckhand.approval_reminded':
       await redraw(deps, event);
-      return send(deps, notice(event.id, 'info', 'A reminder: the approval above is still waiting.', context));
+      return send(deps, await reminder(deps, event));
     case 'deckhand.approval_escalated':
       await redraw(deps, event);
       return send(deps, notice(event.id, 'info', await askOthers(deps, event), context));

@@ -13,7 +13,8 @@ import { durationSetting, type Metadata, numberSetting, refuseUnknownSettings } 
  * - `deckhand_four_eyes`: `true` when the person who asked for the work may not decide.
  * - `deckhand_approve_for_session`: `tool` or `arguments` when an approval may count for the rest of the session, for all
  *   calls of the tool or for those with the same arguments; `no` otherwise.
- * - `deckhand_remind_after`, `deckhand_expire_after`: `30m`, `4h`, `2d`; an expired approval is denied.
+ * - `deckhand_remind_after`, `deckhand_expire_after`: `30m`, `4h`, `2d`; reminders come again each time so much later, an expired
+ *   approval is denied.
  * - `deckhand_escalate_to`: whom to ask besides when nobody decides, tried in order: people, groups, channels
  *   (`slack:channel:C123`). `deckhand_escalate_after`: after how long, and how long after each other.
  * - `deckhand_private_detail`: `true` when commands and arguments are shown only to those who may decide.

@@ -129,6 +129,10 @@ export interface ApprovalReminded extends Base {
   type: 'deckhand.approval_reminded';
   approval_id: string;
   tool_use_id: string;
+  /** Which reminder of the question it is; absent: the first, of a time when there was one alone. */
+  count?: number;
+  /** Those who may decide by now and have not, as a policy names them; absent: nobody in particular. */
+  to?: string[];
 }
 
 /** Nobody decided for a while, and somebody else is asked as well. */

@@ -1,15 +1,17 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createSlackConnector, type SlackConnector } from '../../connectors/slack/index.ts';
 import type { Deliverer } from '../../src/chat/deliver.ts';
+import type { ApprovalPolicy } from '../../src/session/event.ts';
 import { derivedId, newId } from '../../src/session/id.ts';
 import { asks } from '../support/chat-events.ts';
 import { eventually } from '../support/eventually.ts';
 import { createPlatform } from '../support/fake-connector.ts';
+import { readableText } from '../support/slack/block-limits.ts';
 import { slackOptions } from '../support/slack/harness.ts';
 import { buttonLabels, type MessagePlace } from '../support/slack/person.ts';
 import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
 import { readable } from '../support/slack/transcript.ts';
-import { directChannel, type SlackMessage } from '../support/slack/workspace.ts';
+import { directChannel, type SlackMessage, userGroup } from '../support/slack/workspace.ts';
 import { STOP_MS } from '../support/stop.ts';
 import { useChatStage } from '../support/use-chat-stage.ts';
 
@@ -35,7 +37,7 @@ afterEach(async () => {
 });
 
 /** Ana asks for something in `ops`, and the turn asks whether it may. Returns her thread. */
-async function asked(): Promise<MessagePlace> {
+async function asked(over: Partial<ApprovalPolicy> = {}): Promise<MessagePlace> {
   const thread = slack.user('Ana').mention('ops', 'clean up');
   // The session is there before what she said is in its log.
   await eventually(async () => expect(await stage.entries('user.message')).toHaveLength(1));
@@ -47,6 +49,7 @@ async function asked(): Promise<MessagePlace> {
     approvers: [`slack:${ana}`],
     escalate_after_ms: HOUR,
     escalate_to: [`slack:${ben}`, `slack:channel:${slack.channel('oncall').id}`],
+    ...over,
   };
   await stage.append(ref, ...asks(derivedId('appr', tool_use_id), tool_use_id, policy));
   await stage.approvals.record(ref, await stage.log.read(ref));
@@ -108,4 +111,20 @@ it('asks a person directly, then a channel; decided there, every card says by wh
   await ben.click(inChannel, 'Approve').catch(() => undefined);
   expect(await stage.entries('deckhand.approval_decided')).toHaveLength(1);
   expect(slack.workspace.messages.filter((message) => readable(message).includes('Delete the build'))).toHaveLength(3);
+});
+
+it('reminds in the thread, each time with a mention of who may decide by then', async () => {
+  const [ana, ben] = [slack.user('Ana').user, slack.user('Ben').user];
+  const group = userGroup(slack.workspace, 'ops-leads', slack.user('Cara').user);
+  const thread = await asked({ approvers: [`slack:${ana.id}`, `slack:group:${group}`], remind_after_ms: HOUR / 2 });
+  const reminders = () =>
+    slack.workspace.messages
+      .filter(({ channel, blocks }) => channel === thread.channel && readableText(blocks).join().includes('A reminder'))
+      .map(({ blocks }) => readableText(blocks).at(-1));
+  await later(HOUR / 2);
+  const first = `For <@${ana.id}>, <!subteam^${group}>`;
+  await eventually(() => expect(reminders()).toEqual([first]));
+  await later(HOUR / 2);
+  await eventually(() => expect(reminders()).toEqual([first, `${first}, <@${ben.id}>`]));
+  await eventually(() => expect(shownIn(thread.channel)).toContain('Reminded 2 times'));
 });

@@ -63,7 +63,10 @@ export function approvalFields(config: AgentConfig): FormField[] {
     choice('quorum'),
     choice('four_eyes'),
     choice('approve_for_session'),
-    time('remind_after', 'Such as 30m, 4h or 2d, and again each time so much later. Empty for never.'),
+    time(
+      'remind_after',
+      'Such as 30m, 4h or 2d, and again each time so much later (after ten times once a day). Empty for never.',
+    ),
     {
       kind: 'targets',
       channels: true,

@@ -244,35 +244,6 @@ describe('a question whose process died before its record', () => {
 });
 
 describe('timers', () => {
-  it('remind once, from however many replicas', async () => {
-    await asked({ remind_after_ms: 60_000 });
-    await using one = scene.process().startTimers(3_600_000, 5_000);
-    await using two = scene.process().startTimers(3_600_000, 5_000);
-    await Promise.all([one.runNow(), two.runNow()]);
-    expect(await scene.events('deckhand.approval_reminded')).toEqual([]);
-    scene.clock.now += 60_000;
-    await Promise.all([one.runNow(), two.runNow()]);
-    scene.clock.now += 600_000;
-    await Promise.all([one.runNow(), two.runNow()]);
-    expect(await scene.events('deckhand.approval_reminded')).toHaveLength(1);
-    expect((await scene.process().listPending('wrkspc_1'))[0]?.reminded).toBe(1);
-  });
-
-  it.each(['before the append', 'after the append'] as const)(
-    'remind once although a process died %s',
-    async (when) => {
-      await asked({ remind_after_ms: 60_000 });
-      scene.clock.now += 60_000;
-      await using dying = scene.process(when).startTimers(3_600_000, 5_000);
-      await dying.runNow();
-      expect((await scene.process().listPending('wrkspc_1'))[0]?.reminded).toBe(0);
-      scene.clock.now += 120_000;
-      await using next = scene.process().startTimers(3_600_000, 5_000);
-      await next.runNow();
-      expect(await scene.events('deckhand.approval_reminded')).toHaveLength(1);
-    },
-  );
-
   it('do not remind of what is decided', async () => {
     const question = await asked({ remind_after_ms: 60_000 });
     await scene.process().decide(by(ben, question));

@@ -105,6 +105,33 @@ describe('a card', () => {
     );
   });
 
+  it('reminds each time, and calls those who may decide', async () => {
+    const id = await asked({ approvers: ['test:U_BEN', 'test:group:S1', 'other:U_X'] });
+    const to = ['test:U_BEN', 'test:group:S1', 'other:U_X'];
+    for (const count of [1, 2]) {
+      await stage.append(ref, {
+        type: 'deckhand.approval_reminded',
+        approval_id: id,
+        tool_use_id: 'sevt_x',
+        count,
+        ...(count === 2 && { to }),
+      });
+    }
+    await eventually(() => expect(card().state).toMatchObject({ reminded: 2 }));
+    const notices = () =>
+      platform.messages.map((message) => message.versions.at(-1)).filter((one) => one?.kind === 'notice');
+    await eventually(() => expect(notices()).toHaveLength(2));
+    expect(notices()[0]).not.toHaveProperty('called');
+    expect(notices()[1]).toMatchObject({
+      markdown: 'A reminder: the approval above is still waiting.',
+      called: [
+        { name: 'Ben', mention: { kind: 'person', id: 'U_BEN' } },
+        { name: '@oncall', mention: { kind: 'group', id: 'S1' } },
+        { name: 'U_X' },
+      ],
+    });
+  });
+
   it('that another gateway shows once more, from an earlier place, says the same', async () => {
     const id = await asked({ quorum: 2 });
     const { seq } = await stage.log.head(ref);

@@ -141,6 +141,20 @@ describe('an approval card', () => {
     expect(buttonsOf(blocks).map(buttonLabel)).toEqual(['Review', 'Deny']);
   });
 
+  it('is reminded of by a mention of those who may decide, and by the names of who is elsewhere', () => {
+    const called = [
+      { name: 'Ben', mention: { kind: 'person' as const, id: 'U_BEN' } },
+      { name: '@oncall', mention: { kind: 'group' as const, id: 'S1' } },
+      { name: '#C9', mention: { kind: 'channel' as const, id: 'C9' } },
+      { name: '<Cara>' },
+    ];
+    const notice = { kind: 'notice' as const, delivery_id: 'dlv_1', level: 'info' as const, agent_name: 'Deckhand' };
+    const shown = (list: typeof called) =>
+      readableText(sent({ ...notice, markdown: 'A reminder.', called: list })).join('\n');
+    expect(shown(called)).toContain('For <@U_BEN>, <!subteam^S1>, <#C9>, *&lt;Cara&gt;*');
+    expect(shown(Array.from({ length: 25 }, () => ({ name: 'Ben' })) as typeof called)).toContain('and 5 more');
+  });
+
   it('lets nobody’s name or reason be read as markup', () => {
     const state = { status: 'denied', by, at: '2026-11-20T10:00:00Z', reason: '<!channel>', via: 'slack' } as const;
     const shown = readableText(sent(approvalOut('dlv_1', { state }))).join('\n');
