@@ -14,6 +14,7 @@ import { createInterruptBell } from './harness/interrupt-bell.ts';
 import { createAskModel } from './harness/model.ts';
 import { createStateCache } from './harness/state-cache.ts';
 import type { TurnDeps } from './harness/turn-parts.ts';
+import { createTurnsHere } from './harness/turns-here.ts';
 import { createIndexes } from './indexes.ts';
 import type { Logger } from './logger.ts';
 import { createMongoClient, mongodbUnreachable } from './mongo-client.ts';
@@ -177,6 +178,7 @@ export async function createContext(
       log,
       hints,
       bell,
+      here: createTurnsHere(),
       logger,
       states: createStateCache(createCheckpointStore(db)),
       ask: createAskModel(services.model),

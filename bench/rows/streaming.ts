@@ -5,6 +5,7 @@ import type { ReaderHandlers } from '../load/reader.mjs';
 import { startChild } from '../processes/child.ts';
 import type { ProbeHandlers } from '../processes/probe.mjs';
 import { cpuShares, peakResidentMb } from '../processes/usage.ts';
+import { profiled } from '../profile.ts';
 import type { Stage } from '../stage.ts';
 import { repeated, until } from './rounds.ts';
 
@@ -19,8 +20,8 @@ interface Load {
   /** From the moment they may begin until the last is done, in s. */
   duration: number;
   errors: string[];
-  /** Who had the processors meanwhile. */
-  shares: string;
+  /** Who had the processors meanwhile, and where their time went when that was asked for. */
+  notes: string[];
 }
 
 /** A thousand answers at once in one worker; beside it, a bare process that reads as many through the SDK. */
@@ -33,10 +34,10 @@ export const streaming: Benchmark = {
     'loop-delay': { unit: 'ms', better: 'lower', target: 100 },
     duration: { unit: 's', better: 'lower', target: null },
   },
-  async run(stage, { rounds, say }) {
+  async run(stage, { rounds, profile_dir, say }) {
     const found = await repeated(rounds, async (round) => {
       say(`round ${round + 1} of ${rounds}`);
-      return stream(stage);
+      return stream(stage, profile_dir);
     });
     say(`floor: a process that only reads ${SESSIONS} streams through the SDK`);
     const floor = await readBare(stage);
@@ -54,14 +55,14 @@ export const streaming: Benchmark = {
         duration: row((load) => load.duration),
       },
       notes: [
-        ...found.map(({ shares }, round) => `While answers streamed in round ${round + 1}, ${shares}`),
-        `While the bare reader read, ${floor.shares}`,
+        ...found.flatMap(({ notes }, round) => notes.map((note) => `Round ${round + 1}: ${note}`)),
+        ...floor.notes,
       ],
     };
   },
 };
 
-async function stream(stage: Stage): Promise<Load> {
+async function stream(stage: Stage, profile_dir: string | null): Promise<Load> {
   await using house = await stage.house({ DECKHAND_CONCURRENCY: String(SESSIONS) });
   const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
   await stage.model.call('hold');
@@ -77,18 +78,20 @@ async function stream(stage: Stage): Promise<Load> {
     model: stage.model.pid,
   });
   const started = performance.now();
-  await shares.during(async () => {
-    await stage.model.call('release');
-    await until('all sessions are idle again', PATIENCE_MS, async () => {
-      const busy = await sessions.countDocuments({ 'log.status': { $ne: 'idle' } });
-      return busy === 0;
-    });
-  });
+  const { notes } = await profiled([worker], profile_dir, () =>
+    shares.during(async () => {
+      await stage.model.call('release');
+      await until('all sessions are idle again', PATIENCE_MS, async () => {
+        const busy = await sessions.countDocuments({ 'log.status': { $ne: 'idle' } });
+        return busy === 0;
+      });
+    }),
+  );
   const duration = (performance.now() - started) / 1000;
   const { p99 } = await worker.call('readDelay');
   const expected = { sessions: SESSIONS, tokens: ANSWER.tokens };
   const errors = await wrongAnswers(house.mongo.db(house.database), expected);
-  return { resident: peakResidentMb(worker.pid), delay: p99, duration, errors, shares: shares.inWords() };
+  return { resident: peakResidentMb(worker.pid), delay: p99, duration, errors, notes: [shares.inWords(), ...notes] };
 }
 
 async function readBare(stage: Stage): Promise<Load> {
@@ -107,5 +110,11 @@ async function readBare(stage: Stage): Promise<Load> {
   const duration = (performance.now() - started) / 1000;
   const { p99 } = await reader.call('readDelay');
   const errors = wrong === 0 ? [] : [`the bare reader got ${wrong} wrong answers`];
-  return { resident: peakResidentMb(reader.pid), delay: p99, duration, errors, shares: shares.inWords() };
+  return {
+    resident: peakResidentMb(reader.pid),
+    delay: p99,
+    duration,
+    errors,
+    notes: [`While the bare reader read, ${shares.inWords()}`],
+  };
 }

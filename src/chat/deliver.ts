@@ -130,6 +130,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
   }
 
   async function showLeased(ref: SessionRef, target: Target, connector: Connector, slot: Slot): Promise<void> {
+    const since = performance.now();
     const lease = await deps.cursors.acquire(ref.session_id, ref.workspace_id, deps.holder, deps.timings.lease_ms);
     if (lease === null) return;
     try {
@@ -140,6 +141,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
           target,
           connector,
           lease,
+          since,
           slot,
           stopping: stopping.signal,
           drained: drained.signal,

@@ -74,6 +74,8 @@ interface Shown {
   target: Target;
   connector: Connector;
   lease: CursorLease;
+  /** When the lease was asked for (`performance.now()`). */
+  since: number;
   slot: Showing;
   /** Begin nothing new. */
   stopping: AbortSignal;
@@ -86,8 +88,8 @@ interface Shown {
  * @throws PlatformFailedError when the platform keeps failing; the cursor stands at what was shown
  */
 export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<void> {
-  const { ref, target, connector, lease, slot, stopping, drained } = show;
-  using held = holdLease(deps.cursors, lease, deps.timings.lease_ms);
+  const { ref, target, connector, lease, since, slot, stopping, drained } = show;
+  using held = holdLease(deps.cursors, lease, deps.timings.lease_ms, { since });
   const signal = AbortSignal.any([stopping, held.signal]);
   const calls = AbortSignal.any([drained, held.signal]);
 

@@ -39,7 +39,7 @@ export async function resolveStep(turn: Turn, calls: readonly ToolCall[]): Promi
   ]);
 
   if (toRun.length === 0) return 'go_on';
-  const results = await runVisibly(turn, toRun);
+  const results = await turn.act(() => runVisibly(turn, toRun));
   turn.stillHeld();
   const events = toRun.flatMap((call, index) => {
     const result = results[index];

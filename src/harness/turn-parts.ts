@@ -15,6 +15,7 @@ import type { AskModel } from './model.ts';
 import type { Preview } from './preview.ts';
 import type { StateCache } from './state-cache.ts';
 import type { TurnLog } from './turn-log.ts';
+import type { TurnsHere } from './turns-here.ts';
 
 /** What a turn needs to know of its session's resources. */
 export interface TurnSession {
@@ -53,6 +54,7 @@ export interface TurnDeps {
   tools: readonly Tool[];
   /** Rings when somebody has sent input to a session that this worker is the brain of. */
   bell: InterruptBell;
+  here: TurnsHere;
   /** What the turn needs of the document that it has claimed. */
   sessionOf(ref: SessionRef, document: object): TurnSession;
   approvals: {
@@ -95,6 +97,11 @@ export interface Turn {
   stopping: AbortSignal;
   /** The lease may be somebody else's by now: nothing more may be appended. @throws LeaseLostError */
   stillHeld(): void;
+  /**
+   * Do what has effects beside the log, and so must end with the lease's time. All else goes on while it is in doubt who
+   * holds it: an append is refused when somebody else does. @throws LeaseLostError
+   */
+  act<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** A step either lets the turn go on or has ended it (and given the lease back with its last append). */

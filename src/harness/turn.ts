@@ -2,7 +2,7 @@ import { LeaseLostError, NotFoundError } from '../errors.ts';
 import type { BroughtMessages } from '../session/brought-messages.ts';
 import type { SessionEvent } from '../session/event.ts';
 import { holdLease } from '../session/lease.ts';
-import type { Claimed, Opening, SessionRef } from '../session/log.ts';
+import type { ClaimableLease, Claimed, Opening, SessionRef } from '../session/log.ts';
 import { nextStep } from '../session/next-step.ts';
 import type { SessionState } from '../session/session-state.ts';
 import { askStep } from './ask-step.ts';
@@ -48,13 +48,16 @@ export async function takeTurn(deps: TurnDeps, job: TurnRequest, stopping: Abort
   const opening = messages === undefined ? null : openingFor(messages, deps.states.peek(ref), deps.now);
   // Before the claim: from then on, an interrupt rings.
   using bell = deps.bell.listen(session_id);
-  const claimed = await claim(deps, ref, opening);
+  using here = deps.here.enter(session_id);
+  const since = performance.now();
+  // A turn of this very process is not lost, only late: to take over from it is to do its work twice.
+  const claimed = await claim(deps, ref, opening, here.isFirst ? 'free_or_lost' : 'free');
   if (claimed === 'gone') return 'gone';
   if (claimed === null) return 'busy';
   const { lease } = claimed;
   if (claimed.taken_over) deps.logger.warn({ ...ref, token: lease.token }, 'took over from a lost worker');
   try {
-    return await runUnder(deps, ref, claimed, claimed.opened ? opening : null, bell, stopping);
+    return await runUnder(deps, ref, { ...claimed, since }, claimed.opened ? opening : null, bell, stopping);
   } catch (error) {
     if (error instanceof LeaseLostError) {
       deps.states.forget(ref);
@@ -67,9 +70,14 @@ export async function takeTurn(deps: TurnDeps, job: TurnRequest, stopping: Abort
   }
 }
 
-async function claim(deps: TurnDeps, ref: SessionRef, opening: Opening | null): Promise<Claimed | null | 'gone'> {
+async function claim(
+  deps: TurnDeps,
+  ref: SessionRef,
+  opening: Opening | null,
+  which: ClaimableLease,
+): Promise<Claimed | null | 'gone'> {
   try {
-    return await deps.log.claim(ref, deps.worker_id, deps.timings.lease_ms, opening);
+    return await deps.log.claim(ref, deps.worker_id, deps.timings.lease_ms, opening, which);
   } catch (error) {
     if (error instanceof NotFoundError) return 'gone';
     throw error;
@@ -79,12 +87,12 @@ async function claim(deps: TurnDeps, ref: SessionRef, opening: Opening | null): 
 async function runUnder(
   deps: TurnDeps,
   ref: SessionRef,
-  claimed: Claimed,
+  claimed: Claimed & { since: number },
   opening: RequestOpening | null,
   bell: Listening,
   stopping: AbortSignal,
 ): Promise<TurnResult> {
-  const { lease } = claimed;
+  const { lease, since } = claimed;
   const session = deps.sessionOf(ref, claimed.document);
   const state = await deps.states.load(deps.log, ref, claimed);
   const log = openTurnLog(deps, lease, state);
@@ -100,9 +108,14 @@ async function runUnder(
     look().catch((err: unknown) => deps.logger.warn({ err, ...ref }, 'could not read new inputs'));
   }
 
-  using held = holdLease(deps.log, lease, deps.timings.lease_ms, (head) => {
-    // An append may have brought the Stop along, and looked for nothing.
-    if (head.seq > log.state.seq || log.state.interrupts.length > 0) lookSoon();
+  let isActing = false;
+  using held = holdLease(deps.log, lease, deps.timings.lease_ms, {
+    onHead(head) {
+      // An append may have brought the Stop along, and looked for nothing.
+      if (head.seq > log.state.seq || log.state.interrupts.length > 0) lookSoon();
+    },
+    since,
+    mayWait: () => !isActing,
   });
   bell.onInterrupt(lookSoon);
 
@@ -129,6 +142,16 @@ async function runUnder(
     },
     stillHeld() {
       if (held.signal.aborted) throw new LeaseLostError(ref.session_id);
+    },
+    async act(work) {
+      await held.settled();
+      turn.stillHeld();
+      isActing = true;
+      try {
+        return await work();
+      } finally {
+        isActing = false;
+      }
     },
   };
 

@@ -15,7 +15,7 @@ interface Request {
 
 /**
  * Renews leases together: a worker with a thousand sessions would otherwise spend most of its time on saying, session by
- * session, that it is still there. One update lengthens all that are still this holder's, and one read tells which those
+ * session, that it is still there. One update lengthens all that are still this holder's, and one read tells whose they
  * are and where their logs stand.
  */
 export function createRenewals(
@@ -23,17 +23,26 @@ export function createRenewals(
 ): (lease: Lease, ttl_ms: number) => Promise<LogHead | null> {
   const waiting = new Map<string, Request[]>();
 
+  async function headsOf(ids: string[]): Promise<Map<string, LoggedDocument>> {
+    const found = await sessions.find({ _id: { $in: ids } }, { projection: { workspace_id: 1, ...HEAD } }).toArray();
+    return new Map(found.map((document) => [document._id, document]));
+  }
+
   async function renewTogether(requests: Request[], holder: string, ttl_ms: number): Promise<void> {
-    const ids = { $in: requests.map(({ lease }) => lease.session_id) };
+    const ids = requests.map(({ lease }) => lease.session_id);
     try {
-      await sessions.updateMany(
-        { _id: ids, 'log.lease.holder': holder },
-        [{ $set: { 'log.lease.until': { $add: ['$$NOW', ttl_ms] } } }],
-        // A renewal that a crash undoes only makes the lease run out sooner.
-        { writeConcern: { w: 1 } },
-      );
-      const found = await sessions.find({ _id: ids }, { projection: { workspace_id: 1, ...HEAD } }).toArray();
-      const heads = new Map(found.map((document) => [document._id, document]));
+      // Side by side, because a process with much to do hears late of either.
+      const [{ matchedCount }, read] = await Promise.all([
+        sessions.updateMany(
+          { _id: { $in: ids }, 'log.lease.holder': holder },
+          [{ $set: { 'log.lease.until': { $add: ['$$NOW', ttl_ms] } } }],
+          // A renewal that a crash undoes only makes the lease run out sooner.
+          { writeConcern: { w: 1 } },
+        ),
+        headsOf(ids),
+      ]);
+      // Unless all were still this holder's then, what was read may be older than the loss of one.
+      const heads = matchedCount === new Set(ids).size ? read : await headsOf(ids);
       for (const { lease, resolve } of requests) {
         const now = heads.get(lease.session_id);
         const isHeld = now?.workspace_id === lease.workspace_id && isSame(now.log.lease, lease);

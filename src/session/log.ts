@@ -82,9 +82,15 @@ export interface SessionLog {
   appendInputs(ref: SessionRef, entries: NewEntry[]): Promise<LogEntry[]>;
   /**
    * Become the session's brain for `ttl_ms`, unless somebody else is: then null. The clock is the database's. An `opening`
-   * lands in the same write where it still fits, and else not at all.
+   * lands in the same write where it still fits, and else not at all. A `free` lease is nobody's; a lost one has run out.
    */
-  claim(ref: SessionRef, holder: string, ttl_ms: number, opening?: Opening | null): Promise<Claimed | null>;
+  claim(
+    ref: SessionRef,
+    holder: string,
+    ttl_ms: number,
+    opening?: Opening | null,
+    which?: ClaimableLease,
+  ): Promise<Claimed | null>;
   /** The head as it is now, so that a holder also learns of inputs whose hint was lost. Null: taken over; stop. */
   renew(lease: Lease, ttl_ms: number): Promise<LogHead | null>;
   /** Give the lease back. A lease that is already somebody else's is left alone. */
@@ -112,6 +118,8 @@ export interface Opening {
   /** What else must hold of the session's document, whose fields but `log` belong to whoever made it. */
   where: Record<string, null>;
 }
+
+export type ClaimableLease = 'free' | 'free_or_lost';
 
 export interface Claimed {
   lease: Lease;

@@ -44,14 +44,15 @@ export function createLeases(
   }
 
   return {
-    async claim(ref, holder, ttl_ms, opening = null): Promise<Claimed | null> {
+    async claim(ref, holder, ttl_ms, opening = null, which = 'free_or_lost'): Promise<Claimed | null> {
       const opened = opening === null ? null : await claimAndOpen(ref, holder, ttl_ms, opening);
       if (opened !== null) return opened;
       const take = [{ $set: taken(holder, ttl_ms) }];
       // Nearly always nobody holds it, and finding just that costs half as much.
-      const before =
-        (await sessions.findOneAndUpdate({ ...filterOf(ref), 'log.lease.until': null }, take)) ??
-        (await sessions.findOneAndUpdate({ ...filterOf(ref), $expr: FREE }, take));
+      let before = await sessions.findOneAndUpdate({ ...filterOf(ref), 'log.lease.until': null }, take);
+      if (before === null && which === 'free_or_lost') {
+        before = await sessions.findOneAndUpdate({ ...filterOf(ref), $expr: FREE }, take);
+      }
       if (before === null) {
         // It may not be there at all.
         await find(ref);

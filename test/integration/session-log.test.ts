@@ -385,6 +385,14 @@ describe('the lease', () => {
     expect(taken).toMatchObject({ lease: { token: 2, holder: 'wkr_b' }, taken_over: true });
   });
 
+  it('that ran out stays with its holder for who wants only a free one', async () => {
+    const { lease } = await claim('wkr_a', 1);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    expect(await log.claim(ref, 'wkr_a', TTL, null, 'free')).toBeNull();
+    await log.release(lease);
+    expect(await log.claim(ref, 'wkr_a', TTL, null, 'free')).toMatchObject({ taken_over: false });
+  });
+
   it('does not run out while it is renewed, and tells where the log stands', async () => {
     const { lease } = await claim('wkr_a', 1);
     // Late but not too late: nobody has taken it.

@@ -8,6 +8,7 @@ import { createAskModel } from '../../src/harness/model.ts';
 import { createStateCache } from '../../src/harness/state-cache.ts';
 import { type TurnRequest, takeTurn } from '../../src/harness/turn.ts';
 import type { TurnDeps, TurnSession } from '../../src/harness/turn-parts.ts';
+import { createTurnsHere } from '../../src/harness/turns-here.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { createFileIndexes, createFiles } from '../../src/resources/file-store.ts';
 import type { Files } from '../../src/resources/files.ts';
@@ -158,6 +159,7 @@ export async function stage(db: Db): Promise<Stage> {
       log,
       hints,
       bell,
+      here: createTurnsHere(),
       logger: silentLogger,
       states: createStateCache(createCheckpointStore(db)),
       ask: createAskModel({ api_key: 'test', base_url: model.base_url }),

@@ -5,6 +5,7 @@ import type { AskModel, ModelOutcome } from '../../src/harness/model.ts';
 import { createStateCache } from '../../src/harness/state-cache.ts';
 import { takeTurn } from '../../src/harness/turn.ts';
 import type { TurnDeps, TurnSession } from '../../src/harness/turn-parts.ts';
+import { createTurnsHere } from '../../src/harness/turns-here.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { type BroughtMessages, messagesOf } from '../../src/session/brought-messages.ts';
 import type { CheckpointStore } from '../../src/session/checkpoint-store.ts';
@@ -181,6 +182,7 @@ export async function live(wakes: readonly Wake[]): Promise<LivedLife> {
       files: NO_FILES,
       tools: testTools(effects),
       bell,
+      here: createTurnsHere(),
       states,
       hints: createMemoryHints(),
       logger: silentLogger,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { holdLease } from '../../../src/session/lease.ts';
+import { type HoldOptions, holdLease } from '../../../src/session/lease.ts';
 import type { LogHead } from '../../../src/session/log.ts';
 
 const lease = { workspace_id: 'wrkspc_default', session_id: 'sesn_1', token: 3, holder: 'wkr_1' };
@@ -16,18 +16,15 @@ afterEach(() => {
 
 type Renew = () => Promise<LogHead | null>;
 
-function hold(renew: Renew, onHead?: (head: LogHead) => void, now?: () => number) {
+function hold(renew: Renew, options?: HoldOptions<LogHead>) {
   const renewals = vi.fn(renew);
-  return { renewals, held: holdLease({ renew: renewals }, lease, TTL, onHead, now) };
+  return { renewals, held: holdLease({ renew: renewals }, lease, TTL, options) };
 }
 
 describe('a held lease', () => {
   it('is renewed three times per term, and tells where the log stands', async () => {
     const heads: LogHead[] = [];
-    const { renewals, held } = hold(
-      async () => head,
-      (one) => heads.push(one),
-    );
+    const { renewals, held } = hold(async () => head, { onHead: (one) => void heads.push(one) });
     await vi.advanceTimersByTimeAsync(2 * TTL + 1);
     expect(renewals).toHaveBeenCalledTimes(6);
     expect(renewals).toHaveBeenLastCalledWith(lease, TTL);
@@ -38,11 +35,7 @@ describe('a held lease', () => {
 
   it('is not held any more by a process that slept through its end, before any timer says so', async () => {
     let slept = 0;
-    const { held } = hold(
-      async () => head,
-      undefined,
-      () => performance.now() + slept,
-    );
+    const { held } = hold(async () => head, { now: () => performance.now() + slept });
     await vi.advanceTimersByTimeAsync(TTL / 2);
     expect(held.isHeld()).toBe(true);
     // The clock goes on, the timers do not: as after a SIGSTOP.
@@ -87,11 +80,7 @@ describe('a held lease', () => {
 
   it('is lost when its process slept through its term', async () => {
     let slept = 0;
-    const { renewals, held } = hold(
-      async () => head,
-      undefined,
-      () => performance.now() + slept,
-    );
+    const { renewals, held } = hold(async () => head, { now: () => performance.now() + slept });
     slept = 2 * TTL;
     await vi.advanceTimersByTimeAsync(TTL / 3);
     expect(held.signal.aborted).toBe(true);
@@ -114,11 +103,111 @@ describe('a held lease', () => {
     expect(held.signal.aborted).toBe(true);
   });
 
+  it('is renewed in time although each answer is long on its way', async () => {
+    const slow = () => new Promise<LogHead>((resolve) => setTimeout(() => resolve(head), 0.45 * TTL));
+    const { held } = hold(slow);
+    for (let tenths = 0; tenths < 50; tenths++) {
+      await vi.advanceTimersByTimeAsync(TTL / 10);
+      expect(held.isHeld()).toBe(true);
+    }
+    held[Symbol.dispose]();
+  });
+
+  it('runs from when it was asked for, not from when that was heard', async () => {
+    const { held } = hold(() => new Promise(() => undefined), { since: performance.now() - 0.7 * TTL });
+    await vi.advanceTimersByTimeAsync(0.3 * TTL);
+    expect(held.signal.aborted).toBe(true);
+  });
+
   it('is no longer renewed when its holder is done', async () => {
     const { renewals, held } = hold(async () => head);
     held[Symbol.dispose]();
     await vi.advanceTimersByTimeAsync(5 * TTL);
     expect(renewals).not.toHaveBeenCalled();
     expect(held.signal.aborted).toBe(false);
+  });
+});
+
+describe('a lease in doubt, of a process that is late with everything', () => {
+  const mayWait = () => true;
+
+  /** Renewals whose answers come when the test says so. */
+  function slowly() {
+    const answers: Array<(head: LogHead | null) => void> = [];
+    const failures: Array<(error: Error) => void> = [];
+    const renew = () =>
+      new Promise<LogHead | null>((resolve, reject) => {
+        answers.push(resolve);
+        failures.push(reject);
+      });
+    return { answers, failures, renew };
+  }
+
+  it('is neither held nor lost until the answer comes, and held again when nobody else took it', async () => {
+    const { answers, renew } = slowly();
+    const { held } = hold(renew, { mayWait });
+    await vi.advanceTimersByTimeAsync(1.4 * TTL);
+    expect(held.isHeld()).toBe(false);
+    expect(held.signal.aborted).toBe(false);
+    let settled = false;
+    void held.settled().then(() => {
+      settled = true;
+    });
+    // Its answer is older than a term: it tells only that nobody else had it.
+    answers[0]?.(head);
+    await vi.advanceTimersByTimeAsync(0.3 * TTL);
+    expect([answers.length, held.isHeld(), settled]).toEqual([2, false, false]);
+    answers[1]?.(head);
+    await vi.advanceTimersByTimeAsync(0);
+    expect([held.isHeld(), settled, held.signal.aborted]).toEqual([true, true, false]);
+    await held.settled();
+    held[Symbol.dispose]();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('is lost when somebody else has it', async () => {
+    const { answers, renew } = slowly();
+    const { held } = hold(renew, { mayWait });
+    await vi.advanceTimersByTimeAsync(1.2 * TTL);
+    const settled = held.settled();
+    answers[0]?.(null);
+    await settled;
+    expect(held.signal.aborted).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('is lost when the database cannot say', async () => {
+    const { failures, renew } = slowly();
+    const { held } = hold(renew, { mayWait });
+    await vi.advanceTimersByTimeAsync(1.2 * TTL);
+    failures[0]?.(new Error('the database is away'));
+    await held.settled();
+    expect(held.signal.aborted).toBe(true);
+  });
+
+  it('is lost after another term without an answer', async () => {
+    const { renew } = slowly();
+    const { held } = hold(renew, { mayWait });
+    await vi.advanceTimersByTimeAsync(2 * TTL - 1);
+    expect(held.signal.aborted).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(held.signal.aborted).toBe(true);
+  });
+
+  it('is lost at its end when renewals fail: then nothing is under way that could tell', async () => {
+    const { held } = hold(() => Promise.reject(new Error('the database is away')), { mayWait });
+    await vi.advanceTimersByTimeAsync(TTL);
+    expect(held.signal.aborted).toBe(true);
+  });
+
+  it('is asked for once more by a process that slept through its term', async () => {
+    let slept = 0;
+    const { renewals, held } = hold(async () => head, { mayWait, now: () => performance.now() + slept });
+    slept = 2 * TTL;
+    expect(held.isHeld()).toBe(false);
+    await vi.advanceTimersByTimeAsync(TTL / 3);
+    expect(renewals).toHaveBeenCalledTimes(1);
+    expect([held.isHeld(), held.signal.aborted]).toEqual([true, false]);
+    held[Symbol.dispose]();
   });
 });
