@@ -1,32 +1,35 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { expect, test } from 'vitest';
+import type { LoggedDocument } from '../../src/session/log-document.ts';
+import { deferred } from '../support/deferred.ts';
 import { eventually } from '../support/eventually.ts';
 import { buildHouse } from '../support/house.ts';
 import { startTestModel } from '../support/model.ts';
 
-const SESSIONS = 300;
-const TEXT = Array.from({ length: 40 }, (_, n) => `word${n}`).join(' ');
+const SESSIONS = 1_000;
+const PATIENCE_MS = 150_000;
 
-test(`${SESSIONS} sessions stream at once in one worker, each to its end and whole`, { timeout: 240_000 }, async () => {
+function answerTo(n: number): string {
+  return `This is what there is to say about ${n}, and nothing else.`;
+}
+
+test(`${SESSIONS} sessions stream at once in one worker, each to its end, whole and once`, {
+  timeout: 240_000,
+}, async () => {
   await using model = await startTestModel();
-  let open = 0;
-  let most = 0;
-  // As slow as a real one, so that all of them are under way together.
-  model.otherwise(async () => {
-    open += 1;
-    most = Math.max(most, open);
-    await allAsked;
-    return { text: TEXT, tokens_per_second: 40 };
-  });
-  let letGo: () => void = () => undefined;
-  const allAsked = new Promise<void>((resolve) => {
-    letGo = resolve;
+  const asked = new Set<number>();
+  const released = deferred<void>();
+  // Each answer stops after some of its words until all have begun: they are under way together, however slow the machine.
+  model.otherwise((request) => {
+    const n = Number(/say it (\d+)/.exec(JSON.stringify(request.messages.at(-1)))?.[1]);
+    asked.add(n);
+    return { text: answerTo(n), hold: { after_words: 3, released: released.promise } };
   });
   await using house = await buildHouse({
     ANTHROPIC_API_KEY: 'test',
     ANTHROPIC_BASE_URL: model.base_url,
     DECKHAND_CONCURRENCY: String(SESSIONS),
-    DECKHAND_LEASE_MS: '10000',
+    DECKHAND_LEASE_MS: '30000',
   });
   const [gateway] = await Promise.all([house.start('gateway'), house.start('worker')]);
   const client = new Anthropic({ baseURL: gateway.url, apiKey: house.api_key });
@@ -34,30 +37,35 @@ test(`${SESSIONS} sessions stream at once in one worker, each to its end and who
   const [environment] = (await client.beta.environments.list()).data;
   if (agent === undefined || environment === undefined) throw new Error('There are no defaults');
 
-  async function run(n: number): Promise<{ types: string[]; text: string }> {
-    const session = await client.beta.sessions.create({
-      agent: agent?.id ?? '',
-      environment_id: environment?.id ?? '',
-    });
-    const stream = await client.beta.sessions.events.stream(session.id);
-    const content = [{ type: 'text' as const, text: `say it ${n}` }];
-    await client.beta.sessions.events.send(session.id, { events: [{ type: 'user.message', content }] });
-    const types: string[] = [];
-    let text = '';
-    for await (const event of stream) {
-      types.push(event.type);
-      if (event.type === 'agent.message')
-        text += event.content.map((block) => ('text' in block ? block.text : '')).join('');
-      if (event.type === 'session.status_idle') break;
-    }
-    return { types, text };
-  }
+  const ids = await Promise.all(
+    Array.from({ length: SESSIONS }, async (_, n) => {
+      const { id } = await client.beta.sessions.create({ agent: agent.id, environment_id: environment.id });
+      const content = [{ type: 'text' as const, text: `say it ${n}` }];
+      await client.beta.sessions.events.send(id, { events: [{ type: 'user.message', content }] });
+      return id;
+    }),
+  );
+  await eventually(() => expect(asked.size).toBe(SESSIONS), PATIENCE_MS);
+  released.resolve();
 
-  const running = Array.from({ length: SESSIONS }, (_, n) => run(n));
-  await eventually(() => expect(open).toBe(SESSIONS), 150_000);
-  letGo();
-  const ends = await Promise.all(running);
-  expect(most).toBe(SESSIONS);
-  expect(ends.filter((end) => end.text !== TEXT)).toEqual([]);
-  expect(ends.filter((end) => end.types.includes('session.error'))).toEqual([]);
+  const sessions = house.database.db.collection<LoggedDocument>('sessions');
+  await eventually(async () => {
+    expect(await sessions.countDocuments({ 'log.status': 'idle', 'log.owed': false })).toBe(SESSIONS);
+  }, PATIENCE_MS);
+  const said = new Map<string, unknown[]>();
+  for await (const { _id, log } of sessions.find()) {
+    expect(log.tail).toHaveLength(log.seq);
+    said.set(
+      _id,
+      log.tail.flatMap(({ event }) =>
+        event.type === 'agent.message' || event.type === 'session.error' ? [event] : [],
+      ),
+    );
+  }
+  const wrong = ids.filter((id, n) => {
+    const [answer, ...more] = said.get(id) ?? [];
+    return more.length > 0 || !JSON.stringify(answer).includes(`"${answerTo(n)}"`);
+  });
+  expect(wrong).toEqual([]);
+  expect(model.requests).toHaveLength(SESSIONS);
 });
