@@ -1,4 +1,4 @@
-import type { Installation, InstallProvider } from '@slack/oauth';
+import type { CodedError, Installation, InstallProvider } from '@slack/oauth';
 import { ErrorCode } from '@slack/oauth';
 import { type RequestHandler, Router } from 'express';
 import { messageOf } from '../../src/errors.ts';
@@ -62,7 +62,7 @@ export function createInstallRoutes(parts: InstallRouteParts): Router {
         sendPage(answer, { kind: 'installed', name, href: `https://app.slack.com/client/${tenant}` });
       },
       failure(error, _options, _request, answer) {
-        const outcome = outcomeOf(error.code);
+        const outcome = outcomeOf(error);
         const facts = { code: error.code, reason: withoutSecrets(messageOf(error)) };
         if (outcome.kind === 'failed') logger.error(facts, 'slack installation failed');
         else logger.info(facts, 'slack installation not finished');
@@ -80,8 +80,12 @@ function tenantOf({ isEnterpriseInstall, enterprise, team }: Installation): stri
   return (isEnterpriseInstall ? enterprise?.id : team?.id) ?? 'unknown';
 }
 
-function outcomeOf(code: string): Outcome {
-  switch (code) {
+/** What `oauth.v2.access` calls a code that Slack did not give out, or not any more (docs.slack.dev/reference/methods/oauth.v2.access). */
+const BAD_CODES: ReadonlySet<unknown> = new Set(['invalid_code', 'code_already_used']);
+
+function outcomeOf(error: CodedError): Outcome {
+  if ('data' in error && isRecord(error.data) && BAD_CODES.has(error.data['error'])) return { kind: 'stale' };
+  switch (error.code) {
     case ErrorCode.AuthorizationError:
       return { kind: 'cancelled' };
     case ErrorCode.InvalidStateError:
@@ -92,4 +96,8 @@ function outcomeOf(code: string): Outcome {
     default:
       return { kind: 'failed' };
   }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }

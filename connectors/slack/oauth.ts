@@ -63,7 +63,8 @@ export function createOAuth(
     stateCookieExpirationSeconds: STATE_SECONDS,
     directInstall: true,
     installUrlOptions: { scopes: [...BOT_SCOPES] },
-    logger: boltLogger,
+    // Each of its errors comes to install-routes.ts too, which knows those that are ours: the address is open to everybody.
+    logger: { ...boltLogger, error: () => undefined },
     ...(api_url !== null && { authorizationUrl: new URL('/oauth/v2/authorize', api_url).href }),
     clientOptions: {
       ...(api_url !== null && { slackApiUrl: api_url }),

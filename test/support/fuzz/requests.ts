@@ -19,7 +19,7 @@ export interface FuzzedRequest {
 const ODD_QUERY_NAMES = ['limit', 'page', '__proto__', 'constructor', 'a[$gt]', 'types[]', 'x[y][z]', 'toString', ''];
 
 /** Each is a header or two that a client may send without meaning harm, or meaning it. */
-const ODD_HEADERS: ReadonlyArray<Record<string, string>> = [
+export const ODD_HEADERS: ReadonlyArray<Record<string, string>> = [
   { 'anthropic-version': '1999-01-01' },
   { 'anthropic-version': '\u00ff\u00fe' },
   { 'anthropic-beta': `${'x,'.repeat(500)}managed-agents-2026-04-01` },
