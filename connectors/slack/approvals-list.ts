@@ -38,10 +38,12 @@ type Size = (typeof SIZES)[number];
 const LABELS = 50;
 /** Lines that stand in one block; a text takes 3,000 characters. */
 const SMALL_PRINT = 2_900;
+/** Of those that are looked up at once. */
+const PAGE = 10;
 const NOTHING = 'Nothing waits for you.';
 
 /** What waits for one person, with what its card shows and its buttons. What there is no room for is counted. */
-export function waitingBlocks({ approvals, more }: WaitingApprovals, room: Room): KnownBlock[] {
+export function waitingBlocks({ approvals, more, before = 0 }: WaitingApprovals, room: Room): KnownBlock[] {
   const count = Math.max(1, approvals.length);
   const share = { blocks: (room.blocks - 1) / count, characters: room.characters / count };
   const fits = (one: Shown) => one.blocks.length <= share.blocks && one.characters <= share.characters;
@@ -52,7 +54,10 @@ export function waitingBlocks({ approvals, more }: WaitingApprovals, room: Room)
     return shown === undefined ? [] : [shown];
   });
   const left = more + approvals.length - rows.length;
-  return [...rows.flat(), ...(left === 0 ? [] : [note(`${left} more wait; they are shown when these are decided.`)])];
+  if (left === 0) return rows.flat();
+  const next = Math.floor(before / PAGE) + 2;
+  const way = more > 0 ? `\`/approvals mine ${next}\` shows the next` : 'they are shown when these are decided';
+  return [...rows.flat(), note(`${left} more wait: ${way}.`)];
 }
 
 /** The same in a message, below a text that is mrkdwn. */
@@ -62,10 +67,12 @@ export function waitingMessage(text: string, waiting: WaitingApprovals): KnownBl
 }
 
 /** The same in one line. */
-export function waitingText({ approvals, more }: WaitingApprovals): string {
+export function waitingText({ approvals, more, before = 0 }: WaitingApprovals): string {
   const count = approvals.length + more;
-  if (count === 0) return NOTHING;
-  return `${count} ${count === 1 ? 'approval waits' : 'approvals wait'} for you.`;
+  if (count === 0) return before === 0 ? NOTHING : 'Nothing waits there.';
+  const all = before + count;
+  const from = before === 0 ? '' : ` From number ${before + 1} on:`;
+  return `${all} ${all === 1 ? 'approval waits' : 'approvals wait'} for you.${from}`;
 }
 
 interface Shown {

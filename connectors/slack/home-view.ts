@@ -60,11 +60,7 @@ function sessions({ sessions: list, more }: Overview): KnownBlock[] {
   const rest =
     more.sessions === 0
       ? []
-      : [
-          note(
-            `${more.sessions} more that began before: shown when some of these are over; each goes on in its thread.`,
-          ),
-        ];
+      : [note(`${more.sessions} more that began before: \`/sessions\` lists all, and each goes on in its thread.`)];
   return [header('Running for you'), ...(rows.length === 0 ? [text('Nothing runs for you.')] : rows), ...rest];
 }
 

@@ -220,8 +220,10 @@ export type ApprovalDetails =
 export interface WaitingApprovals {
   /** At most ten. */
   approvals: WaitingApproval[];
-  /** How many wait besides. */
+  /** How many wait besides, behind these. */
   more: number;
+  /** How many stand before these; absent: none. */
+  before?: number;
 }
 
 export interface WaitingApproval {

@@ -22,7 +22,7 @@ export interface LookDeps {
 }
 
 /** Most of one list. */
-const SHOWN = 10;
+export const SHOWN = 10;
 
 /** A call whole: for those who may decide it, and where nothing is private for all who are in its conversation. */
 export async function detailsOf(deps: LookDeps, from: PersonAt & { approval_id: string }): Promise<ApprovalDetails> {
@@ -50,7 +50,7 @@ export async function detailsOf(deps: LookDeps, from: PersonAt & { approval_id: 
 }
 
 /** What this person may decide, oldest first. Where anyone in a conversation may: what was asked where they ask, or for them. */
-export async function waitingFor(deps: LookDeps, from: PersonAt): Promise<WaitingApprovals> {
+export async function waitingFor(deps: LookDeps, from: PersonAt, before = 0): Promise<WaitingApprovals> {
   const { connector, tenant } = from.conversation;
   const workspace_id = await deps.directory.workspaceOf(connector, tenant);
   const theirs: { approval: Approval; asked: Asked }[] = [];
@@ -59,7 +59,7 @@ export async function waitingFor(deps: LookDeps, from: PersonAt): Promise<Waitin
     if (asked !== null) theirs.push({ approval, asked });
   }
   const approvals = await Promise.all(
-    theirs.slice(0, SHOWN).map(async ({ approval, asked }): Promise<WaitingApproval> => {
+    theirs.slice(before, before + SHOWN).map(async ({ approval, asked }): Promise<WaitingApproval> => {
       const nameOf = await namesOf(deps.connectors, namedIn(approval), from.conversation);
       const { conversation } = asked;
       return {
@@ -71,7 +71,8 @@ export async function waitingFor(deps: LookDeps, from: PersonAt): Promise<Waitin
       };
     }),
   );
-  return { approvals, more: theirs.length - approvals.length };
+  const more = Math.max(0, theirs.length - before - approvals.length);
+  return { approvals, more, ...(before > 0 && { before }) };
 }
 
 /** Where it was asked, when this person may decide it; else null. */

@@ -1,26 +1,30 @@
 import type { AgentConfig } from '../../resources/agent-config.ts';
 import { answer, type Command, plain, refuse } from './command.ts';
 import { onAgent } from './find-agent.ts';
+import { LOOKED_AT, pageOf } from './pages.ts';
 import { moment } from './words.ts';
 
 const SHOWN = 20;
 
 export const listVersions: Command = {
   name: 'versions',
-  args: '<name>',
+  args: '<name> [page]',
   summary: 'what it was before',
-  run: onAgent('see how an agent is made', async (deps, { workspace_id }, { agent }) => {
-    const { items, next_page } = await deps.agents.listVersions(workspace_id, agent._id, { limit: SHOWN });
-    const lines = items.map((one, index) => {
-      const earlier = items[index + 1];
+  run: onAgent('see how an agent is made', async (deps, { workspace_id }, { agent, rest }) => {
+    const { items, next_page } = await deps.agents.listVersions(workspace_id, agent._id, { limit: LOOKED_AT });
+    const { name } = agent.config;
+    const found = { items, more: next_page !== null };
+    const page = pageOf(found, { word: rest, size: SHOWN, command: `/agents versions ${name}` });
+    if (typeof page === 'string') return refuse(page);
+    const lines = page.items.map((one) => {
+      const earlier = items[items.indexOf(one) + 1];
       const changed = earlier === undefined ? [] : differences(earlier.config, one.config);
       const what = changed.length === 0 ? '' : `: ${changed.join(', ')}`;
-      return `- ${one.version} · ${moment(one.updated_at)}${index === 0 ? ' · now' : ''}${what}`;
+      return `- ${one.version} · ${moment(one.updated_at)}${one === items[0] ? ' · now' : ''}${what}`;
     });
-    const { name } = agent.config;
-    const more = next_page === null ? '' : '\nOlder ones are in the API.';
+    const ways = [`\`/agents rollback ${name} <version>\` goes back to one.`, page.rest];
     return answer(
-      `**Versions of ${plain(name)}**\n${lines.join('\n')}${more}\n\n\`/agents rollback ${name} <version>\` goes back to one.`,
+      `**Versions of ${plain(name)}**${page.place}\n${lines.join('\n')}\n\n${ways.filter((line) => line !== '').join(' ')}`,
     );
   }),
 };

@@ -1,24 +1,28 @@
 import type { WaitingApproval } from '../inbound.ts';
-import { waitingFor } from '../look-at-approvals.ts';
-import { answer, type Command, plain } from './command.ts';
+import { SHOWN, waitingFor } from '../look-at-approvals.ts';
+import { answer, type Command, plain, refuse } from './command.ts';
 import { LISTED_DETAIL } from './find-approval.ts';
 import { counted, fenced, moment } from './words.ts';
 
 export const listApprovals: Command = {
   name: 'mine',
-  args: '',
+  args: '[page]',
   summary: 'what waits for your decision, the oldest first',
-  async run(deps, { conversation, person }) {
-    const waiting = await waitingFor(deps, { conversation, person });
-    const { approvals, more } = waiting;
-    if (approvals.length === 0) return { ...answer('Nothing waits for you.'), waiting };
+  async run(deps, { conversation, person, args }) {
+    const page = args === '' ? 1 : Number(args);
+    if (!Number.isInteger(page) || page < 1) return refuse('Say which page by its number, as in `/approvals mine 2`.');
+    const waiting = await waitingFor(deps, { conversation, person }, (page - 1) * SHOWN);
+    const { approvals, more, before = 0 } = waiting;
+    if (approvals.length === 0)
+      return { ...answer(page === 1 ? 'Nothing waits for you.' : 'Nothing waits there.'), waiting };
     const head =
-      more === 0
+      more + before === 0
         ? `**${counted(approvals.length, 'approval')} for you to decide**, the oldest first`
-        : `**The oldest ${approvals.length} of ${approvals.length + more} approvals for you to decide**; the others come up as these are decided`;
+        : `**Approvals for you to decide** (${before + 1} to ${before + approvals.length} of ${before + approvals.length + more}), the oldest first`;
     const ways =
       '`/approvals approve <id>` and `/approvals deny <id> <why>` decide one, `/approvals show <id>` shows all of it.';
-    return { ...answer([head, ...approvals.map(shown), ways].join('\n\n')), waiting };
+    const rest = more === 0 ? [] : [`\`/approvals mine ${page + 1}\` shows the next.`];
+    return { ...answer([head, ...approvals.map(shown), ways, ...rest].join('\n\n')), waiting };
   },
 };
 

@@ -199,9 +199,7 @@ describe('a view in Slack', () => {
     // None is left out there.
     const shown = JSON.stringify(home);
     expect(shown).toContain('20 more wait');
-    expect(shown).toContain(
-      '90 more that began before: shown when some of these are over; each goes on in its thread.',
-    );
+    expect(shown).toContain('90 more that began before: `/sessions` lists all, and each goes on in its thread.');
     expect(shown).toContain('140 more: `/agents list` names all, `/agents edit &lt;name&gt;` changes one.');
     const crowd = Array.from({ length: 150 }, (_, n) => ({ ...lab, _id: `env_${n}`, name: long }));
     const config = { ...reviewer, name: 'x'.repeat(256), system: 'y'.repeat(3_000) };

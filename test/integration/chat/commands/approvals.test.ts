@@ -55,7 +55,16 @@ describe('/approvals', () => {
 
   it('says how many of how many it lists', async () => {
     for (let count = 0; count < 12; count++) await asked();
-    expect((await type.ben('/approvals')).text).toContain('The oldest 10 of 12 approvals');
+    const { text, waiting } = await type.ben('/approvals');
+    expect(text).toContain('**Approvals for you to decide** (1 to 10 of 12)');
+    expect(text).toContain('`/approvals mine 2` shows the next.');
+    const next = await type.ben('/approvals mine 2');
+    expect(next.text).toContain('(11 to 12 of 12)');
+    expect(next.text).not.toContain('shows the next');
+    const ids = [waiting, next.waiting].flatMap((list) => list?.approvals.map(({ card }) => card.approval_id) ?? []);
+    expect(new Set(ids).size).toBe(12);
+    expect((await type.ben('/approvals mine 3')).text).toBe('Nothing waits there.');
+    expect((await type.ben('/approvals mine two')).effect).toBe('refused');
   });
 
   it('has a help of its own', async () => {

@@ -29,6 +29,30 @@ describe('/sessions', () => {
     expect((await type.ben('/sessions here', { conversation: elsewhere })).text).toContain('Nobody has begun one here');
   });
 
+  it('says how many of how many it lists, and how to see the rest', async () => {
+    for (let n = 0; n < 12; n++) {
+      const thread = { ...place, thread: `9.${n}` };
+      await stage
+        .receiver()
+        .message(said(`count ${n}`, { conversation: thread, message_id: `9.${n}`, event_id: `Ev9.${n}` }));
+    }
+    const lines = (text: string | null) => (text ?? '').split('\n').filter((line) => line.startsWith('- ')).length;
+    for (const command of ['/sessions mine', '/sessions here', '/agents runs deckhand']) {
+      const first = (await type.ana(command)).text;
+      expect(first).toContain('(1 to 10 of 13)');
+      expect(first).toContain(`\`${command} 2\` shows the next.`);
+      expect(lines(first)).toBe(10);
+      const second = (await type.ana(`${command} 2`)).text;
+      expect(second).toContain('(11 to 13 of 13)');
+      expect(second).not.toContain('shows the next');
+      expect(lines(second)).toBe(3);
+      expect(await type.ana(`${command} 3`)).toMatchObject({
+        effect: 'refused',
+        text: expect.stringContaining('1 to 2'),
+      });
+    }
+  });
+
   it('has a help of its own', async () => {
     expect((await type.ana('/sessions halp')).text).toContain('Did you mean `/sessions help`?');
     expect((await type.ana('/sessions help')).text).toMatch(
