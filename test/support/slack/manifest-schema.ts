@@ -8,15 +8,13 @@ import { z } from 'zod';
  * Slack publishes in @slack/web-api, and the limits from the words beside it. Scopes and events are read from that file
  * as it is installed, so a newer one is followed without a change here.
  */
-const published = readFileSync(
-  createRequire(import.meta.url).resolve('@slack/web-api/dist/types/request/manifest.d.ts'),
-  'utf8',
-);
+export const PUBLISHED_TYPE = createRequire(import.meta.url).resolve('@slack/web-api/dist/types/request/manifest.d.ts');
+const published = readFileSync(PUBLISHED_TYPE, 'utf8');
 
 type Manifest = AppsManifestValidateArguments['manifest'];
 
 /** The words of a union of that file. */
-function unionOf(name: string): string[] {
+export function unionOf(name: string): string[] {
   const [, body] = new RegExp(String.raw`^type ${name} = ([^;]+);`, 'm').exec(published) ?? [];
   const words = [...(body ?? '').matchAll(/'([^']+)'/g)].flatMap(([, word]) => word ?? []);
   if (words.length === 0) throw new Error(`@slack/web-api publishes no ${name} any more`);
@@ -24,11 +22,11 @@ function unionOf(name: string): string[] {
 }
 
 /** Ours: newer than the published lists. */
-const NEWER_SCOPES = [
+export const NEWER_SCOPES = [
   // docs.slack.dev/ai/agent-sessions: declaring an app as an agent adds it.
   'assistant:write',
 ];
-const NEWER_EVENTS = [
+export const NEWER_EVENTS = [
   // docs.slack.dev/reference/events/agent_session_stopped
   'agent_session_stopped',
 ];
