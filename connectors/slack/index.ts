@@ -30,6 +30,7 @@ import { needed } from './needed.ts';
 import { createOAuth, type OAuthOptions } from './oauth.ts';
 import { createOneInstallation } from './one-installation.ts';
 import type { Identity } from './parse.ts';
+import { patiently } from './patiently.ts';
 import { PLAN_SIZE } from './plan-blocks.ts';
 import { createPosting } from './posting.ts';
 import { permalinkOf, reach } from './reach.ts';
@@ -206,10 +207,10 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
     async start(given) {
       try {
-        await Promise.all([installations.start(), teams.createIndexes()]);
+        await Promise.all([patiently(installations.start), teams.createIndexes()]);
         standing = given;
         inFlight.open();
-        await link.start();
+        await patiently(link.start);
       } catch (error) {
         // What the database says is not about Slack.
         if (error instanceof MongoError) throw error;
