@@ -111,22 +111,19 @@ export async function streamEvents(
   }
 
   async function sendProcessed({ event_ids, processed_at }: EventOf<'deckhand.input_processed'>): Promise<void> {
-    const found = new Map<string, InputEvent>();
+    // As many as are read at a time, in place of what was read before.
+    let found: ReadonlyMap<string, InputEvent> = new Map();
     for (const [index, id] of event_ids.entries()) {
-      if (!waiting.has(id) && !found.has(id)) await lookUp(event_ids.slice(index), found);
+      if (!waiting.has(id) && !found.has(id)) {
+        const unknown = event_ids.slice(index).filter((other) => !waiting.has(other));
+        found = await lookUp(deps.log, ref, unknown);
+      }
       const input = waiting.get(id) ?? found.get(id);
       waiting.delete(id);
       if (input === undefined) continue;
-      emit({ ...input, processed_at });
+      write(processedFrame(input, processed_at));
       await drained();
     }
-  }
-
-  /** Read as many of these as are read at a time, in place of what was found before. */
-  async function lookUp(ids: string[], found: Map<string, InputEvent>): Promise<void> {
-    found.clear();
-    const unknown = ids.filter((id) => !waiting.has(id));
-    for (const { event } of await deps.log.find(ref, unknown)) if (isInput(event)) found.set(event.id, event);
   }
 
   function sendPreview(event: PreviewEvent): void {
@@ -222,4 +219,35 @@ function sharedFrame(event: SessionEvent): Buffer {
   const frame = Buffer.from(frameOf(event));
   frames.set(event, frame);
   return frame;
+}
+
+/** By the inputs as they came, which are taken up once. */
+const processedFrames = new WeakMap<InputEvent, Buffer>();
+
+/** An input that was taken up, as all are sent it who had it from one read. */
+function processedFrame(input: InputEvent, processed_at: string): Buffer {
+  const known = processedFrames.get(input);
+  if (known !== undefined) return known;
+  const taken: InputEvent = { ...input, processed_at };
+  const frame = Buffer.from(frameOf(taken));
+  processedFrames.set(input, frame);
+  return frame;
+}
+
+/** Reads under way of inputs that were taken up, by the log and what is read. */
+const lookUps = new WeakMap<object, Map<string, Promise<ReadonlyMap<string, InputEvent>>>>();
+
+/** All who watch a session ask for the same at the same moment: it is read once, however many they are and however large it is. */
+function lookUp(log: StreamDeps['log'], ref: SessionRef, ids: string[]): Promise<ReadonlyMap<string, InputEvent>> {
+  const underway = lookUps.get(log) ?? new Map<string, Promise<ReadonlyMap<string, InputEvent>>>();
+  lookUps.set(log, underway);
+  const key = [ref.workspace_id, ref.session_id, ...ids].join();
+  const known = underway.get(key);
+  if (known !== undefined) return known;
+  const read = log
+    .find(ref, ids)
+    .then((entries) => new Map(entries.flatMap(({ event }) => (isInput(event) ? [[event.id, event]] : []))))
+    .finally(() => underway.delete(key));
+  underway.set(key, read);
+  return read;
 }

@@ -123,6 +123,26 @@ describe('a client that does not read', () => {
   });
 });
 
+describe('an input of the largest size that is taken up', () => {
+  it('is read once for all who watch, and sent to each', async () => {
+    const find = vi.spyOn(log, 'find');
+    const watchers = await Promise.all(Array.from({ length: 10 }, () => watch(true)));
+    const text = `1:${'x'.repeat(8 * MEBIBYTE - 1_000)}`;
+    const id = newId('sevt');
+    await log.appendInputs(ref, [
+      { event: { id, type: 'user.message', processed_at: null, content: [{ type: 'text', text }] } },
+    ]);
+    for (const watcher of watchers) await eventually(() => expect(watcher.numbers).toEqual([1]), PATIENCE_MS);
+    await eventually(() => expect(responses.filter((response) => response.writableNeedDrain)).toEqual([]), PATIENCE_MS);
+    const { seq } = await log.head(ref);
+    const processed_at = new Date().toISOString();
+    const taken = { id: newId('sevt'), type: 'deckhand.input_processed' as const, processed_at, event_ids: [id] };
+    await log.append({ ...ref, after: seq, entries: [{ event: taken }] });
+    for (const watcher of watchers) await eventually(() => expect(watcher.numbers).toEqual([1, 1]), PATIENCE_MS);
+    expect(find).toHaveBeenCalledTimes(1);
+  });
+});
+
 describe('an event of the largest size', () => {
   it('reaches everybody who watches, whole', async () => {
     const watchers = await Promise.all(Array.from({ length: 10 }, () => watch(true)));
