@@ -56,6 +56,33 @@ for (const [doing, during] of [
   });
 }
 
+test('a worker whose turn comes to no safe point leaves after its drain, and another goes on as after a loss', {
+  timeout: 180_000,
+}, async () => {
+  await using model = await startTestModel();
+  await using mongo = await mongoGate(inject('mongodb_uri'));
+  const services = { ANTHROPIC_API_KEY: 'test', ANTHROPIC_BASE_URL: model.base_url };
+  await using house = await buildHouse(services);
+  const [gateway, worker] = await Promise.all([
+    house.start('gateway'),
+    house.start('worker', { MONGODB_URI: mongo.uri, DECKHAND_DRAIN_MS: '200', DECKHAND_STOP_GRACE_MS: '2000' }),
+  ]);
+  const { say, events } = await openSession(house, gateway);
+  // Its answer is on its way into the log, and never arrives.
+  const held = mongo.holdRequest(appends('agent.message'));
+  model.reply({ text: 'Nobody hears this.' });
+  await say('go');
+  await held.reached;
+  model.otherwise({ text: 'Went on.' });
+  await house.start('worker');
+  // 1 where the hanging write is cut off by the end of the grace.
+  expect([0, 1]).toContain(await worker.stop());
+  await eventually(async () => {
+    const texts = (await events()).flatMap((event) => (event.type === 'agent.message' ? event.content : []));
+    expect(texts).toMatchObject([{ text: 'Went on.' }]);
+  }, PROMPTLY_MS);
+});
+
 test('a gateway that is stopped ends its open streams', { timeout: 180_000 }, async () => {
   await using house = await buildHouse();
   const gateway = await house.start('gateway');
