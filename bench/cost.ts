@@ -1,7 +1,9 @@
 import type { TurnsResult } from './load/turns.ts';
 import { cpuMeter } from './processes/usage.ts';
+import { allocatedBy } from './profile.ts';
 import type { Measurement, RowSpec } from './row.ts';
 import type { Server, Stage } from './stage.ts';
+import { stagesInWords } from './stages.ts';
 
 const cpu: RowSpec = { unit: 'ms/turn', better: 'lower', target: null };
 const commands: RowSpec = { unit: 'per turn', better: 'lower', target: null };
@@ -101,6 +103,34 @@ export async function traffic(
     },
     notes: servers.map((server, index) => breakdown(server.role, counts[index] ?? {}, turns)),
   };
+}
+
+/** Where the time of these turns goes, which are taken one at a time. */
+export async function stages(servers: Server[], work: () => Promise<TurnsResult>): Promise<string> {
+  await Promise.all(servers.map((server) => server.call('startSpans')));
+  const result = await work();
+  const waits = await Promise.all(
+    servers.map(async (server) => ({ role: server.role, spans: await server.call('readSpans') })),
+  );
+  return stagesInWords(waits, result);
+}
+
+/** Places that are named, of the most that allocate. */
+const PLACES = 12;
+
+/** What the servers allocate for a turn, by package or file; nearly all of it is garbage soon after. */
+export async function allocations(servers: Server[], work: () => Promise<TurnsResult>): Promise<string[]> {
+  await Promise.all(servers.map((server) => server.call('startAllocations')));
+  const { total_ms } = await work();
+  const heads = await Promise.all(servers.map((server) => server.call('readAllocations')));
+  const kb = (bytes: number) => `${(bytes / 1000 / total_ms.length).toFixed(1).padStart(7)} kB`;
+  return servers.map((server, index) => {
+    const head = heads[index];
+    if (head === undefined) return `${server.role}: nothing is known of what it allocates`;
+    const { bytes, places } = allocatedBy(head);
+    const lines = places.slice(0, PLACES).map((place) => `  ${kb(place.bytes)}  ${place.place}`);
+    return [`Allocated by the ${server.role} per turn: ${kb(bytes).trim()}`, ...lines].join('\n');
+  });
 }
 
 function breakdown(role: string, counts: Record<string, number>, turns: number): string {

@@ -34,6 +34,26 @@ export function ownTime(profile: CpuProfile): { busy_ms: number; packages: Share
   return { busy_ms: busy, packages: sorted(packages), functions: sorted(functions) };
 }
 
+/** What a place has allocated, itself and by what it called: V8's sampling heap profile. Sizes in bytes. */
+export interface Allocations {
+  callFrame: { functionName: string; url: string };
+  selfSize: number;
+  children: Allocations[];
+}
+
+/** Bytes by package or file of ours, most first, and all together. */
+export function allocatedBy(head: Allocations): { bytes: number; places: { place: string; bytes: number }[] } {
+  const places = new Map<string, number>();
+  const left = [head];
+  for (let node = left.pop(); node !== undefined; node = left.pop()) {
+    const place = placeOf(node.callFrame);
+    places.set(place, (places.get(place) ?? 0) + node.selfSize);
+    left.push(...node.children);
+  }
+  const sizes = [...places].map(([place, bytes]) => ({ place, bytes })).sort((a, b) => b.bytes - a.bytes);
+  return { bytes: sizes.reduce((sum, { bytes }) => sum + bytes, 0), places: sizes };
+}
+
 /** A package's name, our own file, or what V8 itself was doing. */
 function placeOf({ url, functionName }: { url: string; functionName: string }): string {
   const inPackage = /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1];

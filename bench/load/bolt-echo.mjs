@@ -1,23 +1,48 @@
-/** The floor of chat: a Bolt app that acknowledges every event and does nothing else. */
+/** The floors of chat: a Bolt app that acknowledges every event and does nothing else, or keeps it first. */
 import bolt from '@slack/bolt';
+import { MongoClient } from 'mongodb';
 import { serve } from '../processes/serve.mjs';
 
-/** @param {import('@slack/bolt').Receiver} receiver */
-function echo(receiver) {
+/**
+ * @param {import('@slack/bolt').Receiver} receiver
+ * @param {(body: object) => Promise<unknown>} keep
+ */
+function echo(receiver, keep = async () => undefined) {
   const app = new bolt.App({
     receiver,
     authorize: async () => ({ botToken: 'xoxb-echo', botId: 'B0ECHO', botUserId: 'U0ECHO' }),
     ignoreSelf: false,
     convoStore: false,
   });
+  app.use(async ({ body, next }) => {
+    await keep(body);
+    await next();
+  });
   app.event('message', async () => {});
 }
 
+/**
+ * Writes what comes into a collection, journaled.
+ * @param {{ mongodb_uri: string, database: string }} where
+ */
+function keeper({ mongodb_uri, database }) {
+  const kept = new MongoClient(mongodb_uri).db(database).collection('echo', { writeConcern: { w: 1, j: true } });
+  return (/** @type {object} */ body) => kept.insertOne({ body });
+}
+
 const handlers = {
-  /** @param {string} signingSecret */
-  async listen(signingSecret) {
-    const receiver = new bolt.ExpressReceiver({ signingSecret, endpoints: '/slack/events' });
-    echo(receiver);
+  /**
+   * @param {string} signingSecret
+   * @param {{ mongodb_uri: string, database: string } | null} keep
+   */
+  async listen(signingSecret, keep = null) {
+    // Slack is answered when the middleware is through, as by the gateway.
+    const receiver = new bolt.ExpressReceiver({
+      signingSecret,
+      endpoints: '/slack/events',
+      processBeforeResponse: keep !== null,
+    });
+    echo(receiver, keep === null ? undefined : keeper(keep));
     const address = (await receiver.start(0)).address();
     if (address === null || typeof address === 'string') throw new Error('The echo has no port');
     return `http://127.0.0.1:${address.port}/slack/events`;

@@ -23,6 +23,8 @@ export interface TurnsRequest extends Target {
 }
 
 export interface TurnsResult {
+  /** Of each turn that succeeded, as the next two: when its message was sent, in ms of the machine's monotonic clock. */
+  started: number[];
   total_ms: number[];
   to_model_ms: number[];
   /** From the first message to the last end. */
@@ -65,7 +67,7 @@ export async function prepareTurns(request: TurnsRequest): Promise<PreparedTurns
 
   return {
     async run() {
-      const result: TurnsResult = { total_ms: [], to_model_ms: [], elapsed_ms: 0, errors: [] };
+      const result: TurnsResult = { started: [], total_ms: [], to_model_ms: [], elapsed_ms: 0, errors: [] };
       const waiting = sessions.map((session) => ({ session, left: perSession }));
       let left = request.turns;
 
@@ -82,6 +84,7 @@ export async function prepareTurns(request: TurnsRequest): Promise<PreparedTurns
         try {
           const directive = { ...request.directive, nonce: request.nonce ?? nextNonce() };
           const turn = await session.turn(directive, request.may_retry === true);
+          result.started.push(turn.started);
           result.total_ms.push(turn.total_ms);
           result.to_model_ms.push(turn.to_model_ms);
         } catch (error) {

@@ -5,6 +5,8 @@ import { frameReader } from './frames.ts';
 
 /** One turn as its client saw it. */
 export interface Turn {
+  /** When the message was sent, in ms of the machine's monotonic clock. */
+  started: number;
   /** From sending the message to hearing that the session is idle. */
   total_ms: number;
   /** From sending the message to the arrival of the model request that was answered. */
@@ -141,7 +143,7 @@ export function startTurn({ nonce, calls = 0 }: Directive, may_retry: boolean): 
     if (typeOf(stop_reason) !== 'end_turn') fail(`it ended with ${typeOf(stop_reason)}`);
     else if (texts.length !== 1 || answer?.nonce !== nonce) fail(`wrong answer: ${JSON.stringify(texts)}`);
     else if (results !== calls) fail(`${results} good tool results instead of ${calls}`);
-    else settle?.resolve({ total_ms, to_model_ms: msBetween(started, answer.arrived) });
+    else settle?.resolve({ started: Number(started) / 1e6, total_ms, to_model_ms: msBetween(started, answer.arrived) });
   }
 
   return {

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { serve } from './serve.mjs';
+import { begin, readSpans, startSpans } from './spans.mjs';
 
 const require = createRequire(import.meta.url);
 /** Resolution of the delay's histogram, in ms: its timer fires this often. */
@@ -26,25 +27,33 @@ function count(name) {
 }
 
 /**
- * Call `before` ahead of a method.
+ * Call `before` ahead of a method. What it returns is called when the method's promise has settled.
  * @param {any} prototype
  * @param {string} method
- * @param {(self: any, args: any[]) => void} before
+ * @param {(self: any, args: any[]) => (() => void) | void} before
  */
 function intercept(prototype, method, before) {
   const original = prototype[method];
   prototype[method] = function (/** @type {any[]} */ ...args) {
-    before(this, args);
-    return original.apply(this, args);
+    const after = before(this, args);
+    const result = original.apply(this, args);
+    if (after !== undefined) Promise.resolve(result).then(after, after);
+    return result;
   };
 }
 
 intercept(require('mongodb/lib/cmap/connection').Connection.prototype, 'command', (_self, [, command]) => {
-  const [name = ''] = Object.keys(command);
-  const collection = typeof command[name] === 'string' ? ` ${command[name]}` : '';
-  count(`mongodb ${name}${collection}`);
+  const [verb = ''] = Object.keys(command);
+  const collection = typeof command[verb] === 'string' ? ` ${command[verb]}` : '';
+  const name = `mongodb ${verb}${collection}`;
+  count(name);
+  return begin(name);
 });
-intercept(require('ioredis').Redis.prototype, 'sendCommand', (_self, [command]) => count(`redis ${command.name}`));
+intercept(require('ioredis').Redis.prototype, 'sendCommand', (_self, [command]) => {
+  const name = `redis ${command.name}`;
+  count(name);
+  return begin(name);
+});
 intercept(Socket.prototype, 'connect', (socket, args) => {
   if (!isService(args[0])) return;
   sockets.add(socket);
@@ -77,6 +86,8 @@ function bytes() {
 
 /** @type {Session | null} */
 let profiler = null;
+/** @type {Session | null} */
+let sampler = null;
 
 const ms = (/** @type {number} */ ns) => ns / 1e6;
 
@@ -106,6 +117,25 @@ const handlers = {
     return read;
   },
   readBytes: async () => bytes(),
+  startSpans: async () => startSpans(),
+  readSpans: async () => readSpans(),
+  /** Sample what is allocated, collected or not, about every 8 KiB. */
+  async startAllocations() {
+    sampler = new Session();
+    sampler.connect();
+    await sampler.post('HeapProfiler.startSampling', {
+      samplingInterval: 8 * 1024,
+      includeObjectsCollectedByMajorGC: true,
+      includeObjectsCollectedByMinorGC: true,
+    });
+  },
+  async readAllocations() {
+    if (sampler === null) throw new Error('Nobody looks at what is allocated');
+    const { profile } = await sampler.post('HeapProfiler.stopSampling');
+    sampler.disconnect();
+    sampler = null;
+    return profile.head;
+  },
   async startProfile() {
     profiler = new Session();
     profiler.connect();

@@ -14,7 +14,16 @@ export function cpuMs(pid: number): number {
 
 /** The most memory that a process has had resident so far, in MB (10^6 bytes). */
 export function peakResidentMb(pid: number): number {
-  const kb = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return statusMb(pid, 'VmHWM');
+}
+
+/** What it has resident now, in MB. */
+export function residentMb(pid: number): number {
+  return statusMb(pid, 'VmRSS');
+}
+
+function statusMb(pid: number, field: 'VmHWM' | 'VmRSS'): number {
+  const kb = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return (Number(kb ?? Number.NaN) * 1024) / 1e6;
 }
 

@@ -7,7 +7,7 @@ import { cpuShares } from '../processes/usage.ts';
 import { profiled } from '../profile.ts';
 import type { Measurement } from '../row.ts';
 import type { House, Stage } from '../stage.ts';
-import { percentile } from '../statistics.ts';
+import { percentile, rounded } from '../statistics.ts';
 import { storedEvents } from '../stored-events.ts';
 import { repeated, until } from './rounds.ts';
 
@@ -36,9 +36,9 @@ function chat(mode: Mode, way: string): Benchmark {
     },
     async run(stage, { rounds, profile_dir, say }) {
       say(`${rounds} rounds of ${EVENTS} events`);
-      const { found, applied_per_second, errors, notes, shares } = await flood(stage, mode, rounds, profile_dir);
-      say('floor: a bare Bolt echo');
-      const floor = await echo(mode);
+      const { found, floor, applied_per_second, errors, notes, shares } = await flood(stage, mode, rounds, profile_dir);
+      say('a bare Bolt echo, and nothing beside it');
+      const bare = await echo(mode);
       const singles = found.flatMap(({ each_ms }) => each_ms);
       const row = (share: number): Measurement => ({
         rounds: found.map(({ each_ms }) => percentile(each_ms, share)),
@@ -51,7 +51,7 @@ function chat(mode: Mode, way: string): Benchmark {
       const applied = { rounds: [applied_per_second], floor: PER_SECOND, n: singles.length, errors };
       return {
         rows: { 'ack-p99': row(0.99), 'ack-p50': row(0.5), applied },
-        notes: [`While events came ${way}, ${shares}`, ...notes],
+        notes: [`While events came ${way}, ${shares}`, `An echo that keeps nothing, alone: ${inWords(bare)}`, ...notes],
       };
     },
   };
@@ -62,6 +62,8 @@ export const chatSocket = chat('socket', 'over Socket Mode');
 
 interface Flooded {
   found: Flood[];
+  /** The same events at an app that only keeps them, beside the same sessions. */
+  floor: number[];
   /** From the first event to the last that has its effect, over all rounds: they follow each other without a break. */
   applied_per_second: number;
   errors: string[];
@@ -104,10 +106,28 @@ async function flood(stage: Stage, mode: Mode, rounds: number, profile_dir: stri
   const seconds = (performance.now() - began) / 1000;
   const [said, before] = [await inputsIn(house), RUNNING + WARM_UP];
   errors.push(...wrongInputs(said, before + rounds * EVENTS));
+  const floor = await keepOnly(stage, house, slack);
   // Its answers would go on for minutes.
   await worker.kill();
   const applied_per_second = (said.length - before) / seconds;
-  return { found, applied_per_second, errors, notes, shares: shares.inWords() };
+  return { found, floor, applied_per_second, errors, notes, shares: shares.inWords() };
+}
+
+/** What no acknowledgement can do without: Bolt, and one journaled write. The house goes on streaming, and gets no more events. */
+async function keepOnly(stage: Stage, house: House, slack: Child<SlackHandlers>): Promise<number[]> {
+  const { tokens } = await slack.call('access');
+  await using bare = startChild<EchoHandlers>([at('../load/bolt-echo.mjs')], { NODE_ENV: 'production' });
+  const { mongodb_uri } = stage;
+  await slack.call(
+    'deliverTo',
+    await bare.call('listen', tokens.signing_secret, { mongodb_uri, database: house.database }),
+  );
+  await slack.call('flood', { per_second: PER_SECOND, events: WARM_UP });
+  return (await slack.call('flood', { per_second: PER_SECOND, events: EVENTS })).each_ms;
+}
+
+function inWords(each_ms: number[]): string {
+  return `p50 ${rounded(percentile(each_ms, 0.5))} ms, p99 ${rounded(percentile(each_ms, 0.99))} ms`;
 }
 
 /** An event is kept and not applied yet. Asked by the index of such events, so that asking often costs next to nothing. */

@@ -4,7 +4,7 @@ import type { Benchmark } from '../benchmark.ts';
 import type { ReaderHandlers } from '../load/reader.mjs';
 import { startChild } from '../processes/child.ts';
 import type { ProbeHandlers } from '../processes/probe.mjs';
-import { cpuShares, peakResidentMb } from '../processes/usage.ts';
+import { cpuShares, peakResidentMb, residentMb } from '../processes/usage.ts';
 import { profiled } from '../profile.ts';
 import type { Stage } from '../stage.ts';
 import { repeated, until } from './rounds.ts';
@@ -65,6 +65,7 @@ export const streaming: Benchmark = {
 async function stream(stage: Stage, profile_dir: string | null): Promise<Load> {
   await using house = await stage.house({ DECKHAND_CONCURRENCY: String(SESSIONS) });
   const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
+  const idle = residentMb(worker.pid);
   await stage.model.call('hold');
   await stage.load.call('sendAll', { url: gateway.url, key: house.api_key, sessions: SESSIONS, directive: ANSWER });
   await until('all sessions ask the model', PATIENCE_MS, async () => (await stage.model.call('held')) === SESSIONS);
@@ -91,7 +92,9 @@ async function stream(stage: Stage, profile_dir: string | null): Promise<Load> {
   const { p99 } = await worker.call('readDelay');
   const expected = { sessions: SESSIONS, tokens: ANSWER.tokens };
   const errors = await wrongAnswers(house.mongo.db(house.database), expected);
-  return { resident: peakResidentMb(worker.pid), delay: p99, duration, errors, notes: [shares.inWords(), ...notes] };
+  const resident = peakResidentMb(worker.pid);
+  const each = `${Math.round(((resident - idle) * 1000) / SESSIONS)} kB for each stream beyond the ${Math.round(idle)} MB of an idle worker`;
+  return { resident, delay: p99, duration, errors, notes: [shares.inWords(), each, ...notes] };
 }
 
 async function readBare(stage: Stage): Promise<Load> {

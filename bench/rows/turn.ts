@@ -1,5 +1,5 @@
 import type { Benchmark } from '../benchmark.ts';
-import { CPU_ROWS, type CpuMeasurements, cpuCosts, TRAFFIC_ROWS, traffic } from '../cost.ts';
+import { allocations, CPU_ROWS, type CpuMeasurements, cpuCosts, stages, TRAFFIC_ROWS, traffic } from '../cost.ts';
 import type { LeastTurn } from '../load/floors.ts';
 import type { TurnsResult } from '../load/turns.ts';
 import { cpuMeter } from '../processes/usage.ts';
@@ -42,6 +42,10 @@ export const turn: Benchmark = {
     );
     say(`counting commands and bytes of ${COUNTED} turns`);
     const counted = await traffic([gateway, worker], await prepare(1, COUNTED));
+    say(`watching the steps of ${COUNTED} turns`);
+    const steps = await stages([gateway, worker], await prepare(1, COUNTED));
+    say(`looking at what ${COUNTED} turns allocate`);
+    const allocated = await allocations([gateway, worker], await prepare(1, COUNTED));
     say('floor: the journaled writes, the hop and the model call of a turn, and nothing else');
     const floor = await floors(stage, house);
 
@@ -58,7 +62,7 @@ export const turn: Benchmark = {
         ...withFloor(costs.rows(), floor.mongodb_cpu),
         ...counted.rows,
       },
-      notes: [floor.note, ...counted.notes, ...notes],
+      notes: [floor.note, steps, ...allocated, ...counted.notes, ...notes],
     };
   },
 };

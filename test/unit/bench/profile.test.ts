@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ownTime } from '../../../bench/profile.ts';
+import { type Allocations, allocatedBy, ownTime } from '../../../bench/profile.ts';
 
 const frame = (functionName: string, url: string) => ({ functionName, url });
 
@@ -26,4 +26,22 @@ test('own time is summed by package, by file of ours, and by function; idle time
     { place: 'node', ms: 0.2 },
   ]);
   expect(functions[0]).toEqual({ place: 'fold src/session/state.js', ms: 4 });
+});
+
+test('what is allocated is summed by package or file, whoever called it', () => {
+  const node = (url: string, selfSize: number, children: Allocations[] = []): Allocations => ({
+    callFrame: frame('f', url),
+    selfSize,
+    children,
+  });
+  const bson = 'file:///house/node_modules/bson/lib/bson.cjs';
+  const head = node('', 0, [node('file:///house/dist/src/session/state.js', 10, [node(bson, 30)]), node(bson, 5)]);
+  expect(allocatedBy(head)).toEqual({
+    bytes: 45,
+    places: [
+      { place: 'bson', bytes: 35 },
+      { place: 'src/session/state.js', bytes: 10 },
+      { place: '(native)', bytes: 0 },
+    ],
+  });
 });
