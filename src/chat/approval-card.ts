@@ -4,6 +4,7 @@ import type { Actor, EventOf } from '../session/event.ts';
 import { mentionsOf, type NameOf } from './names.ts';
 import type { ApprovalCard } from './outgoing.ts';
 import type { Person } from './place.ts';
+import { visible } from './visible.ts';
 
 /** The card of an approval that waits, on the platform `via`. */
 export function cardOf(approval: Approval, { via, nameOf }: { via: string; nameOf: NameOf }): ApprovalCard {
@@ -54,7 +55,7 @@ function whatOf(approval: Approval): Pick<ApprovalCard, 'summary' | 'detail' | '
   const { policy, tool_name, summary, detail, why } = approval;
   if (policy.private_detail === true)
     return { summary: `Use the tool ${tool_name}.`, detail: '', private_detail: true };
-  return { summary, detail, ...(why === undefined ? {} : { why }) };
+  return { summary: visible(summary), detail: visible(detail), ...(why === undefined ? {} : { why }) };
 }
 
 /** What may become of a question. */

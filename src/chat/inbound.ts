@@ -209,7 +209,7 @@ export type ApprovalDetails =
   | {
       summary: string;
       why: string | null;
-      /** Every argument as it is, of any length. */
+      /** Every argument as it is, of any length; characters that nobody would see stand there by their numbers. */
       detail: string;
       /** Why they cannot decide it, or not any more, as a sentence for them; null when they may. */
       closed: string | null;

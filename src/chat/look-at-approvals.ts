@@ -11,6 +11,7 @@ import type { ApprovalDetails, WaitingApproval, WaitingApprovals } from './inbou
 import { namesOf } from './names.ts';
 import type { Roles } from './roles.ts';
 import type { SessionDirectory } from './session-directory.ts';
+import { visible } from './visible.ts';
 
 export interface LookDeps {
   approvals: Pick<Approvals, 'find' | 'listPending' | 'refusalByToolUse'>;
@@ -46,7 +47,13 @@ export async function detailsOf(deps: LookDeps, from: PersonAt & { approval_id: 
   const closed = refused?.result === 'not_allowed' ? notTheirs : (refused?.text ?? null);
   const [call] = await deps.log.find(ref, [tool_use_id]);
   const whole = call !== undefined && 'input' in call.event ? argumentsOf(call.event.input) : approval.detail;
-  return { summary, why, detail: whole, closed, ...(for_session === undefined ? {} : { for_session }) };
+  return {
+    summary: visible(summary),
+    why,
+    detail: visible(whole),
+    closed,
+    ...(for_session === undefined ? {} : { for_session }),
+  };
 }
 
 /** What this person may decide, oldest first. Where anyone in a conversation may: what was asked where they ask, or for them. */

@@ -72,7 +72,10 @@ export interface ApprovalCard {
   tool_name: string;
   /** What will be done, in words. */
   summary: string;
-  /** The exact command or arguments, at most 3,000 characters; empty when they are private. */
+  /**
+   * The exact command or arguments, 3,000 characters at most; characters that nobody would see stand there by their numbers.
+   * Empty when they are private.
+   */
   detail: string;
   /** They are not for the conversation: whoever may decide asks for them (`Receiver.details`). */
   private_detail?: true;

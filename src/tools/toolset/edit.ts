@@ -22,8 +22,14 @@ replace_all is true: include enough of the surrounding lines to make it unique.`
   // A second run would not find its old_string, or change the replacement itself.
   idempotent: false,
   parallel: false,
-  describe: ({ file_path, old_string, new_string }) =>
-    describeCall('Edit a file', `Edit ${file_path}`, `${file_path}\n\n- ${old_string}\n+ ${new_string}`),
+  describe: ({ file_path, old_string, new_string, replace_all }) => {
+    const where = replace_all === true ? ' (everywhere in it)' : '';
+    return describeCall(
+      'Edit a file',
+      `Edit ${file_path}${where}`,
+      `${file_path}${where}\n\n- ${old_string}\n+ ${new_string}`,
+    );
+  },
   run: ({ file_path, old_string, new_string, replace_all }, context) =>
     orFileProblem(async () => {
       const workspace = await context.openWorkspace();

@@ -106,6 +106,11 @@ describe('the details of a call', () => {
     expect(await detailsFor('Eve', place, two)).toMatchObject({ detail: 'file_path: /a\ncontent:\nb\nc\nmode: 7' });
   });
 
+  it('show what nobody would see', async () => {
+    const id = await asked({}, { input: { command: 'rm \u202Etxt' } });
+    expect(await detailsFor('Ana', place, id)).toMatchObject({ detail: 'rm ⟨U+202E⟩txt' });
+  });
+
   it('say whether this person may decide it, now and for the session', async () => {
     const id = await asked({ approvers: ['test:U_BEN'], for_session: 'tool' });
     expect(await detailsFor('Ben', place, id)).toMatchObject({ closed: null, for_session: 'tool' });
