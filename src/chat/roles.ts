@@ -74,7 +74,7 @@ export function may(action: Action, role: Role, also: { owner?: boolean; starter
   return also.owner === true && role !== 'guest' && allowed.includes('owner');
 }
 
-/** Why somebody may not do this, and whom to ask. */
+/** Why somebody may not do this, and whom to ask. @param owners by name */
 export function forbidden(action: Action, owners: readonly string[] = []): string {
   const standings: readonly string[] = MAY[action];
   const who = [

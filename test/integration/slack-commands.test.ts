@@ -132,7 +132,7 @@ describe.each(['socket', 'http'] as const)('commands in Slack, mode %s', (mode) 
     await ana.command('ops', '/agents', 'owner Reviewer');
     await viewOf();
     await ana.submit({ owners: [ana.user.id, ben] });
-    await told('is owned by');
+    await told('is owned by Ana, Ben, cleo');
     const { config } = await stage.agents.get(stage.defaults.workspace_id, _id);
     expect(config.system).toBe('Be kind.');
     expect(config.metadata.deckhand_owners).toBe(`slack:${ana.user.id},slack:${ben},web:cleo`);

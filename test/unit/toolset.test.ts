@@ -100,6 +100,18 @@ describe('bad input from the model is an answer, never an exception', () => {
   });
 });
 
+describe('a call in words', () => {
+  test('says of an edit when it replaces everywhere', () => {
+    const tool = AGENT_TOOLSET.find(({ definition }) => definition.name === 'edit');
+    const input = { file_path: '/a', old_string: 'x', new_string: 'y' };
+    expect(tool?.describe(input)).toMatchObject({ summary: 'Edit /a', detail: '/a\n\n- x\n+ y' });
+    expect(tool?.describe({ ...input, replace_all: true })).toMatchObject({
+      summary: 'Edit /a (everywhere in it)',
+      detail: '/a (everywhere in it)\n\n- x\n+ y',
+    });
+  });
+});
+
 describe('files', () => {
   test('reads whole files and ranges', async () => {
     const at = memoryWorkspace({ f: 'one\ntwo\nthree' });

@@ -11,7 +11,7 @@ import { readAgentForm } from './read-agent-form.ts';
 export const editAgent: Command = {
   name: 'edit',
   args: '<name>',
-  summary: 'change how it is made: model, instructions, tools, approvers, environment, channels, budget',
+  summary: 'change how it is made: model, instructions, tools, who decides what it asks, environment, channels, budget',
   run: onAgent('change an agent', async (deps, request, { agent, rest }) =>
     request.fields === null ? ask(deps, request, agent) : change(deps, request, agent, rest),
   ),

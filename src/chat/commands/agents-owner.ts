@@ -1,5 +1,6 @@
 import { ownersOf } from '../../resources/approval-policy.ts';
 import type { Form, FormField } from '../inbound.ts';
+import { namesOf } from '../names.ts';
 import { formAsText } from './agent-form.ts';
 import { answer, type Command, plain } from './command.ts';
 import { fieldProblems } from './field-problems.ts';
@@ -10,7 +11,7 @@ export const setOwner: Command = {
   name: 'owner',
   args: '<name>',
   summary: 'who owns it: they may change it and decide what it asks',
-  run: onAgent('change an agent', async (deps, { workspace_id, fields }, { agent, rest }) => {
+  run: onAgent('change an agent', async (deps, { workspace_id, conversation, fields }, { agent, rest }) => {
     const owners = fields?.owners ?? (rest === '' ? undefined : rest);
     if (owners === undefined) {
       const field: FormField = {
@@ -34,6 +35,8 @@ export const setOwner: Command = {
     const reading = await readAgentForm(deps, workspace_id, agent.config, { owners: listed });
     if ('errors' in reading) return fieldProblems(reading.errors);
     const { config } = await deps.agents.update(workspace_id, agent._id, reading.update);
-    return answer(`**${plain(config.name)}** is owned by ${ownersOf(config).join(', ')} now.`);
+    const now = ownersOf(config);
+    const nameOf = await namesOf(deps.connectors, now, conversation);
+    return answer(`**${plain(config.name)}** is owned by ${now.map((id) => plain(nameOf(id))).join(', ')} now.`);
   }),
 };

@@ -1,7 +1,8 @@
 import { agentSettingsOf } from '../../resources/agent-settings.ts';
 import { approvalPolicyOf, ownersOf } from '../../resources/approval-policy.ts';
+import { namesOf } from '../names.ts';
 import { GUEST_WORDS } from './agent-form.ts';
-import { approvalLines } from './approval-fields.ts';
+import { approvalLines, namedBy } from './approval-fields.ts';
 import { answer, type Command, plain } from './command.ts';
 import { onAgent } from './find-agent.ts';
 import { TOOLS, toolSetting } from './tool-settings.ts';
@@ -21,6 +22,8 @@ export const showAgent: Command = {
     const approvers = approvalPolicyOf(config).approvers.filter((id) => !owners.includes(id));
     const channels = await deps.channels.withAgent(workspace_id, agent._id);
     const here = channels.some(({ connector, channel }) => same({ connector, channel }, conversation));
+    const nameOf = await namesOf(deps.connectors, namedBy(config), conversation);
+    const named = (ids: readonly string[]) => ids.map((id) => plain(nameOf(id))).join(', ');
     const tools = TOOLS.map((tool) => `${tool}: ${toolSetting(config.tools, tool)}`);
     const system = config.system ?? 'none';
     const shown =
@@ -32,9 +35,9 @@ export const showAgent: Command = {
       config.description === null ? null : plain(config.description),
       `- Model: \`${config.model.id}\``,
       `- Tools: ${tools.join(', ')}`,
-      `- Owners: ${owners.join(', ') || 'none: only admins can change it'}`,
-      `- Approvers: ${[...owners, ...approvers].join(', ') || 'anyone in the conversation'}`,
-      ...approvalLines(config),
+      `- Owners: ${named(owners) || 'none: only admins can change it'}`,
+      `- Approvers: ${named([...owners, ...approvers]) || 'anyone in the conversation'}`,
+      ...approvalLines(config, named),
       `- Environment: ${environment_id ?? 'the default one'}`,
       `- Channels that it answers by default: ${channels.length}`,
       `- Budget of a session: ${budget_cents === null ? 'none' : usd(budget_cents)}`,

@@ -125,8 +125,14 @@ export function inFormWords(message: string): string {
   );
 }
 
+/** All whom an agent names: owners, approvers, who is asked besides. */
+export function namedBy(config: AgentConfig): string[] {
+  const { approvers, escalate_to = [] } = approvalPolicyOf(config);
+  return [...approvers, ...escalate_to];
+}
+
 /** The same in a few lines, for who looks at an agent. */
-export function approvalLines(config: AgentConfig): string[] {
+export function approvalLines(config: AgentConfig, named: (ids: readonly string[]) => string): string[] {
   const { quorum = 1, four_eyes, for_session, private_detail, escalate_to } = approvalPolicyOf(config);
   const time = (name: string) => config.metadata[`deckhand_${name}`];
   const rules = [
@@ -139,7 +145,7 @@ export function approvalLines(config: AgentConfig): string[] {
   ].filter((rule) => rule !== null);
   const times = [
     time('remind_after') === undefined ? null : `reminded every ${time('remind_after')}`,
-    escalate_to === undefined ? null : `each after ${time('escalate_after')}: ${escalate_to.join(', ')}`,
+    escalate_to === undefined ? null : `each after ${time('escalate_after')}: ${named(escalate_to)}`,
     time('expire_after') === undefined ? null : `denied after ${time('expire_after')}`,
   ].filter((rule) => rule !== null);
   return [

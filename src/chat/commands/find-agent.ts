@@ -1,5 +1,6 @@
 import type { AgentDocument } from '../../resources/agents.ts';
 import { ownersOf } from '../../resources/approval-policy.ts';
+import { namesOf } from '../names.ts';
 import { type Action, forbidden, may } from '../roles.ts';
 import type { AgentName } from '../session-directory.ts';
 import { type CommandDeps, type CommandReply, type CommandRequest, plain, refuse } from './command.ts';
@@ -52,6 +53,12 @@ export function onAgent(
     if ('refusal' in found) return refuse(found.refusal);
     const owners = ownersOf(found.agent.config);
     if (may(action, request.role, { owner: owners.includes(request.actor_id) })) return run(deps, request, found);
-    return refuse(forbidden(action, owners));
+    const nameOf = await namesOf(deps.connectors, owners, request.conversation);
+    return refuse(
+      forbidden(
+        action,
+        owners.map((id) => plain(nameOf(id))),
+      ),
+    );
   };
 }

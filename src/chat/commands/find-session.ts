@@ -1,5 +1,6 @@
 import { NotFoundError } from '../../errors.ts';
 import type { SessionDocument } from '../../resources/session-document.ts';
+import { namesOf } from '../names.ts';
 import { forbidden, may } from '../roles.ts';
 import { type CommandDeps, type CommandReply, type CommandRequest, plain, refuse } from './command.ts';
 
@@ -20,7 +21,14 @@ export function onSession(
     if (session === null || (!allowed && role === 'guest')) {
       return refuse(`There is no session ${plain(args)}. \`/sessions\` lists yours with their ids.`);
     }
-    return allowed ? run(deps, request, session) : refuse(forbidden(action, session.owners));
+    if (allowed) return run(deps, request, session);
+    const nameOf = await namesOf(deps.connectors, session.owners, request.conversation);
+    return refuse(
+      forbidden(
+        action,
+        session.owners.map((id) => plain(nameOf(id))),
+      ),
+    );
   };
 }
 

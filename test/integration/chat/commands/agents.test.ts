@@ -57,8 +57,8 @@ describe('/agents list and show', () => {
     await agentOf(stage, 'Code Reviewer', { deckhand_budget: '2.5', deckhand_approvers: 'test:U_BEN' });
     const { text } = await type.ana('/agents show code reviewer');
     expect(text).toContain('**Code Reviewer** · version 1');
-    expect(text).toContain('Owners: test:U_ANA');
-    expect(text).toContain('Approvers: test:U_ANA, test:U_BEN');
+    expect(text).toContain('Owners: U\\_ANA');
+    expect(text).toContain('Approvers: U\\_ANA, U\\_BEN');
     expect(text).toContain('$2.50');
   });
 
@@ -138,7 +138,7 @@ describe('/agents new', () => {
     expect((await agentNamed('Careful'))?.config.metadata).toEqual(stored);
     const { text } = await type.ana('/agents show Careful');
     expect(text).toContain('- Approvals: 2 have to approve, never who asked, may count for the session');
-    expect(text).toContain('reminded every 30m; each after 1h: test:U_CARA, test:channel:C9; denied after 2d');
+    expect(text).toContain('reminded every 30m; each after 1h: U\\_CARA, \\#C9; denied after 2d');
     // As text: what stands there comes back as it is.
     const lines = ['remind_after: 30m', 'four_eyes: yes', 'escalate_to: test:U_CARA,test:channel:C9'];
     for (const line of lines) expect((await type.ana('/agents edit Careful')).text).toContain(line);
