@@ -68,7 +68,11 @@ export function createRepair(deps: RepairDeps): Repair {
 
   return {
     async recordNew() {
-      for (const ref of await deps.unrecorded.find(BATCH)) await rebuild(ref);
+      const marked = await deps.unrecorded.find(BATCH);
+      // One that cannot be read must not keep the others from their record.
+      const failures: unknown[] = [];
+      for (const ref of marked) await rebuild(ref).catch((error: unknown) => failures.push(error));
+      if (failures.length > 0) throw failures[0];
     },
 
     run,

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createApprovalStore } from '../../../src/approvals/approval-store.ts';
 import type { DecideRequest } from '../../../src/approvals/decide.ts';
+import { createRepair } from '../../../src/approvals/repair.ts';
+import { createUnrecorded } from '../../../src/approvals/unrecorded.ts';
 import type { Actor } from '../../../src/session/event.ts';
 import { newId } from '../../../src/session/id.ts';
 import { type ApprovalScene, ana, approvalScene, ben, client, type Question } from '../../support/approvals.ts';
@@ -230,6 +233,25 @@ describe('a question whose process died before its record', () => {
     scene.clock.now += 60_000;
     await timers.runNow();
     expect(await scene.events('deckhand.approval_reminded')).toMatchObject([{ approval_id }]);
+  });
+
+  it('is on record although another session’s log cannot be read', async () => {
+    await scene.asks();
+    const other = await approvalScene(database.db);
+    const { approval_id } = await other.asks();
+    const repair = createRepair({
+      db: database.db,
+      store: createApprovalStore(database.db),
+      unrecorded: createUnrecorded(database.db),
+      log: {
+        async query(query) {
+          if (query.session_id === scene.ref.session_id) throw new Error('It cannot be read');
+          return other.log.query(query);
+        },
+      },
+    });
+    await expect(repair.recordNew()).rejects.toThrow('It cannot be read');
+    expect((await other.process().listPending('wrkspc_1')).map(({ _id }) => _id)).toEqual([approval_id]);
   });
 
   it('is looked at no more once it is on record, and one that came meanwhile is', async () => {
