@@ -116,6 +116,21 @@ describe('an approval on the page', () => {
     await ana.approvals.getByText('rm -rf build', { exact: true }).waitFor();
   });
 
+  it('lets nobody approve a call that is longer than the card before all of it was shown', async () => {
+    const ana = await stage.enter('Ana');
+    await ana.say('Go');
+    const key = await stage.keyOf(ana);
+    const detail = `echo ${'x'.repeat(3_500)} end`;
+    await stage.crew.approval(key, { detail: `${detail.slice(0, 2_960)}… (552 more characters)` });
+    stage.crew.shown = { summary: 'Run it', why: null, detail, closed: null };
+    const approve = ana.approvals.getByRole('button', { name: 'Approve', exact: true });
+    await approve.waitFor();
+    expect(await approve.isDisabled()).toBe(true);
+    await ana.approvals.getByRole('button', { name: 'Show all of it' }).click();
+    await ana.approvals.getByText(detail, { exact: true }).waitFor();
+    expect(await approve.isEnabled()).toBe(true);
+  });
+
   it('answers a stranger’s click in words, and leaves the card as it is', async () => {
     const ana = await stage.enter('Ana');
     await ana.say('Go');

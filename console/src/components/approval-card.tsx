@@ -9,10 +9,15 @@ import { InlineMarkdown } from './markdown.tsx';
 type Details = (approvalId: string) => Promise<string>;
 type Decide = (approvalId: string, choice: Choice, reason: string) => Promise<ReceiptBody>;
 
+/** The record keeps 3,000 characters of a call and says how many it leaves out: what is near that may not be whole. */
+const SURELY_WHOLE = 2_900;
+
 /** What an agent asks leave for, and what became of it. Always the true state; anybody may look, the server decides who may decide. */
 export function ApprovalCard({ card, decide, details }: { card: Card; decide: Decide; details: Details }) {
   const heading = useId();
   const { status } = card.state;
+  const isWhole = card.private_detail !== true && card.detail.length <= SURELY_WHOLE;
+  const [isRead, setRead] = useState(false);
   return (
     <div
       role="group"
@@ -31,10 +36,17 @@ export function ApprovalCard({ card, decide, details }: { card: Card; decide: De
           <InlineMarkdown text={card.why} />
         </p>
       )}
-      {card.private_detail === true ? (
-        <PrivateDetail look={() => details(card.approval_id)} />
-      ) : (
+      {isWhole ? (
         <Detail text={card.detail} />
+      ) : (
+        <DetailOnDemand
+          beginning={card.detail}
+          look={async () => {
+            const whole = await details(card.approval_id);
+            setRead(true);
+            return whole;
+          }}
+        />
       )}
       <dl className="approval-facts">
         <Fact name="Tool" value={card.tool_name} />
@@ -49,7 +61,7 @@ export function ApprovalCard({ card, decide, details }: { card: Card; decide: De
         )}
       </dl>
       {card.state.status === 'pending' ? (
-        <Decision card={card} reminded={card.state.reminded} decide={decide} />
+        <Decision card={card} reminded={card.state.reminded} mayApprove={isWhole || isRead} decide={decide} />
       ) : (
         <Decided state={card.state} />
       )}
@@ -65,8 +77,8 @@ function Detail({ text }: { text: string }) {
   );
 }
 
-/** Kept out of the conversation: the server shows it to those who may decide. */
-function PrivateDetail({ look }: { look: () => Promise<string> }) {
+/** Too long for the card, or kept out of the conversation: the server shows it to those who may see it. */
+function DetailOnDemand({ beginning, look }: { beginning: string; look: () => Promise<string> }) {
   const [shown, setShown] = useState<{ text: string } | { failure: string } | null>(null);
 
   async function show() {
@@ -79,14 +91,17 @@ function PrivateDetail({ look }: { look: () => Promise<string> }) {
 
   if (shown !== null && 'text' in shown) return <Detail text={shown.text} />;
   return (
-    <div className="approval-buttons">
-      <button type="button" className="quiet" onClick={() => void show()}>
-        Show what exactly
-      </button>
-      <span className="approval-failure" role="alert">
-        {shown?.failure}
-      </span>
-    </div>
+    <>
+      {beginning !== '' && <Detail text={beginning} />}
+      <div className="approval-buttons">
+        <button type="button" className="quiet" onClick={() => void show()}>
+          {beginning === '' ? 'Show what exactly' : 'Show all of it'}
+        </button>
+        <span className="approval-failure" role="alert">
+          {shown?.failure}
+        </span>
+      </div>
+    </>
   );
 }
 
@@ -124,7 +139,15 @@ function namesOf(people: readonly Person[]): string {
   return people.map(({ name }) => name).join(', ');
 }
 
-function Decision({ card, reminded, decide }: { card: Card; reminded: number; decide: Decide }) {
+interface DecisionProps {
+  card: Card;
+  reminded: number;
+  /** All of the call was shown: nobody approves what they have not had before their eyes. */
+  mayApprove: boolean;
+  decide: Decide;
+}
+
+function Decision({ card, reminded, mayApprove, decide }: DecisionProps) {
   const [step, setStep] = useState<'choosing' | 'denying' | Choice>('choosing');
   const [failure, setFailure] = useState<string | null>(null);
   const deny = useRef<HTMLButtonElement>(null);
@@ -162,12 +185,22 @@ function Decision({ card, reminded, decide }: { card: Card; reminded: number; de
         <DenyForm onDeny={(reason) => void send('deny', reason)} onCancel={() => setStep('choosing')} />
       ) : (
         <div className="approval-buttons">
-          <button type="button" className="primary" disabled={isSending} onClick={() => void send('allow', '')}>
+          <button
+            type="button"
+            className="primary"
+            disabled={isSending || !mayApprove}
+            title={mayApprove ? undefined : 'Read all of it first.'}
+            onClick={() => void send('allow', '')}
+          >
             {step === 'allow' ? <Spinner /> : <Icon name="check" />}
             {step === 'allow' ? 'Approving…' : 'Approve'}
           </button>
           {card.for_session !== undefined && (
-            <button type="button" disabled={isSending} onClick={() => void send('allow_for_session', '')}>
+            <button
+              type="button"
+              disabled={isSending || !mayApprove}
+              onClick={() => void send('allow_for_session', '')}
+            >
               {step === 'allow_for_session' && <Spinner />}
               Approve for this session
             </button>
