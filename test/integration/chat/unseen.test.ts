@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Deliverer } from '../../../src/chat/deliver.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
 import { ends, says } from '../../support/chat-events.ts';
-import { type ChatStage, type NewEvent, place } from '../../support/chat-stage.ts';
+import { type NewEvent, place } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
 import { useChatStage } from '../../support/use-chat-stage.ts';
@@ -27,8 +27,8 @@ afterEach(async () => {
   await Promise.all(running.map((deliverer) => deliverer.stop()));
 });
 
-function gateway(name = 'gateway_1', over: Parameters<ChatStage['deliverer']>[2] = {}): Deliverer {
-  const deliverer = stage.deliverer(platform, name, over);
+function gateway(name = 'gateway_1'): Deliverer {
+  const deliverer = stage.deliverer(platform, name);
   running.push(deliverer);
   return deliverer;
 }
@@ -67,12 +67,11 @@ describe('a conversation in which nothing can be posted', () => {
 
   it.each([true, false])('is told of once although its gateway died telling it (it stands: %s)', async (after) => {
     platform.faults.push({ kind: 'died', after });
-    const timings = { lease_ms: 300, sweep_ms: 20, retry_ms: 1, drain_ms: 1 };
-    const first = gateway('gateway_1', { timings });
+    const first = gateway('gateway_1');
     await stage.append(ref, asks(), says('one'), ends());
     await eventually(() => expect(platform.faults).toEqual([]));
     await first.stop();
-    gateway('gateway_2', { timings }).start();
+    await gateway('gateway_2').sweepNow();
     await atRest();
     expect(told()).toHaveLength(1);
     expect(await notes()).toEqual([TOLD]);
