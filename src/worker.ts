@@ -55,7 +55,12 @@ export async function startWorker(context: Context): Promise<RunningWorker> {
     workspaces.destroy(session_id).catch((err: unknown) => logger.warn({ err, session_id }, 'sandbox was not ended'));
   });
   const sweep = startSweep(
-    { owed: (limit, after) => context.log.owed(limit, after), queue: context.queue, logger },
+    {
+      owed: (limit, after) => context.log.owed(limit, after),
+      queue: context.queue,
+      logger,
+      isHere: context.turn.here.has,
+    },
     config.timings.sweep_ms,
   );
   const keeper = setInterval(

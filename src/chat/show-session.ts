@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { anySignal } from '../session/any-signal.ts';
 import type { LogEntry } from '../session/event.ts';
 import { type Hints, parseSessionHint, SO_FAR_MS, sessionChannel, subscribeClosely } from '../session/hints.ts';
 import { holdLease } from '../session/lease.ts';
@@ -90,8 +91,10 @@ interface Shown {
 export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<void> {
   const { ref, target, connector, lease, since, slot, stopping, drained } = show;
   using held = holdLease(deps.cursors, lease, deps.timings.lease_ms, { since });
-  const signal = AbortSignal.any([stopping, held.signal]);
-  const calls = AbortSignal.any([drained, held.signal]);
+  using ending = anySignal([stopping, held.signal]);
+  using cut = anySignal([drained, held.signal]);
+  const { signal } = ending;
+  const calls = cut.signal;
 
   const live = createLive();
   const news = createNews(deps.log, ref, lease.seq);

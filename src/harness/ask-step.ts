@@ -40,9 +40,10 @@ export async function askStep(turn: Turn): Promise<StepResult> {
 }
 
 /** While Claude still writes its calls: look up what they take, and start it unless a person is asked whatever they are. */
-function prepareTools({ session, tools, deps, ref }: Turn): (name: string) => void {
+function prepareTools({ session, tools, deps, ref, isSure }: Turn): (name: string) => void {
   let isExpecting = false;
   return (name) => {
+    if (!isSure()) return;
     const tool = tools.get(name);
     const { enabled, policy } = permissionOf(session.agent.tools, name);
     if (tool === undefined || !enabled) return;

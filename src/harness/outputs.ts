@@ -48,7 +48,10 @@ type Kept =
  * A Stop ends it at once, with what is stored by then; so does the loss of the lease, and then the events are nobody's.
  */
 export async function collectOutputs(turn: Turn): Promise<SessionEvent[]> {
-  if (!(await turn.session.hasOutputs())) return [];
+  return (await turn.session.hasOutputs()) ? turn.act(() => store(turn)) : [];
+}
+
+async function store(turn: Turn): Promise<SessionEvent[]> {
   const { storing } = turn;
   const looked = await look(turn, storing);
   if (looked === null) return storing.aborted ? [unlisted(turn)] : [];

@@ -97,6 +97,8 @@ export interface Turn {
   stopping: AbortSignal;
   /** The lease may be somebody else's by now: nothing more may be appended. @throws LeaseLostError */
   stillHeld(): void;
+  /** The lease is held at this moment, not in doubt. */
+  isSure(): boolean;
   /**
    * Do what has effects beside the log, and so must end with the lease's time. All else goes on while it is in doubt who
    * holds it: an append is refused when somebody else does. @throws LeaseLostError

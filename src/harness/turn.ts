@@ -2,7 +2,7 @@ import { LeaseLostError, NotFoundError } from '../errors.ts';
 import type { BroughtMessages } from '../session/brought-messages.ts';
 import type { SessionEvent } from '../session/event.ts';
 import { holdLease } from '../session/lease.ts';
-import type { ClaimableLease, Claimed, Opening, SessionRef } from '../session/log.ts';
+import type { ClaimableLease, Claimed, LogHead, Opening, SessionRef } from '../session/log.ts';
 import { nextStep } from '../session/next-step.ts';
 import type { SessionState } from '../session/session-state.ts';
 import { askStep } from './ask-step.ts';
@@ -16,6 +16,7 @@ import { createPreview } from './preview.ts';
 import { resolveStep, waitStep } from './resolve-step.ts';
 import { NOT_OWED, openTurnLog, processedEvent } from './turn-log.ts';
 import type { StepResult, Turn, TurnDeps } from './turn-parts.ts';
+import { createTurnSignals } from './turn-signals.ts';
 
 /** A session that is owed a turn, and for what, where that is known. */
 export interface TurnRequest extends SessionRef {
@@ -48,16 +49,15 @@ export async function takeTurn(deps: TurnDeps, job: TurnRequest, stopping: Abort
   const opening = messages === undefined ? null : openingFor(messages, deps.states.peek(ref), deps.now);
   // Before the claim: from then on, an interrupt rings.
   using bell = deps.bell.listen(session_id);
-  using here = deps.here.enter(session_id);
   const since = performance.now();
-  // A turn of this very process is not lost, only late: to take over from it is to do its work twice.
-  const claimed = await claim(deps, ref, opening, here.isFirst ? 'free_or_lost' : 'free');
+  // A lease of this very process is not lost, only late to be renewed: to take over from it is to do its work twice.
+  const claimed = await claim(deps, ref, opening, deps.here.has(session_id) ? 'free' : 'free_or_lost');
   if (claimed === 'gone') return 'gone';
   if (claimed === null) return 'busy';
   const { lease } = claimed;
   if (claimed.taken_over) deps.logger.warn({ ...ref, token: lease.token }, 'took over from a lost worker');
   try {
-    return await runUnder(deps, ref, { ...claimed, since }, claimed.opened ? opening : null, bell, stopping);
+    return await runUnder(deps, ref, { claimed, since, bell, opening: claimed.opened ? opening : null }, stopping);
   } catch (error) {
     if (error instanceof LeaseLostError) {
       deps.states.forget(ref);
@@ -84,39 +84,47 @@ async function claim(
   }
 }
 
-async function runUnder(
-  deps: TurnDeps,
-  ref: SessionRef,
-  claimed: Claimed & { since: number },
-  opening: RequestOpening | null,
-  bell: Listening,
-  stopping: AbortSignal,
-): Promise<TurnResult> {
-  const { lease, since } = claimed;
-  const session = deps.sessionOf(ref, claimed.document);
-  const state = await deps.states.load(deps.log, ref, claimed);
-  const log = openTurnLog(deps, lease, state);
-  let opened = opening === null ? null : { request_id: opening.request_id, asked_at: claimed.head.seq };
-  let interrupt = new AbortController();
+interface Begun {
+  claimed: Claimed;
+  /** When it was asked for (`performance.now()`). */
+  since: number;
+  bell: Listening;
+  opening: RequestOpening | null;
+}
 
-  /** Look at the log again; an interrupt in it aborts whatever is running. */
+async function runUnder(deps: TurnDeps, ref: SessionRef, begun: Begun, stopping: AbortSignal): Promise<TurnResult> {
+  const { claimed, since, bell, opening } = begun;
+  const { lease } = claimed;
+  using here = deps.here.enter(ref.session_id);
+  let isActing = false;
+  let onHead = (_head: LogHead): void => undefined;
+  // From here on, because it may take long to read what the session is about.
+  using held = holdLease(deps.log, lease, deps.timings.lease_ms, {
+    onHead: (head) => onHead(head),
+    since,
+    mayWait: () => !isActing,
+  });
+  // Whatever still runs then, others need not wait for it.
+  held.signal.addEventListener('abort', () => here[Symbol.dispose](), { once: true });
+  using signals = createTurnSignals(held.signal, stopping);
+
+  const session = deps.sessionOf(ref, claimed.document);
+  const log = openTurnLog(deps, lease, await deps.states.load(deps.log, ref, claimed));
+  let opened = opening === null ? null : { request_id: opening.request_id, asked_at: claimed.head.seq };
+
+  /** Look at the log again; a Stop in it ends whatever is running. */
   async function look(): Promise<void> {
-    if ((await log.refresh()).interrupts.length > 0) interrupt.abort(new Error('Interrupted'));
+    if ((await log.refresh()).interrupts.length > 0) signals.interrupt();
   }
 
   function lookSoon(): void {
     look().catch((err: unknown) => deps.logger.warn({ err, ...ref }, 'could not read new inputs'));
   }
 
-  let isActing = false;
-  using held = holdLease(deps.log, lease, deps.timings.lease_ms, {
-    onHead(head) {
-      // An append may have brought the Stop along, and looked for nothing.
-      if (head.seq > log.state.seq || log.state.interrupts.length > 0) lookSoon();
-    },
-    since,
-    mayWait: () => !isActing,
-  });
+  onHead = (head) => {
+    // An append may have brought the Stop along, and looked for nothing.
+    if (head.seq > log.state.seq || log.state.interrupts.length > 0) lookSoon();
+  };
   bell.onInterrupt(lookSoon);
 
   const turn: Turn = {
@@ -135,16 +143,17 @@ async function runUnder(
       opened = request;
     },
     get signal() {
-      return AbortSignal.any([interrupt.signal, held.signal, stopping]);
+      return signals.signal;
     },
     get storing() {
-      return AbortSignal.any([interrupt.signal, held.signal]);
+      return signals.storing;
     },
     stillHeld() {
       if (held.signal.aborted) throw new LeaseLostError(ref.session_id);
     },
+    isSure: () => held.isHeld(),
     async act(work) {
-      await held.settled();
+      await held.settled(signals.signal);
       turn.stillHeld();
       isActing = true;
       try {
@@ -165,7 +174,7 @@ async function runUnder(
       await log.append(() => outputs, { release: true });
       return 'handed_over';
     }
-    if (interrupt.signal.aborted && log.state.interrupts.length === 0) interrupt = new AbortController();
+    if (signals.isInterrupted && log.state.interrupts.length === 0) signals.goOn();
     if ((await step(turn)) === 'ended') {
       turn.preview.flush();
       await deps.states.checkpoint(ref).catch((err: unknown) => {

@@ -1,21 +1,23 @@
-/** The sessions whose turns this process takes at the moment. */
+/** The sessions that this process holds the lease of, as far as it knows. */
 export interface TurnsHere {
-  /** A turn begins; disposing ends it. `isFirst`: no other turn of the session is under way here. */
-  enter(session_id: string): { isFirst: boolean } & Disposable;
+  /** It has taken the lease; disposing says that it has it no more. */
+  enter(session_id: string): Disposable;
+  has(session_id: string): boolean;
 }
 
 export function createTurnsHere(): TurnsHere {
-  const counts = new Map<string, number>();
+  // A session may be here twice for a moment: a turn that has given it back, and the next one.
+  const turns = new Map<string, Set<object>>();
   return {
+    has: (session_id) => turns.has(session_id),
     enter(session_id) {
-      const before = counts.get(session_id) ?? 0;
-      counts.set(session_id, before + 1);
+      const turn = {};
+      const others = turns.get(session_id) ?? new Set();
+      turns.set(session_id, others.add(turn));
       return {
-        isFirst: before === 0,
         [Symbol.dispose]() {
-          const left = (counts.get(session_id) ?? 1) - 1;
-          if (left === 0) counts.delete(session_id);
-          else counts.set(session_id, left);
+          others.delete(turn);
+          if (others.size === 0 && turns.get(session_id) === others) turns.delete(session_id);
         },
       };
     },

@@ -70,7 +70,24 @@ function after(ms: number): Promise<void> {
  * session's lease says whose turn it is, and the log what is owed. The words are BullMQ's own, of its errors for locks.
  */
 function isGivenAway({ message }: Error): boolean {
-  return /^(could not renew lock|Missing (lock|key)|Lock mismatch) for job|^job stalled more than/.test(message);
+  return /^(could not renew lock|Missing (lock|key)|Lock mismatch) for job/.test(message);
+}
+
+/** How often it is said, at most, that BullMQ gave wakes away, in milliseconds: a late worker has thousands of them. */
+const TELL_MS = 60_000;
+
+function createTally(tell: (count: number, latest: Error) => void): { add(err: Error): void } {
+  let count = 0;
+  let told = Number.NEGATIVE_INFINITY;
+  return {
+    add(err) {
+      count += 1;
+      if (performance.now() - told < TELL_MS) return;
+      tell(count, err);
+      told = performance.now();
+      count = 0;
+    },
+  };
 }
 
 /**
@@ -98,7 +115,15 @@ export function consumeTurns(
     }
     // From here on the sweep may ask again: should this worker be lost, nobody waits for BullMQ to notice.
     job.removeDeduplicationKey().catch((err: unknown) => logger.debug({ err }, 'a wake still counts as waiting'));
-    await options.take(job.data).finally(leave);
+    try {
+      await options.take(job.data);
+    } catch (err) {
+      // Here, because BullMQ says nothing of the failure of a job that it has given away.
+      logger.error({ err, session_id: job.data.session_id }, 'turn failed');
+      throw err;
+    } finally {
+      leave();
+    }
   }
 
   function take(job: Job<TurnJob>, token: string | undefined): Promise<void> {
@@ -118,14 +143,15 @@ export function consumeTurns(
     stalledInterval: options.stalled_ms,
     maxStalledCount: 1,
   });
+  const late = createTally((count, err) => {
+    logger.warn({ count, reason: err.message }, 'this worker is late: BullMQ gave wakes away that it still works on');
+  });
   worker.on('error', (err) => {
-    if (isGivenAway(err)) logger.debug({ reason: err.message }, 'a late wake was given to somebody else');
+    if (isGivenAway(err)) late.add(err);
     else logger.warn({ err }, 'turn consumer connection');
   });
   worker.on('failed', (job, err) => {
-    const { session_id } = job?.data ?? {};
-    if (isGivenAway(err)) logger.debug({ reason: err.message, session_id }, 'a late wake was given up');
-    else logger.error({ err, session_id }, 'turn failed');
+    logger.debug({ reason: err.message, session_id: job?.data.session_id }, 'a wake ended with a failure');
   });
   return {
     async drain(timeout_ms) {

@@ -16,7 +16,13 @@ const PATIENCE_MS = 1_000;
  * on where the last one ended, so that however many are owed a turn, each comes up.
  */
 export function startSweep(
-  deps: { owed: Owed; queue: Pick<TurnQueue, 'enqueueAgain'>; logger: Logger },
+  deps: {
+    owed: Owed;
+    queue: Pick<TurnQueue, 'enqueueAgain'>;
+    logger: Logger;
+    /** Sessions that are not put back: what this process works on, however late it is. */
+    isHere?: (session_id: string) => boolean;
+  },
   interval_ms: number,
 ): AsyncDisposable & { sweepNow(): Promise<number> } {
   let running: Promise<number> | null = null;
@@ -24,10 +30,11 @@ export function startSweep(
 
   async function sweep(): Promise<number> {
     const jobs = await deps.owed(BATCH, after);
-    await deps.queue.enqueueAgain(jobs);
+    const lost = jobs.filter(({ session_id }) => deps.isHere?.(session_id) !== true);
+    await deps.queue.enqueueAgain(lost);
     after = jobs.length < BATCH ? null : (jobs.at(-1)?.session_id ?? null);
-    if (jobs.length > 0) deps.logger.info({ count: jobs.length }, 'sweep found sessions that were owed a turn');
-    return jobs.length;
+    if (lost.length > 0) deps.logger.info({ count: lost.length }, 'sweep found sessions that were owed a turn');
+    return lost.length;
   }
 
   function sweepNow(): Promise<number> {

@@ -7,8 +7,8 @@ export interface HeldLease<Lease> extends Disposable {
    * do before its timers, and so the signal, can tell it that its time is over.
    */
   isHeld(): boolean;
-  /** Resolves as soon as it is held or lost: at once, unless it is in doubt. */
-  settled(): Promise<void>;
+  /** Resolves as soon as it is held or lost, or nobody waits for that any more: at once, unless it is in doubt. */
+  settled(unless: AbortSignal): Promise<void>;
 }
 
 /** Shares of the lease's time: until it is renewed, and until a renewal that failed is tried again. */
@@ -36,8 +36,8 @@ export interface HoldOptions<Head> {
  * have run out by this process's own clock; then it counts as lost, because the database may say so to somebody else.
  *
  * A process with too much to do hears late that its lease was renewed. Were the lease lost with that, its work would be
- * done once more, which is more to do: so while a renewal is under way and `mayWait`, the lease is in doubt for up to
- * `ttl_ms` more. It is not held then, nor lost, unless the database says so.
+ * done once more, which is more to do: so when it has run out and `mayWait`, the lease is in doubt while a renewal is under
+ * way, for up to `ttl_ms` after each answer. It is not held then, nor lost, unless the database says so.
  * Disposing stops the renewals; it does not give the lease back.
  */
 export function holdLease<Lease, Head>(
@@ -52,6 +52,7 @@ export function holdLease<Lease, Head>(
   let end: NodeJS.Timeout | undefined;
   let validUntil = 0;
   let isAsking = false;
+  let hasFailed = false;
   let done = false;
   let waiting: Array<() => void> = [];
 
@@ -77,15 +78,21 @@ export function holdLease<Lease, Head>(
   }
 
   function ends(): void {
-    if (isAsking && mayWait()) end = setTimeout(ranOut, ttl_ms);
-    else ranOut();
+    // Timers may be a moment early.
+    if (now() < validUntil) return validFrom(validUntil - ttl_ms);
+    if (!mayWait() || (hasFailed && !isAsking)) return ranOut();
+    if (!isAsking) {
+      clearTimeout(next);
+      void renew();
+    }
+    end = setTimeout(ranOut, ttl_ms);
   }
 
   function validFrom(started: number): void {
     validUntil = started + ttl_ms;
     clearTimeout(end);
     // A timer of its own, because a renewal under way may hang with the database.
-    end = setTimeout(ends, Math.max(0, validUntil - now()));
+    end = setTimeout(ends, Math.max(0, Math.ceil(validUntil - now())));
   }
 
   function renewAt(due: number): void {
@@ -99,6 +106,7 @@ export function holdLease<Lease, Head>(
     isAsking = true;
     const head = await log.renew(lease, ttl_ms).catch(() => undefined);
     isAsking = false;
+    hasFailed = head === undefined;
     if (done) return;
     if (head === null) return lose('The lease was taken over');
     if (head === undefined) return now() < validUntil ? renewAt(now() + ttl_ms * AGAIN_AFTER) : ranOut();
@@ -124,9 +132,12 @@ export function holdLease<Lease, Head>(
       if (!done && now() >= validUntil && !mayWait()) ranOut();
       return !lost.signal.aborted && now() < validUntil;
     },
-    settled() {
-      if (done || now() < validUntil) return Promise.resolve();
-      return new Promise((resolve) => waiting.push(resolve));
+    settled(unless) {
+      if (done || now() < validUntil || unless.aborted) return Promise.resolve();
+      return new Promise((resolve) => {
+        waiting.push(resolve);
+        unless.addEventListener('abort', () => resolve(), { once: true });
+      });
     },
     [Symbol.dispose]: stop,
   };

@@ -1,17 +1,21 @@
 import { expect, it } from 'vitest';
 import { createTurnsHere } from '../../src/harness/turns-here.ts';
 
-it('tells a turn whether another of its session is under way here', () => {
+it('knows the sessions of this process until the last turn of each has ended', () => {
   const here = createTurnsHere();
-  const first = here.enter('sesn_1');
-  const second = here.enter('sesn_1');
-  expect([first.isFirst, second.isFirst, here.enter('sesn_2').isFirst]).toEqual([true, false, true]);
+  const [first, second] = [here.enter('sesn_1'), here.enter('sesn_1')];
+  expect([here.has('sesn_1'), here.has('sesn_2')]).toEqual([true, false]);
   first[Symbol.dispose]();
-  expect(here.enter('sesn_1').isFirst).toBe(false);
+  expect(here.has('sesn_1')).toBe(true);
+  second[Symbol.dispose]();
+  expect(here.has('sesn_1')).toBe(false);
 });
 
-it('forgets a session with its last turn', () => {
+it('takes the end of a turn once, however often it is said', () => {
   const here = createTurnsHere();
-  for (const turn of [here.enter('sesn_1'), here.enter('sesn_1')]) turn[Symbol.dispose]();
-  expect(here.enter('sesn_1').isFirst).toBe(true);
+  const lost = here.enter('sesn_1');
+  lost[Symbol.dispose]();
+  here.enter('sesn_1');
+  lost[Symbol.dispose]();
+  expect(here.has('sesn_1')).toBe(true);
 });

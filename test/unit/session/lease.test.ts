@@ -14,6 +14,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+const never = new AbortController().signal;
+
 type Renew = () => Promise<LogHead | null>;
 
 function hold(renew: Renew, options?: HoldOptions<LogHead>) {
@@ -150,7 +152,7 @@ describe('a lease in doubt, of a process that is late with everything', () => {
     expect(held.isHeld()).toBe(false);
     expect(held.signal.aborted).toBe(false);
     let settled = false;
-    void held.settled().then(() => {
+    void held.settled(never).then(() => {
       settled = true;
     });
     // Its answer is older than a term: it tells only that nobody else had it.
@@ -160,7 +162,7 @@ describe('a lease in doubt, of a process that is late with everything', () => {
     answers[1]?.(head);
     await vi.advanceTimersByTimeAsync(0);
     expect([held.isHeld(), settled, held.signal.aborted]).toEqual([true, true, false]);
-    await held.settled();
+    await held.settled(never);
     held[Symbol.dispose]();
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -169,7 +171,7 @@ describe('a lease in doubt, of a process that is late with everything', () => {
     const { answers, renew } = slowly();
     const { held } = hold(renew, { mayWait });
     await vi.advanceTimersByTimeAsync(1.2 * TTL);
-    const settled = held.settled();
+    const settled = held.settled(never);
     answers[0]?.(null);
     await settled;
     expect(held.signal.aborted).toBe(true);
@@ -181,7 +183,7 @@ describe('a lease in doubt, of a process that is late with everything', () => {
     const { held } = hold(renew, { mayWait });
     await vi.advanceTimersByTimeAsync(1.2 * TTL);
     failures[0]?.(new Error('the database is away'));
-    await held.settled();
+    await held.settled(never);
     expect(held.signal.aborted).toBe(true);
   });
 
@@ -198,6 +200,55 @@ describe('a lease in doubt, of a process that is late with everything', () => {
     const { held } = hold(() => Promise.reject(new Error('the database is away')), { mayWait });
     await vi.advanceTimersByTimeAsync(TTL);
     expect(held.signal.aborted).toBe(true);
+  });
+
+  it.each([
+    ['had run out when it was heard of', TTL],
+    ['was about to run out then', TTL - 6],
+  ])('is asked for when it %s', async (_when, ago) => {
+    const { renewals, held } = hold(async () => head, { mayWait, since: performance.now() - ago });
+    await vi.advanceTimersByTimeAsync(10);
+    expect(renewals).toHaveBeenCalledTimes(1);
+    expect([held.isHeld(), held.signal.aborted]).toEqual([true, false]);
+    held[Symbol.dispose]();
+  });
+
+  it('is asked for again when an answer leaves next to nothing of its term', async () => {
+    let takes = TTL - 6;
+    const { renewals, held } = hold(() => new Promise((resolve) => setTimeout(() => resolve(head), takes)), {
+      mayWait,
+    });
+    await vi.advanceTimersByTimeAsync(TTL / 3 + takes);
+    takes = 0;
+    await vi.advanceTimersByTimeAsync(10);
+    expect(renewals).toHaveBeenCalledTimes(2);
+    expect([held.isHeld(), held.signal.aborted]).toEqual([true, false]);
+    held[Symbol.dispose]();
+  });
+
+  it('does not begin before its time is over, however early a timer is', async () => {
+    let behind = 0;
+    const { renew } = slowly();
+    const { held } = hold(renew, { mayWait, now: () => performance.now() - behind });
+    behind = 1;
+    await vi.advanceTimersByTimeAsync(TTL);
+    expect(held.isHeld()).toBe(true);
+    await vi.advanceTimersByTimeAsync(TTL);
+    expect(held.signal.aborted).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(held.signal.aborted).toBe(true);
+  });
+
+  it('is waited for no longer than somebody wants to', async () => {
+    const { renew } = slowly();
+    const { held } = hold(renew, { mayWait });
+    await vi.advanceTimersByTimeAsync(1.4 * TTL);
+    const stop = new AbortController();
+    const settled = held.settled(stop.signal);
+    stop.abort();
+    await settled;
+    expect(held.signal.aborted).toBe(false);
+    held[Symbol.dispose]();
   });
 
   it('is asked for once more by a process that slept through its term', async () => {
