@@ -62,7 +62,7 @@ export function platformErrorOf(error: unknown): string | null {
   return error instanceof WebAPIPlatformError ? error.data.error : null;
 }
 
-/** Slack answered that it could not: nothing was done. */
+/** Slack, or something before it, answered that it could not. As a rule nothing was done; 502 and 504 do not say. */
 export function isTrouble(error: unknown): boolean {
   return error instanceof WebAPIHTTPError && error.statusCode >= 500;
 }

@@ -14,6 +14,8 @@ import { answerWaiting } from './waiting-answer.ts';
 
 /** Within the three seconds that a trigger id lives and an acknowledgement may take. */
 const TRIGGER_MS = 2_500;
+/** How long a form waits for the groups that it offers. */
+const GROUPS_MS = 500;
 /** Of what is wrong with a field; Slack shows it below it. */
 const FIELD_ERROR = 300;
 const NOT_TAKEN = 'That could not be taken just now. Please try again.';
@@ -74,7 +76,7 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
     };
     try {
       const takesGroups = form.fields.some(({ kind }) => kind === 'targets');
-      const view = formModal(form, from, takesGroups ? await parts.groupsOf(conversation.tenant) : []);
+      const view = formModal(form, from, takesGroups ? await groupsSoon(conversation.tenant) : []);
       await clients
         .of(conversation.tenant)
         .call((web) => web.views.open({ trigger_id: asked.trigger_id, view }), AbortSignal.timeout(TRIGGER_MS));
@@ -83,6 +85,15 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
       failed(error);
       await tell(asked, home, text);
     }
+  }
+
+  /** The groups to choose from; none where Slack takes long to say them, because a form opens within moments or not at all. */
+  async function groupsSoon(tenant: string): Promise<UserGroup[]> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<UserGroup[]>((resolve) => {
+      timer = setTimeout(() => resolve([]), GROUPS_MS);
+    });
+    return Promise.race([parts.groupsOf(tenant), late]).finally(() => clearTimeout(timer));
   }
 
   async function list(asked: Asked, waiting: WaitingApprovals, text: string | null): Promise<void> {

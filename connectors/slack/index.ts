@@ -36,6 +36,7 @@ import { createPosting } from './posting.ts';
 import { permalinkOf, reach } from './reach.ts';
 import { react } from './reactions.ts';
 import { createReaders } from './readers.ts';
+import { refusalInWords } from './refusal-words.ts';
 import { TEXT_LIMIT } from './render.ts';
 import { createStatus } from './status.ts';
 import { createWhispers } from './whisper.ts';
@@ -277,6 +278,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       const url = installations.urlOf(conversation.tenant);
       return url === null ? null : linkTo(url, conversation);
     },
+
+    inWords: refusalInWords,
 
     async react({ tenant, channel }, ts, on, signal) {
       if (on && !marks.take(tenant)) throw new PostRefusedError('too many messages came in this minute');

@@ -6,7 +6,7 @@ import type { SessionLog } from '../session/log.ts';
 import { type Approval, reminderOf } from './approval.ts';
 import type { ApprovalStore } from './approval-store.ts';
 import type { Clock } from './database-clock.ts';
-import { decidersOf } from './policy.ts';
+import { actorKey, decidersOf, requestersOf } from './policy.ts';
 
 /** Rows taken per round and kind. */
 const BATCH = 100;
@@ -45,8 +45,9 @@ export async function remindDue(deps: AskAgainDeps): Promise<void> {
 
 /** Those who may decide and have not approved yet. */
 function stillAsked(approval: Approval): string[] {
-  const voted = (approval.votes ?? []).map(({ by }) => `${by.via}:${by.id}`);
-  return decidersOf(approval).filter((id) => !voted.includes(id));
+  const out = (approval.votes ?? []).map(({ by }) => actorKey(by));
+  if (approval.policy.four_eyes) out.push(...requestersOf(approval).map(actorKey));
+  return decidersOf(approval).filter((id) => !out.includes(id));
 }
 
 /** Ask the next in the policy's list, one step at a time. */

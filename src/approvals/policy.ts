@@ -8,7 +8,7 @@ export const API = 'api';
 const SHOWN_NAMES = 5;
 
 /** How an approver is written in a policy. */
-function actorKey(actor: Actor): string {
+export function actorKey(actor: Pick<Actor, 'via' | 'id'>): string {
   return `${actor.via}:${actor.id}`;
 }
 
@@ -32,7 +32,10 @@ export function decidersOf({ policy, escalations = [] }: Pick<Question, 'policy'
 }
 
 /** Everybody who asked for what the call does, whoever said the last word. */
-function requestersOf({ requested_by, also_asked = [] }: Pick<Question, 'requested_by' | 'also_asked'>): Actor[] {
+export function requestersOf({
+  requested_by,
+  also_asked = [],
+}: Pick<Question, 'requested_by' | 'also_asked'>): Actor[] {
   return requested_by === null ? [] : [requested_by, ...also_asked];
 }
 

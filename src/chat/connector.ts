@@ -113,6 +113,8 @@ export interface Connector {
   ask?(conversation: ConversationKey, question: Question, signal: AbortSignal): Promise<ConversationKey>;
   /** An address that opens this conversation; null where there is none. */
   linkTo?(conversation: ConversationKey): string | null;
+  /** What a refusal's reason means, for people: the end of a sentence. Absent: the reason as it is. */
+  inWords?(reason: string): string;
   /**
    * Mark somebody's message as heard while the agent is at something else, or take the mark off. A repeat changes nothing,
    * and a message that is gone needs none. Absent: the platform has no marks. Same errors as `post`.

@@ -30,9 +30,11 @@ export async function attachEarlier(
   { conversation, files: own = [] }: InboundMessage,
   earlier: readonly SaidBefore[],
 ): Promise<UserContent> {
-  const soon = { ...deps, mayWait: (ms: number) => ms <= SOON_MS && deps.mayWait(ms) };
+  // What fails is said, and not tried again: the message itself does not wait for it.
+  const soon = { ...deps, is_last_try: true, mayWait: (ms: number) => ms <= SOON_MS && deps.mayWait(ms) };
   const kept: FileDocument[] = [];
   const problems: string[] = [];
+  let failed = 0;
   let left_out = 0;
   let room = BUDGET.bytes;
   const leaveOut = (name: string, why: string) => {
@@ -43,14 +45,16 @@ export async function attachEarlier(
     const event_id = loggedMessageId(conversation, message.message_id, target.session_id);
     for (const file of message.files ?? []) {
       if (own.some(({ id }) => id === file.id)) continue;
-      const isFull = kept.length === BUDGET.files;
+      const isFull = kept.length + failed === BUDGET.files;
       if (isFull || (file.size_bytes ?? 0) > room) {
         leaveOut(file.name, isFull ? TOO_MANY : TOO_MUCH);
         continue;
       }
       const got = await bring(soon, target, { file, conversation, event_id, most_bytes: room });
-      if (typeof got === 'string') problems.push(got);
-      else {
+      if (typeof got === 'string') {
+        failed += 1;
+        problems.push(got);
+      } else {
         kept.push(got);
         room -= got.size_bytes;
       }

@@ -52,7 +52,7 @@ async function tellDirectly(
   const where =
     link === null ? 'the conversation in which you asked me' : `[the conversation](${link}) in which you asked me`;
   const markdown =
-    `I may not post in ${where} (${reason}), so what I have to say stands only in the log of its session, ${session_id}. ` +
+    `I may not post in ${where}: ${connector.inWords?.(reason) ?? reason}. So what I have to say stands only in the log of its session, ${session_id}. ` +
     'Where I may post again, ask me there.';
   const delivery_id = `${deliveryId(event.id)}.unseen`;
   try {
@@ -66,7 +66,7 @@ async function tellDirectly(
     return true;
   } catch (error) {
     if (!(error instanceof PostRefusedError)) throw error;
-    deps.logger.error({ session_id, reason: error.reason }, 'nobody was told that nothing can be posted');
+    deps.logger.warn({ session_id, reason: error.reason }, 'nobody was told that nothing can be posted');
     await deps.store.record(delivery_id, { state: 'failed' });
     return false;
   }

@@ -32,8 +32,9 @@ export interface HoldOptions<Head> {
 }
 
 /**
- * Keep a lease alive, renewing it three times per `ttl_ms`; null says that somebody else has it. A renewal that fails is tried again until the lease would
- * have run out by this process's own clock; then it counts as lost, because the database may say so to somebody else.
+ * Keep a lease alive, renewing it three times per `ttl_ms`; null says that somebody else has it. A renewal that fails is
+ * tried again until the lease would have run out by this process's own clock; then it counts as lost, because the database
+ * may say so to somebody else.
  *
  * A process with too much to do hears late that its lease was renewed. Were the lease lost with that, its work would be
  * done once more, which is more to do: so when it has run out and `mayWait`, the lease is in doubt while a renewal is under

@@ -94,6 +94,13 @@ describe('a reminder', () => {
     expect((await names()).at(-1)).toEqual(['slack:U_ANA', 'slack:group:S1', 'slack:channel:C9']);
   });
 
+  it('calls nobody to decide what they asked for themselves, where four eyes are wanted', async () => {
+    await asked({ approvers: ['slack:U_ANA', 'slack:U_BEN'], four_eyes: true });
+    await later(30 * MINUTE);
+    const [reminded] = await scene.events('deckhand.approval_reminded');
+    expect(reminded?.to).toEqual(['slack:U_BEN']);
+  });
+
   it.each(['before the append', 'after the append'] as const)(
     'comes once although a process died %s, the first and the second',
     async (when) => {

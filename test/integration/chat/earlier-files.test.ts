@@ -232,6 +232,25 @@ describe('what was attached to earlier messages', () => {
     expect(context?.[1]).toContain('- GONE.txt (it was deleted)');
     expect(context?.[1]).toContain('- LATER.txt (the chat platform asked to wait for too long');
   });
+
+  it('is given up after ten that cannot be had, in words', async () => {
+    const gone = Object.fromEntries(Array.from({ length: 35 }, (_, n) => [`G${n}`, 1]));
+    before(1, 'many', gone);
+    for (const id of Object.keys(gone)) faults.set(id, [new FileUnavailableError('it was deleted')]);
+    await receiver().message(mention(5, 'what happened?'));
+    expect(opened).toHaveLength(10);
+    // A line above them, ten that failed, ten more names, and how many besides.
+    expect((await told())[0]?.[1]?.split('\n')).toHaveLength(1 + 10 + 10 + 1);
+  });
+
+  it('keeps back nothing when the platform fails in the middle of it', async () => {
+    before(1, 'two', { BAD: 1, GOOD: 1 });
+    faults.set('BAD', [new Error('a bad gateway')]);
+    expect((await receiver().message(mention(5, 'what happened?'))).effect).toBe('accepted');
+    const [context] = await told();
+    expect(context?.[1]).toContain(here('GOOD'));
+    expect(context?.[1]).toContain('- BAD.txt (');
+  });
 });
 
 describe('what is attached to a message that an agent is asked about', () => {

@@ -58,7 +58,7 @@ describe('a conversation in which nothing can be posted', () => {
     await stage.append(ref, asks(), says('one'), says('two'), ends());
     await atRest();
     expect(told()).toEqual([['D_ANA', expect.objectContaining({ kind: 'notice', level: 'error' })]]);
-    expect(platform.texts()[0]).toMatch(/I may not post .* \(is_archived\).* log of its session, sesn_/);
+    expect(platform.texts()[0]).toMatch(/I may not post .*: is_archived\. .* log of its session, sesn_/);
     expect(await notes()).toEqual([TOLD]);
     await stage.append(ref, asks(), says('three'), ends());
     await atRest();
