@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,6 +40,15 @@ async function closeIdleFiles(uri: string): Promise<{ close(): Promise<void> }> 
   };
 }
 
+/** Build the program that tests start as processes of their own. What is wrong with its types is for the check to say. */
+async function build(): Promise<void> {
+  const args = ['-p', 'tsconfig.build.json', '--incremental', '--tsBuildInfoFile', 'dist/tests.tsbuildinfo'];
+  const child = spawn('node_modules/.bin/tsc', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const said = child.stdout.setEncoding('utf8').toArray();
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (code !== 0) console.warn(`tsc found something:\n${(await said).join('')}`);
+}
+
 /** One MongoDB and one Redis for the whole run: those of MONGODB_URI and REDIS_URL, else embedded ones in a folder of this run. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = await mkdtemp(join(tmpdir(), 'deckhand-test-'));
@@ -49,6 +60,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await rm(dataDir, { recursive: true, force: true });
   };
   try {
+    await build();
     const { MONGODB_URI, REDIS_URL } = process.env;
     const logger = silentLogger;
     if (MONGODB_URI === undefined) {
