@@ -30,10 +30,15 @@ export interface Preview {
   flush(): void;
 }
 
-/** @param lease under which it is written */
+/**
+ * @param lease under which it is written
+ * @param isSure whether the lease is held at this moment: while it is in doubt, and somebody else may be writing, nothing is
+ * shown; what was left out then is said as soon as it is held again
+ */
 export function createPreview(
   deps: { hints: Pick<Hints, 'publish'>; logger: Logger },
   { session_id, token }: Pick<Lease, 'session_id' | 'token'>,
+  isSure: () => boolean = () => true,
 ): Preview {
   const channel = sessionChannel(session_id);
   const pieces = piecesChannel(session_id);
@@ -78,7 +83,8 @@ export function createPreview(
     timer = null;
     const events = pending;
     pending = [];
-    for (const event of events) send(event);
+    if (events.length > 0 && !isSure()) skipped = true;
+    else for (const event of events) send(event);
   }
 
   function gather(event: PreviewEvent): void {
@@ -89,11 +95,18 @@ export function createPreview(
   }
 
   function sendSoFar(): void {
-    skipped = false;
-    if (message === null) return;
+    if (message === null || !isSure()) return;
     // What is gathered is part of it, and must not be added to it again.
     flush();
+    begin(message.id);
+    skipped = false;
     send({ type: 'event_so_far', event_id: message.id, blocks: Array.from(message.blocks, (text) => text ?? '') });
+  }
+
+  function begin(id: string): void {
+    if (started.has(id)) return;
+    started.add(id);
+    send({ type: 'event_start', event: { type: 'agent.message', id } });
   }
 
   function saySoFarLater(): void {
@@ -117,14 +130,19 @@ export function createPreview(
 
   return {
     text(message_id, text, index) {
-      if (!started.has(message_id)) {
-        started.add(message_id);
+      if (message?.id !== message_id) {
         message = { id: message_id, blocks: [] };
         followed = true;
         if (soFar === null) saySoFarLater();
-        send({ type: 'event_start', event: { type: 'agent.message', id: message_id } });
       }
-      if (message !== null) message.blocks[index] = (message.blocks[index] ?? '') + text;
+      message.blocks[index] = (message.blocks[index] ?? '') + text;
+      if (!isSure()) {
+        skipped = true;
+        return;
+      }
+      // This piece is in it.
+      if (followed && skipped) return sendSoFar();
+      begin(message_id);
       if (!followed) {
         skipped = true;
         return;
@@ -136,6 +154,7 @@ export function createPreview(
       });
     },
     thinking(event_id) {
+      if (!isSure()) return;
       send({ type: 'event_start', event: { type: 'agent.thinking', id: event_id } });
     },
     dropped(message_id) {

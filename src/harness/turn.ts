@@ -133,7 +133,7 @@ async function runUnder(deps: TurnDeps, ref: SessionRef, begun: Begun, stopping:
     session,
     log,
     tools: new Map(deps.tools.map((tool) => [tool.definition.name, tool])),
-    preview: createPreview(deps, lease),
+    preview: createPreview(deps, lease, held.isHeld),
     mine: new Set(),
     stopping,
     get opened() {

@@ -8,14 +8,15 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** A turn that previews, and what is heard of it by so many watchers. */
-function watched(watchers = { count: 1 }) {
+function watched(watchers = { count: 1 }, isSure = () => true) {
   const heard: PreviewEvent[] = [];
   const publish = async (_channel: string, message: string) => {
     const hint = parseSessionHint(message);
     if (hint?.type === 'preview') heard.push(hint.event);
     return watchers.count;
   };
-  const preview = createPreview({ hints: { publish }, logger: silentLogger }, { session_id: 'sesn_1', token: 1 });
+  const lease = { session_id: 'sesn_1', token: 1 };
+  const preview = createPreview({ hints: { publish }, logger: silentLogger }, lease, isSure);
   return { heard, preview };
 }
 
@@ -114,4 +115,27 @@ test('no piece is sent while only those listen who look now and then', async () 
   expect(sent('event_so_far')).toBe(4);
   // One to see whether somebody follows by now, after each time the text was said whole.
   expect(sent('event_delta')).toBeLessThanOrEqual(5);
+});
+
+test('nothing is shown while it is in doubt who has the session, and all of it as soon as it is held again', async () => {
+  let sure = false;
+  const { heard, preview } = watched({ count: 1 }, () => sure);
+  preview.thinking('sevt_0');
+  preview.text('sevt_1', 'one ', 0);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(heard).toEqual([]);
+
+  sure = true;
+  const live = createLive();
+  preview.text('sevt_1', 'two ', 0);
+  expect(heard.map(({ type }) => type)).toEqual(['event_start', 'event_so_far']);
+  preview.text('sevt_1', 'three ', 0);
+  sure = false;
+  // Gathered before, and not sent any more.
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(heard).toHaveLength(2);
+  sure = true;
+  await vi.advanceTimersByTimeAsync(2_000);
+  for (const event of heard.splice(0)) live.accept(event);
+  expect(live.takeText()?.text).toBe('one two three ');
 });
