@@ -1,56 +1,17 @@
 import type { App } from '@slack/bolt';
-import type { Receiver } from '../../src/chat/inbound.ts';
-import type { ConversationKey, Person } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
-import type { Logger } from '../../src/logger.ts';
 import { APPROVE_ACTION, APPROVE_SESSION_ACTION, DENY_ACTION, REVIEW_ACTION } from './approval-blocks.ts';
+import type { ApprovalListenerParts, Choice, Pressed } from './approval-press.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import { SLACK } from './conversation-id.ts';
 import { DENY_VIEW, denyModal, REASON_BLOCK } from './deny-modal.ts';
-import type { InFlight } from './in-flight.ts';
-import type { SlackClients } from './installations.ts';
-import {
-  type Click,
-  type ClickMemory,
-  decisionOf,
-  type Identity,
-  memoryOf,
-  parseClick,
-  parseSubmission,
-} from './parse.ts';
+import { type Click, decisionOf, memoryOf, parseClick, parseSubmission } from './parse.ts';
 import { listenForReviews } from './review-listeners.ts';
 import { answerWaiting } from './waiting-answer.ts';
 
 /** Within the three seconds a trigger id lives. */
 const MODAL_MS = 2_500;
 const NOT_RECORDED = 'Your decision could not be recorded just now. Please press the button again.';
-
-export interface ApprovalListenerParts {
-  logger: Logger;
-  clients: SlackClients;
-  inFlight: InFlight;
-  /** The installation that this was sent to, and who takes it. @throws NotInstalledError, or until the connector is started */
-  connected: (body: unknown) => Promise<{ identity: Identity; receiver: Receiver }>;
-  /** Say something to one person; `responseUrl` where Slack gave one. Never throws. */
-  tell: (conversation: ConversationKey, person: Person, text: string, responseUrl?: string) => Promise<void>;
-  /** Draw the Home tab of this person again, with a notice on it. */
-  refreshHome: (tenant: string, userId: string, notice?: string) => Promise<void>;
-}
-
-/** Somebody's press of a button, in a message or a modal. */
-export interface Pressed extends ClickMemory {
-  event_id: string;
-  user: string;
-}
-
-/** What a press asks for, and how its person is told what became of it. */
-export interface Choice {
-  decision: 'allow' | 'deny';
-  reason?: string | null;
-  for_session?: boolean;
-  /** Where it was pressed, unless this says otherwise. */
-  said?: (text: string | null) => Promise<void>;
-}
 
 /** Cards, their modals, and what waits for somebody in a list and on the Home tab. */
 export function listenForApprovals(app: App, parts: ApprovalListenerParts): void {

@@ -3,7 +3,7 @@ import type { ModalView } from '@slack/types';
 import { PostRefusedError } from '../../src/chat/connector.ts';
 import type { ApprovalDetails } from '../../src/chat/inbound.ts';
 import { messageOf } from '../../src/errors.ts';
-import type { ApprovalListenerParts, Choice, Pressed } from './approval-listeners.ts';
+import type { ApprovalListenerParts, Choice, Pressed } from './approval-press.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import { denyModal } from './deny-modal.ts';
 import { decisionOf, memoryOf, parseClick } from './parse.ts';
