@@ -12,6 +12,7 @@ export const BOT_SCOPES: readonly string[] = [
   'im:write',
   'metadata.message:read',
   'mpim:history',
+  'reactions:write',
   'usergroups:read',
   'users:read',
 ];

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { MongoClient, MongoError } from 'mongodb';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSlackConnector, type SlackConnector } from '../../connectors/slack/index.ts';
-import { BOT_SCOPES } from '../../connectors/slack/scopes.ts';
 import { createSeal } from '../../src/seal.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { type TestDatabase, testDatabase } from '../support/services.ts';
@@ -15,6 +14,7 @@ import {
   redirectOf,
   startInstallGateway,
 } from '../support/slack/install-stage.ts';
+import { manifest } from '../support/slack/manifest.ts';
 import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
 
 let database: TestDatabase;
@@ -51,7 +51,7 @@ describe('installing the app', () => {
     expect(status).toBe(302);
     const asked = new URL(location);
     expect(asked.pathname).toBe('/oauth/v2/authorize');
-    expect(asked.searchParams.get('scope')?.split(',')).toEqual(BOT_SCOPES);
+    expect(asked.searchParams.get('scope')?.split(',')).toEqual(manifest.oauth_config.scopes.bot);
 
     const page = await browser.get(`${one.url}/slack/oauth_redirect?${acme.allows(location)}`);
     expect(page).toMatchObject({ status: 200, text: expect.stringContaining('Deckhand is installed in Acme') });

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { App } from '@slack/bolt';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createSlackConnector } from '../../../connectors/slack/index.ts';
+import { BOT_SCOPES } from '../../../connectors/slack/scopes.ts';
 import { silentLogger } from '../../../src/logger.ts';
 import { calledMethods, connectorSource } from '../../support/slack/called-methods.ts';
 import { manifest } from '../../support/slack/manifest.ts';
@@ -78,6 +79,10 @@ describe('the manifest', () => {
       ...(commands.length + shortcuts.length > 0 ? ['commands'] : []),
     ];
     expect(sorted(manifest.oauth_config.scopes.bot)).toEqual(sorted(used));
+  });
+
+  it('asks for what an installation by OAuth asks for', () => {
+    expect(BOT_SCOPES).toEqual(manifest.oauth_config.scopes.bot);
   });
 
   it('is met by the test Slack, which knows every method that the code calls', () => {
