@@ -22,8 +22,8 @@ const MENTION = /<(@[UW]|#[CG]|!subteam\^S)([A-Z0-9]+)(?:\|([^>]*))?>/g;
 /** What somebody forwards or quotes mentions nobody. */
 const QUOTED = /^&gt;.*$/gm;
 const CODE = /(`{3,}|~{3,})[\s\S]*?(?:\1|$)|`[^`\n]*`/g;
-/** An `@` or a `#` at the beginning of a word: not in an address, not in a path, and not what a link leads to. */
-const BEGINNING = String.raw`(?<![\p{L}\p{N}_./@#&<]|\]\()`;
+/** An `@` or a `#` at the beginning of a word: not in an address, a path or markup, and not what a link leads to. */
+const BEGINNING = String.raw`(?<![\p{L}\p{N}_./@#&<‹]|\]\()`;
 const CALLED = new RegExp(String.raw`${BEGINNING}[@#]\p{L}`, 'u');
 /** `#ops-alerts` is not #ops. */
 const END = String.raw`(?![\p{L}\p{N}_]|-[\p{L}\p{N}])`;

@@ -75,9 +75,12 @@ export function mentionsAnybody(text: string): boolean {
   return /<(?:@[UW]|!subteam\^)/.test(text);
 }
 
-/** A model must not be able to ring everybody's bell: the bracket of `<!channel>` and its like only looks like one then. */
+/**
+ * A model must not be able to ring anybody's bell, whatever ids it was given to read: the bracket of `<!channel>`, `<@U1>`,
+ * `<#C1>` and their like only looks like one then. Markup that names no id (`List<@NonNull String>`) stays as it is.
+ */
 export function quiet(text: string): string {
-  return text.replace(/<!(?=channel|here|everyone|subteam\^)/gi, '‹!');
+  return text.replace(/<(?=!(?:channel|here|everyone|subteam\^)|[@#][A-Z0-9]+[|>])/gi, '‹');
 }
 
 /** The three characters Slack reads as markup. */

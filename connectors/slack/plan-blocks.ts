@@ -1,6 +1,6 @@
 import type { AnyChunk, PlanBlock, RichTextBlock, TaskCardBlock, TaskUpdateChunk } from '@slack/types';
 import type { Outgoing, PlannedCall } from '../../src/chat/outgoing.ts';
-import { cut } from './mrkdwn.ts';
+import { cut, quiet } from './mrkdwn.ts';
 
 /*
  * Slack counts the bytes of a message's tasks, of details and output twice, and refuses a streamed message at about 10,600
@@ -84,11 +84,12 @@ export function planText(plan: PlanOut): string {
   return last === undefined || plan.over ? planTitle(plan) : `${planTitle(plan)}. ${fieldsOf(last).title}`;
 }
 
+/** Quiet: whether Slack reads what a stream says of a task as markup is in no reference. */
 function fieldsOf({ title, detail, output }: PlannedCall): { title: string; details: string; output: string } {
   return {
-    title: withinBytes(title.trim() || 'Use a tool', TITLE_BYTES),
-    details: withinBytes(detail.trim(), DETAIL_BYTES),
-    output: withinBytes(output.trim(), OUTPUT_BYTES),
+    title: withinBytes(quiet(title.trim() || 'Use a tool'), TITLE_BYTES),
+    details: withinBytes(quiet(detail.trim()), DETAIL_BYTES),
+    output: withinBytes(quiet(output.trim()), OUTPUT_BYTES),
   };
 }
 

@@ -22,7 +22,7 @@ interface TableLines {
 }
 
 /**
- * Markdown with its table as Slack's own. Null: there is none, it does not fit, or there are several, of which Slack takes
+ * Quiet markdown (mrkdwn.ts) with its table as Slack's own: its mentions ring. Null: there is none, it does not fit, or there are several, of which Slack takes
  * one; they are left to the markdown block, so that all of a message look alike.
  */
 export function aroundTable(markdown: string): AroundTable | null {
@@ -113,6 +113,8 @@ const INLINE = new RegExp(
     '~~(?<strike>[^~]+)~~',
     String.raw`\[(?<label>[^\]]+)\]\((?<url>(?:https?:\/\/|mailto:)[^)\s]+)\)`,
     String.raw`<@(?<user>[UW][A-Z0-9]+)>`,
+    String.raw`<#(?<channel>[CG][A-Z0-9]+)>`,
+    String.raw`<!subteam\^(?<group>S[A-Z0-9]+)>`,
     String.raw`(?<![\w*])\*(?<starred>[^*\s][^*]*)\*(?![\w*])`,
     String.raw`(?<!\w)_(?<underlined>[^_\s][^_]*)_(?!\w)`,
   ].join('|'),
@@ -133,8 +135,10 @@ function inline(text: string): RichTextElement[] {
 }
 
 function inlineElement(groups: Partial<Record<string, string>>): RichTextElement {
-  const { code, bold: strong, strike, label, url, user, starred, underlined } = groups;
+  const { code, bold: strong, strike, label, url, user, channel, group, starred, underlined } = groups;
   if (user !== undefined) return { type: 'user', user_id: user };
+  if (channel !== undefined) return { type: 'channel', channel_id: channel };
+  if (group !== undefined) return { type: 'usergroup', usergroup_id: group };
   if (url !== undefined) return { type: 'link', url, text: label ?? url };
   if (code !== undefined) return { type: 'text', text: code, style: { code: true } };
   if (strong !== undefined) return { type: 'text', text: strong, style: { bold: true } };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createSlackConnector } from '../../connectors/slack/index.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
-import { textOut } from '../support/cards.ts';
+import { plannedCall, planOut, textOut } from '../support/cards.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { withoutIds } from '../support/slack/block-limits.ts';
 import { type SlackHarness, slackOptions, startSlackHarness } from '../support/slack/harness.ts';
@@ -98,6 +98,25 @@ describe('what an answer says in Slack', () => {
     expect(scene.said()[0]?.text).toContain('@ops: see #oncall');
   });
 
+  it('mentions them in a table too', async () => {
+    await using scene = await begun();
+    const ops = userGroup(scene.slack.workspace, 'ops');
+    const web = scene.slack.channel('web').id;
+    const thread = { channel: scene.key.channel, ts: scene.key.thread };
+    scene.slack.user('Ana').reply(thread, `tell <!subteam^${ops}|@ops> in <#${web}|web>`, { mention: true });
+    await scene.slack.outbox.idle();
+    const table = '| a | b | c | d |\n|---|---|---|---|\n| @Ben | @ops | #web | <@U0ELSE> |';
+    await scene.connector.post(scene.key, textOut('dlv_1', table), signal);
+    const [block] = scene.blocks();
+    const [, row] = (block?.['rows'] ?? []) as { elements: { elements: unknown[] }[] }[][];
+    expect(row?.flatMap((cell) => cell.elements.flatMap((section) => section.elements))).toEqual([
+      { type: 'user', user_id: scene.ben },
+      { type: 'usergroup', usergroup_id: ops },
+      { type: 'channel', channel_id: web },
+      { type: 'text', text: '‹@U0ELSE>' },
+    ]);
+  });
+
   it('mentions a group in a stream too, at its end', async () => {
     await using scene = await begun('dm');
     const ops = userGroup(scene.slack.workspace, 'ops');
@@ -150,14 +169,31 @@ describe('what an answer says in Slack', () => {
     'rings nobody’s bell in a %s, whatever it writes and however it comes',
     async (place) => {
       await using scene = await begun(place);
-      const bells = ['<!channel>', '<!here|here>', '<!EVERYONE>', '<!subteam^S1|@team>'];
-      const long = `${'x'.repeat(50)}<!chan`;
+      const cleo = scene.slack.user('Cleo').user.id;
+      const people = [`<@${cleo}>`, `<@${cleo}|Cleo Smith>`, `<@${cleo.toLowerCase()}>`];
+      const bells = ['<!channel>', '<!here|here>', '<!EVERYONE>', '<!subteam^S1|@team>', '<#C0PLANS>', ...people];
+      const long = `${'x'.repeat(50)}<@${cleo}> ${'x'.repeat(50)}<!chan`;
       const ref = await scene.connector.post(scene.key, textOut('dlv_1', `${bells.join(' ')} ${long}`, true), signal);
-      const all = `${bells.join(' ')} ${long}nel> @channel @here @everyone\n\n| a |\n|---|\n| <!here> |`;
+      const all = `${bells.join(' ')} ${long}nel> @channel @here @everyone\n\n| a | b |\n|---|---|\n| <!here> | <@${cleo}> |`;
       await scene.connector.edit(scene.key, ref, textOut('dlv_1', all, true), signal);
       await scene.connector.edit(scene.key, ref, textOut('dlv_1', all), signal);
       await scene.connector.post(scene.key, textOut('dlv_2', all), signal);
-      expect(JSON.stringify(scene.said())).not.toMatch(/<!(?:channel|here|everyone|subteam)/i);
+      const call = plannedCall({ title: bells.join(' '), detail: bells.join(' '), output: bells.join(' ') });
+      await scene.connector.post(scene.key, planOut('dlv_4', [call]), signal);
+      const shown = JSON.stringify(scene.said());
+      expect(shown).toContain('"table"');
+      expect(shown).not.toMatch(
+        /<(?:!(?:channel|here|everyone|subteam)|[@#][A-Z0-9])|"(?:user|channel|usergroup)_id"/i,
+      );
+      const half = textOut('dlv_3', `${'x'.repeat(50)}<@${cleo.slice(0, 2)}`, true);
+      const ringing = await scene.connector.post(scene.key, half, signal);
+      await scene.connector.edit(
+        scene.key,
+        ringing,
+        textOut('dlv_3', `${'x'.repeat(50)}<@${cleo}> there`, true),
+        signal,
+      );
+      expect(JSON.stringify(scene.said())).not.toContain(`<@${cleo}>`);
     },
   );
 

@@ -28,9 +28,9 @@ describe('rendering for Slack', () => {
   });
 
   it('rings nobody’s bell', () => {
-    const [block] = sent(textOut('dlv_1', 'Hey <!channel> and <!HERE> and <!subteam^S1>, see <!DOCTYPE html>'));
-    expect(block?.text).not.toMatch(/<!(channel|here|subteam)/i);
-    expect(block?.text).toContain('<!DOCTYPE html>');
+    const harmless = '<!DOCTYPE html> List<@NonNull String> <#!fish>';
+    const [block] = sent(textOut('dlv_1', `<!channel> <!HERE> <!subteam^S1> <@U1> <@W1|Ana> <#C1> ${harmless}`));
+    expect(block?.text).toBe(`‹!channel> ‹!HERE> ‹!subteam^S1> ‹@U1> ‹@W1|Ana> ‹#C1> ${harmless}`);
     expect(render(textOut('dlv_1', '<!channel>'), '5.1').text).toBe('&lt;!channel&gt;');
   });
 
