@@ -1,7 +1,7 @@
 import type { HeaderBlock, InputBlock, ModalView } from '@slack/types';
 import { z } from 'zod';
 import type { Form, FormField } from '../../src/chat/inbound.ts';
-import { SLACK } from './conversation-id.ts';
+import { isDirect, SLACK } from './conversation-id.ts';
 import { cut, shorten } from './mrkdwn.ts';
 
 export const FORM_VIEW = 'deckhand_form';
@@ -18,6 +18,8 @@ const TEXT = 3_000;
 const ELEMENT = 'value';
 const GROUP = `${SLACK}:group:`;
 const CHANNEL = `${SLACK}:channel:`;
+/** What the list of channels offers. */
+const CHANNELS: { include: ('public' | 'private' | 'mpim')[] } = { include: ['public', 'private', 'mpim'] };
 
 /** What a form came from, kept in the modal, so that any gateway can take it. */
 const memorySchema = z.object({
@@ -34,7 +36,7 @@ const memorySchema = z.object({
       files: z.array(z.object({ id: z.string(), name: z.string(), message_id: z.string() })).optional(),
     })
     .optional(),
-  /** Values that Slack cannot draw: people of other platforms, by field. */
+  /** Values that Slack cannot draw, by field: people of other platforms, direct messages. */
   hidden: z.record(z.string(), z.string()).optional(),
   /** What stood in fields of which each kind of value is drawn by itself, in order. */
   lists: z.record(z.string(), z.string()).optional(),
@@ -65,7 +67,7 @@ export function formModal(
 ): ModalView {
   const hidden = Object.fromEntries(
     form.fields.flatMap((field): [string, string][] => {
-      const others = field.kind === 'people' ? listOf(field.value).filter((id) => !isOurs(id)) : [];
+      const others = notDrawn(field);
       return others.length === 0 ? [] : [[field.name, others.join(',')]];
     }),
   );
@@ -85,6 +87,12 @@ export function formModal(
       ...(field.kind === 'targets' ? targetInputs(field, groups) : [inputOf(field)]),
     ]),
   };
+}
+
+/** What stands in a field and cannot be shown there: people of other platforms, direct messages among channels. */
+function notDrawn({ kind, value }: FormField): string[] {
+  if (kind === 'people') return listOf(value).filter((id) => !isOurs(id));
+  return kind === 'channels' ? listOf(value).filter(isDirect) : [];
 }
 
 /** The memory as text. What the form is about is shortened until all of it fits; JSON makes some characters longer. */
@@ -206,11 +214,11 @@ function elementOf(field: Exclude<FormField, Targets>): InputBlock['element'] {
       return { type: 'multi_users_select', action_id: ELEMENT, ...(users.length > 0 && { initial_users: users }) };
     }
     case 'channels': {
-      const channels = listOf(field.value);
+      const channels = listOf(field.value).filter((id) => !isDirect(id));
       return {
         type: 'multi_conversations_select',
         action_id: ELEMENT,
-        filter: { include: ['public', 'private'] },
+        filter: CHANNELS,
         ...(channels.length > 0 && { initial_conversations: channels }),
       };
     }

@@ -20,6 +20,8 @@ export interface ChannelSettings extends ChannelKey {
   workspace_id: string;
   /** Who answers where nobody else was named or spoken to; null: the workspace's default agent. */
   agent_id: string | null;
+  /** Actor id of whoever chose that agent; null: nobody did, or it is not known. */
+  set_by: string | null;
   reply_mode: ReplyMode;
 }
 
@@ -29,7 +31,7 @@ export interface ChannelSettingsStore {
   change(
     workspace_id: string,
     channel: ChannelKey,
-    change: Partial<Pick<ChannelSettings, 'agent_id' | 'reply_mode'>>,
+    change: Partial<Pick<ChannelSettings, 'agent_id' | 'set_by' | 'reply_mode'>>,
   ): Promise<ChannelSettings>;
   /** The channels whose default this agent is, at most 100. */
   withAgent(workspace_id: string, agent_id: string): Promise<ChannelSettings[]>;
@@ -81,10 +83,11 @@ function idOf(workspace_id: string, { connector, tenant, channel }: ChannelKey):
 }
 
 function unset(workspace_id: string, { connector, tenant, channel }: ChannelKey): ChannelSettings {
-  return { workspace_id, connector, tenant, channel, agent_id: null, reply_mode: 'mention_only' };
+  return { workspace_id, connector, tenant, channel, agent_id: null, set_by: null, reply_mode: 'mention_only' };
 }
 
-function shown(stored: ChannelSettings): ChannelSettings {
-  const { workspace_id, connector, tenant, channel, agent_id, reply_mode } = stored;
-  return { workspace_id, connector, tenant, channel, agent_id, reply_mode };
+/** Who set a channel was not always kept. */
+function shown(stored: Omit<ChannelSettings, 'set_by'> & Partial<ChannelSettings>): ChannelSettings {
+  const { workspace_id, connector, tenant, channel, agent_id, set_by = null, reply_mode } = stored;
+  return { workspace_id, connector, tenant, channel, agent_id, set_by, reply_mode };
 }

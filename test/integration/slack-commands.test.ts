@@ -5,7 +5,7 @@ import { startSlackHarness } from '../support/slack/harness.ts';
 import type { SlackPerson } from '../support/slack/person.ts';
 import { readable } from '../support/slack/transcript.ts';
 import { useSlackStage } from '../support/slack/use-slack-stage.ts';
-import { channelNamed, userGroup } from '../support/slack/workspace.ts';
+import { channelNamed, directChannel, userGroup } from '../support/slack/workspace.ts';
 
 /** The house from Slack's door to its stores. */
 describe.each(['socket', 'http'] as const)('commands in Slack, mode %s', (mode) => {
@@ -136,6 +136,35 @@ describe.each(['socket', 'http'] as const)('commands in Slack, mode %s', (mode) 
     const { config } = await stage.agents.get(stage.defaults.workspace_id, _id);
     expect(config.system).toBe('Be kind.');
     expect(config.metadata.deckhand_owners).toBe(`slack:${ana.user.id},slack:${ben},web:cleo`);
+  });
+
+  it('let an agent be changed that answers in direct messages, and in channels that its owner does not see', async () => {
+    const ben = slack.user('Ben');
+    const secret = channelNamed(slack.workspace, 'secret', 'group').id;
+    channelNamed(slack.workspace, 'secret').members.add(ben.user.id);
+    const [own, bens] = [ana, ben].map(({ user }) => directChannel(slack.workspace, user.id).id);
+    const group = channelNamed(slack.workspace, 'three of us', 'mpim');
+    group.members.add(ana.user.id);
+    const { _id } = await stage.agents.create(stage.defaults.workspace_id, {
+      name: 'Reviewer',
+      model: 'claude-sonnet-5-5',
+      metadata: { deckhand_owners: `slack:${ana.user.id}` },
+    });
+    await ana.command(ana.user.id, '/agents', 'use Reviewer');
+    await ana.command('three of us', '/agents', 'use Reviewer');
+    await ben.command(ben.user.id, '/agents', 'use Reviewer');
+    await ben.command('secret', '/agents', 'use Reviewer');
+    const answers = async () =>
+      new Set((await stage.channels.withAgent(stage.defaults.workspace_id, _id)).map(({ channel }) => channel));
+    const all = new Set([own, bens, secret, group.id]);
+    await eventually(async () => expect(await answers()).toEqual(all));
+    await ana.command('ops', '/agents', 'edit Reviewer');
+    const view = await viewOf();
+    expect(JSON.stringify(view)).not.toContain(bens);
+    expect(JSON.stringify(view)).not.toContain(secret);
+    await ana.submit({ instructions: 'Be kind.' });
+    await told('**Reviewer** is saved');
+    expect(await answers()).toEqual(all);
   });
 
   it('say how to do without a form where Slack opens none', async () => {

@@ -1,31 +1,71 @@
-import type { CommandDeps, CommandRequest } from './command.ts';
+import type { ChannelSettings } from '../channel-settings.ts';
+import { namesOf } from '../names.ts';
+import { type CommandDeps, type CommandRequest, plain } from './command.ts';
 import { listOf } from './read-agent-form.ts';
 
-/** Make this agent the default of these channels of the platform, and of no others there. Absent: nothing was said of them. */
+type Asker = Pick<CommandRequest, 'workspace_id' | 'conversation' | 'actor_id'>;
+
+/** The channels of this platform whose default an agent is. */
+export interface AgentChannels {
+  /** Those that the asker set: a form shows them, because they could see them. */
+  own: string[];
+  /** How many others set. What those are is not the asker's to see, nor to change from elsewhere. */
+  others: number;
+}
+
+export async function channelsOf(deps: CommandDeps, asker: Asker, agent_id: string): Promise<AgentChannels> {
+  const { connector, tenant } = asker.conversation;
+  const found = await deps.channels.withAgent(asker.workspace_id, agent_id);
+  const here = found.filter((one) => one.connector === connector && one.tenant === tenant);
+  const own = here.filter(({ set_by }) => set_by === asker.actor_id).map(({ channel }) => channel);
+  return { own, others: here.length - own.length };
+}
+
+/**
+ * Why these channels cannot be taken from where the asker is, in words; null when they can. What others have set for a
+ * channel is changed in the channel. That the asker sees each of them is the platform's to say, which let them pick it.
+ */
+export async function channelsProblem(
+  deps: CommandDeps,
+  asker: Asker,
+  agent_id: string | null,
+  channels: string | undefined,
+): Promise<string | null> {
+  const { connector, tenant } = asker.conversation;
+  const settings = await Promise.all(
+    listOf(channels ?? '').map((channel) => deps.channels.of(asker.workspace_id, { connector, tenant, channel })),
+  );
+  const isOthers = (one: ChannelSettings) =>
+    one.agent_id !== null && one.agent_id !== agent_id && one.set_by !== asker.actor_id;
+  const taken = settings.filter(isOthers);
+  if (taken.length === 0) return null;
+  const ids = taken.map(({ channel }) => `${connector}:channel:${channel}`);
+  const nameOf = await namesOf(deps.connectors, ids, asker.conversation);
+  return (
+    `Somebody else has chosen who answers in ${ids.map((id) => plain(nameOf(id))).join(', ')}. ` +
+    'Type `/agents use` with this agent’s name there.'
+  );
+}
+
+/** Make this agent the default of these channels, and of no others that the asker set. Absent: nothing was said of them. */
 export async function setChannels(
   deps: CommandDeps,
-  { workspace_id, conversation }: CommandRequest,
+  asker: Asker,
   agent_id: string,
   channels: string | undefined,
 ): Promise<void> {
   if (channels === undefined) return;
-  const { connector, tenant } = conversation;
+  const { workspace_id, actor_id } = asker;
+  const { connector, tenant } = asker.conversation;
   const wanted = listOf(channels);
-  for (const channel of wanted) await deps.channels.change(workspace_id, { connector, tenant, channel }, { agent_id });
-  for (const channel of await channelsOf(deps, { workspace_id, conversation }, agent_id)) {
-    if (wanted.includes(channel)) continue;
-    await deps.channels.change(workspace_id, { connector, tenant, channel }, { agent_id: null });
+  for (const channel of wanted) {
+    const place = { connector, tenant, channel };
+    // Where it answers already, it is for whoever set that.
+    if ((await deps.channels.of(workspace_id, place)).agent_id === agent_id) continue;
+    await deps.channels.change(workspace_id, place, { agent_id, set_by: actor_id });
   }
-}
-
-/** The channels of this platform whose default it is. */
-export async function channelsOf(
-  deps: CommandDeps,
-  { workspace_id, conversation }: Pick<CommandRequest, 'workspace_id' | 'conversation'>,
-  agent_id: string,
-): Promise<string[]> {
-  const found = await deps.channels.withAgent(workspace_id, agent_id);
-  return found
-    .filter(({ connector, tenant }) => connector === conversation.connector && tenant === conversation.tenant)
-    .map(({ channel }) => channel);
+  for (const channel of (await channelsOf(deps, asker, agent_id)).own) {
+    if (wanted.includes(channel)) continue;
+    await deps.channels.change(workspace_id, { connector, tenant, channel }, { agent_id: null, set_by: null });
+  }
 }

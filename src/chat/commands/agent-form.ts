@@ -2,6 +2,7 @@ import type { AgentConfig } from '../../resources/agent-config.ts';
 import { agentSettingsOf, GUEST_SETTINGS, type GuestSetting } from '../../resources/agent-settings.ts';
 import type { EnvironmentDocument } from '../../resources/environments.ts';
 import type { FormField } from '../inbound.ts';
+import type { AgentChannels } from './agent-channels.ts';
 import { APPROVAL_FIELDS, approvalFields } from './approval-fields.ts';
 import { TOOL_SETTINGS, TOOLS, toolSetting, withToolSettings } from './tool-settings.ts';
 
@@ -19,7 +20,10 @@ export const FORM_TEXT = 3_000;
 /** Longest name that a form takes; the API takes longer ones. */
 const NAME = 80;
 
-/** Fields of an agent that people fill in; `channels` only where a platform draws them. */
+/** Only a platform that draws this one says which channels its person sees. */
+export const DRAWN_FIELD = 'channels';
+
+/** Fields of an agent that people fill in. */
 export const AGENT_FIELDS = [
   'name',
   'model',
@@ -27,7 +31,7 @@ export const AGENT_FIELDS = [
   ...TOOLS,
   'owners',
   'environment',
-  'channels',
+  DRAWN_FIELD,
   'budget',
   'guests',
   ...APPROVAL_FIELDS,
@@ -60,11 +64,11 @@ export const FRESH: AgentConfig = {
   }),
 };
 
-/** The fields of an agent as it is. `channels` are those whose default it is. */
+/** The fields of an agent as it is. */
 export function agentFields(
   config: AgentConfig,
   environments: readonly EnvironmentDocument[],
-  channels: readonly string[],
+  channels: AgentChannels,
 ): FormField[] {
   const { environment_id, budget_cents, guests } = agentSettingsOf(config);
   const models: string[] = [...new Set([config.model.id, ...MODELS])];
@@ -116,10 +120,10 @@ export function agentFields(
     },
     {
       kind: 'channels',
-      name: 'channels',
+      name: DRAWN_FIELD,
       label: 'Channels',
-      hint: 'Where it answers when nobody else is named.',
-      value: channels.join(','),
+      hint: `Where you have it answer when nobody else is named.${besides(channels.others)}`,
+      value: channels.own.join(','),
       optional: true,
     },
     {
@@ -141,6 +145,12 @@ export function agentFields(
     ...approvalFields(config),
   ];
   return fields.filter((field) => field !== null);
+}
+
+function besides(others: number): string {
+  if (others === 0) return '';
+  const where = others === 1 ? 'one more' : `${others} more`;
+  return ` Others have chosen it for ${where}: that is changed there, with /agents use.`;
 }
 
 function choice(name: string, label: string, value: string, options: { value: string; label: string }[]): FormField {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AgentDocument } from '../../resources/agents.ts';
 import type { Form } from '../inbound.ts';
-import { channelsOf, setChannels } from './agent-channels.ts';
+import { channelsOf, channelsProblem, setChannels } from './agent-channels.ts';
 import { agentFields, formAsText } from './agent-form.ts';
 import { answer, type Command, type CommandDeps, type CommandReply, type CommandRequest, plain } from './command.ts';
 import { fieldProblems } from './field-problems.ts';
@@ -35,6 +35,8 @@ async function change(
   const { workspace_id, fields } = request;
   const reading = await readAgentForm(deps, workspace_id, agent.config, fields ?? {});
   if ('errors' in reading) return fieldProblems(reading.errors);
+  const taken = await channelsProblem(deps, request, agent._id, fields?.channels);
+  if (taken !== null) return fieldProblems({ channels: taken });
   const saved = `**${plain(reading.config.name)}** is saved. Sessions that run keep what they began with.`;
   // A repeat finds what it wanted.
   if (!isDeepStrictEqual(reading.config, agent.config)) {

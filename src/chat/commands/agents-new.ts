@@ -4,7 +4,7 @@ import type { AgentDocument } from '../../resources/agents.ts';
 import { derivedId } from '../../session/id.ts';
 import type { Form } from '../inbound.ts';
 import { forbidden, may } from '../roles.ts';
-import { setChannels } from './agent-channels.ts';
+import { channelsProblem, setChannels } from './agent-channels.ts';
 import { agentFields, FRESH, formAsText } from './agent-form.ts';
 import {
   answer,
@@ -30,7 +30,7 @@ export const newAgent: Command = {
 
 async function ask(deps: CommandDeps, { workspace_id, args }: CommandRequest): Promise<CommandReply> {
   const { items } = await deps.environments.list(workspace_id, { limit: 100 });
-  const fields = agentFields({ ...FRESH, name: args }, items, []);
+  const fields = agentFields({ ...FRESH, name: args }, items, { own: [], others: 0 });
   const form: Form = { command: 'agents', text: 'new', title: 'New agent', submit: 'Create', fields };
   return { ...answer(formAsText('/agents new', fields)), form };
 }
@@ -47,6 +47,8 @@ async function create(
   if (made !== null) return done(made);
   const reading = await readAgentForm(deps, workspace_id, FRESH, { name: '', ...fields });
   if ('errors' in reading) return fieldProblems(reading.errors);
+  const taken = await channelsProblem(deps, request, null, fields.channels);
+  if (taken !== null) return fieldProblems({ channels: taken });
   const { name, metadata, model, system, tools } = reading.config;
   try {
     const params = { name, model: model.id, system, metadata: { ...metadata, deckhand_owners: actor_id } };

@@ -1,7 +1,7 @@
 import type { InboundCommand, Receipt } from '../inbound.ts';
 import type { KeptInbound } from '../inbound-store.ts';
 import { actorIdOf } from '../roles.ts';
-import { AGENT_FIELDS } from './agent-form.ts';
+import { AGENT_FIELDS, DRAWN_FIELD } from './agent-form.ts';
 import { archiveAgent } from './agents-archive.ts';
 import { showCost } from './agents-cost.ts';
 import { editAgent } from './agents-edit.ts';
@@ -90,6 +90,11 @@ export async function runCommand(deps: CommandDeps, kept: KeptInbound, inbound: 
   if (stray !== null) {
     return refuse(
       `I do not understand the line "${plain(stray)}". Below a command each line is \`field: what it shall be\`.`,
+    );
+  }
+  if (fields?.[DRAWN_FIELD] !== undefined) {
+    return refuse(
+      `\`${DRAWN_FIELD}\` is no line to type. \`/agents use <name>\` in a channel lets an agent answer there.`,
     );
   }
   const workspace_id = await deps.directory.workspaceOf(conversation.connector, conversation.tenant);

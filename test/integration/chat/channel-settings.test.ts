@@ -27,7 +27,12 @@ describe('the settings of a channel', () => {
     await stage.channels.change(workspace_id, place, { reply_mode: 'thread' });
     const expected = { workspace_id, connector: 'test', tenant: 'T1', channel: 'C1' };
     for (const store of [stage.channels, createChannelSettings(stage.db)]) {
-      expect(await store.of(workspace_id, place)).toEqual({ ...expected, agent_id: reviewer, reply_mode: 'thread' });
+      expect(await store.of(workspace_id, place)).toEqual({
+        ...expected,
+        agent_id: reviewer,
+        set_by: null,
+        reply_mode: 'thread',
+      });
     }
     expect(await stage.channels.of(workspace_id, { ...place, channel: 'C2' })).toMatchObject({ agent_id: null });
     expect((await stage.channels.withAgent(workspace_id, reviewer)).map(({ channel }) => channel)).toEqual(['C1']);

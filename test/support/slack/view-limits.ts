@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { SlackApiError } from './api-error.ts';
 import { type Arguments, blocksOf, objectOf, optional } from './arguments.ts';
 import { checkBlock } from './block-limits.ts';
-import type { SlackBlock, SlackWorkspace } from './workspace.ts';
+import type { SlackBlock, SlackChannel, SlackWorkspace } from './workspace.ts';
 
 /*
  * What views.open, push, update and publish refuse: docs.slack.dev/reference/views and the reference of each element. Where it names
@@ -42,7 +42,28 @@ function checkText(value: unknown, most: number, pointer: string): void {
   if (text === '' || text.length > most) refuse(pointer, `must be 1 to ${most} characters`);
 }
 
-function checkElement(workspace: SlackWorkspace, element: Fields, pointer: string): void {
+/** What the filter of a list of conversations calls each kind. */
+const FILTERED = { channel: 'public', group: 'private', im: 'im', mpim: 'mpim' } as const;
+
+/**
+ * Guess: a list offers what its filter lets through and its person sees (reference/block-kit/block-elements), and what it
+ * does not offer cannot stand in it at first.
+ */
+function checkOffered(channel: SlackChannel, element: Fields, { pointer, viewer }: At): void {
+  const { include } = fields(element.filter);
+  if (include !== undefined && !list(include).includes(FILTERED[channel.kind]))
+    refuse(`${pointer}/initial_conversations`, 'left out by the filter');
+  if (viewer !== null && channel.kind !== 'channel' && !channel.members.has(viewer))
+    refuse(`${pointer}/initial_conversations`, 'not seen by who opens it');
+}
+
+/** Where it stands, and who sees it; null: anybody. */
+interface At {
+  pointer: string;
+  viewer: string | null;
+}
+
+function checkElement(workspace: SlackWorkspace, element: Fields, { pointer, viewer }: At): void {
   if (typeof element.type !== 'string' || !ELEMENTS.has(element.type)) refuse(`${pointer}/type`, 'unsupported type');
   if (element.type === 'plain_text_input') {
     const most = typeof element.max_length === 'number' ? element.max_length : 3_000;
@@ -68,8 +89,11 @@ function checkElement(workspace: SlackWorkspace, element: Fields, pointer: strin
   // Guess: the reference does not say what becomes of ids that are none; Slack is known to refuse them.
   if (list(element.initial_users).some((id) => !workspace.users.has(String(id))))
     refuse(`${pointer}/initial_users`, 'no such user');
-  if (list(element.initial_conversations).some((id) => !workspace.channels.has(String(id))))
-    refuse(`${pointer}/initial_conversations`, 'no such conversation');
+  for (const id of list(element.initial_conversations)) {
+    const channel = workspace.channels.get(String(id));
+    if (channel === undefined) refuse(`${pointer}/initial_conversations`, 'no such conversation');
+    checkOffered(channel, element, { pointer, viewer });
+  }
   for (const name of ['initial_users', 'initial_conversations', 'initial_options'])
     if (element[name] !== undefined && list(element[name]).length === 0)
       refuse(`${pointer}/${name}`, 'must not be empty');
@@ -84,22 +108,27 @@ function checkConfirm(element: Fields, pointer: string): void {
   checkText(deny, 30, `${pointer}/confirm/deny`);
 }
 
-function checkViewBlock(workspace: SlackWorkspace, block: SlackBlock, pointer: string): void {
+function checkViewBlock(workspace: SlackWorkspace, block: SlackBlock, { pointer, viewer }: At): void {
   if (!IN_VIEWS.has(block.type)) refuse(`${pointer}/type`, 'unsupported type');
   checkBlock(block, pointer);
   for (const element of [block.accessory, ...list(block.elements)]) checkConfirm(fields(element), pointer);
   if (block.type !== 'input') return;
   checkText(block.label, LIMITS.label, `${pointer}/label`);
   if (block.hint !== undefined) checkText(block.hint, LIMITS.label, `${pointer}/hint`);
-  checkElement(workspace, fields(block.element), `${pointer}/element`);
+  checkElement(workspace, fields(block.element), { pointer: `${pointer}/element`, viewer });
 }
 
-/** The blocks of a view, checked with all around them. @throws SlackApiError */
-export function checkView(workspace: SlackWorkspace, view: Arguments, type: 'modal' | 'home'): SlackBlock[] {
+/** The blocks of a view, checked with all around them. @param viewer who opens it @throws SlackApiError */
+export function checkView(
+  workspace: SlackWorkspace,
+  view: Arguments,
+  type: 'modal' | 'home',
+  viewer: string | null = null,
+): SlackBlock[] {
   if (view.type !== type) refuse('/view/type', `must be ${type}`);
   const blocks = blocksOf(view) ?? [];
   if (blocks.length === 0 || blocks.length > LIMITS.blocks) refuse('/view/blocks', 'must have 1 to 100 items');
-  blocks.forEach((block, index) => checkViewBlock(workspace, block, `/view/blocks/${index}`));
+  blocks.forEach((block, index) => checkViewBlock(workspace, block, { pointer: `/view/blocks/${index}`, viewer }));
   const ids = blocks.map((block) => block.block_id).filter((id) => id !== undefined);
   if (new Set(ids).size < ids.length) refuse('/view/blocks', 'block_id must be unique');
   if ((optional(view, 'private_metadata') ?? '').length > LIMITS.memory) refuse('/view/private_metadata', 'too long');

@@ -8,14 +8,14 @@ import type { SlackView, SlackWorkspace } from './workspace.ts';
 const STACK = 3;
 
 /** What an app says of a modal, checked; each has a hash of its own from then on. */
-function drawn(workspace: SlackWorkspace, args: Arguments): Omit<SlackView, 'id' | 'user'> {
+function drawn(workspace: SlackWorkspace, args: Arguments, viewer: string): Omit<SlackView, 'id' | 'user'> {
   const view = objectOf(args, 'view') ?? {};
   return {
     ...view,
     hash: workspace.nextId('hash'),
     callback_id: optional(view, 'callback_id') ?? '',
     private_metadata: optional(view, 'private_metadata') ?? '',
-    blocks: checkView(workspace, view, 'modal'),
+    blocks: checkView(workspace, view, 'modal', viewer),
   };
 }
 
@@ -27,7 +27,7 @@ function show({ workspace, triggeredBy }: MethodScene, args: Arguments, check: (
   const user = triggeredBy(required(args, 'trigger_id'));
   if (user === undefined) throw new SlackApiError('expired_trigger_id');
   check(workspace.views.filter((view) => view.user === user).length);
-  const view: SlackView = { ...drawn(workspace, args), id: workspace.nextId('V'), user } as SlackView;
+  const view: SlackView = { ...drawn(workspace, args, user), id: workspace.nextId('V'), user } as SlackView;
   workspace.views.push(view);
   return answered(view);
 }
@@ -47,7 +47,7 @@ const updateView: Method = ({ workspace }, args) => {
   if (view === undefined) throw new SlackApiError('not_found');
   const hash = optional(args, 'hash');
   if (hash !== undefined && hash !== view.hash) throw new SlackApiError('hash_conflict');
-  Object.assign(view, drawn(workspace, args));
+  Object.assign(view, drawn(workspace, args, view.user));
   return answered(view);
 };
 

@@ -24,6 +24,7 @@ for (const id of ['C0OPS', 'C0LAB']) {
 }
 
 const from = { channel: 'C0OPS', thread: 'C0OPS', response_url: 'https://hooks.slack.test/1' };
+const none = { own: [], others: 0 };
 const lab = { _id: 'env_lab', name: 'lab' } as EnvironmentDocument;
 const reviewer: AgentConfig = {
   ...FRESH,
@@ -71,9 +72,9 @@ const ask: FormField[] = [
 const place: FormField = { kind: 'place', name: 'where', label: 'Where', value: '', optional: false };
 
 const MODALS: Record<string, ModalView> = {
-  'modal-agent-new': formModal(form(agentFields(FRESH, [lab], [])), from, groups),
+  'modal-agent-new': formModal(form(agentFields(FRESH, [lab], none)), from, groups),
   'modal-agent-edit': formModal(
-    form(agentFields(reviewer, [lab], ['C0OPS', 'C0LAB']), {
+    form(agentFields(reviewer, [lab], { own: ['C0OPS', 'C0LAB', 'D0ANA'], others: 2 }), {
       text: 'edit agent_1 3',
       title: 'Edit agent',
       submit: 'Save',
@@ -205,7 +206,7 @@ describe('a view in Slack', () => {
     const config = { ...reviewer, name: 'x'.repeat(256), system: 'y'.repeat(3_000) };
     const about = { author: ana, text: '"\n'.repeat(20_000) };
     const hundreds = Array.from({ length: 300 }, (_, n) => ({ id: `S${n}`, name: long }));
-    const modal = formModal(form(agentFields(config, crowd, [])), { ...from, about }, hundreds);
+    const modal = formModal(form(agentFields(config, crowd, none)), { ...from, about }, hundreds);
     expect(() => checkView(workspace, sent(modal), 'modal')).not.toThrow();
   });
 
@@ -251,7 +252,7 @@ describe('a view in Slack', () => {
       expire_after: '8h',
       private_detail: 'no',
       environment: 'env_lab',
-      channels: 'C0OPS,C0LAB',
+      channels: 'C0OPS,C0LAB,D0ANA',
       budget: '2.50',
     });
     expect(memory).toMatchObject({ command: 'agents', text: 'edit agent_1 3', home: true, channel: 'C0OPS' });
@@ -278,9 +279,9 @@ describe('a view in Slack', () => {
   });
 
   it('leaves groups that are named as they are where Slack names none', () => {
-    const modal = formModal(form(agentFields(FRESH, [lab], [])), from);
+    const modal = formModal(form(agentFields(FRESH, [lab], none)), from);
     expect(sent(modal).blocks.map(({ block_id }) => block_id)).not.toContain('approvers_groups');
-    const named = formModal(form(agentFields(reviewer, [lab], [])), from);
+    const named = formModal(form(agentFields(reviewer, [lab], none)), from);
     const state = JSON.parse(JSON.stringify(stateOf(sent(named).blocks, {})));
     expect(fieldsOf(state, parseMemory(named.private_metadata ?? '') ?? {})?.approvers).toBe(
       'web:ben,slack:group:S0ONCALL',

@@ -281,6 +281,59 @@ describe('what a channel does', () => {
   });
 });
 
+describe('the channels of an agent', () => {
+  const at = (channel: string) => ({ conversation: { ...place, channel, thread: channel } });
+  const agentIn = async (channel: string) =>
+    (await stage.channels.of(stage.defaults.workspace_id, { ...place, channel })).agent_id;
+
+  it.each(['/agents new\nname: Sly\nchannels: C9', '/agents edit Reviewer\nchannels: C9'])(
+    'are not typed, where nobody says what somebody sees: %j',
+    async (text) => {
+      await agentOf(stage, 'Reviewer');
+      expect(await type.ana(text)).toMatchObject({
+        effect: 'refused',
+        text: expect.stringContaining('`/agents use <name>` in a channel'),
+      });
+      expect(await agentIn('C9')).toBeNull();
+      expect(await agentNamed('Sly')).toBeUndefined();
+    },
+  );
+
+  it('are not taken from others by a form, but in the channel', async () => {
+    const [reviewer, scout] = [await agentOf(stage, 'Reviewer'), await agentOf(stage, 'Scout')];
+    await type.ben('/agents use Reviewer', at('C9'));
+    for (const command of ['/agents edit Scout', '/agents new']) {
+      const { errors } = await type.fills('Ana', command, { name: 'Scout 2', channels: 'C8,C9' });
+      expect(errors).toEqual({ channels: expect.stringContaining('Somebody else has chosen who answers in') });
+    }
+    expect([await agentIn('C8'), await agentIn('C9')]).toEqual([null, reviewer._id]);
+    expect(await agentNamed('Scout 2')).toBeUndefined();
+    await type.ana('/agents use Scout', at('C9'));
+    expect(await agentIn('C9')).toBe(scout._id);
+    // What one has set oneself, one may change from anywhere.
+    expect((await type.fills('Ana', '/agents edit Reviewer', { channels: 'C9' })).effect).toBe('accepted');
+    expect(await agentIn('C9')).toBe(reviewer._id);
+  });
+
+  it('that others have set are not shown in a form, and stay when it is saved', async () => {
+    const { _id } = await agentOf(stage, 'Reviewer');
+    await type.ana('/agents use Reviewer', at('C1'));
+    for (const channel of ['D_BEN', 'C9']) await type.ben('/agents use Reviewer', at(channel));
+    await stage.channels.change(stage.defaults.workspace_id, { ...place, channel: 'C_OLD' }, { agent_id: _id });
+    const { form } = await type.ana('/agents edit Reviewer');
+    expect(form?.fields.find(({ name }) => name === 'channels')).toMatchObject({
+      value: 'C1',
+      hint: expect.stringContaining('Others have chosen it for 3 more'),
+    });
+    await type.fills('Ana', '/agents edit Reviewer', { channels: 'C2,C9' });
+    const channels = ['C1', 'C2', 'C9', 'D_BEN', 'C_OLD'];
+    expect(await Promise.all(channels.map(agentIn))).toEqual([null, _id, _id, _id, _id]);
+    // C9 is Ben's still.
+    await type.fills('Ana', '/agents edit Reviewer', { channels: '' });
+    expect(await Promise.all(channels.map(agentIn))).toEqual([null, null, _id, _id, _id]);
+  });
+});
+
 describe('pause and resume', () => {
   it('stop new work and let it go on', async () => {
     await agentOf(stage, 'Reviewer');
