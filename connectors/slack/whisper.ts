@@ -14,7 +14,7 @@ const TROUBLE_MS = 1_000;
 
 /** Words for one person only. */
 export interface Whispers {
-  /** An ephemeral message in the conversation. */
+  /** An ephemeral message in the conversation; where that is the person themselves, as for what was asked outside of any channel, `direct`. */
   whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
   /**
    * The same where a click was; where Slack takes none, by the click's own response url. Where there is no such url and Slack
@@ -35,10 +35,19 @@ export function createWhispers(clients: SlackClients, after: (ms: number, run: (
     signal: AbortSignal,
   ): Promise<void> {
     const { channel, thread_ts } = placeOf(conversation);
+    if (channel === person.id) return sayDirectly(conversation.tenant, person.id, markdown, signal);
     const content = { channel, user: person.id, ...contentOf(markdown) };
     await clients
       .of(conversation.tenant)
       .call((web) => web.chat.postEphemeral(thread_ts === undefined ? content : { ...content, thread_ts }), signal);
+  }
+
+  async function sayDirectly(tenant: string, users: string, markdown: string, signal: AbortSignal): Promise<void> {
+    const client = clients.of(tenant);
+    const { channel } = await client.call((web) => web.conversations.open({ users }), signal);
+    const at = channel?.id;
+    if (at === undefined) throw new Error('conversations.open returned no channel');
+    await client.call((web) => web.chat.postMessage({ channel: at, ...contentOf(markdown) }), signal);
   }
 
   const soon = () => AbortSignal.timeout(WHISPER_MS);
@@ -75,14 +84,7 @@ export function createWhispers(clients: SlackClients, after: (ms: number, run: (
         await patientWhisper(conversation, person, text);
       }
     },
-    async direct(tenant, userId, text) {
-      const client = clients.of(tenant);
-      const signal = soon();
-      const { channel } = await client.call((web) => web.conversations.open({ users: userId }), signal);
-      const at = channel?.id;
-      if (at === undefined) throw new Error('conversations.open returned no channel');
-      await client.call((web) => web.chat.postMessage({ channel: at, ...contentOf(text) }), signal);
-    },
+    direct: (tenant, userId, text) => sayDirectly(tenant, userId, text, soon()),
   };
 }
 

@@ -215,6 +215,12 @@ describe('asking by a shortcut', () => {
     ana = slack.user('Ana');
   });
 
+  /** What the bot said to Ana alone, in their direct messages. */
+  function directly(): string[] {
+    const { id } = directChannel(slack.workspace, ana.user.id);
+    return slack.workspace.messages.filter(({ channel, bot_id }) => channel === id && bot_id).map(readable);
+  }
+
   async function asked(fields: Record<string, string>) {
     await eventually(() => expect(ana.view()).toBeDefined());
     return ana.submit(fields);
@@ -252,6 +258,20 @@ describe('asking by a shortcut', () => {
     const [ref] = await stage.refs();
     const found = await stage.directory.placeOf(ref ?? { workspace_id: '', session_id: '' });
     expect(found).toMatchObject({ channel: id, thread: root?.ts });
+    await eventually(() => expect(directly()).toHaveLength(1));
+    const address = `https://deckhand.slack.test/archives/${id}/p${root?.ts.replace('.', '')}`;
+    expect(directly()).toEqual([`deckhand is asked: [its thread](${address}).`]);
+  });
+
+  it('is answered in direct messages where there is no channel: also that there is nobody to ask, and that no form opens', async () => {
+    slack.faults.refuse('views.open', 'expired_trigger_id');
+    await ana.shortcut('deckhand_ask');
+    await eventually(() => expect(directly()).toEqual(['Mention an agent and say what you want.']));
+    const { workspace_id, agent_id } = stage.defaults;
+    await stage.agents.update(workspace_id, agent_id, { metadata: { deckhand_paused: 'true' } });
+    await ana.shortcut('deckhand_ask');
+    await eventually(() => expect(directly()).toHaveLength(2));
+    expect(directly().at(-1)).toContain('There is no agent that takes work.');
   });
 
   it('where the bot is not is answered with what to do', async () => {

@@ -106,7 +106,12 @@ async function ask(
   const receipt = await receiveMessage(deps, kept, { ...message, conversation: place, text, agent: agent.id });
   return receipt.effect === 'refused'
     ? fieldProblems({ agent: receipt.text ?? '' })
-    : answer(`${plain(agent.name)} is asked.`);
+    : answer(`${plain(agent.name)} is asked${linkedTo(connector.linkTo?.(place) ?? null)}.`);
+}
+
+/** Who asks outside of any channel is told elsewhere. */
+function linkedTo(link: string | null): string {
+  return link === null ? '' : `: [its thread](${link})`;
 }
 
 /** Null: the platform lets nothing be said there. */
