@@ -140,7 +140,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     mentions,
     stored: (from) => receiver().file(from),
   });
-  const status = createStatus(installations, logger);
+  const status = createStatus(installations, logger, options.now ?? Date.now);
   const { whisper, tell, answer, direct } = createWhispers(installations, after);
 
   const link = createLink(options, boltLogger, inFlight);
@@ -178,10 +178,13 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   });
   createHomeListeners(app, home, { commands, refresh: refreshHome });
 
-  /** Slack leaves the session's status to the app: what turns out not to run is put at rest here, the rest by its run's end. */
+  /**
+   * Slack leaves the session's status to the app: what turns out not to run is put at rest here, the rest by its run's end.
+   * Whoever was refused leaves the Stop button to the others.
+   */
   async function stopped(conversation: ConversationKey, receipt: Receipt): Promise<void> {
     status.forget(conversation);
-    if (receipt.effect !== 'refused') return;
+    if (receipt.at_rest !== true) return;
     await status.set(conversation, { state: 'resting' }, AbortSignal.timeout(STATUS_MS));
   }
 

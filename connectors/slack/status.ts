@@ -28,9 +28,20 @@ interface Thread {
   where: { channel_id: string; thread_ts: string };
 }
 
-interface Shown {
+/**
+ * What this process told Slack so long ago is told again: another one may have told it something else since. Whoever shows a
+ * session says once a minute that it works.
+ */
+const TOLD_MS = 45_000;
+
+interface Wanted {
   status: string;
   title: string | undefined;
+}
+
+interface Shown extends Wanted {
+  /** Milliseconds since the epoch. */
+  told_at: number;
 }
 
 export interface SlackStatus {
@@ -45,7 +56,7 @@ export interface SlackStatus {
  * The thread's status carries the words while the agent works; Slack clears it after two minutes and at each message, so
  * whoever shows it sets it again.
  */
-export function createStatus(clients: SlackClients, logger: Logger): SlackStatus {
+export function createStatus(clients: SlackClients, logger: Logger, now: () => number): SlackStatus {
   /** By method and tenant. */
   const unavailable = new LRUCache<string, true>({ max: 10_000 });
   const shown = new LRUCache<string, Shown>({ max: 10_000 });
@@ -65,29 +76,32 @@ export function createStatus(clients: SlackClients, logger: Logger): SlackStatus
   }
 
   /** A title is taken only by the call that makes the session; any other answers with the one it has. */
-  async function setSession(thread: Thread, wanted: Shown, signal: AbortSignal): Promise<void> {
+  async function setSession(thread: Thread, wanted: Wanted, signal: AbortSignal): Promise<void> {
     const { tenant, where } = thread;
     const client = clients.of(tenant);
     const key = keyOf(thread);
     const before = shown.get(key);
     const { title } = wanted;
-    const isKnown = before !== undefined && isRepeated(wanted.status) && before.status === wanted.status;
+    const isKnown = isRepeated(wanted.status) && before?.status === wanted.status && now() - before.told_at < TOLD_MS;
     if (isKnown && (title === undefined || before.title === title)) return;
     let named = before?.title;
+    let told_at = before?.told_at ?? 0;
     if (!isKnown) {
       const args = { ...where, status: wanted.status, ...(title !== undefined && { title }) };
       const call = () => client.call((web) => web.agents.sessions.setStatus(args), signal);
       const answer = await attempt('agents.sessions.setStatus', tenant, call);
       if (answer === null) return;
-      named = answer.title;
-      shown.set(key, { status: wanted.status, title: named });
+      // What Slack was asked for here before, and may not have taken, is not tried once a minute.
+      named = before?.title === title ? title : answer.title;
+      told_at = now();
+      shown.set(key, { status: wanted.status, title: named, told_at });
     }
     if (title === undefined || named === title) return;
     const renamed = { ...where, title };
     const call = () => client.call((web) => web.agents.sessions.rename(renamed), signal);
     // What Slack will not be called is not tried at every step.
     await attempt('agents.sessions.rename', tenant, call);
-    shown.set(key, { status: wanted.status, title });
+    shown.set(key, { status: wanted.status, title, told_at });
   }
 
   /** Best effort: the words are gone after two minutes whatever happens. */
@@ -114,8 +128,8 @@ export function createStatus(clients: SlackClients, logger: Logger): SlackStatus
 }
 
 /**
- * A run says at every step that it works, and Slack is told once. Any other state is said once and is always told: what is
- * known here is what this process told last, and another one may have told Slack something else since.
+ * A run says at every step that it works, and Slack is told now and then. Any other state is said once and is always told: what
+ * is known here is what this process told last, and another one may have told Slack something else since.
  */
 function isRepeated(status: string): boolean {
   return status === SESSION_STATUS.working;

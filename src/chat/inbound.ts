@@ -143,6 +143,8 @@ export interface Receipt {
   waiting?: WaitingApprovals;
   /** What is wrong with the fields of the form that was sent, by name: it stays open. */
   errors?: Record<string, string>;
+  /** Of a Stop: no session of the conversation runs or waits for people, whoever began it. */
+  at_rest?: true;
 }
 
 /** It was meant for nobody here, and nobody is told. */

@@ -37,8 +37,8 @@ export async function receiveStop(deps: ReceiveStopDeps, kept: KeptInbound, stop
   const found = kept.targets ?? (await active(deps, theirs));
   if (found.length === 0) {
     const foreign = await active(deps, others);
-    const why = foreign.length === 0 ? 'Nothing is running here.' : STOPS_OTHERS;
-    return { effect: 'refused', text: [why, ...words].join(' ') };
+    if (foreign.length > 0) return { effect: 'refused', text: [STOPS_OTHERS, ...words].join(' ') };
+    return { effect: 'refused', text: ['Nothing is running here.', ...words].join(' '), at_rest: true };
   }
   const by = { via: stop.conversation.connector, id: stop.person.id, name: stop.person.name };
   const stopped = await stopSessions(

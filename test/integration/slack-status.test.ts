@@ -149,10 +149,45 @@ describe('the status of a session in Slack', () => {
   it('is put at rest by a Stop of what does not run any more', async () => {
     await using scene = await begun();
     await scene.connector.setStatus(scene.key, reading, signal);
-    scene.receiver.answer({ effect: 'refused', text: 'Nothing is running here.' });
+    scene.receiver.answer({ effect: 'refused', text: 'Nothing is running here.', at_rest: true });
     scene.slack.user('Ana').stop(scene.root);
     await eventually(() => expect(scene.session()?.status).toBe('active'));
     expect(scene.receiver.stops).toHaveLength(1);
+  });
+
+  it('keeps its Stop button for the others when a Stop is refused and the run goes on', async () => {
+    await using scene = await begun();
+    await scene.connector.setStatus(scene.key, reading, signal);
+    scene.receiver.answer({ effect: 'refused', text: 'Guests may not stop what somebody else began.' });
+    scene.slack.user('Gus').stop(scene.root);
+    await eventually(() => expect(scene.receiver.stops).toHaveLength(1));
+    // Which ends when all that came of it is done.
+    await scene.connector.stop(STOP_MS);
+    expect(scene.calls()).toEqual(['processing']);
+    expect(scene.session()?.status).toBe('processing');
+  });
+
+  it('is processing again within a minute where another process put it at rest', async () => {
+    await using scene = await begun();
+    await scene.connector.setStatus(scene.key, reading, signal);
+    const other = createSlackConnector(slackOptions(scene.slack));
+    await other.start(createRecordingReceiver());
+    await other.setStatus(scene.key, { state: 'resting' }, signal);
+    await other.stop(STOP_MS);
+    await scene.slack.clock.advance(60_000);
+    await scene.connector.setStatus(scene.key, reading, signal);
+    expect(scene.session()?.status).toBe('processing');
+  });
+
+  it('asks once for a name that Slack does not take, however long the run', async () => {
+    await using scene = await begun();
+    await scene.connector.setStatus(scene.key, reading, signal);
+    scene.slack.faults.refuse('agents.sessions.rename', 'invalid_name');
+    for (let minute = 0; minute < 3; minute += 1) {
+      await scene.connector.setStatus(scene.key, { ...reading, title: 'Mend the logs' }, signal);
+      await scene.slack.clock.advance(60_000);
+    }
+    expect(scene.calls()).toEqual(['processing', 'rename Mend the logs: invalid_name', 'processing', 'processing']);
   });
 
   it('is left to the run that is being stopped, whose end sets it whatever Slack shows by then', async () => {

@@ -376,7 +376,9 @@ describe('a file for which the platform asks to wait', () => {
     const { conversation, sender: person } = said('');
     const words = 'What was still waiting for its files is not given to the agent any more.';
     expect(await receiver().stop({ event_id: 'EvStop', conversation, person })).toEqual(
-      runs ? { effect: 'accepted', text: words } : { effect: 'refused', text: `Nothing is running here. ${words}` },
+      runs
+        ? { effect: 'accepted', text: words }
+        : { effect: 'refused', text: `Nothing is running here. ${words}`, at_rest: true },
     );
     await stage.silence(41_000);
     expect(await receiver().sweepNow()).toBe(1);

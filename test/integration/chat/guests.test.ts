@@ -43,6 +43,7 @@ describe('a guest', () => {
   it('steers and stops nothing that somebody else began, and is told who may', async () => {
     await says('Ana', 'deploy');
     expect(await says('Gus', 'rather not')).toEqual({ effect: 'refused', text: expect.stringMatching(MAY_NOT_STEER) });
+    // The run goes on: nothing says that the conversation is at rest.
     expect(await stops('Gus')).toEqual({ effect: 'refused', text: expect.stringMatching(MAY_NOT_STOP) });
     expect(await heard()).toEqual(['deploy']);
     expect(await stage.entries('user.interrupt')).toEqual([]);

@@ -654,7 +654,7 @@ describe('Stop', () => {
   });
 
   it('where nothing runs is answered in words', async () => {
-    const nothing = { effect: 'refused', text: 'Nothing is running here.' };
+    const nothing = { effect: 'refused', text: 'Nothing is running here.', at_rest: true };
     expect(await stage.receiver().stop(stop('s1'))).toEqual(nothing);
     await stage.receiver().message(said('hello'));
     const [ref] = await stage.refs();
