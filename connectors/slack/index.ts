@@ -230,11 +230,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     },
 
     async stop(patience_ms) {
-      const until = performance.now() + patience_ms;
-      // Slack sends what comes from here on to another process, and need not wait until this one has done what it kept.
-      await inFlight.close(patience_ms);
-      await link.stop();
-      const left = await inFlight.drain(Math.max(0, until - performance.now()));
+      const left = await inFlight.leave(patience_ms, link.stop);
       if (left > 0) logger.warn({ left }, 'slack events are left behind; what was not acknowledged is delivered again');
       live.close();
     },
