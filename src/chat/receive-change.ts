@@ -2,6 +2,7 @@ import { NotFoundError, SessionClosedError } from '../errors.ts';
 import { appendOnce } from '../session/append-once.ts';
 import type { LogEntry } from '../session/event.ts';
 import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
+import { isRunEnd } from './active.ts';
 import { type ConversationStore, laneOf } from './conversation-store.ts';
 import { quoted } from './earlier.ts';
 import { IGNORED, type InboundChange, type InboundMessage, type Receipt } from './inbound.ts';
@@ -120,7 +121,7 @@ async function tellOnce(
           tells: { message_id, version: change.text === null ? null : change.version },
         },
       ],
-      isThere: (other) => other.event.id === id || isEnd(other) || isAtLeast(other, change),
+      isThere: (other) => other.event.id === id || isRunEnd(other) || isAtLeast(other, change),
       owed: true,
       open: true,
     });
@@ -160,12 +161,7 @@ function isAtLeast({ tells }: LogEntry, { message_id, version, text }: InboundCh
 async function isFinished({ log }: ReceiveChangeDeps, ref: SessionRef, { seq }: LogEntry): Promise<boolean> {
   const types = ['session.status_idle', 'session.status_terminated'] as const;
   const ends = await log.query({ ...ref, types, after_seq: seq, order: 'desc', limit: LOOK_BACK });
-  return ends.some(isEnd);
-}
-
-function isEnd({ event }: LogEntry): boolean {
-  if (event.type === 'session.status_terminated') return true;
-  return event.type === 'session.status_idle' && event.stop_reason.type !== 'requires_action';
+  return ends.some(isRunEnd);
 }
 
 function toldOf({ sender, text }: InboundChange, before: string): string {

@@ -1,7 +1,8 @@
 import { NotFoundError } from '../errors.ts';
 import { appendOnce } from '../session/append-once.ts';
 import type { Actor } from '../session/event.ts';
-import type { LaneSession, LogHead, SessionLog, SessionRef } from '../session/log.ts';
+import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
+import { isActive } from './active.ts';
 import { type ConversationStore, laneOf } from './conversation-store.ts';
 import { STOPS_OTHERS } from './guests.ts';
 import type { InboundStop, Receipt } from './inbound.ts';
@@ -118,12 +119,6 @@ async function active(deps: Pick<ReceiveStopDeps, 'log'>, sessions: readonly Ses
     }
   }
   return targets;
-}
-
-/** It runs, is about to, or waits for people in the middle of a run. */
-function isActive(head: LogHead): boolean {
-  if (head.status === 'terminated') return false;
-  return head.owed || head.status !== 'idle' || head.stop_reason?.type === 'requires_action';
 }
 
 /** An earlier Stop has not been answered yet. */

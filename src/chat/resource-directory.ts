@@ -115,6 +115,7 @@ export function createResourceDirectory(
       return {
         ...ref,
         conversation_id: session.conversation_id ?? null,
+        agent_id: session.agent.id,
         agent_name: session.agent.name,
         started_by: session.started_by ?? null,
         owners: session.owners,

@@ -45,6 +45,7 @@ export interface NewSession extends SessionRef {
 export interface ChatSession extends SessionRef {
   /** Null: it has no place in chat (made through the API). */
   conversation_id: string | null;
+  agent_id: string;
   agent_name: string;
   /** Actor id of whoever began it in chat; null: it was begun elsewhere. */
   started_by: string | null;

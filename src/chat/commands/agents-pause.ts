@@ -4,11 +4,13 @@ import { onAgent } from './find-agent.ts';
 export const pauseAgent: Command = {
   name: 'pause',
   args: '<name>',
-  summary: 'let it take no new work; what runs goes on',
+  summary: 'let it take no new work; what runs goes on and may be steered',
   run: onAgent('change an agent', async (deps, { workspace_id }, { agent }) => {
     await deps.agents.update(workspace_id, agent._id, { metadata: { deckhand_paused: 'true' } });
     const { name } = agent.config;
-    return answer(`**${plain(name)}** takes no new work now. \`/agents resume ${name}\` lets it go on.`);
+    return answer(
+      `**${plain(name)}** takes no new work now; what runs goes on. \`/agents resume ${name}\` lets it go on.`,
+    );
   }),
 };
 

@@ -1,4 +1,5 @@
 import { NotFoundError, SessionClosedError } from '../../errors.ts';
+import { pausedWords } from '../paused.ts';
 import { sayOnce } from '../receive-message.ts';
 import { answer, type Command, refuse } from './command.ts';
 import { onSession } from './find-session.ts';
@@ -23,6 +24,8 @@ export const resumeSession: Command = {
         }[state],
       );
     }
+    const agent = (await deps.directory.agents(workspace_id)).find(({ id }) => id === session.agent.id);
+    if (kept.targets === null && agent?.paused === true) return refuse(pausedWords(agent));
     const ref = { workspace_id, session_id: session._id };
     const [target] = kept.targets ?? (await deps.inbound.target(kept, [{ ...ref, after_seq: session.log.seq }]));
     if (target === undefined) throw new Error('A resumed session has no target after one was fixed');

@@ -1,9 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createChannelSettings } from '../../../src/chat/channel-settings.ts';
+import type { SessionLog, SessionRef } from '../../../src/session/log.ts';
+import { asks, ends } from '../../support/chat-events.ts';
 import { place, said } from '../../support/chat-stage.ts';
+import { typing } from '../../support/commands.ts';
 import { useChatStage } from '../../support/use-chat-stage.ts';
 
 const stage = useChatStage();
+const other = { ...place, thread: '9.9' };
 let reviewer: string;
 
 beforeEach(async () => {
@@ -61,6 +65,81 @@ describe('an agent', () => {
     expect(await sessions()).toEqual([]);
     await stage.agents.update(stage.defaults.workspace_id, reviewer, { metadata: { deckhand_paused: null } });
     expect((await stage.receiver().message(said('hello', { agent: 'reviewer' }))).effect).toBe('accepted');
+  });
+
+  describe('that is paused while it works', () => {
+    const paused = { effect: 'refused', text: expect.stringContaining('reviewer is paused') };
+    let ref: SessionRef;
+
+    beforeEach(async () => {
+      await stage.receiver().message(said('count to a million', { agent: 'reviewer' }));
+      [ref] = (await stage.refs()) as [SessionRef];
+      await stage.agents.update(stage.defaults.workspace_id, reviewer, { metadata: { deckhand_paused: 'true' } });
+    });
+
+    async function texts(): Promise<string[]> {
+      const entries = await stage.entries('user.message');
+      return entries.flatMap(({ event }) => event.content.map((block) => (block.type === 'text' ? block.text : '')));
+    }
+
+    it('is steered by what people say there, and begins nothing when it is done', async () => {
+      const gateway = stage.receiver();
+      expect((await gateway.message(said('only to a thousand'))).effect).toBe('accepted');
+      await stage.append(ref, ...asks('appr_1', 'sevt_1'));
+      expect((await gateway.message(said('rather to a hundred'))).effect).toBe('accepted');
+      await stage.append(ref, ends());
+      expect(await gateway.message(said('and now backwards'))).toMatchObject(paused);
+      expect(await gateway.message(said('elsewhere', { agent: 'reviewer', conversation: other }))).toMatchObject(
+        paused,
+      );
+      expect(await texts()).toEqual(['count to a million', 'only to a thousand', 'rather to a hundred']);
+      expect((await stage.log.head(ref)).owed).toBe(false);
+      expect(await stage.refs()).toHaveLength(1);
+    });
+
+    it('takes what nobody said to it in particular as long as it works, in mode thread', async () => {
+      await stage.channels.change(stage.defaults.workspace_id, place, { reply_mode: 'thread' });
+      const loose = (text: string) => stage.receiver().message(said(text, { addressed: false, follows: 'all' }));
+      expect((await loose('only to a thousand')).effect).toBe('accepted');
+      await stage.append(ref, ends());
+      expect(await loose('and now backwards')).toEqual({ effect: 'ignored', text: null });
+      expect(await texts()).toEqual(['count to a million', 'only to a thousand']);
+    });
+
+    it('begins nothing when its run ends as somebody speaks', async () => {
+      let ended = false;
+      const log: SessionLog = {
+        ...stage.log,
+        async append(request) {
+          if (!ended) await stage.append(ref, ends());
+          ended = true;
+          return stage.log.append(request);
+        },
+      };
+      expect(await stage.receiver({ log }).message(said('only to a thousand'))).toMatchObject(paused);
+      expect(await texts()).toEqual(['count to a million']);
+      expect((await stage.log.head(ref)).owed).toBe(false);
+    });
+
+    it('begins nothing when a message is taken over by another gateway after its run', async () => {
+      const message = said('only to a thousand');
+      const lost = stage.receiver({
+        log: { ...stage.log, append: () => Promise.reject(new Error('MongoDB is away')) },
+      });
+      await expect(lost.message(message)).rejects.toThrow('MongoDB is away');
+      await stage.append(ref, ends());
+      expect(await stage.receiver().message(message)).toMatchObject(paused);
+      expect(await texts()).toEqual(['count to a million']);
+    });
+
+    it('is not resumed either, before it takes work again', async () => {
+      await stage.append(ref, ends());
+      const { ana } = typing(stage);
+      expect(await ana(`/sessions resume ${ref.session_id}`)).toMatchObject(paused);
+      expect((await stage.log.head(ref)).owed).toBe(false);
+      await stage.agents.update(stage.defaults.workspace_id, reviewer, { metadata: { deckhand_paused: null } });
+      expect((await ana(`/sessions resume ${ref.session_id}`)).effect).toBe('accepted');
+    });
   });
 
   it('begins sessions with its own budget', async () => {
