@@ -65,6 +65,25 @@ export async function chooseSession(
   return 'receipt' in target ? target : chosen(target, agent);
 }
 
+/**
+ * Why this agent would take nothing from this person in this conversation, as a sentence, before anything is done for it;
+ * null when it would.
+ */
+export async function refusalBefore(
+  deps: Pick<ChooseSessionDeps, 'log' | 'directory'>,
+  speaker: Speaker,
+  agent: AgentName,
+  conversation: Pick<Conversation, 'workspace_id' | 'sessions'>,
+): Promise<string | null> {
+  const refusal =
+    (await pauseRefusal(deps, agent, conversation)) ?? (await guestRefusal(deps, speaker, agent, conversation));
+  if (refusal !== null) return refusal;
+  const { workspace_id, sessions } = conversation;
+  const slot = sessions[agent.id];
+  const session = slot === undefined ? null : await deps.directory.find({ workspace_id, session_id: slot.session_id });
+  return session?.open === true ? null : deps.directory.problemOf(workspace_id, agent.id);
+}
+
 function chosen(target: Target, agent: AgentName | undefined): Chosen {
   return { target, paused: agent?.paused === true ? pausedWords(agent) : null };
 }

@@ -3,6 +3,7 @@ import { agentSettingsOf } from '../resources/agent-settings.ts';
 import type { Agents } from '../resources/agents.ts';
 import { ownersOf } from '../resources/approval-policy.ts';
 import type { Defaults } from '../resources/defaults.ts';
+import type { SessionCreate } from '../resources/session-config.ts';
 import type { SessionDocument } from '../resources/session-document.ts';
 import type { Sessions } from '../resources/sessions.ts';
 import type { SessionRef } from '../session/log.ts';
@@ -14,7 +15,7 @@ import type { Target } from './show-session.ts';
 
 export interface ResourceDirectoryDeps {
   agents: Pick<Agents, 'get' | 'list'>;
-  sessions: Pick<Sessions, 'create' | 'getSession'>;
+  sessions: Pick<Sessions, 'check' | 'create' | 'getSession'>;
   conversations: Pick<ConversationStore, 'find'>;
   defaults: Defaults;
 }
@@ -77,6 +78,17 @@ export function createResourceDirectory(
     };
   }
 
+  async function paramsOf(workspace_id: string, agent_id: string): Promise<SessionCreate> {
+    const { config } = await deps.agents.get(workspace_id, agent_id);
+    const { environment_id, budget_cents } = agentSettingsOf(config);
+    const max_list_cost = { amount: String(budget_cents), currency: 'USD' } as const;
+    return {
+      agent: agent_id,
+      environment_id: environment_id ?? defaults.environment_id,
+      ...(budget_cents === null ? {} : { budget: { type: 'limit', max_list_cost } }),
+    };
+  }
+
   return {
     // Installations of their own for each workspace come later; until then everybody is in the one there is.
     workspaceOf: async () => defaults.workspace_id,
@@ -84,30 +96,15 @@ export function createResourceDirectory(
     agents: listTogether,
 
     async create(session) {
-      const { workspace_id, session_id, conversation_id, lane, by } = session;
-      try {
-        const agent = await deps.agents.get(workspace_id, session.agent_id);
-        const { environment_id, budget_cents } = agentSettingsOf(agent.config);
-        const max_list_cost = { amount: String(budget_cents), currency: 'USD' } as const;
-        await deps.sessions.create(
-          workspace_id,
-          {
-            agent: session.agent_id,
-            environment_id: environment_id ?? defaults.environment_id,
-            title: session.title,
-            ...(budget_cents === null ? {} : { budget: { type: 'limit', max_list_cost } }),
-          },
-          { id: session_id, conversation_id, lane, by },
-        );
-      } catch (error) {
-        // Another first message made it.
-        if (error instanceof ConflictError) return null;
-        // Its environment is gone, or its model has no price to keep a budget by.
-        if (!(error instanceof InvalidInputError || error instanceof NotFoundError)) throw error;
-        return `The agent cannot start: ${messageOf(error)} Whoever owns it can mend that with /agents edit.`;
-      }
-      return null;
+      const { workspace_id, session_id, agent_id, conversation_id, lane, title, by } = session;
+      return problemOf(async () => {
+        const params = { ...(await paramsOf(workspace_id, agent_id)), title };
+        await deps.sessions.create(workspace_id, params, { id: session_id, conversation_id, lane, by });
+      });
     },
+
+    problemOf: (workspace_id, agent_id) =>
+      problemOf(async () => deps.sessions.check(workspace_id, await paramsOf(workspace_id, agent_id))),
 
     async find(ref) {
       const session = await load(ref);
@@ -127,4 +124,18 @@ export function createResourceDirectory(
 
     findTarget,
   };
+}
+
+/** What making a session came to: null, or why there is none, as a sentence for whoever asked for it. */
+async function problemOf(making: () => Promise<void>): Promise<string | null> {
+  try {
+    await making();
+    return null;
+  } catch (error) {
+    // Another first message made it.
+    if (error instanceof ConflictError) return null;
+    // Its environment is gone, or its model has no price to keep a budget by.
+    if (!(error instanceof InvalidInputError || error instanceof NotFoundError)) throw error;
+    return `The agent cannot start: ${messageOf(error)} Whoever owns it can mend that with /agents edit.`;
+  }
 }

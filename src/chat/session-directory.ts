@@ -14,6 +14,8 @@ export interface SessionDirectory {
    * sentence for whoever asked for it; null when it is there.
    */
   create(session: NewSession): Promise<string | null>;
+  /** Why this agent's next session could not be made, as the same sentence; null when it could. */
+  problemOf(workspace_id: string, agent_id: string): Promise<string | null>;
   find(ref: SessionRef): Promise<ChatSession | null>;
   /** Where a session is shown; null: nowhere, or there is none. */
   placeOf(ref: SessionRef): Promise<ConversationKey | null>;

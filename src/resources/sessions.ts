@@ -58,6 +58,8 @@ export interface SessionList extends PageRequest {
 export interface Sessions {
   /** @throws InvalidInputError, NotFoundError (agent, environment), ConflictError (`origin.id` is taken) */
   create(workspace_id: string, params: SessionCreate, origin?: SessionOrigin): Promise<SessionDocument>;
+  /** What `create` refuses of its agent, environment and budget is refused here too, and nothing made. @throws as `create` */
+  check(workspace_id: string, params: SessionCreate): Promise<void>;
   /** @throws NotFoundError */
   getSession(ref: SessionRef): Promise<SessionDocument>;
   list(workspace_id: string, request: SessionList): Promise<PageOf<SessionDocument>>;
@@ -87,6 +89,25 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
     const found = await sessions.findOne<SessionDocument>(filterOf(ref), { projection: WITHOUT_TAIL });
     if (found === null) throw new NotFoundError('Session', ref.session_id);
     return found;
+  }
+
+  /** Of what a session is made. @throws NotFoundError, InvalidInputError */
+  async function resolve(workspace_id: string, params: SessionCreate) {
+    const { id: agent_id, version } = referenceOf(params.agent);
+    const [agent, environment] = await Promise.all([
+      deps.agents.get(workspace_id, agent_id, version),
+      deps.environments.get(workspace_id, params.environment_id),
+    ]);
+    if (agent.archived_at !== null) throw new InvalidInputError(`agent ${agent_id} is archived`, 'agent');
+    if (environment.archived_at !== null) {
+      throw new InvalidInputError(`environment ${environment._id} is archived`, 'environment_id');
+    }
+    if (environment.config.type === 'self_hosted') {
+      throw new InvalidInputError('sessions in a self_hosted environment are not supported yet', 'environment_id');
+    }
+    const snapshot = snapshotOf(agent, params.agent);
+    if (params.budget !== undefined) refuseUnpriced(deps, snapshot.model.id);
+    return { agent, environment, snapshot };
   }
 
   async function prepare(ref: SessionRef, origin: SessionOrigin): Promise<void> {
@@ -125,21 +146,12 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
   return {
     getSession,
 
+    async check(workspace_id, params) {
+      await resolve(workspace_id, params);
+    },
+
     async create(workspace_id, params, origin = {}) {
-      const { id: agent_id, version } = referenceOf(params.agent);
-      const [agent, environment] = await Promise.all([
-        deps.agents.get(workspace_id, agent_id, version),
-        deps.environments.get(workspace_id, params.environment_id),
-      ]);
-      if (agent.archived_at !== null) throw new InvalidInputError(`agent ${agent_id} is archived`, 'agent');
-      if (environment.archived_at !== null) {
-        throw new InvalidInputError(`environment ${environment._id} is archived`, 'environment_id');
-      }
-      if (environment.config.type === 'self_hosted') {
-        throw new InvalidInputError('sessions in a self_hosted environment are not supported yet', 'environment_id');
-      }
-      const snapshot = snapshotOf(agent, params.agent);
-      if (params.budget !== undefined) refuseUnpriced(deps, snapshot.model.id);
+      const { agent, environment, snapshot } = await resolve(workspace_id, params);
       const initial = (params.initial_events ?? []).flatMap((event) =>
         event.type === 'user.message'
           ? [{ event: toInput(event), ...(origin.by === undefined ? {} : { by: origin.by }) }]

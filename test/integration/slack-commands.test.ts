@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { startSlackHarness } from '../support/slack/harness.ts';
-import type { SlackPerson } from '../support/slack/person.ts';
+import type { MessagePlace, SlackPerson } from '../support/slack/person.ts';
 import { readable } from '../support/slack/transcript.ts';
 import { useSlackStage } from '../support/slack/use-slack-stage.ts';
 import { channelNamed, directChannel, userGroup } from '../support/slack/workspace.ts';
@@ -280,6 +280,56 @@ describe('asking by a shortcut', () => {
     await ana.shortcut('deckhand_ask_about', place);
     const ack = await asked({ what: 'Why?' });
     expect(ack.payload).toMatchObject({ errors: { what: expect.stringContaining('/invite @deckhand') } });
+    expect(await stage.refs()).toEqual([]);
+  });
+
+  /** What everybody sees of a question, with the bot’s name before it. */
+  function shownIn(place: MessagePlace): string[] {
+    const posted = ana
+      .sees(place)
+      .filter(({ bot_id, ephemeral_to }) => bot_id !== undefined && ephemeral_to === undefined);
+    return posted.map(readable);
+  }
+
+  it('shows nothing before it is sure that the agent takes it, and then once', async () => {
+    const { workspace_id, agent_id, environment_id } = stage.defaults;
+    const set = (metadata: Record<string, string | null>) => stage.agents.update(workspace_id, agent_id, { metadata });
+    const place = slack.user('Ben').says('ops', 'The build is red.');
+    await ana.shortcut('deckhand_ask_about', place);
+    await eventually(() => expect(ana.view()).toBeDefined());
+    for (const [metadata, words] of [
+      [{ deckhand_paused: 'true' }, 'is paused'],
+      [{ deckhand_paused: null, deckhand_environment: 'env_gone' }, 'cannot start'],
+    ] as const) {
+      await set(metadata);
+      for (let press = 1; press <= 2; press++) {
+        const { payload } = await ana.submit({ what: 'Why?' });
+        expect(payload).toMatchObject({ errors: { agent: expect.stringContaining(words) } });
+      }
+    }
+    expect(shownIn(place)).toEqual([]);
+    expect(await stage.refs()).toEqual([]);
+    await set({ deckhand_environment: environment_id });
+    expect((await ana.submit({ what: 'Why?' })).acked).toBe(true);
+    expect(ana.view()).toBeUndefined();
+    await eventually(async () => expect(await messages()).toHaveLength(1));
+    expect(shownIn(place)).toEqual(['**Ana** asks **deckhand**:\n> Why?']);
+  });
+
+  it('closes the form where everybody has seen what the agent does not take any more, and says so', async () => {
+    const place = slack.user('Ben').says('ops', 'The build is red.');
+    await ana.shortcut('deckhand_ask_about', place);
+    await eventually(() => expect(ana.view()).toBeDefined());
+    const posting = slack.faults.hold('chat.postMessage');
+    const sent = ana.submit({ what: 'Why?' });
+    await posting.reached;
+    const { workspace_id, agent_id } = stage.defaults;
+    await stage.agents.update(workspace_id, agent_id, { metadata: { deckhand_paused: 'true' } });
+    posting.end('taken');
+    expect((await sent).acked).toBe(true);
+    expect(ana.view()).toBeUndefined();
+    await eventually(() => expect(ana.told('ops')).toEqual([expect.stringContaining('deckhand is paused')]));
+    expect(shownIn(place)).toHaveLength(1);
     expect(await stage.refs()).toEqual([]);
   });
 

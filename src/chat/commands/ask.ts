@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { derivedId } from '../../session/id.ts';
+import { refusalBefore } from '../choose-session.ts';
 import { type Connector, PostRefusedError, type Question } from '../connector.ts';
 import { quoted } from '../earlier.ts';
-import { guestRefusal } from '../guests.ts';
 import type { Form, FormField } from '../inbound.ts';
+import { keysOf } from '../inbound-keys.ts';
 import type { ConversationKey } from '../place.ts';
 import { receiveMessage } from '../receive-message.ts';
 import { FORM_TEXT } from './agent-form.ts';
@@ -77,14 +79,15 @@ async function ask(
     about === undefined ? { ...request.conversation, channel, thread: channel } : request.conversation;
   const connector = deps.connectors.get(where.connector);
   if (connector?.ask === undefined) return refuse('Mention an agent and say what you want.');
-  const refused = await guestRefusal(deps, request, agent, {
-    workspace_id,
-    sessions: (await deps.conversations.findByKey(where))?.sessions ?? {},
-  });
+  // Before everybody sees it; who takes over what was begun goes on with it.
+  const refused =
+    kept.targets === null
+      ? await refusalBefore(deps, request, agent, await sessionsIn(deps, where, workspace_id))
+      : null;
   if (refused !== null) return fieldProblems({ agent: refused });
   const shown = `**${plain(person.name)}** asks **${plain(agent.name)}**:\n${quoted(what)}`;
   const place = await posted({ ask: connector.ask }, where, {
-    delivery_id: derivedId('dlv', kept.id.toHexString()),
+    delivery_id: deliveryOf(kept),
     markdown: shown,
     since: kept.id.getTimestamp(),
   });
@@ -104,9 +107,19 @@ async function ask(
     ...(about?.files !== undefined && { files: about.files }),
   };
   const receipt = await receiveMessage(deps, kept, { ...message, conversation: place, text, agent: agent.id });
+  // Everybody has seen it: the form is not to be sent again.
   return receipt.effect === 'refused'
-    ? fieldProblems({ agent: receipt.text ?? '' })
+    ? refuse(receipt.text ?? '')
     : answer(`${plain(agent.name)} is asked${linkedTo(connector.linkTo?.(place) ?? null)}.`);
+}
+
+/** What somebody sends twice is shown once. */
+function deliveryOf({ inbound }: CommandRequest['kept']): string {
+  return derivedId('dlv', createHash('sha256').update(keysOf(inbound).event_key).digest('hex').slice(0, 26));
+}
+
+async function sessionsIn({ conversations }: CommandDeps, where: ConversationKey, workspace_id: string) {
+  return { workspace_id, sessions: (await conversations.findByKey(where))?.sessions ?? {} };
 }
 
 /** Who asks outside of any channel is told elsewhere. */
