@@ -57,6 +57,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
     cursors: createCursorStore(context.db),
     store: createDeliveryStore(context.db),
     connectors,
+    approvals,
     findTarget: directory.findTarget,
     describe: describer(context),
     logger,

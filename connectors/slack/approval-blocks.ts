@@ -19,6 +19,7 @@ const CARD_DETAIL = 1_000;
 const SHORT_DETAIL = 600;
 const WHY = 300;
 const NOTE = 600;
+const NAME = 100;
 /** More at once would be a crowd, and names are short. */
 const MENTIONS = 20;
 
@@ -119,7 +120,7 @@ function outcome(state: Exclude<ApprovalCard['state'], { status: 'pending' }>): 
 
 export type Pending = Extract<ApprovalCard['state'], { status: 'pending' }>;
 
-/** Who may decide, then what happens if nobody does; each in a line of mrkdwn, where there is anything to say. */
+/** Who may decide, who is asked elsewhere, then what happens if nobody decides; each in a line of mrkdwn, where there is anything to say. */
 export function asking(card: ApprovalCard, state: Pending): string[] {
   const who = [requesters(card), `Who may decide: ${approvers(card)}`];
   const then = [
@@ -127,7 +128,26 @@ export function asking(card: ApprovalCard, state: Pending): string[] {
     ...ifNobodyDecides(card, state),
     state.reminded > 0 ? `Reminded ${state.reminded} time${state.reminded === 1 ? '' : 's'}` : null,
   ];
-  return [who, then].map((parts) => parts.filter((part) => part !== null).join('  ·  ')).filter((text) => text !== '');
+  return [who, elsewhere(card), then]
+    .map((parts) => parts.filter((part) => part !== null).join('  ·  '))
+    .filter((text) => text !== '');
+}
+
+/** Who may decide and is not here: a mention would not reach them. */
+function elsewhere({ elsewhere: found }: ApprovalCard): string[] {
+  if (found === undefined) return [];
+  const { asked, not_asked, left_out } = found;
+  const more = left_out === 0 ? '' : ` (and ${left_out} more of them not: \`/approvals\` shows it to them)`;
+  return [
+    ...(asked.length === 0 ? [] : [`:incoming_envelope: Asked in direct messages: ${listed(asked)}${more}`]),
+    ...not_asked.map(({ name, why }) => `:warning: Could not ask ${nameIn(name)}: ${escapeWithin(why, NAME)}`),
+  ];
+}
+
+/** Of a crowd the first. */
+function listed(names: readonly string[]): string {
+  const more = names.length - MENTIONS;
+  return `${names.slice(0, MENTIONS).map(nameIn).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** For whom it was and why the agent wanted it, in one line: what is left to say of that once it is decided. */
@@ -153,7 +173,7 @@ function ifNobodyDecides({ escalations = [], expires_at }: ApprovalCard, { escal
 
 /** Channels by mention, which notifies nobody. */
 function place(name: string): string {
-  return /^#[CG][A-Z0-9]+$/.test(name) ? `<${name}>` : `*${escapeWithin(name, 100)}*`;
+  return /^#[CG][A-Z0-9]+$/.test(name) ? `<${name}>` : `*${escapeWithin(name, NAME)}*`;
 }
 
 /** Mentions, which everybody sees as names and which notify the people they name; the sentence where there are none. */
@@ -181,7 +201,7 @@ function mentionIn({ kind, id }: Mention): string {
 function requesters({ requested_by, also_asked = [] }: ApprovalCard): string | null {
   if (requested_by === null) return null;
   const names = [requested_by, ...also_asked].map(({ name }) => name).join(', ');
-  return `Requested by *${escapeWithin(names, 100)}*`;
+  return `Requested by *${escapeWithin(names, NAME)}*`;
 }
 
 /** `1 of 2 have approved: Ana`. */
@@ -195,7 +215,7 @@ function namesOf(people: readonly Person[]): string {
 }
 
 function nameIn(name: string): string {
-  return `*${escapeWithin(name, 100)}*`;
+  return `*${escapeWithin(name, NAME)}*`;
 }
 
 /** Where a call does not stand whole beside its buttons, as a line of mrkdwn: nobody is to approve what they have not seen. */
@@ -271,10 +291,12 @@ export function summaryOf(card: Pick<ApprovalCard, 'summary' | 'tool_name'>, len
   return escapeWithin(card.summary || card.tool_name, length);
 }
 
-function aboutLine({ link, channel }: NonNullable<ApprovalCard['about']>): string {
-  const there = linked(link, 'Open the thread');
+function aboutLine({ link, channel, named }: NonNullable<ApprovalCard['about']>): string {
+  // Nobody else's direct messages open.
+  const there = channel !== undefined && isDirect(channel) ? null : linked(link, 'Open the thread');
   const way = there === null ? '' : `  ·  ${there}`;
-  return `:arrow_upper_right: Asked in ${channelPlace(channel)}, where nobody decided in time.${way}`;
+  const why = named === true ? ', and you may decide it.' : ', where nobody decided in time.';
+  return `:arrow_upper_right: Asked in ${channelPlace(channel)}${why}${way}`;
 }
 
 /** Channels by mention: whoever may not see one is shown no name. */

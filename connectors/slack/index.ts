@@ -286,9 +286,9 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     },
     whisper,
 
-    async reach(target, tenant, signal) {
-      const at = tenantFor(tenant);
-      return reach({ client: installations.of(at), groups }, target, at, signal);
+    async reach(target, { tenant, outside_of }, signal) {
+      const at = { tenant: tenantFor(tenant), outside_of };
+      return reach({ client: installations.of(at.tenant), groups, logger }, target, at, signal);
     },
     permalinkOf: ({ tenant }, ref, signal) => permalinkOf(installations.of(tenant), messageOfRef(ref), signal),
   };

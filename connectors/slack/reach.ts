@@ -1,8 +1,10 @@
 import { PostRefusedError, type Reached } from '../../src/chat/connector.ts';
 import type { ConversationKey, Mention } from '../../src/chat/place.ts';
-import type { SlackClient } from './client.ts';
+import type { Logger } from '../../src/logger.ts';
+import { platformErrorOf, type SlackClient } from './client.ts';
 import { SLACK } from './conversation-id.ts';
 import type { SlackGroups } from './groups.ts';
+import { presentAmong } from './presence.ts';
 
 /**
  * Direct messages to the members of one group: more would be a broadcast, and conversations.open (Tier 3) takes about 50 a
@@ -10,44 +12,71 @@ import type { SlackGroups } from './groups.ts';
  */
 const MEMBERS = 20;
 
+interface ReachParts {
+  client: SlackClient;
+  groups: Pick<SlackGroups, 'membersOf'>;
+  logger: Logger;
+}
+
+type Place = Reached['places'][number];
+
 /**
  * Where somebody can be asked who is not in the conversation: people in their direct messages with the app, channels at the
  * top level. A conversation whose thread is its channel posts there.
  */
 export async function reach(
-  { client, groups }: { client: SlackClient; groups: Pick<SlackGroups, 'membersOf'> },
+  { client, groups, logger }: ReachParts,
   { kind, id }: Mention,
-  tenant: string,
+  { tenant, outside_of }: { tenant: string; outside_of: ConversationKey | undefined },
   signal: AbortSignal,
 ): Promise<Reached> {
   const topOf = (channel: string): ConversationKey => ({ connector: SLACK, tenant, channel, thread: channel });
+  /** Null: the conversation is these very direct messages. */
+  async function direct(person: string): Promise<Place | null> {
+    const channel = await directOf(client, person, signal);
+    return channel === outside_of?.channel ? null : { conversation: topOf(channel), person };
+  }
 
-  async function direct(user: string): Promise<ConversationKey> {
-    const { channel } = await client.call((web) => web.conversations.open({ users: user }), signal);
-    if (channel?.id === undefined) throw new Error('conversations.open returned no channel');
-    return topOf(channel.id);
+  /** Those of them who are not in the conversation, where they can be written to. */
+  async function directs(people: readonly string[]): Promise<Reached> {
+    const present = await presentAmong({ client, logger }, outside_of, people, signal);
+    const away = people.filter((user) => !present.has(user));
+    const places: Place[] = [];
+    let isPresent = away.length < people.length;
+    for (const user of away.slice(0, MEMBERS)) {
+      try {
+        const place = await direct(user);
+        if (place === null) isPresent = true;
+        else places.push(place);
+      } catch (error) {
+        // Somebody who cannot be written to (deactivated, a guest elsewhere): the others can.
+        if (!(error instanceof PostRefusedError) || people.length === 1) throw error;
+      }
+    }
+    return { places, left_out: Math.max(0, away.length - MEMBERS), ...(isPresent && { present: true as const }) };
   }
 
   switch (kind) {
     case 'channel':
-      return { places: [topOf(id)], left_out: 0 };
+      return { places: [{ conversation: topOf(id) }], left_out: 0 };
     case 'person':
-      return { places: [await direct(id)], left_out: 0 };
-    case 'group': {
-      const users = await groups.membersOf(id, { tenant, channel: null }, signal);
-      const places: ConversationKey[] = [];
-      for (const user of users.slice(0, MEMBERS)) {
-        const place = await direct(user).catch((error: unknown) => {
-          // Somebody who cannot be written to (deactivated, a guest elsewhere): the others can.
-          if (error instanceof PostRefusedError) return null;
-          throw error;
-        });
-        if (place !== null) places.push(place);
-      }
-      return { places, left_out: Math.max(0, users.length - MEMBERS) };
-    }
+      return directs([id]);
+    case 'group':
+      return directs(await groups.membersOf(id, { tenant, channel: outside_of?.channel ?? null }, signal));
     default:
       return kind satisfies never;
+  }
+}
+
+/** @throws PostRefusedError also where the app was not given leave to write to people: no later try mends that */
+async function directOf(client: SlackClient, users: string, signal: AbortSignal): Promise<string> {
+  try {
+    const { channel } = await client.call((web) => web.conversations.open({ users }), signal);
+    if (channel?.id === undefined) throw new Error('conversations.open returned no channel');
+    return channel.id;
+  } catch (error) {
+    const reason = platformErrorOf(error);
+    throw reason === 'missing_scope' ? new PostRefusedError(reason, { cause: error }) : error;
   }
 }
 

@@ -83,6 +83,11 @@ function paragraphs(text: string): KnownBlock[] {
   return text.trim() === '' ? [] : [{ type: 'markdown', text }];
 }
 
+/** What links are called, without where they lead. */
+function withoutLinks(markdown: string): string {
+  return markdown.replace(/\[([^\]]*)\]\([^)\s]*\)/g, '$1');
+}
+
 export function fallbackText(text: string): string {
   return escapeWithin(text.trim() || '…', FALLBACK);
 }
@@ -116,7 +121,7 @@ export function render(outgoing: Said, thread: string): Rendered {
     case 'notice': {
       const sign = outgoing.level === 'error' ? '⚠️ ' : 'ℹ️ ';
       return {
-        text: fallbackText(`${sign}${outgoing.markdown}`),
+        text: fallbackText(`${sign}${withoutLinks(outgoing.markdown)}`),
         blocks: [
           { type: 'markdown', text: `${sign}${markdownOf(outgoing.markdown)}` },
           ...(outgoing.called === undefined ? [] : [note(`For ${calledBy(outgoing.called)}`)]),

@@ -12,12 +12,14 @@ const NAMES: Readonly<Record<string, string>> = {
 const EMOJI: Readonly<Record<string, [sign: string, color: string]>> = {
   arrow_upper_right: ['↗', '#1264a3'],
   hourglass: ['…', '#616061'],
+  incoming_envelope: ['✉', '#1264a3'],
   leftwards_arrow_with_hook: ['↩', '#616061'],
   lock: ['■', '#8a6d00'],
   no_entry: ['✕', '#e01e5a'],
   repeat: ['↻', '#1264a3'],
   scissors: ['✂', '#616061'],
   speech_balloon: ['“', '#1264a3'],
+  warning: ['!', '#8a6d00'],
   white_check_mark: ['✓', '#007a5a'],
 };
 const REFERENCE = /<([@#!]?)([^>|]+)(?:\|([^>]*))?>/g;

@@ -36,6 +36,8 @@ export interface Approvals {
   /** Bring the records up to these entries of a log; any number of times. */
   record(ref: SessionRef, entries: readonly LogEntry[]): Promise<void>;
   find(workspace_id: string, approval_id: string): Promise<Approval | null>;
+  /** The record as it stands; null: what asks is on no record yet. */
+  peek(workspace_id: string, approval_id: string): Promise<Approval | null>;
   /** Oldest question first, at most 500. */
   listPending(workspace_id: string, session_id?: string): Promise<Approval[]>;
   decide(request: DecideRequest): Promise<DecideResult>;
@@ -60,6 +62,7 @@ export function createApprovals(options: ApprovalsDeps): Approvals {
     now,
     record: (ref, entries) => recordApprovals(deps, ref, entries),
     find: (workspace_id, approval_id) => deps.repair.find(workspace_id, approval_id),
+    peek: (workspace_id, approval_id) => store.find(workspace_id, approval_id),
     listPending: (workspace_id, session_id) => store.pending(workspace_id, MAX_LIST, session_id),
     decide: (request) => decide(deps, request),
     decideByToolUse: (ref, request) => decideByToolUse(deps, ref, request),

@@ -46,6 +46,15 @@ export function isRequester(
   return requestersOf(approval).some(({ via, id }) => via === by.via && id === by.id);
 }
 
+/** Somebody who has no more to say: they have approved, or asked for it where others have to decide. */
+export function isThrough(
+  approval: Pick<Approval, 'policy' | 'requested_by' | 'also_asked' | 'votes'>,
+  by: Pick<Actor, 'via' | 'id'>,
+): boolean {
+  const hasVoted = (approval.votes ?? []).some((vote) => vote.by.via === by.via && vote.by.id === by.id);
+  return hasVoted || (approval.policy.four_eyes && isRequester(approval, by));
+}
+
 /** Why this person may not decide, as a sentence for them; null when they may. */
 export function refusalFor(
   approval: Question,

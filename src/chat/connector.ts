@@ -21,16 +21,20 @@ export interface Question {
   since: Date;
 }
 
+/** Where somebody can be asked: one place for each person, or a channel. */
+export interface Reached {
+  /** `person`: whose own place it is; absent: a channel. */
+  places: { conversation: ConversationKey; person?: string }[];
+  /** How many members of a group are not asked because they are too many. */
+  left_out: number;
+  /** Some of them are in the conversation that `outside_of` named, and have no place here. */
+  present?: true;
+}
+
 /**
  * A connector is one chat platform: it parses what arrives into the kinds of inbound.ts and renders what leaves, the kinds of
  * outgoing.ts. It knows nothing of sessions, queues or agents; chat/receive.ts and chat/deliver.ts know nothing of any platform.
  */
-/** Where somebody can be asked, and how many members of a group are not asked because they are too many. */
-export interface Reached {
-  places: ConversationKey[];
-  left_out: number;
-}
-
 export interface Connector {
   readonly name: string;
   readonly limits: {
@@ -124,10 +128,15 @@ export interface Connector {
   whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
 
   /**
-   * The places in which these can be asked something: a person's own, a channel, each member's of a group. Absent: nobody
-   * can be reached who is not in a conversation. Same errors as `post`.
+   * The places in which these can be asked something: a person's own, a channel, each member's of a group. Who is known to be
+   * in the conversation `outside_of` is left out, because they hear of it there. Absent: nobody can be reached who is not in
+   * a conversation. Same errors as `post`.
    */
-  reach?(target: Mention, tenant: string | null, signal: AbortSignal): Promise<Reached>;
+  reach?(
+    target: Mention,
+    at: { tenant: string | null; outside_of?: ConversationKey },
+    signal: AbortSignal,
+  ): Promise<Reached>;
   /** The address of a message, for people who may open it; null when it has none. Same errors as `post`. */
   permalinkOf?(conversation: ConversationKey, ref: PostRef, signal: AbortSignal): Promise<string | null>;
 }

@@ -94,11 +94,20 @@ export interface ApprovalCard {
   for_session?: 'tool' | 'arguments';
   /** Who is asked besides when nobody decides, in order, and when (ISO); absent: nobody. */
   escalations?: { to: string; at: string }[];
+  /** Who may decide and is not in the conversation: they have a card of their own, or not, and why. Absent: nobody. */
+  elsewhere?: AskedElsewhere;
   /**
    * The card of the conversation that it is about, for one that stands elsewhere. Null: it has no address. `channel` is the
    * platform's id, where both are on one platform.
    */
-  about?: { link: string | null; channel?: string };
+  about?: {
+    link: string | null;
+    channel?: string;
+    /** Whose own place it stands in, by the platform's id; absent: a channel. */
+    person?: string;
+    /** It was sent with the question, because they may decide it; absent: later, when nobody had. */
+    named?: true;
+  };
   /** ISO time when it denies itself, or null. */
   expires_at: string | null;
   state:
@@ -122,6 +131,15 @@ export interface ApprovalCard {
         for_session?: 'tool' | 'arguments';
       }
     | { status: 'expired' | 'withdrawn'; at: string };
+}
+
+/** By name. */
+export interface AskedElsewhere {
+  asked: string[];
+  /** `why`: the end of a sentence. */
+  not_asked: { name: string; why: string }[];
+  /** Members of groups who were not written to because they are too many. */
+  left_out: number;
 }
 
 export interface ToolActivity {

@@ -17,7 +17,7 @@ export async function send(deps: UnseenDeps, outgoing: Outgoing): Promise<void> 
     await deps.store.record(outgoing.delivery_id, { state: 'failed' });
     if (outgoing.kind === 'activity') return;
     const delivery_id = `${outgoing.delivery_id}.refused`;
-    const markdown = refusalOf(outgoing, error.reason);
+    const markdown = refusalOf(outgoing, deps.connector.inWords?.(error.reason) ?? error.reason);
     const { agent_name } = outgoing;
     try {
       await deliver(deps, { kind: 'notice', delivery_id, level: 'error', markdown, agent_name });
@@ -31,6 +31,7 @@ export async function send(deps: UnseenDeps, outgoing: Outgoing): Promise<void> 
   }
 }
 
+/** @param reason the end of a sentence */
 function refusalOf(outgoing: Outgoing, reason: string): string {
   if (outgoing.kind !== 'file') return `I have something to show that this chat does not take (${reason}).`;
   if (typeof outgoing.content !== 'string') {

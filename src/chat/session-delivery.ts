@@ -1,6 +1,6 @@
 import type { LRUCache } from 'lru-cache';
 import type { EventOf, LogEntry } from '../session/event.ts';
-import { askOthers, question, redraw, reminder } from './approval-delivery.ts';
+import { redraw, showEscalation, showQuestion, showReminder } from './approval-delivery.ts';
 import { type Connector, PostRefusedError } from './connector.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
 import { brokenOff, withoutBeginning } from './leftovers.ts';
@@ -22,16 +22,14 @@ import {
 } from './render-entries.ts';
 import { cutsOf, growingCuts } from './segments.ts';
 import { send } from './send.ts';
+import type { ApprovalShowDeps } from './shown-cards.ts';
 import type { StatusLine } from './status-line.ts';
-import type { UnseenDeps } from './unseen.ts';
 
-export interface ShowDeps extends UnseenDeps {
+export interface ShowDeps extends ApprovalShowDeps {
   store: DeliveryStore;
   connector: Connector;
   /** Milliseconds since the epoch. */
   now: () => number;
-  /** All platforms: who may decide may be on another one. */
-  connectors: ReadonlyMap<string, Connector>;
   live: Live;
   status: StatusLine;
   plans: Plans;
@@ -76,13 +74,11 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
       for (const id of event.tool_use_ids) await beginActivity(deps, id);
       return;
     case 'deckhand.approval_requested':
-      return send(deps, await question(deps, { ...entry, event }));
+      return showQuestion(deps, { ...entry, event });
     case 'deckhand.approval_reminded':
-      await redraw(deps, event);
-      return send(deps, await reminder(deps, event));
+      return showReminder(deps, event);
     case 'deckhand.approval_escalated':
-      await redraw(deps, event);
-      return send(deps, notice(event.id, 'info', await askOthers(deps, event), context));
+      return showEscalation(deps, event);
     case 'deckhand.approval_voted':
     case 'deckhand.approval_decided':
       return redraw(deps, event);

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { Approvals } from '../approvals/approvals.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { anySignal } from '../session/any-signal.ts';
@@ -35,6 +36,7 @@ export interface ShowSessionDeps {
   cursors: CursorStore;
   store: DeliveryStore;
   connectors: ReadonlyMap<string, Connector>;
+  approvals: Pick<Approvals, 'peek'>;
   describe: DescribeCall;
   pace: Pace;
   edits: EditTurns;
@@ -121,6 +123,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     store: deps.store,
     connector,
     connectors: deps.connectors,
+    approvals: deps.approvals,
     pace: deps.pace,
     conversation,
     logger,

@@ -57,12 +57,12 @@ async function tellDirectly(
   const delivery_id = `${deliveryId(event.id)}.unseen`;
   try {
     const reached = await untilDone(deps, async () =>
-      connector.reach?.({ kind: 'person', id: by?.id ?? '' }, conversation.tenant, deps.calls),
+      connector.reach?.({ kind: 'person', id: by?.id ?? '' }, { tenant: conversation.tenant }, deps.calls),
     );
     const [place] = reached?.places ?? [];
     if (place === undefined) return false;
     const notice = { kind: 'notice' as const, delivery_id, level: 'error' as const, markdown, agent_name };
-    await deliver({ ...deps, conversation: place }, notice);
+    await deliver({ ...deps, conversation: place.conversation }, notice);
     return true;
   } catch (error) {
     if (!(error instanceof PostRefusedError)) throw error;

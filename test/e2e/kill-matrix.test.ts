@@ -26,6 +26,7 @@ import {
 import { HELLO, lines, SEEN } from '../support/plain-answers.ts';
 import type { MessagePlace } from '../support/slack/person.ts';
 import { readable } from '../support/slack/transcript.ts';
+import { directChannel } from '../support/slack/workspace.ts';
 
 const SLOW = { timeout: 300_000 };
 const POSTING = ['chat.postMessage', 'chat.startStream'];
@@ -389,6 +390,33 @@ const STEPS: Record<string, () => Promise<void>> = {
     await madeOnce(thread);
   },
 
+  'question shown, its owner not asked': async () => {
+    const { id } = on.slack.user('Ben').user;
+    await on.commands('always_ask', { deckhand_owners: `slack:${id}` });
+    const held = on.slack.faults.hold('chat.getPermalink');
+    const thread = on.says(`run ${MARK}`);
+    await held.reached;
+    const killed = on.kill('gateway');
+    held.end('dropped');
+    await killed;
+    await elsewhereOnce(thread, directChannel(on.slack.workspace, id).id);
+  },
+
+  'question shown, its owner asked, and Slack takes it': async () => {
+    const { id } = on.slack.user('Ben').user;
+    await on.commands('always_ask', { deckhand_owners: `slack:${id}` });
+    const link = on.slack.faults.hold('chat.getPermalink');
+    const thread = on.says(`run ${MARK}`);
+    await link.reached;
+    const held = on.slack.faults.hold('chat.postMessage');
+    link.end('taken');
+    await held.reached;
+    const killed = on.kill('gateway');
+    held.end('taken');
+    await killed;
+    await elsewhereOnce(thread, directChannel(on.slack.workspace, id).id);
+  },
+
   'timer due, not taken': async () => {
     const thread = await asked();
     const held = on.gateway.mongo.holdRequest(claimsReminder);
@@ -560,13 +588,18 @@ function escalation(): Record<string, string> {
 
 /** The others see the card once, and a click there lets the call run once. */
 async function othersAskedOnce(thread: MessagePlace): Promise<void> {
-  const { id } = on.slack.channel('oncall');
+  await elsewhereOnce(thread, on.slack.channel('oncall').id);
+  expect(eventsOf(await on.log(), 'deckhand.approval_escalated')).toHaveLength(1);
+}
+
+/** The card stands in this channel once, and Ben's click there lets the call run once. */
+async function elsewhereOnce(thread: MessagePlace, id: string): Promise<void> {
   const waiting = () =>
     on.slack.workspace.messages.filter(
       ({ channel, ts, ephemeral_to }) => channel === id && ts > thread.ts && ephemeral_to === undefined,
     );
   await eventually(() => expect(waiting()).toHaveLength(1), SLOW.timeout);
-  expect(eventsOf(await on.atRest(), 'deckhand.approval_escalated')).toHaveLength(1);
+  await on.atRest();
   const [card] = waiting();
   if (card === undefined) throw new Error('Nobody else was asked');
   await on.slack.user('Ben').click(card, 'Approve');

@@ -295,10 +295,9 @@ describe('reaching somebody', () => {
     const group = userGroup(scene.slack.workspace, 'oncall', ben, cara);
     const directs = [ben, cara].map(({ id }) => directChannel(scene.slack.workspace, id).id);
     const reach = async (kind: Mention['kind'], id: string) =>
-      (await scene.connector.reach?.({ kind, id }, null, signal))?.places.map(({ channel, thread }) => [
-        channel,
-        thread,
-      ]);
+      (await scene.connector.reach?.({ kind, id }, { tenant: null }, signal))?.places.map(
+        ({ conversation: { channel, thread } }) => [channel, thread],
+      );
     expect(await reach('person', ben.id)).toEqual([[directs[0], directs[0]]]);
     expect(await reach('group', group)).toEqual(directs.map((id) => [id, id]));
     expect(await reach('channel', 'C9')).toEqual([['C9', 'C9']]);
@@ -310,15 +309,17 @@ describe('reaching somebody', () => {
     const [ben, cara] = [scene.slack.user('Ben').user, scene.slack.user('Cara').user];
     const group = userGroup(scene.slack.workspace, 'oncall', ben, cara);
     scene.slack.faults.refuse('conversations.open', 'cannot_dm_bot');
-    const reached = await scene.connector.reach?.({ kind: 'group', id: group }, null, signal);
-    expect(reached?.places.map(({ channel }) => channel)).toEqual([directChannel(scene.slack.workspace, cara.id).id]);
+    const reached = await scene.connector.reach?.({ kind: 'group', id: group }, { tenant: null }, signal);
+    expect(reached?.places.map(({ conversation }) => conversation.channel)).toEqual([
+      directChannel(scene.slack.workspace, cara.id).id,
+    ]);
   });
 
   it('writes to twenty of a group, and counts the others', async () => {
     await using scene = await open();
     const users = Array.from({ length: 23 }, (_, n) => scene.slack.user(`Member ${n}`).user);
     const group = userGroup(scene.slack.workspace, 'everyone-here', ...users);
-    const reached = await scene.connector.reach?.({ kind: 'group', id: group }, null, signal);
+    const reached = await scene.connector.reach?.({ kind: 'group', id: group }, { tenant: null }, signal);
     expect(reached?.places).toHaveLength(20);
     expect(reached?.left_out).toBe(3);
   });

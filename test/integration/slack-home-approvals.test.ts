@@ -58,6 +58,8 @@ afterEach(async () => {
 
 /** Ana asks for something in `ops`, and the turn asks Ben whether it may. */
 async function asked(policy: Partial<ApprovalPolicy> = {}, command = 'rm -rf build'): Promise<MessagePlace> {
+  // Ben is in the channel, so nothing is said to him anywhere else.
+  slack.channel('ops').members.add(ben.user.id);
   const thread = slack.user('Ana').mention('ops', 'clean up');
   await eventually(async () => expect(await stage.entries('user.message')).toHaveLength(1));
   const [ref] = await stage.refs();

@@ -261,8 +261,8 @@ it('an organisation’s user groups are known after a restart, by the workspace 
   const gone = { tenant: 'E0CORP', team_id: 'T0GONE' };
   await database.db.collection('slack_channels').insertOne(gone);
   expect(await connector.groups?.nameOf(group, 'E0CORP')).toBe('oncall');
-  const reached = await connector.reach?.({ kind: 'group', id: group }, 'E0CORP', signal);
-  expect(reached?.places).toMatchObject([{ tenant: 'E0CORP', channel: expect.stringMatching(/^D/) }]);
+  const reached = await connector.reach?.({ kind: 'group', id: group }, { tenant: 'E0CORP' }, signal);
+  expect(reached?.places).toMatchObject([{ conversation: { tenant: 'E0CORP', channel: expect.stringMatching(/^D/) } }]);
 });
 
 it('a token that ends is renewed before it does, and stays sealed', async () => {

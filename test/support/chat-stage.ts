@@ -160,6 +160,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
         cursors: createCursorStore(db),
         store: createDeliveryStore(db),
         connectors: new Map([['test', platform.connector()]]),
+        approvals,
         findTarget: (ref) => directory.findTarget(ref),
         describe: (call) => ({ title: `Use ${call}`, detail: call }),
         logger: silentLogger,

@@ -46,8 +46,13 @@ export interface Platform {
   /** So many questions after guests are not answered. */
   failGuests: number;
   groups: Map<string, { name: string; people: string[] }>;
-  /** Where people, groups and channels are reached, by id; who is not here is refused. */
+  /**
+   * Where people, groups and channels are reached, by id; who is not here is refused. The direct messages of a group's
+   * members are those of `D_` and their id.
+   */
   places: Map<string, ConversationKey[]>;
+  /** Ids of people who are in every conversation. */
+  present: Set<string>;
   /** How many members of a group `reach` leaves out. */
   leftOut: number;
   /** Ids of messages that carry a mark; null: the platform has none. */
@@ -89,6 +94,7 @@ export function createPlatform(name = 'test'): Platform {
     failGuests: 0,
     groups: new Map(),
     places: new Map(),
+    present: new Set(),
     leftOut: 0,
     marked: null,
     failMarks: 0,
@@ -207,10 +213,18 @@ export function createPlatform(name = 'test'): Platform {
       },
       readable: async (text) => text,
       whisper: async () => undefined,
-      async reach({ id }) {
-        const places = platform.places.get(id);
-        if (places === undefined) throw new PostRefusedError('nobody_there');
-        return { places, left_out: platform.leftOut };
+      async reach({ kind, id }, { outside_of }) {
+        const known = platform.places.get(id);
+        if (known === undefined) throw new PostRefusedError('nobody_there');
+        const person = (conversation: ConversationKey) => (kind === 'person' ? id : conversation.channel.slice(2));
+        const all = known.map((conversation) => ({
+          conversation,
+          ...(kind !== 'channel' && { person: person(conversation) }),
+        }));
+        const isThere = (one: { person?: string }) =>
+          outside_of !== undefined && one.person !== undefined && platform.present.has(one.person);
+        const places = all.filter((one) => !isThere(one));
+        return { places, left_out: platform.leftOut, ...(places.length < all.length && { present: true as const }) };
       },
       permalinkOf: async (_key, ref) => `https://chat.test/${ref}`,
     };

@@ -55,6 +55,7 @@ export function ApprovalCard({ card, decide, details }: { card: Card; decide: De
         {card.state.status === 'pending' && card.quorum !== undefined && (
           <Fact name="Approved so far" value={approvedSoFar(card.quorum, card.state.approved_by ?? [])} />
         )}
+        {status === 'pending' && card.elsewhere && <AskedElsewhere {...card.elsewhere} />}
         {card.state.status === 'pending' && nextAsked(card, card.state.escalated ?? 0)}
         {status === 'pending' && card.expires_at !== null && (
           <Fact name="Denied by itself" value={clockOf(card.expires_at)} title={fullOf(card.expires_at)} />
@@ -119,6 +120,19 @@ function Fact({ name, value, title }: { name: string; value: string; title?: str
       <dt>{name}</dt>
       <dd>{value}</dd>
     </div>
+  );
+}
+
+/** Who may decide and has the question elsewhere, or could not be sent it. */
+function AskedElsewhere({ asked, not_asked, left_out }: NonNullable<Card['elsewhere']>) {
+  const more = left_out === 0 ? '' : ` (and ${left_out} more of them not)`;
+  return (
+    <>
+      {asked.length > 0 && <Fact name="Asked directly" value={`${asked.join(', ')}${more}`} />}
+      {not_asked.map(({ name, why }) => (
+        <Fact key={name} name="Could not ask" value={`${name}: ${why}`} />
+      ))}
+    </>
   );
 }
 

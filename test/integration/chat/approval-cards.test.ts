@@ -123,7 +123,7 @@ describe('a card', () => {
     await eventually(() => expect(notices()).toHaveLength(2));
     expect(notices()[0]).not.toHaveProperty('called');
     expect(notices()[1]).toMatchObject({
-      markdown: 'A reminder: the approval above is still waiting.',
+      markdown: 'A reminder: [the approval above](https://chat.test/m1) is still waiting.',
       called: [
         { name: 'Ben', mention: { kind: 'person', id: 'U_BEN' } },
         { name: '@oncall', mention: { kind: 'group', id: 'S1' } },
@@ -217,6 +217,38 @@ describe('a click of somebody in a group', () => {
       text: `You may not decide this. Who may: @${name}, Ben.`,
     });
     expect(await stage.entries('user.tool_confirmation')).toEqual([]);
+  });
+});
+
+describe('a question for people who are named', () => {
+  it('says in the conversation who could not be asked, on this platform and on another', async () => {
+    await asked({ approvers: ['test:U_BEN', 'web:dora'] });
+    await eventually(() =>
+      expect(card().elsewhere).toEqual({
+        asked: [],
+        not_asked: [
+          { name: 'Ben', why: 'nobody_there' },
+          { name: 'dora', why: 'web reaches nobody outside of a conversation' },
+        ],
+        left_out: 0,
+      }),
+    );
+  });
+
+  it('counts the members of a group who are too many to be written to', async () => {
+    platform.leftOut = 3;
+    platform.places.set('S1', [{ connector: 'test', tenant: 'T1', channel: 'D_U_CARA', thread: 'D_U_CARA' }]);
+    await asked({ approvers: ['test:group:S1'] });
+    await eventually(() => expect(card().elsewhere).toEqual({ asked: ['@oncall'], not_asked: [], left_out: 3 }));
+  });
+
+  it('says nothing of those who are there', async () => {
+    platform.present.add('U_BEN');
+    platform.places.set('U_BEN', [{ connector: 'test', tenant: 'T1', channel: 'D_U_BEN', thread: 'D_U_BEN' }]);
+    await asked({ approvers: ['test:U_BEN'] });
+    await eventually(async () => expect(await stage.log.undelivered(1)).toEqual([]));
+    expect(card()).not.toHaveProperty('elsewhere');
+    expect(platform.messages).toHaveLength(1);
   });
 });
 

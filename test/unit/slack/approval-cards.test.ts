@@ -35,6 +35,18 @@ const STATES: Record<string, Partial<ApprovalCard>> = {
     approvers: 'anyone in the conversation where it was asked',
     about: { link: 'https://deckhand.slack.test/archives/C0OPS/p51', channel: 'C0OPS' },
   },
+  'approval-named': {
+    approvers: 'Ben, @oncall',
+    about: { link: 'https://deckhand.slack.test/archives/C0OPS/p51', channel: 'C0OPS', person: 'U_BEN', named: true },
+  },
+  'approval-asked-directly': {
+    approvers: 'Ben, @oncall, Cara',
+    elsewhere: {
+      asked: ['Ben', '@oncall'],
+      not_asked: [{ name: 'Cara', why: 'their account is deactivated' }],
+      left_out: 3,
+    },
+  },
   'approval-long': { detail: `for build in ${'old-build '.repeat(200)}; do rm -rf $build; done` },
   'approval-private': { summary: 'Use the tool bash.', detail: '', private_detail: true },
   'approval-asked-by-two': { also_asked: [ben], approvers: 'anyone in this conversation except Ana, Ben' },
