@@ -61,7 +61,7 @@ export const streamQuery = z.object({
 
 /**
  * A stored message of a person, as the house reads it. Everything said on the page is said to the agent. A mention
- * (`@deckhand`, `@<agent name or id>`) at the start is taken off; one of an agent picks it for this message.
+ * (`@deckhand`, `@<agent name or id>`) at the start is taken off; who is asked is that agent, else the one that was picked for the conversation, where the text calls no other.
  */
 export function parseMessage(
   message: Pick<MessageDocument, '_id' | 'conversation_id' | 'client_id'>,
@@ -71,7 +71,7 @@ export function parseMessage(
   agents: AgentChoice[],
 ): InboundMessage {
   const mention = leadingMention(text, agents);
-  const agent = mention?.agent ?? picked;
+  const usual = mention?.agent ?? picked;
   return {
     event_id: eventId(sender, message.client_id ?? message._id),
     message_id: message._id,
@@ -79,7 +79,7 @@ export function parseMessage(
     sender,
     text: mention?.rest ?? text,
     addressed: true,
-    ...(agent !== null && { agent }),
+    ...(usual !== null && { usual_agent: usual }),
   };
 }
 

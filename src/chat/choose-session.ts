@@ -1,6 +1,7 @@
 import type { Actor } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import { pagesAfter } from '../session/log-reading.ts';
+import { agentCalled } from './agent-names.ts';
 import type { ChannelSettingsStore } from './channel-settings.ts';
 import { type Conversation, type ConversationStore, laneOf } from './conversation-store.ts';
 import type { EarlierDeps } from './earlier.ts';
@@ -56,7 +57,7 @@ export async function chooseSession(
     }
     // Closed since it was chosen: what was not said there is said in a new session.
   }
-  const agent = await pickAgent(deps, conversation, message.agent);
+  const agent = await pickAgent(deps, conversation, message);
   if ('refusal' in agent) return refused(agent.refusal);
   const refusal =
     (await pauseRefusal(deps, agent, conversation)) ?? (await guestRefusal(deps, speaker, agent, conversation));
@@ -92,16 +93,19 @@ function refused(text: string): { receipt: Receipt } {
   return { receipt: { effect: 'refused', text } };
 }
 
-/** The agent that was named, else the one spoken to last here, else the channel's, else the workspace's default. */
+/** The agent that is picked or called, else the usual one or the one spoken to last here, else the channel's, else the workspace's. */
 async function pickAgent(
   { directory, channels }: Pick<ChooseSessionDeps, 'directory' | 'channels'>,
   conversation: Conversation,
-  named: string | undefined,
+  { agent: picked, usual_agent, text }: InboundMessage,
 ): Promise<AgentName | { refusal: string }> {
   const agents = await directory.agents(conversation.workspace_id);
   const [first] = agents;
   if (first === undefined) return { refusal: 'There is no agent here yet. Create one first, then write again.' };
-  if (named !== undefined && named !== '') {
+  const called = picked === undefined ? agentCalled(agents, text) : null;
+  if (called !== null) return called;
+  const named = picked ?? usual_agent;
+  if (named !== undefined) {
     const wanted = named.toLowerCase();
     const found = agents.find((agent) => agent.id === named || agent.name.toLowerCase() === wanted);
     if (found !== undefined) return found;

@@ -25,8 +25,10 @@ export interface InboundMessage {
   addressed: boolean;
   /** It mentions other people or groups, and not the bot. */
   to_others?: true;
-  /** An agent the person picked by name or id; else the default agent. */
+  /** An agent the person picked in a form, by name or id: whatever the text says. */
   agent?: string;
+  /** By name or id, who is asked where the text calls no agent (`Code Reviewer: …`). Absent: who answers here. */
+  usual_agent?: string;
   /**
    * It is not the first of its conversation, and what was said there before may not have been said to the bot: in `all`
    * of it, or only before the bot was `first` spoken to.

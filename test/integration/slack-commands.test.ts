@@ -108,6 +108,25 @@ describe.each(['socket', 'http'] as const)('commands in Slack, mode %s', (mode) 
     });
   });
 
+  it('make an agent that a mention calls by its name, in a channel where another answers', async () => {
+    await ana.command('ops', '/agents', 'new\nname: Code Reviewer');
+    await told('Begin a message to me with `Code Reviewer:` to ask it');
+    ana.mention('ops', 'Code Reviewer: look at this');
+    const thread = ana.mention('ops', 'deploy');
+    await slack.outbox.idle();
+    ana.reply(thread, 'Code Reviewer: and at this', { mention: true });
+    await slack.outbox.idle();
+    await eventually(async () => {
+      const { items } = await stage.sessions.list(stage.defaults.workspace_id, {});
+      const begun = items.map(({ agent, title }) => `${agent.name}: ${title}`);
+      expect(begun.toSorted((a, b) => a.localeCompare(b))).toEqual([
+        'Code Reviewer: Code Reviewer: and at this',
+        'Code Reviewer: Code Reviewer: look at this',
+        'deckhand: deploy',
+      ]);
+    });
+  });
+
   it('make one agent of a form that is sent twice', async () => {
     await ana.command('ops', '/agents', 'new');
     await viewOf();

@@ -71,5 +71,7 @@ async function existing(deps: CommandDeps, workspace_id: string, id: string): Pr
 }
 
 function done({ config: { name } }: AgentDocument): CommandReply {
-  return answer(`**${plain(name)}** is there, and yours. \`/agents use ${name}\` lets it answer in a channel.`);
+  return answer(
+    `**${plain(name)}** is there, and yours. Begin a message to me with \`${name}:\` to ask it; \`/agents use ${name}\` lets it answer in a channel.`,
+  );
 }

@@ -41,7 +41,8 @@ const FAMILIES: Readonly<Record<InboundCommand['name'], Family>> = {
   agents: {
     about: 'The agents of this workspace: who they are, how they are made, who answers where.',
     first_step:
-      'New here? `/agents list` says who there is. Mention me with what you want done, and the one who answers here does it.',
+      'New here? `/agents list` says who there is. Mention me with what you want done, and the one who answers here does it. ' +
+      'Begin with another’s name and a colon, as in `Code Reviewer: look at this`, and that one does.',
     example: '/agents new Code Reviewer',
     commands: [
       listAgents,

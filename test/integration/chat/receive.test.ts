@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, inject, it } from 'vitest';
+import type { InboundMessage } from '../../../src/chat/inbound.ts';
 import { createInboundStore } from '../../../src/chat/inbound-store.ts';
 import { createMongoClient } from '../../../src/mongo-client.ts';
 import type { SessionEvent } from '../../../src/session/event.ts';
@@ -138,6 +139,57 @@ describe('a message', () => {
       [stage.defaults.agent_id, 1],
       [writer._id, 2],
     ]);
+  });
+
+  describe('that calls an agent at its beginning', () => {
+    /** Who answered, in the order of the messages. */
+    async function answered(...messages: InboundMessage[]): Promise<string[]> {
+      for (const message of messages) await stage.receiver().message(message);
+      const by = new Map<string | undefined, string>();
+      for (const ref of await stage.refs()) {
+        const { agent } = await stage.sessions.getSession(ref);
+        for (const { message_id } of await stage.log.read(ref)) by.set(message_id, agent.name);
+      }
+      return messages.map(({ message_id }) => by.get(message_id) ?? 'nobody');
+    }
+
+    beforeEach(async () => {
+      for (const name of ['Code Reviewer', 'Code', 'Ops: staging']) {
+        await stage.agents.create(stage.defaults.workspace_id, { name, model: 'claude-sonnet-5-5' });
+      }
+    });
+
+    it('goes to the agent of that whole name, whole as it was said, and so does the next one without a name', async () => {
+      const words = ['code reviewer: look at this', 'and at that', ', @Code : go', 'Ops: staging: deploy', 'deckhand:'];
+      expect(await answered(...words.map((text) => said(text)))).toEqual([
+        'Code Reviewer',
+        'Code Reviewer',
+        'Code',
+        'Ops: staging',
+        'deckhand',
+      ]);
+      expect((await texts()).toSorted()).toEqual(words.toSorted());
+    });
+
+    it.each([
+      'Reviewer: look',
+      'Code Review: look',
+      'Note: the Code Reviewer: no',
+      'Code Reviewer, look: there',
+      'Ops: go',
+    ])('is text where that is the name of none: %j', async (text) => {
+      expect(await answered(said(text))).toEqual(['deckhand']);
+      expect(await texts()).toEqual([text]);
+    });
+
+    it('goes there also where another is the usual one, and not where another was picked in a form', async () => {
+      const text = 'Code Reviewer: look';
+      expect(await answered(said(text, { usual_agent: 'Code' }), said('go', { usual_agent: 'Code' }))).toEqual([
+        'Code Reviewer',
+        'Code',
+      ]);
+      expect(await answered(said(text, { agent: 'Code', conversation: elsewhere }))).toEqual(['Code']);
+    });
   });
 
   it('to an agent that is not there is answered with those that are', async () => {

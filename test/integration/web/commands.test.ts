@@ -52,6 +52,13 @@ describe('a command on the page', () => {
     expect((await seenBy(ana)).at(-1)).toContain('whisper: **Scout** is there');
   });
 
+  it('makes an agent that a message calls by its name', async () => {
+    await ana.say(id, '/agents new\nname: Scout');
+    await ana.say(id, '@deckhand Scout: look around');
+    const { items } = await stage.sessions.list(stage.defaults.workspace_id, {});
+    expect(items.map(({ agent, title }) => [agent.name, title])).toEqual([['Scout', 'Scout: look around']]);
+  });
+
   it('is answered once, however often the page sends it', async () => {
     for (let n = 0; n < 3; n += 1) await ana.say(id, '/agents list', 'client-twice');
     expect(await seenBy(ana)).toHaveLength(2);

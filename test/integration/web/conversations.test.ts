@@ -65,7 +65,7 @@ describe('a conversation', () => {
     const plain = await ana.begin();
     await ana.say(plain.id, '@bosun deploy it');
     await ana.say(plain.id, 'mail @bosunmate about it');
-    expect(receiver.messages.map(({ text, agent, addressed }) => [text, agent, addressed])).toEqual([
+    expect(receiver.messages.map(({ text, usual_agent, addressed }) => [text, usual_agent, addressed])).toEqual([
       ['Deploy it', 'agent_bosun', true],
       ['what do you think?', 'agent_deckhand', true],
       ['@Deckhand', 'agent_deckhand', true],
