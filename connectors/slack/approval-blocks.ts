@@ -28,11 +28,15 @@ export const APPROVE_SESSION_ACTION = 'deckhand_approve_session';
 export const DENY_ACTION = 'deckhand_deny';
 export const REVIEW_ACTION = 'deckhand_details';
 
-const buttonValue = z.object({ approval_id: z.string(), thread: z.string(), channel: z.string().optional() });
+const buttonValue = z.object({
+  approval_id: z.string(),
+  thread: z.string().optional(),
+  before: z.int().min(0).optional(),
+});
 
 /**
- * What a button carries: the approval, and the thread of the conversation its card belongs to; its channel too where the
- * button does not stand there (a list).
+ * What a button carries: the approval, and of a card the thread that it stands in, of a list how many stand before those that
+ * it shows. It says what is meant, and nobody's right to it: that follows from who pressed, and where.
  */
 export type ButtonValue = z.infer<typeof buttonValue>;
 
@@ -223,7 +227,7 @@ export const TO_REVIEW = '*Review* shows all of it, and approves it';
 
 /**
  * Approves where the whole call stands above, and opens the whole to be read where it does not.
- * @param at of the conversation that the card is about
+ * @param at where the buttons stand
  * @param shown how much of the call stands above them, in characters
  */
 export function buttons(card: ApprovalCard, at: Omit<ButtonValue, 'approval_id'>, shown = CARD_DETAIL): KnownBlock {

@@ -1,7 +1,10 @@
 import type { App } from '@slack/bolt';
+import type { WaitingApprovals } from '../../src/chat/inbound.ts';
+import type { ConversationKey, Person } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import { APPROVE_ACTION, APPROVE_SESSION_ACTION, DENY_ACTION, REVIEW_ACTION } from './approval-blocks.ts';
 import type { ApprovalListenerParts, Choice, Pressed } from './approval-press.ts';
+import { PAGE } from './approvals-list.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import { SLACK } from './conversation-id.ts';
 import { DENY_VIEW, denyModal, REASON_BLOCK } from './deny-modal.ts';
@@ -39,8 +42,9 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
   async function answer(body: unknown, from: Pressed, text: string | null): Promise<void> {
     const { identity } = await connected(body);
     if (from.home === true) return parts.refreshHome(identity.tenant, from.user, text ?? undefined);
-    if (from.list !== undefined) return answerInList(body, from, text);
     const { conversation, person } = decisionOf(from, 'allow', null, identity);
+    if (from.before !== undefined)
+      return answerInList(body, { ...from, conversation, person, before: from.before }, text);
     if (text !== null) await tell(conversation, person, text, from.response_url);
   }
 
@@ -102,18 +106,39 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
 
   listenForReviews(app, { ...parts, opensAt: REVIEW_ACTION, decide, answer });
 
-  /** The list as it is now takes the old one's place, and what became of the click stands above it. */
-  async function answerInList(body: unknown, from: Pressed, text: string | null): Promise<void> {
-    const { user, list: channel, response_url } = from;
-    if (response_url === undefined || channel === undefined) return;
-    const { identity, receiver } = await connected(body);
-    const conversation = { connector: SLACK, tenant: identity.tenant, channel, thread: channel };
-    const waiting = await receiver
-      .waiting({ conversation, person: { id: user, name: user } })
-      .catch((error: unknown) => {
-        logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack lists no approvals');
-        return null;
-      });
-    await answerWaiting(response_url, waiting, { said: text ?? '', replace: true });
+  /**
+   * The list as it is now takes the old one's place, and what became of the click stands above it. Where Slack takes no list
+   * any more, what became of it is said by itself.
+   */
+  async function answerInList(body: unknown, from: InList, text: string | null): Promise<void> {
+    const { conversation, person, response_url } = from;
+    try {
+      if (response_url === undefined) throw new Error('There is no response url');
+      await answerWaiting(response_url, await waitingIn(body, from), { said: text ?? '', replace: true });
+    } catch (error) {
+      logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack takes no list of approvals');
+      if (text !== null) await tell(conversation, person, text);
+    }
   }
+
+  /** What waits by now, from where the list began; from the page before, when nothing is left there. */
+  async function waitingIn(body: unknown, { conversation, person, before }: InList): Promise<WaitingApprovals | null> {
+    try {
+      const { receiver } = await connected(body);
+      for (let from = before; ; from = Math.max(0, from - PAGE)) {
+        const waiting = await receiver.waiting({ conversation, person, before: from });
+        if (waiting.approvals.length > 0 || from === 0) return waiting;
+      }
+    } catch (error) {
+      logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack lists no approvals');
+      return null;
+    }
+  }
+}
+
+/** A press in somebody's list of what waits for them. */
+interface InList extends Pick<Pressed, 'response_url'> {
+  conversation: ConversationKey;
+  person: Person;
+  before: number;
 }

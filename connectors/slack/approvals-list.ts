@@ -39,7 +39,7 @@ const LABELS = 50;
 /** Lines that stand in one block; a text takes 3,000 characters. */
 const SMALL_PRINT = 2_900;
 /** Of those that are looked up at once. */
-const PAGE = 10;
+export const PAGE = 10;
 const NOTHING = 'Nothing waits for you.';
 
 /** What waits for one person, with what its card shows and its buttons. What there is no room for is counted. */
@@ -50,7 +50,9 @@ export function waitingBlocks({ approvals, more, before = 0 }: WaitingApprovals,
   const rows = approvals.flatMap((one): KnownBlock[][] => {
     const { state } = one.card;
     const shown =
-      state.status === 'pending' ? SIZES.map((size) => shownOf(one, state, size)).find(fits)?.blocks : undefined;
+      state.status === 'pending'
+        ? SIZES.map((size) => shownOf(one, state, before, size)).find(fits)?.blocks
+        : undefined;
     return shown === undefined ? [] : [shown];
   });
   const left = more + approvals.length - rows.length;
@@ -80,8 +82,8 @@ interface Shown {
   characters: number;
 }
 
-function shownOf(one: WaitingApproval, state: Pending, size: Size): Shown {
-  const { card, conversation } = one;
+function shownOf(one: WaitingApproval, state: Pending, before: number, size: Size): Shown {
+  const { card } = one;
   const summary = summaryOf(card, size.summary);
   const detail = cut(card.detail, size.detail);
   const rest = card.detail.length - detail.length;
@@ -94,14 +96,12 @@ function shownOf(one: WaitingApproval, state: Pending, size: Size): Shown {
     who,
     ...(size.whole ? then : []),
   ];
-  // Where there is no conversation in Slack, the buttons name none: only those whom the policy names may then decide.
-  const there = conversation?.connector === SLACK ? conversation : { thread: '-', channel: '-' };
   return {
     blocks: [
       { type: 'section', text: { type: 'mrkdwn', text: summary } },
       ...(detail === '' ? [] : [preformatted(detail)]),
       ...packed(lines).map(note),
-      buttons(card, { thread: there.thread, channel: there.channel }, size.detail),
+      buttons(card, { before }, size.detail),
     ],
     characters: summary.length + detail.length + lines.join('\n').length + LABELS,
   };

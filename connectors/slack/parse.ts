@@ -168,41 +168,46 @@ export function parseClick(body: unknown): Click | null {
   const button = parseButtonValue(action?.value ?? '');
   if (!parsed.success || action === undefined || button === null) return null;
   const { user, channel, container, view, trigger_id, response_url } = parsed.data;
-  const at = button.channel ?? channel?.id;
+  const isHome = view?.type === 'home';
+  const { before } = button;
+  const at = isHome ? user.id : channel?.id;
   if (at === undefined) return null;
   return {
     // One press has one action_ts, however often its delivery is repeated.
     event_id: `click:${channel?.id ?? ''}:${container.message_ts ?? container.view_id ?? ''}:${user.id}:${action.action_ts}`,
     user: user.id,
     channel: at,
-    thread: button.thread,
-    ...(button.channel !== undefined && channel !== undefined && { list: channel.id }),
-    ...(view?.type === 'home' && { home: true }),
+    thread: isHome || before !== undefined ? at : (button.thread ?? at),
+    ...(before !== undefined && !isHome && { before }),
+    ...(isHome && { home: true }),
     approval_id: button.approval_id,
     trigger_id,
     response_url,
   };
 }
 
-/** What a click came from, kept in the modal it opened. Slack allows it 3,000 characters. */
+/**
+ * What a click came from, kept in the modal it opened. Slack allows it 3,000 characters. Channel and thread are where it was
+ * made (outside of any thread, the thread is the channel; on the Home tab both are the person); `before` is a list's.
+ */
 export const clickMemory = z.object({
   channel: slackId,
   thread: z.string(),
   approval_id: z.string(),
   response_url: z.string().optional(),
-  list: z.string().optional(),
+  before: z.int().min(0).optional(),
   home: z.boolean().optional(),
 });
 
 export type ClickMemory = z.infer<typeof clickMemory>;
 
-export function memoryOf({ channel, thread, approval_id, response_url, list, home }: ClickMemory): ClickMemory {
+export function memoryOf({ channel, thread, approval_id, response_url, before, home }: ClickMemory): ClickMemory {
   return {
     channel,
     thread,
     approval_id,
     ...(response_url !== undefined && { response_url }),
-    ...(list !== undefined && { list }),
+    ...(before !== undefined && { before }),
     ...(home !== undefined && { home }),
   };
 }
@@ -234,7 +239,7 @@ export function jsonOf(text: string): unknown {
   }
 }
 
-/** The decision of a click or a modal, at the conversation its card was posted to. */
+/** The decision of a click or a modal, made where the click was. */
 export function decisionOf(
   from: { event_id: string; user: string; channel: string; thread: string; approval_id: string },
   decision: 'allow' | 'deny',

@@ -121,7 +121,7 @@ export function listenForReviews(app: App, parts: ReviewParts): void {
   /** In the modal and, where it was opened from a list or the Home tab, there as well. */
   async function conclude(body: unknown, press: ReviewPress, text: string | null): Promise<void> {
     const from: Pressed = { ...press.memory, event_id: press.event_id, user: press.user };
-    const isOnCard = from.list === undefined && from.home !== true;
+    const isOnCard = from.before === undefined && from.home !== true;
     try {
       await replace(body, { view_id: press.view_id }, reviewedModal(text ?? 'Recorded.', press.memory));
       if (!isOnCard) await answer(body, from, text);

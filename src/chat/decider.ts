@@ -1,5 +1,5 @@
 import type { Approval } from '../approvals/approval.ts';
-import { type Decider, decidersOf } from '../approvals/policy.ts';
+import { type Decider, decidersOf, isRequester } from '../approvals/policy.ts';
 import type { SessionRef } from '../session/log.ts';
 import type { Connector } from './connector.ts';
 import type { ConversationStore } from './conversation-store.ts';
@@ -12,17 +12,20 @@ import type { SessionDirectory } from './session-directory.ts';
 export interface DeciderDeps {
   conversations: Pick<ConversationStore, 'find'>;
   directory: Pick<SessionDirectory, 'find'>;
-  connectors: ReadonlyMap<string, Pick<Connector, 'groups' | 'isGuest'>>;
+  connectors: ReadonlyMap<string, Pick<Connector, 'closed_conversations' | 'groups' | 'isGuest'>>;
   roles: Pick<Roles, 'roleOf'>;
 }
 
-/** Somebody on a platform, in some place there. */
+/** Somebody on a platform, in the place in which it says that they are. */
 export interface PersonAt {
   conversation: ConversationKey;
   person: Person;
 }
 
-/** The person, and what the platform and the place say about them as to this approval, which was asked in `asked`. */
+/**
+ * The person, and what the platform and the place say about them as to this approval, which was asked in `asked`. Who asked for
+ * it is in that conversation wherever they are now, and so is who is in its channel: they see it.
+ */
 export async function deciderOf(
   deps: Pick<DeciderDeps, 'connectors' | 'roles'>,
   approval: Approval,
@@ -40,6 +43,9 @@ export async function deciderOf(
       ? id === channel
       : ((await platform?.groups?.includes(id, person, conversation)) ?? false);
   };
+  const isSameChannel = asked?.connector === connector && asked.tenant === tenant && asked.channel === channel;
+  const isHere = isSameChannel && (platform?.closed_conversations !== true || asked.thread === thread);
+  const isAsker = asked?.connector === connector && isRequester(approval, { via: connector, id: person.id });
   const ids = decidersOf(approval);
   const actor_id = actorIdOf(connector, person);
   // Whoever is named themselves may decide, guest or not.
@@ -52,8 +58,7 @@ export async function deciderOf(
   const known = await Promise.all(ids.map(belongs));
   return {
     by: { via: connector, id: person.id, name: person.name },
-    in_conversation:
-      asked?.connector === connector && asked.tenant === tenant && asked.channel === channel && asked.thread === thread,
+    in_conversation: isAsker || isHere,
     guest: isGuest,
     belongs_to: ids.filter((_id, index) => known[index]),
   };

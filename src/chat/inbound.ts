@@ -59,6 +59,7 @@ export interface InboundChange {
 
 export interface InboundDecision {
   event_id: string;
+  /** Where they pressed, as the platform says: their say follows from it. */
   conversation: ConversationKey;
   person: Person;
   approval_id: string;
@@ -169,8 +170,8 @@ export interface Receiver {
   stop(stop: InboundStop): Promise<Kept>;
   /** Look, without any effect: all of what will be done, for whoever may see it. @throws when it cannot be read */
   details(from: { conversation: ConversationKey; person: Person; approval_id: string }): Promise<ApprovalDetails>;
-  /** Look, without any effect: what waits for this person, oldest first. @throws when it cannot be read */
-  waiting(from: { conversation: ConversationKey; person: Person }): Promise<WaitingApprovals>;
+  /** Look, without any effect: what waits for this person, oldest first, behind so many. @throws when it cannot be read */
+  waiting(from: { conversation: ConversationKey; person: Person; before?: number }): Promise<WaitingApprovals>;
   /** Look: a file of a session that is shown in this conversation; null when there is none. @throws when it cannot be read */
   file(from: { conversation: ConversationKey; file_id: string }): Promise<SessionFile | null>;
   feedback(feedback: InboundFeedback): Promise<Kept>;
@@ -233,7 +234,7 @@ export interface WaitingApprovals {
 export interface WaitingApproval {
   card: ApprovalCard;
   agent_name: string;
-  /** Where it was asked: a decision counts as made there. Null: in no chat. */
+  /** Where it was asked. Null: in no chat. */
   conversation: ConversationKey | null;
   /** To that conversation, where its platform has such. */
   link: string | null;

@@ -1,7 +1,7 @@
 import type { Approval } from '../approvals/approval.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import { UNKNOWN } from '../approvals/decide.ts';
-import { decidersOf, isRequester, refusalFor } from '../approvals/policy.ts';
+import { decidersOf, refusalFor } from '../approvals/policy.ts';
 import type { SessionLog } from '../session/log.ts';
 import { cardElsewhere, cardOf, namedIn } from './approval-card.ts';
 import type { Connector } from './connector.ts';
@@ -9,6 +9,7 @@ import type { ConversationStore } from './conversation-store.ts';
 import { type Asked, askedBy, deciderOf, isOfAnotherTenant, type PersonAt } from './decider.ts';
 import type { ApprovalDetails, WaitingApproval, WaitingApprovals } from './inbound.ts';
 import { namesOf } from './names.ts';
+import type { ConversationKey } from './place.ts';
 import type { Roles } from './roles.ts';
 import type { SessionDirectory } from './session-directory.ts';
 import { visible } from './visible.ts';
@@ -18,7 +19,7 @@ export interface LookDeps {
   log: Pick<SessionLog, 'find'>;
   directory: Pick<SessionDirectory, 'find' | 'workspaceOf'>;
   conversations: Pick<ConversationStore, 'find'>;
-  connectors: ReadonlyMap<string, Pick<Connector, 'nameOf' | 'groups' | 'isGuest' | 'linkTo'>>;
+  connectors: ReadonlyMap<string, Pick<Connector, 'closed_conversations' | 'nameOf' | 'groups' | 'isGuest' | 'linkTo'>>;
   roles: Pick<Roles, 'roleOf'>;
 }
 
@@ -82,25 +83,16 @@ export async function waitingFor(deps: LookDeps, from: PersonAt, before = 0): Pr
   return { approvals, more, ...(before > 0 && { before }) };
 }
 
-/** Where it was asked, when this person may decide it; else null. */
-export async function decidable(deps: LookDeps, approval: Approval, from: PersonAt): Promise<Asked | null> {
-  const { conversation: at, person } = from;
-  const { policy } = approval;
-  // Where people are named, the place matters to nobody: it is only looked up for what is shown.
-  if (policy.approvers.length > 0) {
-    const decider = await deciderOf(deps, approval, from, null);
-    if (refusalFor(approval, decider) !== null) return null;
-    const asked = await askedBy(deps, approval);
-    return isOfAnotherTenant(asked.conversation, at) ? null : asked;
-  }
+/** Where it was asked, when this person may decide it from where they are; else null. */
+async function decidable(deps: LookDeps, approval: Approval, from: PersonAt): Promise<Asked | null> {
+  const mayDecide = async (asked: ConversationKey | null) =>
+    refusalFor(approval, await deciderOf(deps, approval, from, asked)) === null;
+  // Where people are named, it matters to nobody where it was asked: that is only looked up for what is shown.
+  const isNamed = approval.policy.approvers.length > 0;
+  if (isNamed && !(await mayDecide(null))) return null;
   const asked = await askedBy(deps, approval);
-  const there = asked.conversation;
-  if (isOfAnotherTenant(there, at)) return null;
-  const isHere = there !== null && there.connector === at.connector && there.channel === at.channel;
-  const isOwn = isRequester(approval, { via: at.connector, id: person.id });
-  const seen = there !== null && (isHere || isOwn) ? there : at;
-  const decider = await deciderOf(deps, approval, { conversation: seen, person }, there);
-  return refusalFor(approval, decider) === null ? asked : null;
+  if (isOfAnotherTenant(asked.conversation, from.conversation)) return null;
+  return isNamed || (await mayDecide(asked.conversation)) ? asked : null;
 }
 
 /** Every argument as it is: text unquoted, so that a command reads as a command. */

@@ -98,7 +98,7 @@ export function createReceiver(options: ReceiverDeps): ReceiverService {
     decision: (decision) => receive({ kind: 'decision', decision }),
     stop: (stop) => receive({ kind: 'stop', stop }),
     details: (from) => detailsOf(deps, from),
-    waiting: (from) => waitingFor(deps, from),
+    waiting: ({ before, ...from }) => waitingFor(deps, from, before),
     file: (from) => sessionFile(deps, from),
     feedback: (feedback) => receive({ kind: 'feedback', feedback }),
     command: (command) => receive({ kind: 'command', command }),

@@ -222,7 +222,7 @@ describe('/approvals', () => {
     scene.receiver.shows.waiting = waiting;
   }
 
-  it('lists what waits, and a decision made there counts where it was asked', async () => {
+  it('lists what waits, and a decision made there comes from there, whatever its button carries', async () => {
     await using scene = await open();
     const elsewhere = { ...scene.key, channel: 'C_OTHER', thread: '9.9' };
     waits(scene, { approvals: [waitingApproval('appr_1', { conversation: elsewhere })], more: 2 });
@@ -240,10 +240,11 @@ describe('/approvals', () => {
     await ben.click(list, 'Approve');
     await eventually(() => expect(lists(scene, ben)[0]?.text).toBe('Approved. Nothing waits for you.'));
     expect(lists(scene, ben)).toHaveLength(1);
-    expect(scene.receiver.decisions).toMatchObject([{ decision: 'allow', conversation: elsewhere }]);
+    const here = { ...scene.key, thread: scene.key.channel };
+    expect(scene.receiver.decisions).toMatchObject([{ decision: 'allow', conversation: here }]);
   });
 
-  it('denies with a reason, and takes what is in no chat for no conversation', async () => {
+  it('denies with a reason, also what was asked in no chat', async () => {
     await using scene = await open();
     waits(scene, { approvals: [waitingApproval('appr_1', { conversation: null, link: null })], more: 0 });
     const ben = scene.slack.user('Ben');
@@ -254,8 +255,46 @@ describe('/approvals', () => {
     await ben.click(list, 'Deny');
     await ben.submit({ reason: 'no' });
     expect(scene.receiver.decisions).toMatchObject([
-      { decision: 'deny', reason: 'no', conversation: { channel: '-', thread: '-' } },
+      { decision: 'deny', reason: 'no', conversation: { channel: scene.key.channel, thread: scene.key.channel } },
     ]);
+  });
+
+  it('stays on its page when something is decided there, and goes back from one that has nothing left', async () => {
+    await using scene = await open();
+    waits(scene, { approvals: [waitingApproval('appr_1')], more: 0, before: 20 });
+    const ben = scene.slack.user('Ben');
+    await ben.command('ops', '/approvals', 'mine 3');
+    await eventually(() => expect(lists(scene, ben)).toHaveLength(1));
+    scene.receiver.answer({ effect: 'accepted', text: 'Approved.' });
+    const [list] = lists(scene, ben);
+    if (list === undefined) throw new Error('There is no list');
+    await ben.click(list, 'Approve');
+    await eventually(() =>
+      expect(lists(scene, ben)[0]?.text).toBe('Approved. 21 approvals wait for you. From number 21 on:'),
+    );
+    expect(scene.receiver.looks).toEqual([20]);
+    scene.receiver.shows.waiting = { approvals: [], more: 0, before: 20 };
+    await ben.click(lists(scene, ben)[0] ?? list, 'Approve');
+    await eventually(() => expect(scene.receiver.looks).toEqual([20, 20, 10, 0]));
+  });
+
+  it('says to its person alone what became of a press when Slack takes the list no more', async () => {
+    await using scene = await open();
+    waits(scene, { approvals: [waitingApproval('appr_1')], more: 0 });
+    const ben = scene.slack.user('Ben');
+    await ben.command('ops', '/approvals', '');
+    await eventually(() => expect(lists(scene, ben)).toHaveLength(1));
+    const [list] = lists(scene, ben);
+    if (list === undefined) throw new Error('There is no list');
+    scene.receiver.answer({ effect: 'accepted', text: 'Approved.' });
+    const { waiting } = scene.receiver;
+    scene.receiver.waiting = async (from) => {
+      // An answer to a press is taken for half an hour.
+      await scene.slack.clock.advance(1_800_000);
+      return waiting(from);
+    };
+    await ben.click(list, 'Approve');
+    await eventually(() => expect(ben.told('ops').at(-1)).toBe('Approved.'));
   });
 
   it('says in the list when it cannot be known what waits now', async () => {

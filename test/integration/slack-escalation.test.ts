@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSlackConnector, type SlackConnector } from '../../connectors/slack/index.ts';
 import type { Deliverer } from '../../src/chat/deliver.ts';
 import type { ApprovalPolicy } from '../../src/session/event.ts';
@@ -111,6 +111,52 @@ it('asks a person directly, then a channel; decided there, every card says by wh
   await ben.click(inChannel, 'Approve').catch(() => undefined);
   expect(await stage.entries('deckhand.approval_decided')).toHaveLength(1);
   expect(slack.workspace.messages.filter((message) => readable(message).includes('Delete the build'))).toHaveLength(3);
+});
+
+describe('/approvals in a channel that was asked besides', () => {
+  /** The list that this person gets there. */
+  async function listed(name: string): Promise<SlackMessage> {
+    await asked({ escalate_to: [`slack:channel:${slack.channel('oncall').id}`] });
+    await later(HOUR);
+    await eventually(() => expect(cardIn(slack.channel('oncall').id)).toBeDefined());
+    const person = slack.user(name);
+    await person.command('oncall', '/approvals', '');
+    return eventually(() => {
+      const list = slack.workspace.messages.find((one) => one.ephemeral_to === person.user.id);
+      if (list === undefined) throw new Error('There is no list');
+      expect(readable(list)).toContain('Delete the build folder');
+      return list;
+    });
+  }
+
+  it('decides by its buttons', async () => {
+    const list = await listed('Eve');
+    const eve = slack.user('Eve');
+    await eve.click(list, 'Approve');
+    await eventually(() => expect(list.text).toBe('Approved. Nothing waits for you.'));
+    expect(await stage.entries('deckhand.approval_decided')).toMatchObject([{ event: { by: { name: 'Eve' } } }]);
+  });
+
+  it('denies with a reason', async () => {
+    const list = await listed('Eve');
+    const eve = slack.user('Eve');
+    await eve.click(list, 'Deny');
+    await eventually(() => expect(eve.view()?.blocks.some(({ type }) => type === 'input')).toBe(true));
+    await eve.submit({ reason: 'no' });
+    await eventually(() => expect(list.text).toContain('Denied.'));
+  });
+
+  it('decides in words', async () => {
+    await listed('Eve');
+    const [{ approval_id } = { approval_id: '' }] = (await stage.entries('deckhand.approval_requested')).map(
+      ({ event }) => event,
+    );
+    const eve = slack.user('Eve');
+    await eve.command('ops', '/approvals', `approve ${approval_id}`);
+    await eventually(() => expect(eve.told('ops').at(-1)).toContain('You may not decide this.'));
+    await eve.command('oncall', '/approvals', `approve ${approval_id}`);
+    await eventually(() => expect(eve.told('oncall').at(-1)).toBe('Approved.'));
+  });
 });
 
 it('reminds in the thread, each time with a mention of who may decide by then', async () => {

@@ -27,6 +27,8 @@ export interface RecordingReceiver extends Receiver {
   readonly stops: InboundStop[];
   /** What `details`, `waiting` and `overview` answer; null: they reject. */
   shows: { details: ApprovalDetails | null; waiting: WaitingApprovals | null; overview: Overview | null };
+  /** Behind how many `waiting` was asked to look, each time. */
+  readonly looks: number[];
   /** What `file` finds, by id. */
   readonly files: Map<string, SessionFile>;
   readonly feedbacks: InboundFeedback[];
@@ -71,6 +73,7 @@ export function createRecordingReceiver(): RecordingReceiver {
   const recorder: RecordingReceiver = {
     connector: null,
     shows: { details: null, waiting: null, overview: null },
+    looks: [],
     files,
     file: async ({ file_id }) => files.get(file_id) ?? null,
     messages,
@@ -92,7 +95,11 @@ export function createRecordingReceiver(): RecordingReceiver {
       keep(decisions, { ...decision, person: await named(decision.person, decision.conversation) }),
     stop: async (stop) => keep(stops, { ...stop, person: await named(stop.person, stop.conversation) }),
     details: async () => recorder.shows.details ?? Promise.reject(new Error('There are no details')),
-    waiting: async () => recorder.shows.waiting ?? Promise.reject(new Error('There is no list')),
+    async waiting({ before = 0 }) {
+      recorder.looks.push(before);
+      if (recorder.shows.waiting === null) throw new Error('There is no list');
+      return recorder.shows.waiting;
+    },
     feedback: async (feedback) =>
       keep(feedbacks, { ...feedback, person: await named(feedback.person, feedback.conversation) }),
     command: async (command) =>

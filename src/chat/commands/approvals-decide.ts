@@ -2,7 +2,7 @@ import { detailsOf } from '../look-at-approvals.ts';
 import { receiveDecision } from '../receive-decision.ts';
 import { visible } from '../visible.ts';
 import { type Command, type CommandDeps, type CommandReply, type CommandRequest, refuse } from './command.ts';
-import { idAndRest, LISTED_DETAIL, placeOfDecision, readWord, WHICH } from './find-approval.ts';
+import { idAndRest, LISTED_DETAIL, readWord, WHICH } from './find-approval.ts';
 
 const APPROVING = /^(read-[0-9a-f]{4})?\s*(for(?: this| the)? session)?$/i;
 
@@ -18,8 +18,11 @@ export const approve: Command = {
       return refuse(`What stands behind the id is not understood. \`/approvals approve ${id}\` approves it.`);
     }
     const [, word, session] = said;
-    const conversation = await placeOfDecision(deps, request, id);
-    const details = await detailsOf(deps, { conversation, person: request.person, approval_id: id });
+    const details = await detailsOf(deps, {
+      conversation: request.conversation,
+      person: request.person,
+      approval_id: id,
+    });
     if ('refused' in details) return refuse(details.refused);
     if (details.closed === null) {
       if (session !== undefined && details.for_session === undefined) {
@@ -36,7 +39,6 @@ export const approve: Command = {
       }
     }
     return decide(deps, request, {
-      conversation,
       approval_id: id,
       decision: 'allow',
       for_session: session !== undefined,
@@ -51,14 +53,18 @@ export const deny: Command = {
   async run(deps, request) {
     const { id, rest } = idAndRest(request.args);
     if (id === '') return refuse(WHICH);
-    const conversation = await placeOfDecision(deps, request, id);
-    return decide(deps, request, { conversation, approval_id: id, decision: 'deny', reason: rest });
+    return decide(deps, request, { approval_id: id, decision: 'deny', reason: rest });
   },
 };
 
-type Decision = Omit<Parameters<typeof receiveDecision>[1], 'event_id' | 'person'>;
+type Decision = Omit<Parameters<typeof receiveDecision>[1], 'event_id' | 'conversation' | 'person'>;
 
-async function decide(deps: CommandDeps, { kept, person }: CommandRequest, decision: Decision): Promise<CommandReply> {
-  const { effect, text } = await receiveDecision(deps, { ...decision, event_id: kept.id.toHexString(), person });
+async function decide(
+  deps: CommandDeps,
+  { kept, conversation, person }: CommandRequest,
+  decision: Decision,
+): Promise<CommandReply> {
+  const event_id = kept.id.toHexString();
+  const { effect, text } = await receiveDecision(deps, { ...decision, event_id, conversation, person });
   return { effect: effect === 'accepted' ? 'accepted' : 'refused', text: text ?? '' };
 }

@@ -1,6 +1,6 @@
 import { detailsOf } from '../look-at-approvals.ts';
 import { answer, type Command, plain, refuse } from './command.ts';
-import { idAndRest, placeOfDecision, readWord, WHICH } from './find-approval.ts';
+import { idAndRest, readWord, WHICH } from './find-approval.ts';
 import { fenced } from './words.ts';
 
 /** Characters of a call in one answer: Slack takes 12,000 of markdown, with all around it. */
@@ -13,8 +13,8 @@ export const showApproval: Command = {
   async run(deps, request) {
     const { id, rest } = idAndRest(request.args);
     if (id === '') return refuse(WHICH);
-    const conversation = await placeOfDecision(deps, request, id);
-    const details = await detailsOf(deps, { conversation, person: request.person, approval_id: id });
+    const { conversation, person } = request;
+    const details = await detailsOf(deps, { conversation, person, approval_id: id });
     if ('refused' in details) return refuse(details.refused);
     const { summary, why, detail, closed, for_session } = details;
     const pages = pagesOf(detail);

@@ -73,6 +73,17 @@ describe('what waits for somebody', () => {
     expect(await waitFor('Ana', elsewhere)).toEqual([open, shared]);
   });
 
+  it('is what was asked in the very conversation, where each is its own people’s alone', async () => {
+    const open = await asked({}, { requested_by: ana });
+    const connector = { ...platform.connector(), closed_conversations: true as const };
+    const { service } = stage.receiver({ connectors: new Map([['test', connector]]) });
+    const waitsFor = async (name: string, conversation: ConversationKey) =>
+      (await service.waiting(from(name, conversation))).approvals.map(({ card }) => card.approval_id);
+    expect(await waitsFor('Eve', { ...place, thread: 'another' })).toEqual([]);
+    expect(await waitsFor('Eve', place)).toEqual([open]);
+    expect(await waitsFor('Ana', { ...place, thread: 'another' })).toEqual([open]);
+  });
+
   it('says where it was asked, and how many more there are', async () => {
     for (let count = 0; count < 12; count++) await asked({ approvers: ['test:U_BEN'] });
     const { approvals, more } = await look().waiting(from('Ben', elsewhere));

@@ -101,7 +101,7 @@ describe('/approvals approve', () => {
 
   it('refuses who may not decide it, and what is not understood', async () => {
     const id = await asked();
-    expect((await type.ana(`/approvals approve ${id}`)).text).toContain('Only those who may decide this see it.');
+    expect((await type.ana(`/approvals approve ${id}`)).text).toContain('You may not decide this. Who may: U_BEN.');
     expect((await type.ben(`/approvals approve ${id} tomorrow`)).text).toContain('not understood');
     expect(await outcomes()).toEqual([]);
   });
