@@ -27,11 +27,28 @@ export function needsRoom({ kind }: Inbound): boolean {
 }
 
 /**
- * One per conversation; Stop and decisions have one of their own, because they are about what runs, and wait for no message
- * whose files are still being fetched. Not by tenant: a click may name another one than the message that it is about.
+ * Three per conversation. What is said waits for the files of what was said before; what people press and what they ask the
+ * house for does not, because they wait for it: a form is drawn within seconds or not at all. Not by tenant: a click may
+ * name another one than the message that it is about.
  */
 export function lineOf(event: Inbound): string {
   const { connector, channel, thread } = originOf(event).conversation;
-  const isClick = event.kind === 'stop' || event.kind === 'decision';
-  return JSON.stringify([connector, channel, thread, isClick]);
+  return JSON.stringify([connector, channel, thread, lineKind(event)]);
+}
+
+function lineKind(event: Inbound): 'said' | 'pressed' | 'asked' {
+  switch (event.kind) {
+    case 'message':
+    case 'change':
+      return 'said';
+    case 'stop':
+    case 'decision':
+    case 'feedback':
+      return 'pressed';
+    case 'command':
+      // What a form asks an agent is said to it, files and all.
+      return event.command.name === 'ask' && event.command.fields !== undefined ? 'said' : 'asked';
+    default:
+      return event satisfies never;
+  }
 }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { type Connector, FileUnavailableError, RateLimitedError } from '../../../src/chat/connector.ts';
 import type { InboundFile, InboundMessage } from '../../../src/chat/inbound.ts';
 import { createInboundStore } from '../../../src/chat/inbound-store.ts';
+import { ends, says } from '../../support/chat-events.ts';
 import { type PatientReceiver, said } from '../../support/chat-stage.ts';
 import { agentOf, commanded } from '../../support/commands.ts';
 import { deferred } from '../../support/deferred.ts';
@@ -242,6 +243,42 @@ describe('a file that cannot be had', () => {
     goOn.resolve();
     await Promise.all(waiting);
     expect(await told()).toHaveLength(21);
+  });
+
+  it('holds up what is said behind it, and nobody who presses something or gives a command there', async () => {
+    const goOn = deferred<void>();
+    const asked = deferred<void>();
+    const slow: Connector = {
+      ...connector(),
+      ask: async (conversation) => conversation,
+      async openFile() {
+        asked.resolve();
+        await goOn.promise;
+        throw new FileUnavailableError('it was deleted');
+      },
+    };
+    const gateway = stage.receiver({ connectors: new Map([['test', slow]]) });
+    await gateway.message(said('begin'));
+    const [ref] = await stage.refs();
+    if (ref === undefined) throw new Error('There is no session');
+    const [event_id = ''] = await stage.append(ref, says('There are two files.'), ends());
+    const { conversation, sender: person } = said('');
+    const files = gateway.message(said('look at this', { files: [{ id: 'F1', name: 'a' }] }));
+    await asked.promise;
+
+    // As the shortcut of a message asks for its form, and then sends it.
+    const about = { author: 'Ben', text: 'The build is red.' };
+    const { form } = await gateway.command(commanded('/ask', { conversation, about }));
+    expect(form?.command).toBe('ask');
+    const answer = { session_id: ref.session_id, event_id };
+    expect((await gateway.command(commanded('/sessions here', { conversation }))).effect).toBe('accepted');
+    const rated = { event_id: 'EvRated', conversation, person, answer, rating: 'good' as const };
+    expect((await gateway.feedback(rated)).effect).toBe('accepted');
+    const fields = { agent: stage.defaults.agent_id, what: 'Why?' };
+    const question = gateway.command(commanded('/ask', { conversation, about, fields }));
+    goOn.resolve();
+    expect([(await files).effect, (await question).effect]).toEqual(['accepted', 'accepted']);
+    expect((await told()).map((text) => text.split(/[|\n]/)[0])).toEqual(['begin', 'look at this', 'Why?']);
   });
 });
 
