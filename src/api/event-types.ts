@@ -55,6 +55,7 @@ const EVENT_TYPES: Record<EventType, true> = {
   'deckhand.approval_reused': true,
   'deckhand.tool_progress': true,
   'deckhand.feedback': true,
+  'deckhand.session_resumed': true,
   'deckhand.run_ending': true,
   'deckhand.output_shared': true,
   'deckhand.outputs_unchanged': true,

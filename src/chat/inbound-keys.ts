@@ -33,7 +33,7 @@ export function loggedMessageId(
   return loggedIdOf(messageKey(place, message_id), session_id);
 }
 
-/** The id of what stands before that event and tells what was said before. */
+/** The id of what stands before that event: it tells what was said before, or by whose command that is said. */
 export function earlierEventId(inbound: Inbound, session_id: string): `sevt_${string}` {
   return loggedIdOf(`earlier ${loggedEventId(inbound, session_id)}`, session_id);
 }

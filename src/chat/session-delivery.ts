@@ -88,6 +88,8 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
       return send(deps, outputPost(event, context));
     case 'deckhand.output_withheld':
       return send(deps, notice(event.id, 'info', event.text, context));
+    case 'deckhand.session_resumed':
+      return send(deps, notice(event.id, 'info', `Resumed by ${entry.by?.name ?? 'a person'}.`, context));
     case 'session.status_running':
       return deps.status.set({ state: 'working', text: 'Thinking…' });
     case 'session.error':

@@ -39,6 +39,7 @@ export type DeckhandEvent =
   | ApprovalDecided
   | ApprovalReused
   | Feedback
+  | SessionResumed
   | RunEnding
   | OutputShared
   | OutputsUnchanged
@@ -185,6 +186,11 @@ export interface Feedback extends Base {
   type: 'deckhand.feedback';
   event_id: string;
   rating: 'good' | 'bad';
+}
+
+/** A person (`by`) lets it go on by a command: what they say to the agent for that stands behind it. */
+export interface SessionResumed extends Base {
+  type: 'deckhand.session_resumed';
 }
 
 /**

@@ -1,4 +1,5 @@
 import { NotFoundError, SessionClosedError } from '../../errors.ts';
+import { earlierEventId } from '../inbound-keys.ts';
 import { pausedWords } from '../paused.ts';
 import { sayOnce } from '../receive-message.ts';
 import { answer, type Command, refuse } from './command.ts';
@@ -31,7 +32,10 @@ export const resumeSession: Command = {
     if (target === undefined) throw new Error('A resumed session has no target after one was fixed');
     const by = { via: conversation.connector, id: person.id, name: person.name };
     try {
-      await sayOnce(deps, kept, target, { text: GO_ON, by, lane: session.log.lane });
+      const id = earlierEventId(kept.inbound, session._id);
+      const event = { id, type: 'deckhand.session_resumed' as const, processed_at: new Date().toISOString() };
+      // Before it, for all who are there: they see that the agent does not begin by itself.
+      await sayOnce(deps, kept, target, { text: GO_ON, by, lane: session.log.lane, earlier: { event, by } });
     } catch (error) {
       if (error instanceof SessionClosedError || error instanceof NotFoundError) return refuse(ENDED);
       throw error;

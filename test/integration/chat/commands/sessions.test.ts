@@ -1,8 +1,10 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { SessionRef } from '../../../../src/session/log.ts';
-import { ends } from '../../../support/chat-events.ts';
+import { ends, says } from '../../../support/chat-events.ts';
 import { place, said } from '../../../support/chat-stage.ts';
 import { commanded, give, typing } from '../../../support/commands.ts';
+import { eventually } from '../../../support/eventually.ts';
+import { createPlatform } from '../../../support/fake-connector.ts';
 import { useChatStage } from '../../../support/use-chat-stage.ts';
 
 const stage = useChatStage();
@@ -91,6 +93,21 @@ describe('/sessions resume', () => {
     const asked = await stage.entries('user.message');
     expect(asked.at(-1)).toMatchObject({ by: { id: 'U_ANA' } });
     expect((await stage.log.head(ref)).owed).toBe(true);
+  });
+});
+
+describe('what /sessions resume does', () => {
+  it('is said in its conversation, by whom and once', async () => {
+    const platform = createPlatform();
+    const gateway = stage.deliverer(platform);
+    onTestFinished(() => gateway.stop());
+    await stage.append(ref, ends());
+    const resume = commanded(`/sessions resume ${id}`, {}, 'Ada');
+    const receipts = [await stage.receiver().command(resume), await stage.receiver().command(resume)];
+    expect(receipts.map(({ effect }) => effect)).toEqual(['accepted', 'duplicate']);
+    await stage.append(ref, says('Where was I?'));
+    await eventually(() => expect(platform.texts()).toContain('Where was I?'));
+    expect(platform.texts()).toEqual([expect.any(String), '(i) Resumed by Ada.', 'Where was I?']);
   });
 });
 
