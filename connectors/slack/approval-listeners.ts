@@ -7,18 +7,16 @@ import type { ApprovalListenerParts, Choice, Pressed } from './approval-press.ts
 import { PAGE } from './approvals-list.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import { SLACK } from './conversation-id.ts';
-import { DENY_VIEW, denyModal, REASON_BLOCK } from './deny-modal.ts';
-import { type Click, decisionOf, memoryOf, parseClick, parseSubmission } from './parse.ts';
+import { DENY_VIEW, REASON_BLOCK } from './deny-modal.ts';
+import { decisionOf, parseClick, parseSubmission } from './parse.ts';
 import { listenForReviews } from './review-listeners.ts';
 import { answerWaiting } from './waiting-answer.ts';
 
-/** Within the three seconds a trigger id lives. */
-const MODAL_MS = 2_500;
 const NOT_RECORDED = 'Your decision could not be recorded just now. Please press the button again.';
 
 /** Cards, their modals, and what waits for somebody in a list and on the Home tab. */
 export function listenForApprovals(app: App, parts: ApprovalListenerParts): void {
-  const { logger, clients, inFlight, connected, tell } = parts;
+  const { logger, inFlight, connected, tell } = parts;
 
   /** Resolves when it is kept. @throws what the receiver threw, after telling the person */
   async function decide(
@@ -66,27 +64,6 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
     });
   }
 
-  app.action(DENY_ACTION, async ({ body, ack }) => {
-    const click = parseClick(body);
-    const opened = click === null || (await askWhy(body, click));
-    if (!opened) await decide(body, click, { decision: 'deny' });
-    await ack();
-  });
-
-  /** False when no modal can be shown: the denial then goes without a reason, rather than not at all. */
-  async function askWhy(body: unknown, click: Click): Promise<boolean> {
-    try {
-      const view = denyModal(memoryOf(click));
-      const { identity } = await connected(body);
-      const client = clients.of(identity.tenant);
-      await client.call((web) => web.views.open({ trigger_id: click.trigger_id, view }), AbortSignal.timeout(MODAL_MS));
-      return true;
-    } catch (error) {
-      logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack opened no modal, denying without a reason');
-      return false;
-    }
-  }
-
   app.view(DENY_VIEW, async ({ body, ack }) => {
     const submission = parseSubmission(body);
     if (submission === null) {
@@ -104,7 +81,7 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
     }
   });
 
-  listenForReviews(app, { ...parts, opensAt: REVIEW_ACTION, decide, answer });
+  listenForReviews(app, { ...parts, opens: { review: REVIEW_ACTION, deny: DENY_ACTION }, decide, answer });
 
   /**
    * The list as it is now takes the old one's place, and what became of the click stands above it. Where Slack takes no list

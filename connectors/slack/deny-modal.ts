@@ -2,6 +2,7 @@ import type { ModalView } from '@slack/types';
 import type { ClickMemory } from './parse.ts';
 
 export const DENY_VIEW = 'deckhand_deny_reason';
+export const DENY_TITLE = 'Deny this request';
 export const REASON_BLOCK = 'reason';
 /** What InboundDecision promises. A plain_text_input takes up to 3,000. */
 const REASON_LENGTH = 2_000;
@@ -12,7 +13,7 @@ export function denyModal(memory: ClickMemory): ModalView {
     type: 'modal',
     callback_id: DENY_VIEW,
     private_metadata: JSON.stringify(memory),
-    title: { type: 'plain_text', text: 'Deny this request' },
+    title: { type: 'plain_text', text: DENY_TITLE },
     submit: { type: 'plain_text', text: 'Deny' },
     close: { type: 'plain_text', text: 'Back' },
     blocks: [

@@ -31,7 +31,7 @@ export interface ListenerParts {
 /**
  * Everything Slack sends, handed to the receiver. Bolt is told of success as soon as the receiver has kept it, and of
  * nothing before: a listener that throws leaves its event without an acknowledgement (or answers 500), and Slack sends it
- * again. Until then Slack is asked for nothing; only the modal of a denial is opened first, because it is what that click does.
+ * again. Until then Slack is asked for nothing; only what a click opens is opened first, because that is what it does.
  */
 export function createListeners(parts: ListenerParts): App {
   const { bolt, boltLogger, logger, inFlight, connected, tell } = parts;

@@ -5,31 +5,27 @@ import type { ApprovalDetails } from '../../src/chat/inbound.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { ApprovalListenerParts, Choice, Pressed } from './approval-press.ts';
 import { withoutSecrets } from './bolt-logger.ts';
-import { denyModal } from './deny-modal.ts';
+import { DENY_TITLE, denyModal } from './deny-modal.ts';
+import { type ModalOpening, openModal, wordsModal } from './open-modal.ts';
 import { decisionOf, memoryOf, parseClick } from './parse.ts';
-import {
-  parseReview,
-  REVIEW,
-  type ReviewMemory,
-  type ReviewPress,
-  reviewedModal,
-  reviewModal,
-} from './review-modal.ts';
+import { parseReview, REVIEW, REVIEW_TITLE, type ReviewMemory, type ReviewPress, reviewModal } from './review-modal.ts';
 
-/** Within the three seconds a trigger id lives. */
-const MODAL_MS = 2_500;
+const UPDATE_MS = 2_500;
 const NOT_SHOWN = 'What it would do cannot be shown just now. Please press the button again.';
 
 interface ReviewParts extends Pick<ApprovalListenerParts, 'logger' | 'clients' | 'inFlight' | 'connected'> {
-  /** The button that opens the modal. */
-  opensAt: string;
+  /** The buttons that open a modal. */
+  opens: { review: string; deny: string };
   /** Resolves when it is kept. @throws what the receiver threw, after telling the person */
   decide: (body: unknown, from: Pressed, choice: Choice) => Promise<void>;
   /** Say what became of it where the modal was opened; never what nobody may see. */
   answer: (body: unknown, from: Pressed, text: string | null) => Promise<void>;
 }
 
-/** Reading a call whole, page by page, and deciding it at its end. */
+/** What a modal shows of a call that its person may see. */
+type Drawing = (details: Exclude<ApprovalDetails, { refused: string }>) => ModalView;
+
+/** Reading a call whole, page by page, and deciding it at its end; and being asked why one denies it. */
 export function listenForReviews(app: App, parts: ReviewParts): void {
   const { logger, clients, inFlight, connected, decide, answer } = parts;
 
@@ -49,18 +45,29 @@ export function listenForReviews(app: App, parts: ReviewParts): void {
     return clients.of((await connected(body)).identity.tenant);
   }
 
-  async function open(body: unknown, from: Pressed & { trigger_id: string }): Promise<void> {
-    const { trigger_id } = from;
-    try {
-      const details = await detailsFor(body, from);
-      if ('refused' in details) return await answer(body, from, details.refused);
-      const view = reviewModal(details, { ...memoryOf(from), page: 0 });
-      const client = await clientFor(body);
-      await client.call((web) => web.views.open({ trigger_id, view }), AbortSignal.timeout(MODAL_MS));
-    } catch (error) {
-      logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack shows no review');
+  /** Whether it may be decided is said in the modal. Resolves when that is open, or its person is told to press again. */
+  async function show(body: unknown, from: Pressed, opening: ModalOpening, drawn: Drawing): Promise<void> {
+    const failed = async (error: unknown) => {
+      logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack shows no modal');
       await answer(body, from, NOT_SHOWN);
+    };
+    try {
+      const client = await clientFor(body);
+      const { filled } = await openModal(client, opening, async () => {
+        const details = await detailsFor(body, from);
+        return 'refused' in details ? wordsModal(opening.title, details.refused) : drawn(details);
+      });
+      afterwards(filled.catch(failed));
+    } catch (error) {
+      afterwards(failed(error));
     }
+  }
+
+  /** The reason of a denial is asked of who may deny it, and nobody denies by pressing what opens nothing. */
+  function askWhy(body: unknown, from: Pressed, opening: Omit<ModalOpening, 'title'>): Promise<void> {
+    return show(body, from, { ...opening, title: DENY_TITLE }, ({ closed }) =>
+      closed === null ? denyModal(memoryOf(from)) : wordsModal(DENY_TITLE, closed),
+    );
   }
 
   /** @param hash of the view to be replaced: another one, which is newer, stays */
@@ -68,7 +75,7 @@ export function listenForReviews(app: App, parts: ReviewParts): void {
     if (view_id === undefined) return;
     const client = await clientFor(body);
     const which = { view_id, ...(hash !== undefined && { hash }) };
-    await client.call((web) => web.views.update({ ...which, view }), AbortSignal.timeout(MODAL_MS));
+    await client.call((web) => web.views.update({ ...which, view }), AbortSignal.timeout(UPDATE_MS));
   }
 
   /** The page that was asked for, with what is so by now: it may be decided. */
@@ -77,7 +84,7 @@ export function listenForReviews(app: App, parts: ReviewParts): void {
     const from: Pressed = { ...memory, event_id: press.event_id, user: press.user };
     try {
       const details = await detailsFor(body, from);
-      const view = 'refused' in details ? reviewedModal(details.refused, memory) : reviewModal(details, memory);
+      const view = 'refused' in details ? wordsModal(REVIEW_TITLE, details.refused) : reviewModal(details, memory);
       await replace(body, press, view);
     } catch (error) {
       // Pressed twice: the page is there already.
@@ -95,10 +102,21 @@ export function listenForReviews(app: App, parts: ReviewParts): void {
     });
   }
 
-  app.action(parts.opensAt, async ({ body, ack }) => {
-    await ack();
+  app.action(parts.opens.review, async ({ body, ack }) => {
     const click = parseClick(body);
-    if (click !== null) afterwards(open(body, click));
+    if (click !== null) {
+      const { trigger_id } = click;
+      await show(body, click, { trigger_id, title: REVIEW_TITLE }, (details) =>
+        reviewModal(details, { ...memoryOf(click), page: 0 }),
+      );
+    }
+    await ack();
+  });
+
+  app.action(parts.opens.deny, async ({ body, ack }) => {
+    const click = parseClick(body);
+    if (click !== null) await askWhy(body, click, { trigger_id: click.trigger_id });
+    await ack();
   });
 
   for (const [action, by] of [
@@ -123,7 +141,7 @@ export function listenForReviews(app: App, parts: ReviewParts): void {
     const from: Pressed = { ...press.memory, event_id: press.event_id, user: press.user };
     const isOnCard = from.before === undefined && from.home !== true;
     try {
-      await replace(body, { view_id: press.view_id }, reviewedModal(text ?? 'Recorded.', press.memory));
+      await replace(body, { view_id: press.view_id }, wordsModal(REVIEW_TITLE, text ?? 'Recorded.'));
       if (!isOnCard) await answer(body, from, text);
     } catch (error) {
       // Closed meanwhile, perhaps.
@@ -132,16 +150,7 @@ export function listenForReviews(app: App, parts: ReviewParts): void {
     }
   }
 
-  onPress(REVIEW.deny, async (body, press) => {
-    const { trigger_id, memory } = press;
-    const view = denyModal(memoryOf(memory));
-    try {
-      const client = await clientFor(body);
-      await client.call((web) => web.views.push({ trigger_id, view }), AbortSignal.timeout(MODAL_MS));
-    } catch (error) {
-      logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack opened no modal, denying without a reason');
-      const from: Pressed = { ...memory, event_id: press.event_id, user: press.user };
-      await decide(body, from, { decision: 'deny', said: (text) => conclude(body, press, text) });
-    }
-  });
+  onPress(REVIEW.deny, (body, { trigger_id, memory, event_id, user }) =>
+    askWhy(body, { ...memory, event_id, user }, { trigger_id, pushed: true }),
+  );
 }

@@ -7,6 +7,7 @@ import { type ClickMemory, clickMemory, jsonOf } from './parse.ts';
 import { slackId } from './slack-id.ts';
 
 export const REVIEW_VIEW = 'deckhand_review';
+export const REVIEW_TITLE = 'What it would do';
 export const REVIEW = {
   previous: 'deckhand_review_previous',
   next: 'deckhand_review_next',
@@ -54,17 +55,12 @@ export function reviewModal({ summary, why, detail, closed, for_session }: Shown
   ]);
 }
 
-/** What became of it, in place of the call. */
-export function reviewedModal(text: string, memory: ReviewMemory): ModalView {
-  return modal(memory, [{ type: 'section', text: { type: 'mrkdwn', text: escapeWithin(text, SAID) } }]);
-}
-
 function modal(memory: ReviewMemory, blocks: KnownBlock[]): ModalView {
   return {
     type: 'modal',
     callback_id: REVIEW_VIEW,
     private_metadata: JSON.stringify(memory),
-    title: { type: 'plain_text', text: 'What it would do' },
+    title: { type: 'plain_text', text: REVIEW_TITLE },
     close: { type: 'plain_text', text: 'Close' },
     blocks,
   };

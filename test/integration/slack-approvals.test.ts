@@ -4,6 +4,7 @@ import type { WaitingApprovals } from '../../src/chat/inbound.ts';
 import type { ApprovalCard } from '../../src/chat/outgoing.ts';
 import type { ConversationKey, Mention } from '../../src/chat/place.ts';
 import { approvalOut, waitingApproval } from '../support/cards.ts';
+import { deferred } from '../support/deferred.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';
 import { buttonLabel, buttonsOf, readableText } from '../support/slack/block-limits.ts';
@@ -93,7 +94,7 @@ describe('reviewing a call', () => {
   async function reviews(scene: Scene, card: MessagePlace): Promise<SlackPerson> {
     const ben = scene.slack.user('Ben');
     expect((await ben.click(card, 'Review')).acked).toBe(true);
-    await eventually(() => expect(ben.view()).toBeDefined());
+    await eventually(() => expect(textOf(ben)).not.toContain('One moment'));
     return ben;
   }
 
@@ -141,7 +142,7 @@ describe('reviewing a call', () => {
     const ben = await reviews(scene, card);
     await Promise.all([ben.pressesInModal('Next'), ben.pressesInModal('Next')]);
     const updates = () => scene.slack.journal.filter(({ method }) => method === 'views.update');
-    await eventually(() => expect(updates()).toHaveLength(2));
+    await eventually(() => expect(updates()).toHaveLength(3));
     await eventually(() => expect(textOf(ben)).toContain('Page 2 of 4'));
     await scene.connector.stop(STOP_MS);
     expect(textOf(ben)).toContain('Page 2 of 4');
@@ -196,17 +197,51 @@ describe('reviewing a call', () => {
     await eventually(() => expect(ben.sees(card).at(-1)?.text).toBe('Approved.'));
   });
 
+  it.each(['Review', 'Deny'])('opens at once (%s), however long it takes to know what it shows', async (button) => {
+    await using scene = await open();
+    const card = await scene.shows({ detail: '', private_detail: true });
+    const known = deferred<void>();
+    scene.receiver.details = async () => {
+      await known.promise;
+      return { ...whole, detail: 'rm -rf build' };
+    };
+    const ben = scene.slack.user('Ben');
+    expect((await ben.click(card, button)).acked).toBe(true);
+    expect(textOf(ben)).toContain('One moment…');
+    expect(ben.view()).not.toHaveProperty('submit');
+    // The trigger of the press is over.
+    await scene.slack.clock.advance(10_000);
+    known.resolve();
+    if (button === 'Review') await eventually(() => expect(textOf(ben)).toContain('rm -rf build'));
+    else expect((await ben.submit({ reason: 'no' })).acked).toBe(true);
+  });
+
+  it('says to the person alone when what they wait for cannot be drawn, and nothing when they have closed it', async () => {
+    await using scene = await open();
+    const card = await scene.shows({ detail: '', private_detail: true });
+    scene.receiver.shows.details = whole;
+    const ben = scene.slack.user('Ben');
+    scene.slack.faults.fail('views.update', 503);
+    await ben.click(card, 'Review');
+    await eventually(() => expect(ben.sees(card).at(-1)?.text).toContain('cannot be shown just now'));
+    scene.slack.faults.refuse('views.update', 'not_found');
+    await ben.click(card, 'Review');
+    const updates = () => scene.slack.journal.filter(({ method }) => method === 'views.update');
+    await eventually(() => expect(updates()).toHaveLength(2));
+    await scene.connector.stop(STOP_MS);
+    expect(ben.sees(card).filter((one) => one.ephemeral_to === ben.user.id)).toHaveLength(1);
+  });
+
   it.each([
     ['refused', { refused: 'Only those who may decide this see it.' }, 'Only those who may decide this see it.'],
-    ['not known', null, 'What it would do cannot be shown just now. Please press the button again.'],
-  ])('that is %s is said to that person alone', async (_what, details, words) => {
+    ['not known', null, 'That cannot be looked up just now. Please close this and press the button again.'],
+  ])('that is %s is said in the modal', async (_what, details, words) => {
     await using scene = await open();
     const card = await scene.shows({ detail: '', private_detail: true });
     scene.receiver.shows.details = details;
     const eve = scene.slack.user('Eve');
     await eve.click(card, 'Review');
-    await eventually(() => expect(eve.sees(card).at(-1)).toMatchObject({ text: words, ephemeral_to: eve.user.id }));
-    expect(eve.view()).toBeUndefined();
+    await eventually(() => expect(textOf(eve)).toBe(words));
   });
 });
 

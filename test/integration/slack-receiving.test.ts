@@ -7,6 +7,7 @@ import { DeckhandError } from '../../src/errors.ts';
 import { approvalOut } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';
+import { readableText } from '../support/slack/block-limits.ts';
 import { type SlackHarness, slackOptions, startSlackHarness } from '../support/slack/harness.ts';
 import { deliverHttp } from '../support/slack/http-delivery.ts';
 import type { MessagePlace } from '../support/slack/person.ts';
@@ -202,14 +203,38 @@ describe.each(['socket', 'http'] as const)('what Slack sends in mode %s', (mode)
     expect(second?.event_id).toBe(first?.event_id);
   });
 
-  it('denies without a reason when no modal can be shown', async () => {
+  it('denies nothing when no modal can be shown, and asks to press again', async () => {
     await using scene = await open({ mode });
     const { card } = await postCard(scene);
-    scene.slack.faults.refuse('views.open', 'expired_trigger_id');
-    await scene.slack.user('Ben').click(card, 'Deny');
-    expect(scene.receiver.decisions).toHaveLength(1);
-    expect(scene.receiver.decisions[0]).toMatchObject({ decision: 'deny' });
-    expect(scene.receiver.decisions[0]).not.toHaveProperty('reason');
+    const ben = scene.slack.user('Ben');
+    for (const strike of [
+      () => scene.slack.faults.refuse('views.open', 'expired_trigger_id'),
+      () => scene.slack.faults.rateLimit('views.open', 1),
+      () => scene.slack.faults.fail('views.open', 503),
+    ]) {
+      const before = ben.sees(card).length;
+      strike();
+      expect((await ben.click(card, 'Deny')).acked).toBe(true);
+      await eventually(() => expect(ben.sees(card)).toHaveLength(before + 1));
+      expect(ben.sees(card).at(-1)?.text).toContain('Please press the button again.');
+      expect(ben.view()).toBeUndefined();
+    }
+    expect(scene.receiver.decisions).toEqual([]);
+    await ben.click(card, 'Deny');
+    await ben.submit({ reason: 'too broad' });
+    expect(scene.receiver.decisions).toMatchObject([{ decision: 'deny', reason: 'too broad' }]);
+  });
+
+  it('says before anything is typed that somebody may not deny it, or not any more', async () => {
+    await using scene = await open({ mode });
+    const { card } = await postCard(scene);
+    const eve = scene.slack.user('Eve');
+    scene.receiver.shows.details = { summary: 'x', why: null, detail: 'ls', closed: 'You may not decide this.' };
+    expect((await eve.click(card, 'Deny')).acked).toBe(true);
+    const shown = () => readableText(eve.view()?.blocks).join();
+    await eventually(() => expect(shown()).toBe('You may not decide this.'));
+    expect(eve.view()).not.toHaveProperty('submit');
+    expect(scene.receiver.decisions).toEqual([]);
   });
 
   it('answers through the response url where no ephemeral message can be posted', async () => {

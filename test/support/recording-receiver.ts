@@ -72,7 +72,7 @@ export function createRecordingReceiver(): RecordingReceiver {
 
   const recorder: RecordingReceiver = {
     connector: null,
-    shows: { details: null, waiting: null, overview: null },
+    shows: { details: { summary: 'Something', why: null, detail: 'ls', closed: null }, waiting: null, overview: null },
     looks: [],
     files,
     file: async ({ file_id }) => files.get(file_id) ?? null,

@@ -79,7 +79,12 @@ export const PEOPLE_ROWS: Record<string, FaultRow> = {
     const { ben, decisions } = await reviews(scene);
     scene.strike();
     await ben.pressesInModal('Deny');
-    // A denial goes without a reason rather than not at all.
+    // Nobody denies by pressing what opens nothing: it is pressed again.
+    await soon(() => expect(ben.told('ops').at(-1)).toContain('Please press the button again.'));
+    expect(await decisions()).toEqual([]);
+    if (scene.fault === 'a dropped response') return;
+    await ben.pressesInModal('Deny');
+    await ben.submit({ reason: 'no' });
     await soon(async () => expect(await decisions()).toEqual(['denied']));
   },
   'views.publish': async ({ slack, strike }) => {

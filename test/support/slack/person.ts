@@ -1,3 +1,4 @@
+import { eventually } from '../eventually.ts';
 import { buttonsOf, readableText } from './block-limits.ts';
 import { createChanges } from './changes.ts';
 import type { Interactions } from './interactions.ts';
@@ -49,7 +50,7 @@ export interface SlackPerson {
   view(): SlackView | undefined;
   /** Press a button of the open modal, by its label. */
   pressesInModal(button: string): Promise<Acknowledgement>;
-  /** Send the open modal with what was typed, by action id. */
+  /** Send the open modal with what was typed, by action id, as soon as there is anything to send. */
   submit(typed?: Typed): Promise<Acknowledgement>;
   /** The native Stop button of an agent session. */
   stop(thread: MessagePlace): void;
@@ -175,8 +176,11 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
       return interactions.pressView(user, { ...open }, button);
     },
     async submit(typed = {}) {
-      const open = view();
-      if (open === undefined) throw new Error(`No modal is open for ${user.name}`);
+      const open = await eventually(() => {
+        const shown = view();
+        if (shown?.submit === undefined) throw new Error(`No modal that can be sent is open for ${user.name}`);
+        return shown;
+      });
       return interactions.submit(user, open, typed);
     },
     stop(thread) {

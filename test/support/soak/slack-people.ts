@@ -1,3 +1,5 @@
+import { eventually } from '../eventually.ts';
+import { readableText } from '../slack/block-limits.ts';
 import type { MessagePlace } from '../slack/person.ts';
 import { buttonLabels } from '../slack/person.ts';
 import type { SlackServer } from '../slack/server.ts';
@@ -85,7 +87,13 @@ export function createSlackPeople(slack: SlackServer, seed: number): SlackPeople
       presses.push({ by: person.user.id, card: { channel, ts }, at, acked, modal });
     };
     await note(() => person.click(card, decision === 'allow' ? 'Approve' : 'Deny'));
-    if (decision === 'deny' && person.view() !== undefined) await note(() => person.submit({ reason: 'not today' }));
+    if (decision === 'allow' || person.view() === undefined) return;
+    // It opens at once, and says what it is for when that is known.
+    await eventually(() => {
+      if (readableText(person.view()?.blocks).join().includes('One moment'))
+        throw new Error('The modal is still empty');
+    }).catch(() => undefined);
+    if (person.view()?.submit !== undefined) await note(() => person.submit({ reason: 'not today' }));
   }
 
   const timer = setInterval(look, LOOK_MS);

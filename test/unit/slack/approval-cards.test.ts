@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { waitingMessage, waitingText } from '../../../connectors/slack/approvals-list.ts';
 import { denyModal } from '../../../connectors/slack/deny-modal.ts';
+import { wordsModal } from '../../../connectors/slack/open-modal.ts';
 import { render } from '../../../connectors/slack/render.ts';
-import { reviewedModal, reviewModal } from '../../../connectors/slack/review-modal.ts';
+import { REVIEW_TITLE, reviewModal } from '../../../connectors/slack/review-modal.ts';
 import type { ApprovalCard } from '../../../src/chat/outgoing.ts';
 import { approvalOut, waitingApproval } from '../../support/cards.ts';
 import { buttonLabel, buttonsOf, checkBlocks, readableText } from '../../support/slack/block-limits.ts';
@@ -115,7 +116,7 @@ describe('a modal of an approval', () => {
     ['approval-review-modal-closed', { ...call, closed: 'Ana already denied this on 20 November at 10:00 UTC.' }],
   ])('%s', (name, details) => snapshot(name, reviewModal(details, memory)));
 
-  it('approval-reviewed-modal', () => snapshot('approval-reviewed-modal', reviewedModal('Approved.', memory)));
+  it('approval-reviewed-modal', () => snapshot('approval-reviewed-modal', wordsModal(REVIEW_TITLE, 'Approved.')));
 
   it.each([
     ['of one kind', '&'.repeat(100_001)],

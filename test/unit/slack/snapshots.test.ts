@@ -65,7 +65,7 @@ const SHOWN: Record<string, readonly string[]> = {
   'view homeTrouble': ['home-trouble'],
   'view homeView': ['home-busy', 'home-empty-guest'],
   'view reviewModal': ['approval-review-modal', 'approval-review-modal-closed', 'approval-review-modal-long'],
-  'view reviewedModal': ['approval-reviewed-modal'],
+  'view wordsModal': ['approval-reviewed-modal'],
   'form agents-edit': ['modal-agent-edit'],
   'form agents-new': ['modal-agent-new'],
   'form agents-owner': ['modal-agent-owner'],
