@@ -607,10 +607,10 @@ describe('a click', () => {
     );
   });
 
-  function click(name: string, decision: 'allow' | 'deny' = 'allow', thread = place.thread) {
+  function click(name: string, decision: 'allow' | 'deny' = 'allow', channel = place.channel) {
     clicks += 1;
     const person = { id: `U_${name.toUpperCase()}`, name };
-    return { event_id: `click${clicks}`, conversation: { ...place, thread }, person, approval_id, decision };
+    return { event_id: `click${clicks}`, conversation: { ...place, channel }, person, approval_id, decision };
   }
 
   it('decides, and says so', async () => {
@@ -633,8 +633,8 @@ describe('a click', () => {
     expect(await stage.entries('user.tool_confirmation')).toHaveLength(1);
   });
 
-  it('of a stranger, from another place, has no effect and is told so', async () => {
-    const receipt = await stage.receiver().decision(click('Eve', 'allow', '999.9'));
+  it('of a stranger, from another channel, has no effect and is told so', async () => {
+    const receipt = await stage.receiver().decision(click('Eve', 'allow', 'C9'));
     expect(receipt).toEqual({ effect: 'refused', text: 'Only people in the conversation may decide this.' });
     expect(await stage.entries('user.tool_confirmation')).toEqual([]);
   });
