@@ -14,6 +14,8 @@ const LOOKUP_MS = 2_000;
 export interface SlackGroups extends UserGroups {
   /** All of them, by name; none while Slack does not say. Never rejects. */
   all(tenant: string): Promise<{ id: string; name: string }[]>;
+  /** Ids of those who are known to be in it, as of a minute ago at most. Never rejects. */
+  peopleOf(group: string, tenant: string): Promise<ReadonlySet<string>>;
   /** Who is in it, as of now. Errors as `Connector.post`. @param channel where it is asked for; null: nowhere */
   membersOf(group: string, at: { tenant: string; channel: string | null }, signal: AbortSignal): Promise<string[]>;
 }
@@ -55,7 +57,10 @@ export function createGroups(clients: SlackClients, teams: Pick<ChannelTeams, 'a
     throw refusal;
   }
 
-  async function knownMembers(group: string, at: { tenant: string; channel: string }): Promise<ReadonlySet<string>> {
+  async function knownMembers(
+    group: string,
+    at: { tenant: string; channel: string | null },
+  ): Promise<ReadonlySet<string>> {
     const key = `${at.tenant}:${group}`;
     const known = members.get(key);
     if (known !== undefined) return known;
@@ -93,6 +98,7 @@ export function createGroups(clients: SlackClients, teams: Pick<ChannelTeams, 'a
   return {
     nameOf: async (group, tenant) => (tenant === null ? group : ((await namesOfAll(tenant)).get(group) ?? group)),
     includes: async (group, person, at) => (await knownMembers(group, at)).has(person.id),
+    peopleOf: (group, tenant) => knownMembers(group, { tenant, channel: null }),
     membersOf,
     async all(tenant) {
       const found = [...(await namesOfAll(tenant))].map(([id, name]) => ({ id, name }));

@@ -1,19 +1,17 @@
 import type { App } from '@slack/bolt';
 import { z } from 'zod';
-import type { InboundCommand, Overview, Receiver } from '../../src/chat/inbound.ts';
+import type { InboundCommand, Receiver } from '../../src/chat/inbound.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import type { CommandListeners } from './command-listeners.ts';
 import { SLACK } from './conversation-id.ts';
-import { HOME, homeTrouble, homeView } from './home-view.ts';
+import type { HomeDrawing } from './draw-home.ts';
+import { HOME } from './home-view.ts';
 import type { InFlight } from './in-flight.ts';
 import type { SlackClients } from './installations.ts';
 import { type Identity, personOf } from './parse.ts';
 import { slackId } from './slack-id.ts';
-import type { Whispers } from './whisper.ts';
-
-const PUBLISH_MS = 10_000;
 
 export interface HomeParts {
   logger: Logger;
@@ -40,37 +38,11 @@ interface Press {
   value: string;
 }
 
-interface HomeDrawing extends Pick<HomeParts, 'logger' | 'clients' | 'receiver'>, Pick<Whispers, 'direct'> {}
-
-/**
- * Draws the Home tab of one person; `notice` says what became of what they did there. Where it cannot be drawn, they are
- * told that in their direct messages.
- */
-export function createHome({ logger, clients, receiver, direct }: HomeDrawing) {
-  return async function refresh(tenant: string, userId: string, notice?: string): Promise<void> {
-    let overview: Overview | null = null;
-    try {
-      overview = await receiver().overview({ connector: SLACK, tenant }, personOf(userId));
-    } catch (error) {
-      logger.error({ reason: withoutSecrets(messageOf(error)) }, 'the home tab could not be read');
-    }
-    const view = overview === null ? homeTrouble(notice) : homeView(overview, notice);
-    const signal = AbortSignal.timeout(PUBLISH_MS);
-    try {
-      await clients.of(tenant).call((web) => web.views.publish({ user_id: userId, view }), signal);
-    } catch (error) {
-      if (notice === undefined) throw error;
-      logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'the home tab was not drawn');
-      await direct(tenant, userId, notice);
-    }
-  };
-}
-
 /** The Home tab: drawn when it is opened, and again after everything that is done on it. */
 export function createHomeListeners(
   app: App,
   parts: HomeParts,
-  { commands, refresh }: { commands: CommandListeners; refresh: ReturnType<typeof createHome> },
+  { commands, refresh }: { commands: CommandListeners; refresh: HomeDrawing['refresh'] },
 ): void {
   const { logger, inFlight, connected } = parts;
 

@@ -16,7 +16,8 @@ import { linkTo, messageOfRef, SLACK } from './conversation-id.ts';
 import { openFile } from './files-in.ts';
 import { createGroups } from './groups.ts';
 import { threadHistory } from './history.ts';
-import { createHome, createHomeListeners } from './home-listeners.ts';
+import { createHomeListeners } from './home-listeners.ts';
+import { createHomeTabs } from './home-tabs.ts';
 import { createInFlight, type InFlight } from './in-flight.ts';
 import type { Installations } from './installations.ts';
 import { createLink, type LinkOptions } from './link.ts';
@@ -156,7 +157,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     mentions.heard(message);
   };
   const home = { logger, clients: installations, inFlight, connected, receiver };
-  const refreshHome = createHome({ ...home, direct });
+  const tabs = createHomeTabs({ ...home, direct, groups, db: options.db, now: options.now ?? Date.now, after });
+  const { refresh: refreshHome, changed } = tabs;
   const app = createListeners({
     bolt: link.receiver,
     boltLogger,
@@ -211,10 +213,11 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
     async start(given) {
       try {
-        await Promise.all([patiently(installations.start), teams.createIndexes()]);
+        await Promise.all([patiently(installations.start), teams.createIndexes(), tabs.createIndexes()]);
         standing = given;
         inFlight.open();
         await patiently(link.start);
+        tabs.start();
       } catch (error) {
         // What the database says is not about Slack.
         if (error instanceof MongoError) throw error;
@@ -230,6 +233,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     },
 
     async stop(patience_ms) {
+      tabs.stop();
       const left = await inFlight.leave(patience_ms, link.stop);
       if (left > 0) logger.warn({ left }, 'slack events are left behind; what was not acknowledged is delivered again');
       live.close();
@@ -285,6 +289,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       return react(installations.of(tenant), { channel, ts }, on, signal);
     },
     whisper,
+    changed,
 
     async reach(target, { tenant, outside_of }, signal) {
       const at = { tenant: tenantFor(tenant), outside_of };

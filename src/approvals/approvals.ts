@@ -38,6 +38,8 @@ export interface Approvals {
   find(workspace_id: string, approval_id: string): Promise<Approval | null>;
   /** The record as it stands; null: what asks is on no record yet. */
   peek(workspace_id: string, approval_id: string): Promise<Approval | null>;
+  /** The question about this call, on record from now on if the log has it; null: it asks nobody. */
+  findByToolUse(ref: SessionRef, tool_use_id: string): Promise<Approval | null>;
   /** Oldest question first, at most 500. */
   listPending(workspace_id: string, session_id?: string): Promise<Approval[]>;
   decide(request: DecideRequest): Promise<DecideResult>;
@@ -63,6 +65,7 @@ export function createApprovals(options: ApprovalsDeps): Approvals {
     record: (ref, entries) => recordApprovals(deps, ref, entries),
     find: (workspace_id, approval_id) => deps.repair.find(workspace_id, approval_id),
     peek: (workspace_id, approval_id) => store.find(workspace_id, approval_id),
+    findByToolUse: (ref, tool_use_id) => deps.repair.findByToolUse(ref, tool_use_id),
     listPending: (workspace_id, session_id) => store.pending(workspace_id, MAX_LIST, session_id),
     decide: (request) => decide(deps, request),
     decideByToolUse: (ref, request) => decideByToolUse(deps, ref, request),

@@ -128,6 +128,12 @@ export interface Connector {
   whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
 
   /**
+   * What these see on a page of their own is out of date: something waits for their decision or no longer does, or their run
+   * began or ended. Never waits, never throws; a repeat costs little. Absent: it has no such pages, or they follow by themselves.
+   */
+  changed?(concerned: readonly Mention[], tenant: string | null): void;
+
+  /**
    * The places in which these can be asked something: a person's own, a channel, each member's of a group. Who is known to be
    * in the conversation `outside_of` is left out, because they hear of it there. Absent: nobody can be reached who is not in
    * a conversation. Same errors as `post`.

@@ -73,6 +73,7 @@ export function createResourceDirectory(
       conversation: { connector, tenant, channel, thread },
       agent_name: session.agent.name,
       title: session.title,
+      started_by: session.started_by ?? null,
       ended: session.archived_at !== null,
       ...(session.approval_policy.private_detail === true ? { private_detail: true } : {}),
     };

@@ -7,6 +7,7 @@ import type { LogEntry } from '../session/event.ts';
 import { type Hints, parseSessionHint, SO_FAR_MS, sessionChannel, subscribeClosely } from '../session/hints.ts';
 import { holdLease } from '../session/lease.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
+import { tellConcerned } from './concerned.ts';
 import type { Connector } from './connector.ts';
 import type { CursorLease, CursorStore } from './delivery-cursor.ts';
 import type { DeliveryStore } from './delivery-store.ts';
@@ -36,7 +37,7 @@ export interface ShowSessionDeps {
   cursors: CursorStore;
   store: DeliveryStore;
   connectors: ReadonlyMap<string, Connector>;
-  approvals: Pick<Approvals, 'peek'>;
+  approvals: Pick<Approvals, 'peek' | 'findByToolUse' | 'record'>;
   describe: DescribeCall;
   pace: Pace;
   edits: EditTurns;
@@ -62,6 +63,8 @@ export interface Target {
   /** Commands, arguments and outputs are not for the conversation. */
   private_detail?: boolean;
   title: string | null;
+  /** Actor id of whoever began it in chat; null: nobody did. */
+  started_by: string | null;
   /** It takes nothing more: it was archived. */
   ended: boolean;
 }
@@ -222,6 +225,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
         signal.throwIfAborted();
         if (isRest(entry)) resting_from = entry.seq;
         if (entry.event.type === 'session.status_running') resting_from = null;
+        tellConcerned({ ...posting, started_by: target.started_by }, entry);
         await showEntry(parts, entry);
         seq = entry.seq;
       }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { createHomes } from '../../connectors/slack/homes.ts';
 import { createMessageStore } from '../../connectors/web/message-store.ts';
 import type { Approval } from '../../src/approvals/approval.ts';
 import { createApprovalStore } from '../../src/approvals/approval-store.ts';
@@ -78,6 +79,7 @@ beforeAll(async () => {
     await goOnAfterMuch();
     await listSessions(house.context.defaults.agent_id);
     await chatInSlack();
+    await followHomes();
     await installInSlack();
     await askOrganisation();
     await chatOnThePage();
@@ -249,6 +251,18 @@ async function chatInSlack(): Promise<void> {
   // Said to others, and taken back.
   ana.deletes(ana.reply(thread, 'never mind'));
   await slack.outbox.idle();
+}
+
+/** Somebody's Home tab is out of date, and cannot be drawn. */
+async function followHomes(): Promise<void> {
+  const homes = createHomes(house.context.db, Date.now);
+  const home = await homes.opened('T0ELSEWHERE', 'U0GONE', 'It is being stopped.');
+  await homes.putOff(home, 0);
+  await homes.claim();
+  await homes.drawn(home, 'hash');
+  await homes.find(home);
+  for (const tenant of [home.tenant, null]) await homes.outdate(tenant, [home.user_id]);
+  await homes.forget(home);
 }
 
 /** Another Slack, in which many workspaces install the app: one does, is heard, and takes it off again. */

@@ -16,6 +16,7 @@ const NAMES = [
   'prefix',
   'key',
   'file_id',
+  'user_id',
 ];
 
 /** Most of what a house keeps is done with. */

@@ -214,7 +214,7 @@ export function createInteractions({ clock, workspace, outbox, origin }: Interac
     },
 
     pressHome(user, wanted, block) {
-      const blocks = (workspace.homes.get(user.id) ?? []).filter(
+      const blocks = (workspace.homes.get(user.id)?.blocks ?? []).filter(
         ({ block_id }) => block === undefined || block_id === block,
       );
       const buttons = blocks.flatMap((one) =>

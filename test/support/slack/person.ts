@@ -203,7 +203,7 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
         event_ts: workspace.nextTs(),
       });
     },
-    home: () => workspace.homes.get(user.id) ?? [],
+    home: () => workspace.homes.get(user.id)?.blocks ?? [],
     presses: (button, block) => interactions.pressHome(user, button, block),
     async shortcut(callbackId, place) {
       const message = place === undefined ? undefined : messageAt(workspace, place.channel, place.ts);

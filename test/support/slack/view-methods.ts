@@ -51,11 +51,16 @@ const updateView: Method = ({ workspace }, args) => {
   return answered(view);
 };
 
+/** Each version of a Home tab has a hash; whoever names one means that version, and none that came since. */
 const publishView: Method = ({ workspace }, args) => {
   const user = required(args, 'user_id');
   if (!workspace.users.has(user)) throw new SlackApiError('user_not_found');
-  workspace.homes.set(user, checkView(workspace, objectOf(args, 'view') ?? {}, 'home'));
-  return {};
+  const blocks = checkView(workspace, objectOf(args, 'view') ?? {}, 'home');
+  const meant = optional(args, 'hash');
+  if (meant !== undefined && meant !== workspace.homes.get(user)?.hash) throw new SlackApiError('hash_conflict');
+  const hash = workspace.nextId('hash');
+  workspace.homes.set(user, { hash, blocks });
+  return { view: { id: `VHOME${user}`, type: 'home', hash } };
 };
 
 export const viewMethods: Record<string, Method> = {

@@ -114,7 +114,7 @@ export interface SlackWorkspace {
   files_url: string;
   downloads: string[];
   /** The Home tab of each user, as it was published last. */
-  homes: Map<string, SlackBlock[]>;
+  homes: Map<string, { hash: string; blocks: SlackBlock[] }>;
   /**
    * The app is distributed outside of the Marketplace: conversations.history and conversations.replies give one page a minute
    * each, of 15 messages (docs.slack.dev/changelog/2025/05/29/rate-limit-changes-for-non-marketplace-apps).
