@@ -78,6 +78,8 @@ export interface ApprovalStore {
   claimEscalation(now: Date, until: Date): Promise<Approval | null>;
   /** The step stands in the log; any number of times. */
   confirmEscalation(approval: Approval, step: number, escalation: Escalation): Promise<void>;
+  /** The step reached nobody: the next is due with it, unless it was asked by now. Null: it was, or all is decided. */
+  markUnreached(approval: Approval, step: number): Promise<Approval | null>;
   /** Sessions with a pending record, oldest question first. */
   pendingSessions(limit: number): Promise<SessionRef[]>;
   /** A deleted session's records go with it. */
@@ -185,6 +187,15 @@ export function createApprovalStore(db: Db): ApprovalStore {
       await approvals.updateOne(
         { ...pendingOf(approval), [`escalations.${step - 1}`]: { $exists: false } },
         { $push: { escalations: escalation }, $set: { escalate_at: escalationDue(approval, step + 1) } },
+      );
+    },
+
+    markUnreached(approval, step) {
+      const unreached = [...new Set([...(approval.unreached ?? []), step])];
+      return approvals.findOneAndUpdate(
+        { ...pendingOf(approval), [`escalations.${step}`]: { $exists: false } },
+        { $addToSet: { unreached: step }, $set: { escalate_at: escalationDue({ ...approval, unreached }, step + 1) } },
+        { returnDocument: 'after' },
       );
     },
 

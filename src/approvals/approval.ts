@@ -51,6 +51,8 @@ export interface Approval {
   remind_at: Date | null;
   /** Who was asked besides, in order; absent in records from before there were escalations. */
   escalations?: Escalation[];
+  /** Steps of these, from 1, that reached nobody: those behind them come so much earlier. Absent: each reached somebody. */
+  unreached?: number[];
   /** When the next one is due; null when none is. */
   escalate_at?: Date | null;
   /** When it denies itself; null for never. */
@@ -78,14 +80,18 @@ export interface Vote {
   appended: boolean;
 }
 
-/** When a step of the policy's list is due, from 1; null when there is none. */
+/**
+ * When a step of the policy's list is due, from 1; null when there is none. Nobody is waited for whom a step could not reach:
+ * the one behind it is due with it.
+ */
 export function escalationDue(
-  { policy, requested_at }: Pick<Approval, 'policy' | 'requested_at'>,
+  { policy, requested_at, unreached = [] }: Pick<Approval, 'policy' | 'requested_at' | 'unreached'>,
   step: number,
 ): Date | null {
   const { escalate_after_ms, escalate_to = [] } = policy;
   if (escalate_after_ms === undefined || step > escalate_to.length) return null;
-  return new Date(requested_at.getTime() + step * escalate_after_ms);
+  const waits = step - unreached.filter((earlier) => earlier < step).length;
+  return new Date(requested_at.getTime() + waits * escalate_after_ms);
 }
 
 /** Which reminder of its question it is, from 1. */

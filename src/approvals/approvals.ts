@@ -1,6 +1,6 @@
 import type { Db } from 'mongodb';
 import type { Logger } from '../logger.ts';
-import type { LogEntry } from '../session/event.ts';
+import type { EventOf, LogEntry } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import type { Approval } from './approval.ts';
 import { createApprovalStore } from './approval-store.ts';
@@ -36,6 +36,11 @@ export interface Approvals {
   /** Bring the records up to these entries of a log; any number of times. */
   record(ref: SessionRef, entries: readonly LogEntry[]): Promise<void>;
   find(workspace_id: string, approval_id: string): Promise<Approval | null>;
+  /**
+   * An escalation that stands in the log reached nobody: the next in the policy's list is due at once. The record then; null:
+   * it was asked by now, or all is decided. Safe to call again.
+   */
+  nobodyReached(ref: SessionRef, event: EventOf<'deckhand.approval_escalated'>): Promise<Approval | null>;
   /** The record as it stands; null: what asks is on no record yet. */
   peek(workspace_id: string, approval_id: string): Promise<Approval | null>;
   /** The question about this call, on record from now on if the log has it; null: it asks nobody. */
@@ -64,6 +69,13 @@ export function createApprovals(options: ApprovalsDeps): Approvals {
     now,
     record: (ref, entries) => recordApprovals(deps, ref, entries),
     find: (workspace_id, approval_id) => deps.repair.find(workspace_id, approval_id),
+    async nobodyReached(ref, { approval_id, step, to, processed_at }) {
+      const approval = await store.find(ref.workspace_id, approval_id);
+      if (approval === null) return null;
+      // Whoever brought it to the log may not have said so in the record yet, and would set the time of the next after this.
+      await store.confirmEscalation(approval, step, { to, at: new Date(processed_at) });
+      return store.markUnreached(approval, step);
+    },
     peek: (workspace_id, approval_id) => store.find(workspace_id, approval_id),
     findByToolUse: (ref, tool_use_id) => deps.repair.findByToolUse(ref, tool_use_id),
     listPending: (workspace_id, session_id) => store.pending(workspace_id, MAX_LIST, session_id),

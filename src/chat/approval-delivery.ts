@@ -1,8 +1,8 @@
-import { type Approval, approvalOf } from '../approvals/approval.ts';
+import { type Approval, approvalOf, escalationDue } from '../approvals/approval.ts';
 import { isThrough } from '../approvals/policy.ts';
 import type { EventOf, LogEntry } from '../session/event.ts';
 import { type ApprovalNews, cardAfter, cardOf, namedIn } from './approval-card.ts';
-import { askAt, askNamed, reminderText, remindOf } from './approval-elsewhere.ts';
+import { type Asked, askAt, askNamed, reminderText, remindOf } from './approval-elsewhere.ts';
 import { mentionsOf, namesOf } from './names.ts';
 import type { Called } from './outgoing.ts';
 import { deliveryId, notice } from './render-entries.ts';
@@ -77,7 +77,10 @@ export async function redraw(deps: ApprovalShowDeps, event: ApprovalNews): Promi
   }
 }
 
-/** Ask those whom the approval was escalated to where they are, and say so in the conversation. */
+/**
+ * Ask those whom the approval was escalated to where they are, and say so in the conversation. Where that is nobody, the next
+ * in the list is due at once.
+ */
 export async function showEscalation(
   deps: ApprovalShowDeps,
   event: EventOf<'deckhand.approval_escalated'>,
@@ -85,31 +88,55 @@ export async function showEscalation(
   await redraw(deps, event);
   const approval = await deps.approvals.peek(deps.workspace_id, event.approval_id);
   if (isOver(approval)) return;
-  await send(deps, notice(event.id, 'info', await escalationText(deps, event, approval), deps.context));
-}
-
-async function escalationText(
-  deps: ApprovalShowDeps,
-  event: EventOf<'deckhand.approval_escalated'>,
-  approval: Approval | null,
-): Promise<string> {
-  const name = (await namesOf(deps.connectors, [event.to], deps.conversation))(event.to);
   const original = (await cardsOf(deps, event.approval_id)).find(({ outgoing }) => isOriginal(outgoing.card));
   const asked =
     original === undefined || approval === null
       ? { problem: 'the question is not shown here' }
       : await askAt(deps, { approval, original, event_id: event.id }, event.to);
-  const problem =
-    'problem' in asked ? asked.problem : asked.reached === 0 ? 'nobody of them has anything left to decide' : null;
-  if ('problem' in asked || problem !== null) {
-    const facts = { session_id: deps.session_id, to: event.to, reason: problem };
-    deps.logger.error(facts, 'nobody was asked by an escalation');
-    return `Nobody has decided about the approval above yet, and I could not ask ${name}: ${problem}.`;
+  const name = (await namesOf(deps.connectors, [event.to], deps.conversation))(event.to);
+  const problem = problemOf(asked);
+  if (problem === null) {
+    const left_out = 'left_out' in asked ? asked.left_out : 0;
+    return send(deps, notice(event.id, 'info', askedText(name, left_out), deps.context));
   }
-  const { left_out } = asked;
+  deps.logger.error(
+    { session_id: deps.session_id, to: event.to, reason: problem },
+    'nobody was asked by an escalation',
+  );
+  const moved = await deps.approvals.nobodyReached(deps.ref, event);
+  if (moved !== null) await retime(deps, moved);
+  const next = original?.outgoing.card.escalations?.[event.step];
+  const then = next === undefined ? '' : ` I ask ${next.to} instead.`;
+  const text = `${UNDECIDED}, and I could not ask ${name}: ${problem}.${then}`;
+  return send(deps, notice(event.id, 'info', text, deps.context));
+}
+
+const UNDECIDED = 'Nobody has decided about the approval above yet';
+
+/** Why nobody was asked, as the end of a sentence; null: somebody was. */
+function problemOf(asked: Asked): string | null {
+  if ('problem' in asked) return asked.problem;
+  return asked.reached === 0 ? 'nobody of them has anything left to decide' : null;
+}
+
+function askedText(name: string, left_out: number): string {
   const others =
     left_out === 0
       ? ''
       : ` That is a large group: ${left_out} more of it ${left_out === 1 ? 'has' : 'have'} no message of mine; they may decide all the same, here or by \`/approvals\`.`;
-  return `Nobody has decided about the approval above yet, so I have asked ${name} as well.${others}`;
+  return `${UNDECIDED}, so I have asked ${name} as well.${others}`;
+}
+
+/** Let every card say when the next are asked by now. */
+async function retime(deps: ApprovalShowDeps, approval: Approval): Promise<void> {
+  for (const { conversation, outgoing } of await cardsOf(deps, approval._id)) {
+    const connector = deps.connectors.get(conversation.connector);
+    const { card } = outgoing;
+    if (connector === undefined || card.escalations === undefined) continue;
+    const escalations = card.escalations.map(({ to, at }, index) => ({
+      to,
+      at: escalationDue(approval, index + 1)?.toISOString() ?? at,
+    }));
+    await send({ ...deps, connector, conversation }, { ...outgoing, card: { ...card, escalations } });
+  }
 }

@@ -37,7 +37,7 @@ export interface ShowSessionDeps {
   cursors: CursorStore;
   store: DeliveryStore;
   connectors: ReadonlyMap<string, Connector>;
-  approvals: Pick<Approvals, 'peek' | 'findByToolUse' | 'record'>;
+  approvals: Pick<Approvals, 'findByToolUse' | 'nobodyReached' | 'peek' | 'record'>;
   describe: DescribeCall;
   pace: Pace;
   edits: EditTurns;

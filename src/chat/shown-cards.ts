@@ -9,7 +9,7 @@ import type { UnseenDeps } from './unseen.ts';
 export interface ApprovalShowDeps extends UnseenDeps {
   /** All platforms: who may decide may be on another one. */
   connectors: ReadonlyMap<string, Connector>;
-  approvals: Pick<Approvals, 'peek'>;
+  approvals: Pick<Approvals, 'nobodyReached' | 'peek'>;
   context: RenderContext;
 }
 

@@ -262,6 +262,10 @@ describe('an escalated question', () => {
     return id;
   }
 
+  async function steps(): Promise<number[]> {
+    return (await stage.entries('deckhand.approval_escalated')).map(({ event }) => event.step);
+  }
+
   function cardsAt(channel: string): ApprovalCard[] {
     const shown = platform.messages.filter((message) => message.at.channel === channel);
     return shown.flatMap(({ versions }) => {
@@ -320,13 +324,51 @@ describe('an escalated question', () => {
     expect(cardsAt('D_BEN')).toHaveLength(1);
   });
 
-  it('says in the thread that nobody could be reached', async () => {
-    await escalated();
+  it('says in the thread that nobody could be reached, asks the next at once, and those behind in their time', async () => {
+    const cara = { ...there, channel: 'D_U_CARA', thread: 'D_U_CARA' };
+    platform.places.set('S1', [cara]);
+    const id = await asked({
+      escalate_after_ms: HOUR,
+      escalate_to: ['test:U_BEN', 'test:group:S1', 'test:channel:C_OPS', 'test:U_DORA'],
+    });
+    const begin = stage.clock.now;
+    const due = () => card().escalations?.map(({ at }) => (Date.parse(at) - begin) / HOUR);
+    expect(due()).toEqual([1, 2, 3, 4]);
+    stage.clock.now += HOUR;
+    await using timers = stage.approvals.startTimers(HOUR, 5_000);
+    await timers.runNow();
     await eventually(() =>
       expect(platform.texts().at(-1)).toBe(
-        '(i) Nobody has decided about the approval above yet, and I could not ask Ben: nobody_there.',
+        '(i) Nobody has decided about the approval above yet, and I could not ask Ben: nobody_there. I ask @oncall instead.',
       ),
     );
+    expect(due()).toEqual([1, 1, 2, 3]);
+    await timers.runNow();
+    await eventually(() => expect(cardsAt('D_U_CARA')).toHaveLength(1));
+    await timers.runNow();
+    stage.clock.now += HOUR - 1;
+    await timers.runNow();
+    expect(await steps()).toEqual([1, 2]);
+    stage.clock.now += 1;
+    await timers.runNow();
+    expect(await steps()).toEqual([1, 2, 3]);
+    expect((await stage.approvals.find(stage.defaults.workspace_id, id))?.unreached?.[0]).toBe(1);
+  });
+
+  it('asks the next at once, also when its gateway dies before it says that nobody was reached', async () => {
+    const cara = { ...there, channel: 'D_U_CARA', thread: 'D_U_CARA' };
+    platform.places.set('S1', [cara]);
+    await escalated();
+    await eventually(() => expect(platform.texts().at(-1)).toContain('I ask @oncall instead.'));
+    const { seq } = await stage.log.head(ref);
+    await Promise.all(running.map((deliverer) => deliverer.stop()));
+    await stage.db.collection('delivery_cursors').updateMany({}, { $set: { seq: seq - 1 } });
+    running = [stage.deliverer(platform, 'gateway_2')];
+    await using timers = stage.approvals.startTimers(HOUR, 5_000);
+    await timers.runNow();
+    await eventually(() => expect(cardsAt('D_U_CARA')).toHaveLength(1));
+    await timers.runNow();
+    expect(await steps()).toEqual([1, 2]);
   });
 });
 
