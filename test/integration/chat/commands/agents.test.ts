@@ -308,7 +308,8 @@ describe('the channels of an agent', () => {
     }
     expect([await agentIn('C8'), await agentIn('C9')]).toEqual([null, reviewer._id]);
     expect(await agentNamed('Scout 2')).toBeUndefined();
-    await type.ana('/agents use Scout', at('C9'));
+    const { text } = await type.ana('/agents use Scout', at('C9'));
+    expect(text).toContain('**Scout** answers here instead of **Reviewer**.');
     expect(await agentIn('C9')).toBe(scout._id);
     // What one has set oneself, one may change from anywhere.
     expect((await type.fills('Ana', '/agents edit Reviewer', { channels: 'C9' })).effect).toBe('accepted');
