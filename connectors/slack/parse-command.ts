@@ -48,7 +48,7 @@ function plainIds(text: string): string {
   const named = text
     .replace(/<@([UW][A-Z0-9]+)(?:\|[^>]*)?>/g, `${SLACK}:$1`)
     .replace(/<!subteam\^([A-Z0-9]+)(?:\|[^>]*)?>/g, `${SLACK}:group:$1`)
-    .replace(/<#([A-Z0-9]+)(?:\|[^>]*)?>/g, '$1');
+    .replace(/<#([A-Z0-9]+)(?:\|[^>]*)?>/g, `${SLACK}:channel:$1`);
   return unescape(named);
 }
 

@@ -93,7 +93,7 @@ export interface InboundCommand {
   person: Person;
   /** Without its slash. `ask` is no typed one: a platform's way to ask an agent about a message, or about anything. */
   name: 'agents' | 'approvals' | 'sessions' | 'ask';
-  /** What stands behind the name; people as actor ids (`slack:U123`), channels by the platform's ids. */
+  /** What stands behind the name; people, groups and channels as policies name them (`slack:U123`, `slack:channel:C123`). */
   text: string;
   /** What the form was sent with: each field that was shown, lists with commas. */
   fields?: Record<string, string>;

@@ -32,7 +32,8 @@ describe('a slash command', () => {
     ['role <@U0BEN|ben> admin', 'role slack:U0BEN admin'],
     ['owner Reviewer <@W0ANA>', 'owner Reviewer slack:W0ANA'],
     ['edit x\napprovers: <!subteam^S0ONCALL|@oncall>', 'edit x\napprovers: slack:group:S0ONCALL'],
-    ['show R&amp;D <#C0OPS|ops>', 'show R&D C0OPS'],
+    ['show R&amp;D <#C0OPS|ops>', 'show R&D slack:channel:C0OPS'],
+    ['edit x\nescalate_to: <#C0OPS|ops>, <#C0X>', 'edit x\nescalate_to: slack:channel:C0OPS, slack:channel:C0X'],
   ])('%s names people and places as the house does', (text, expected) => {
     expect(parseSlash({ ...slash, text }, identity)?.command.text).toBe(expected);
   });
