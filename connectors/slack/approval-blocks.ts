@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ApprovalCard, Called } from '../../src/chat/outgoing.ts';
 import type { Mention, Person } from '../../src/chat/place.ts';
 import { isDirect } from './conversation-id.ts';
-import { cut, escape, escapeWithin, linked, shorten } from './mrkdwn.ts';
+import { cut, escape, escapeWithin, linked, shorten, withChannels } from './mrkdwn.ts';
 
 /*
  * Limits of Block Kit (docs.slack.dev/reference/block-kit): header 150, section 3,000, button value 2,000. A command
@@ -183,7 +183,7 @@ function place(name: string): string {
 /** Mentions, which everybody sees as names and which notify the people they name; the sentence where there are none. */
 function approvers(card: ApprovalCard): string {
   const { mentions = [] } = card;
-  if (mentions.length === 0) return escapeWithin(card.approvers, NOTE);
+  if (mentions.length === 0) return withChannels(escapeWithin(card.approvers, NOTE));
   return calledBy(mentions.map((mention) => ({ name: mention.id, mention })));
 }
 

@@ -83,6 +83,14 @@ export function quiet(text: string): string {
   return text.replace(/<(?=!(?:channel|here|everyone|subteam\^)|[@#][A-Z0-9]+[|>])/gi, '‹');
 }
 
+/** A channel as the house names it that knows only its id: `#C089JKL`. */
+const CHANNEL_ID = /(?<![\p{L}\p{N}_&/<#])#([CG](?=[A-Z]*\d)[A-Z0-9]{4,})(?![\p{L}\p{N}_])/gu;
+
+/** What the house says, with channels as Slack's own mentions: by name for who may see them, and they ring no bell. */
+export function withChannels(text: string): string {
+  return text.replace(CHANNEL_ID, '<#$1>');
+}
+
 /** The three characters Slack reads as markup. */
 export function escape(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -1,7 +1,7 @@
 import type { ModalView } from '@slack/types';
 import { PostRefusedError } from '../../src/chat/connector.ts';
 import type { SlackClient } from './client.ts';
-import { escapeWithin } from './mrkdwn.ts';
+import { escapeWithin, withChannels } from './mrkdwn.ts';
 
 /** A trigger id lives for three seconds (docs.slack.dev/interactivity/handling-user-interaction). */
 const TRIGGER_MS = 2_500;
@@ -25,7 +25,7 @@ export function wordsModal(title: string, text: string): ModalView {
     type: 'modal',
     title: { type: 'plain_text', text: title },
     close: { type: 'plain_text', text: 'Close' },
-    blocks: [{ type: 'section', text: { type: 'mrkdwn', text: escapeWithin(text, SAID) } }],
+    blocks: [{ type: 'section', text: { type: 'mrkdwn', text: withChannels(escapeWithin(text, SAID)) } }],
   };
 }
 

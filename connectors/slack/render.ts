@@ -4,7 +4,7 @@ import { PostRefusedError } from '../../src/chat/connector.ts';
 import type { Outgoing } from '../../src/chat/outgoing.ts';
 import { approvalBlocks, approvalText, calledBy, note } from './approval-blocks.ts';
 import { answerBlocks } from './feedback.ts';
-import { escapeWithin, quiet } from './mrkdwn.ts';
+import { escapeWithin, quiet, withChannels } from './mrkdwn.ts';
 import { planBlock, planText } from './plan-blocks.ts';
 import { aroundTable } from './table-block.ts';
 
@@ -121,9 +121,9 @@ export function render(outgoing: Said, thread: string): Rendered {
     case 'notice': {
       const sign = outgoing.level === 'error' ? '⚠️ ' : 'ℹ️ ';
       return {
-        text: fallbackText(`${sign}${withoutLinks(outgoing.markdown)}`),
+        text: withChannels(fallbackText(`${sign}${withoutLinks(outgoing.markdown)}`)),
         blocks: [
-          { type: 'markdown', text: `${sign}${markdownOf(outgoing.markdown)}` },
+          { type: 'markdown', text: `${sign}${withChannels(markdownOf(outgoing.markdown))}` },
           ...(outgoing.called === undefined ? [] : [note(`For ${calledBy(outgoing.called)}`)]),
         ],
         metadata,

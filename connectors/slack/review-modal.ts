@@ -2,7 +2,7 @@ import type { Button, KnownBlock, ModalView } from '@slack/types';
 import { z } from 'zod';
 import type { ApprovalDetails } from '../../src/chat/inbound.ts';
 import { codePages, note, summaryBlock, whyBlocks } from './approval-blocks.ts';
-import { escapeWithin } from './mrkdwn.ts';
+import { escapeWithin, withChannels } from './mrkdwn.ts';
 import { type ClickMemory, clickMemory, jsonOf } from './parse.ts';
 import { slackId } from './slack-id.ts';
 
@@ -50,7 +50,7 @@ export function reviewModal({ summary, why, detail, closed, for_session }: Shown
     ...(page === 0 ? whyBlocks(why) : []),
     ...(pages[page] ?? []),
     ...(pages.length === 1 ? [] : [note(placeOf(page, pages.length, detail.length, closed === null))]),
-    ...(closed === null ? [] : [note(escapeWithin(closed, SAID))]),
+    ...(closed === null ? [] : [note(withChannels(escapeWithin(closed, SAID)))]),
     ...(buttons.length === 0 ? [] : [{ type: 'actions' as const, block_id: `review:${page}`, elements: buttons }]),
   ]);
 }

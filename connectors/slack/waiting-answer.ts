@@ -1,6 +1,6 @@
 import type { WaitingApprovals } from '../../src/chat/inbound.ts';
 import { waitingMessage, waitingText } from './approvals-list.ts';
-import { escapeWithin } from './mrkdwn.ts';
+import { escapeWithin, withChannels } from './mrkdwn.ts';
 
 const ANSWER_MS = 5_000;
 /** A section takes 3,000 characters; a receipt has at most about a reason's 2,000. */
@@ -18,7 +18,7 @@ export async function answerWaiting(
   { said, replace }: { said: string; replace: boolean },
 ): Promise<void> {
   const words = [said, waiting === null ? NOT_LISTED : waitingText(waiting)].filter((line) => line !== '');
-  const text = escapeWithin(words.join(' '), SAID);
+  const text = withChannels(escapeWithin(words.join(' '), SAID));
   const response = await fetch(responseUrl, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

@@ -3,7 +3,7 @@ import type { ConversationKey, Person } from '../../src/chat/place.ts';
 import { isTrouble } from './client.ts';
 import { placeOf } from './conversation-id.ts';
 import type { SlackClients } from './installations.ts';
-import { cut } from './mrkdwn.ts';
+import { cut, withChannels } from './mrkdwn.ts';
 import { fallbackText, markdownOf, TEXT_LIMIT } from './render.ts';
 
 const WHISPER_MS = 5_000;
@@ -72,7 +72,7 @@ export function createWhispers(clients: SlackClients, after: (ms: number, run: (
         await whisper(conversation, person, text, soon());
       } catch (error) {
         const { thread_ts } = placeOf(conversation);
-        await respond(responseUrl, { text: fallbackText(text), thread_ts }, error);
+        await respond(responseUrl, { text: withChannels(fallbackText(text)), thread_ts }, error);
       }
     },
     async answer(conversation, person, text, responseUrl) {
@@ -109,8 +109,8 @@ function within(markdown: string): string {
 }
 
 function contentOf(markdown: string) {
-  const text = markdownOf(within(markdown));
-  return { text: fallbackText(markdown), blocks: [{ type: 'markdown' as const, text }] };
+  const text = withChannels(markdownOf(within(markdown)));
+  return { text: withChannels(fallbackText(markdown)), blocks: [{ type: 'markdown' as const, text }] };
 }
 
 async function respond(url: string, content: Record<string, unknown>, cause?: unknown): Promise<void> {

@@ -90,6 +90,7 @@ it('asks a person directly, then a channel; decided there, every card says by wh
 
   await later(HOUR);
   await eventually(() => expect(cardIn(oncall)).toBeDefined());
+  await eventually(() => expect(slack.transcript(thread)).toContain(`I have asked <#${oncall}> as well`));
   const inChannel = cardIn(oncall);
   const eve = slack.user('Eve');
   // Whoever is in the channel that was asked may decide; whoever is only in the thread may not.
@@ -97,7 +98,7 @@ it('asks a person directly, then a channel; decided there, every card says by wh
   if (inChannel === undefined || first === undefined) throw new Error('A card is missing');
   await eve.click(first, 'Approve');
   await eventually(() =>
-    expect(eve.sees(thread).at(-1)?.text).toMatch(/^You may not decide this. Who may: Ana, Ben, #C/),
+    expect(eve.sees(thread).at(-1)?.text).toBe(`You may not decide this. Who may: Ana, Ben, <#${oncall}>.`),
   );
   await eve.click(inChannel, 'Approve');
   await eventually(() => {
@@ -111,6 +112,16 @@ it('asks a person directly, then a channel; decided there, every card says by wh
   await ben.click(inChannel, 'Approve').catch(() => undefined);
   expect(await stage.entries('deckhand.approval_decided')).toHaveLength(1);
   expect(slack.workspace.messages.filter((message) => readable(message).includes('Delete the build'))).toHaveLength(3);
+});
+
+it('says in words why a channel could not be asked', async () => {
+  const oncall = slack.channel('oncall');
+  oncall.members.clear();
+  const thread = await asked({ escalate_to: [`slack:channel:${oncall.id}`] });
+  await later(HOUR);
+  await eventually(() =>
+    expect(slack.transcript(thread)).toContain(`I could not ask <#${oncall.id}>: I am not in the channel.`),
+  );
 });
 
 describe('/approvals in a channel that was asked besides', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cut, escapeWithin, mentions, readableText, shorten } from '../../../connectors/slack/mrkdwn.ts';
+import { cut, escapeWithin, mentions, readableText, shorten, withChannels } from '../../../connectors/slack/mrkdwn.ts';
 import { cases } from '../../support/cases.ts';
 
 const BOT = 'U0BOT';
@@ -58,5 +58,16 @@ describe('cutting text', () => {
     expect(escapeWithin('a<b', 6)).toBe('a&lt;b');
     expect(escapeWithin('a<b', 5)).toBe('a…');
     expect(escapeWithin('&'.repeat(50), 12)).toBe('&amp;&amp;…');
+  });
+});
+
+describe('a channel that is known by its id', () => {
+  it.each([
+    ['I have asked #C089JKL as well', 'I have asked <#C089JKL> as well'],
+    ['Who may: Ana, #G012ABCDE.', 'Who may: Ana, <#G012ABCDE>.'],
+    ['#CHANGELOG and #C0 and <#C089JKL> and x#C089JKL', '#CHANGELOG and #C0 and <#C089JKL> and x#C089JKL'],
+    ['https://slack.test/archives/#C089JKL', 'https://slack.test/archives/#C089JKL'],
+  ])('%s', (said, shown) => {
+    expect(withChannels(said)).toBe(shown);
   });
 });
