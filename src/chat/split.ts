@@ -1,6 +1,9 @@
 import { type Fence, fenceAtEnd, linesOf, type MarkdownLine } from './markdown-lines.ts';
 
-/** One message of several: `prefix` opens again what the cut before it closed, `suffix` closes what is open. */
+/**
+ * One message of several: `prefix` opens again what the cut before it closed, or says the header of a table again; `suffix`
+ * closes what is open.
+ */
 export interface Piece {
   prefix: string;
   /** The pieces' bodies together are the text, to the letter. */
@@ -17,7 +20,7 @@ const LEAST_FILL = 0.4;
  * fits, a grapheme. A code fence that is cut is closed and opened again; tables, links and inline code stay whole
  * where they fit. Where a part is cut depends on what comes before the cut and on little after it, so that the parts of
  * a growing text stay as they are.
- * @param cuts where it was cut before, in order: there it is cut again
+ * @param cuts where it was cut before, in order: there it is cut again, and a table has its header again
  */
 export function splitMarkdown(markdown: string, limit: number, cuts: readonly number[] = []): string[] {
   if (cuts.length === 0 && markdown.length <= limit && fenceAtEnd(markdown) === null) return [markdown];
@@ -34,7 +37,7 @@ export function splitPieces(markdown: string, limit: number, cuts: readonly numb
   let at = 0;
   let fence: Fence | null = null;
   while (at < markdown.length || pieces.length === 0) {
-    const prefix = opening(fence, limit);
+    const prefix = cuts.includes(at) && fence === null ? headAgain(markdown, lines, at, limit) : opening(fence, limit);
     const next = cuts.find((cut) => cut > at) ?? markdown.length;
     const body = markdown.slice(at, next);
     const suffix = closing(fenceAtEnd(prefix + body), body, limit);
@@ -49,17 +52,54 @@ export function splitPieces(markdown: string, limit: number, cuts: readonly numb
 
 /**
  * Where a growing text may go on in a new message before its last one is full, and where it is cut up to there: at the
- * beginning of its last paragraph, or at least line, outside of code and tables. Null: nowhere in its last message.
+ * beginning of its last paragraph, or at least line; where its last message is all one code block or table, at the beginning of
+ * the last line of that which is whole. Null: nowhere in its last message.
  */
 export function cutsToGoOn(markdown: string, limit: number, before: readonly number[]): number[] | null {
   const ends: number[] = [];
   for (const { body } of splitPieces(markdown, limit, before)) ends.push((ends.at(-1) ?? 0) + body.length);
   const cuts = ends.slice(0, -1);
   const at = cuts.at(-1) ?? 0;
-  const { paragraphs, blocks } = lineCuts(linesOf(markdown), at, markdown.length, limit);
+  const lines = linesOf(markdown);
+  const { paragraphs, blocks } = lineCuts(lines, at, markdown.length, limit);
   const hasBoth = (cut: number) => markdown.slice(at, cut).trim() !== '' && markdown.slice(cut).trim() !== '';
-  const cut = paragraphs.findLast(hasBoth) ?? blocks.findLast(hasBoth);
+  const cut = paragraphs.findLast(hasBoth) ?? blocks.findLast(hasBoth) ?? cutWithin(markdown, lines, at);
   return cut === undefined ? null : [...cuts, cut];
+}
+
+/** The beginning of the last whole line of a code block or a table, with some of it on both sides. */
+function cutWithin(text: string, lines: MarkdownLine[], from: number): number | undefined {
+  const last = lines.findLastIndex((line, index) => {
+    const before = lines[index - 1];
+    if (before === undefined || before.start < from || line.blank || !text.slice(line.start, line.end).endsWith('\n'))
+      return false;
+    if (line.fence === null) return line.table && headOf(text, lines, index - 1) !== undefined;
+    const after = lines[index + 1];
+    const closes = (after === undefined ? fenceAtEnd(text) : after.fence) === null;
+    return !before.opens && !closes;
+  });
+  return lines[last]?.start;
+}
+
+/** The header of the table that this line is a row of; undefined where it is none. */
+function headOf(text: string, lines: MarkdownLine[], index: number): string | undefined {
+  let first = index;
+  while (lines[first]?.table === true && lines[first - 1]?.table === true) first -= 1;
+  const [header, delimiter] = [lines[first], lines[first + 1]];
+  if (header === undefined || delimiter === undefined || index < first + 2 || lines[index]?.table !== true)
+    return undefined;
+  const isTable = DELIMITER.test(text.slice(delimiter.start, delimiter.end).trim());
+  return isTable ? text.slice(header.start, delimiter.end) : undefined;
+}
+
+/** What stands below a table's header: `| --- | :-: |`. */
+const DELIMITER = /^\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?$/;
+
+/** The header of a table whose rows go on at `at`; a header of absurd length is left out rather than the rows. */
+function headAgain(text: string, lines: MarkdownLine[], at: number, limit: number): string {
+  const index = firstAfter(lines, at);
+  const head = lines[index]?.start === at ? headOf(text, lines, index) : undefined;
+  return head === undefined || head.length > limit / 4 ? '' : head;
 }
 
 /** A cut line can look like a fence that was none: then the closing of that fence needs its room too. */

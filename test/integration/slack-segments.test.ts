@@ -102,6 +102,7 @@ function grows(event_id: string, text: string, to: string[]): Promise<void> {
   }, PATIENCE_MS);
 }
 
+const HEAD = '| n |\n|---|\n';
 const ONE = 'The first paragraph.\n\n';
 const TWO = 'The second begins ';
 const MORE = `${TWO}and goes on `;
@@ -118,6 +119,26 @@ describe('a text that is written for longer than Slack lets a stream grow', () =
     await shows([ONE, WHOLE]);
     expect(streams()).toEqual(['one', 'one']);
     await eventually(() => expect(own().map(({ stream }) => stream?.state)).toEqual(['completed', 'completed']));
+  });
+
+  it.each([
+    ['code', '```ts\none\n', 'two\n', 'three\n```', ['```ts\none\n```', '```ts\ntwo\nthree\n```']],
+    // The first was edited, and is a table of Slack's own by now: this is its text for notifications.
+    ['a table', `${HEAD}| 1 |\n`, '| 2 |\n', '| 3 |\n', [`${HEAD}| 1 |`, `${HEAD}| 2 |\n| 3 |\n`]],
+  ])('goes on in a stream of its own also within %s that takes that long', async (_what, one, two, three, whole) => {
+    gateway('gateway_1', harness.connector);
+    const id = await begun();
+    await eventually(async () => {
+      await stage.preview(ref, { type: 'event_so_far', event_id: id, blocks: [one + two] });
+      expect(streams()).toHaveLength(1);
+    }, PATIENCE_MS);
+    await harness.slack.clock.advance(OLD_MS);
+    await eventually(async () => {
+      await stage.preview(ref, { type: 'event_so_far', event_id: id, blocks: [one + two + three.slice(0, 2)] });
+      expect(streams()).toHaveLength(2);
+    }, PATIENCE_MS);
+    await stage.append(ref, says(one + two + three, id), ends());
+    await shows(whole);
   });
 
   it('goes on as a stream at a gateway that did not hear its reader', async () => {

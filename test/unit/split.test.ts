@@ -152,11 +152,27 @@ describe('a text that goes on in a new message before its last one is full', () 
     ['what follows its code', '```\na\n\nb\n```\nand', 'and'],
     ['what stands before its code', 'One.\n\n```\na\n\nb', '```\na\n\nb'],
     ['what stands before its table', 'One.\n\n| a |\n| - |\n| 1', '| a |\n| - |\n| 1'],
+    ['the last whole line of its code', '```\na\nb\n\nc\nd', 'c\nd'],
+    ['the last line of its code and what ends it', '```\na\nb\n```\n', 'b\n```\n'],
+    ['the last whole row of its table', '| a |\n| - |\n| 1 |\n| 2 |\n| 3', '| 2 |\n| 3'],
   ])('begins with %s there', (_what, text, last) => {
     expect(text.slice(cutsToGoOn(text, 400, [])?.at(-1))).toBe(last);
   });
 
-  it.each(['One', 'One.\n\n', '```\na\n\nb', '| a |\n| - |\n| 1'])('does not where it is one piece: %j', (text) => {
-    expect(cutsToGoOn(text, 400, [])).toBeNull();
+  it('goes on as code in its code, and with the header in its table', () => {
+    const parts = (text: string) => split(text, 400, cutsToGoOn(text, 400, []) ?? []);
+    expect(parts('```ts\na\nb\nc')).toEqual(['```ts\na\n```', '```ts\nb\nc\n```']);
+    const table = '| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n';
+    expect(parts(table)).toEqual(['| a | b |\n|---|---|\n| 1 | 2 |\n', '| a | b |\n|---|---|\n| 3 | 4 |\n']);
+    const twice = [...(cutsToGoOn(table, 400, []) ?? [])];
+    const longer = `${table}| 5 | 6 |\n`;
+    expect(split(longer, 400, cutsToGoOn(longer, 400, twice) ?? []).at(-1)).toBe('| a | b |\n|---|---|\n| 5 | 6 |\n');
   });
+
+  it.each(['One', 'One.\n\n', '```\na\n\nb', '```\na\n```\n', '| a |\n| - |\n| 1 |\n', '| a |\n| - |\n| 1'])(
+    'does not where it is one piece: %j',
+    (text) => {
+      expect(cutsToGoOn(text, 400, [])).toBeNull();
+    },
+  );
 });
