@@ -370,14 +370,15 @@ async function finishForTheDead(session_id: string): Promise<void> {
   await approvals.updateOne({ session_id }, { $set: { escalate_at: past } });
   await eventually(async () => expect(await approvals.findOne({ session_id })).toMatchObject({ escalations: [{}] }));
   // It reached nobody.
+  const ref = { workspace_id: DEFAULT_WORKSPACE, session_id };
   const [escalated] = await house.context.log.query({
-    ...{ workspace_id: DEFAULT_WORKSPACE, session_id },
+    ...ref,
     types: ['deckhand.approval_escalated'],
     order: 'asc',
     limit: 1,
   });
   if (escalated?.event.type !== 'deckhand.approval_escalated') throw new Error('Nobody was asked besides');
-  await house.context.approvals.nobodyReached({ workspace_id: DEFAULT_WORKSPACE, session_id }, escalated.event);
+  await house.context.approvals.nobodyReached(ref, escalated.event);
   // A vote that its process could not bring to the log.
   await approvals.updateOne({ session_id }, { $set: { 'policy.quorum': 2 } });
   const asked = await approvals.findOne({ session_id });
