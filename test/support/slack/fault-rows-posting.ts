@@ -64,6 +64,15 @@ export const POSTING_ROWS: Record<string, FaultRow> = {
   'conversations.open': async (scene) => {
     expect(await escalated(scene)).toHaveLength(1);
   },
+  'conversations.members': async ({ slack, begin, strike }) => {
+    const { run } = await begin('ops');
+    const ben = slack.user('Ben').user.id;
+    strike();
+    await run(...asks('appr_1', 'sevt_c1', { approvers: [`slack:${ben}`] }));
+    // Who may decide and is not there is asked where they are.
+    const direct = directChannel(slack.workspace, ben).id;
+    expect(slack.workspace.messages.filter(({ channel }) => channel === direct)).toHaveLength(1);
+  },
   'conversations.history': async (scene) => {
     // What was posted at the top level is looked for there.
     expect(await escalated(scene, () => scene.slack.faults.loseResponse('chat.postMessage'))).toHaveLength(1);
