@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { REST_MS } from '../../connectors/slack/homes.ts';
 import { createSlackConnector, type SlackConnector } from '../../connectors/slack/index.ts';
 import type { Deliverer } from '../../src/chat/deliver.ts';
 import type { Overview, Receiver } from '../../src/chat/inbound.ts';
@@ -95,6 +96,8 @@ async function opens(...people: SlackPerson[]): Promise<void> {
     person.opensHome();
     await home(person, 'This month');
   }
+  // What was drawn just now rests for a moment.
+  await slack.clock.advance(REST_MS);
 }
 
 /** Ana has begun a session in `ops`. */
