@@ -49,8 +49,8 @@ export interface ApprovalStore {
   insert(approval: Approval): Promise<void>;
   find(workspace_id: string, approval_id: string): Promise<Approval | null>;
   findByToolUse(ref: SessionRef, tool_use_id: string): Promise<Approval | null>;
-  /** Oldest first. */
-  pending(workspace_id: string, limit: number, session_id?: string): Promise<Approval[]>;
+  /** Oldest first, read as they are taken. */
+  pending(workspace_id: string, session_id?: string): AsyncIterable<Approval>;
   /** From pending to decided, at most once; null when somebody else was first. */
   settle(approval: Approval, outcome: Outcome, decision: Decision, appended: boolean): Promise<Approval | null>;
   /**
@@ -102,12 +102,10 @@ export function createApprovalStore(db: Db): ApprovalStore {
     findByToolUse: (ref, tool_use_id) =>
       approvals.findOne({ session_id: ref.session_id, tool_use_id, workspace_id: ref.workspace_id }),
 
-    pending: (workspace_id, limit, session_id) =>
+    pending: (workspace_id, session_id) =>
       approvals
         .find({ workspace_id, status: 'pending', ...(session_id === undefined ? {} : { session_id }) })
-        .sort({ requested_at: 1 })
-        .limit(limit)
-        .toArray(),
+        .sort({ requested_at: 1 }),
 
     settle: (approval, outcome, decision, appended) =>
       approvals.findOneAndUpdate(

@@ -18,9 +18,6 @@ import { createRepair } from './repair.ts';
 import { type ApprovalTimers, startApprovalTimers } from './timers.ts';
 import { createUnrecorded } from './unrecorded.ts';
 
-/** Most rows of one list. */
-const MAX_LIST = 500;
-
 export interface ApprovalsDeps {
   db: Db;
   log: Pick<SessionLog, 'append' | 'query' | 'readPage'>;
@@ -45,8 +42,8 @@ export interface Approvals {
   peek(workspace_id: string, approval_id: string): Promise<Approval | null>;
   /** The question about this call, on record from now on if the log has it; null: it asks nobody. */
   findByToolUse(ref: SessionRef, tool_use_id: string): Promise<Approval | null>;
-  /** Oldest question first, at most 500. */
-  listPending(workspace_id: string, session_id?: string): Promise<Approval[]>;
+  /** Oldest question first, however many there are: they are read as they are taken. */
+  pending(workspace_id: string, session_id?: string): AsyncIterable<Approval>;
   decide(request: DecideRequest): Promise<DecideResult>;
   decideByToolUse(ref: SessionRef, request: DecideByToolUse): Promise<DecideResult>;
   /** What `decideByToolUse` would be refused with now; null when it would count. */
@@ -78,7 +75,7 @@ export function createApprovals(options: ApprovalsDeps): Approvals {
     },
     peek: (workspace_id, approval_id) => store.find(workspace_id, approval_id),
     findByToolUse: (ref, tool_use_id) => deps.repair.findByToolUse(ref, tool_use_id),
-    listPending: (workspace_id, session_id) => store.pending(workspace_id, MAX_LIST, session_id),
+    pending: (workspace_id, session_id) => store.pending(workspace_id, session_id),
     decide: (request) => decide(deps, request),
     decideByToolUse: (ref, request) => decideByToolUse(deps, ref, request),
     refusalByToolUse: (ref, request) => refusalByToolUse(deps, ref, request),

@@ -15,7 +15,7 @@ import type { SessionDirectory } from './session-directory.ts';
 import { visible } from './visible.ts';
 
 export interface LookDeps {
-  approvals: Pick<Approvals, 'find' | 'listPending' | 'refusalByToolUse'>;
+  approvals: Pick<Approvals, 'find' | 'pending' | 'refusalByToolUse'>;
   log: Pick<SessionLog, 'find'>;
   directory: Pick<SessionDirectory, 'find' | 'workspaceOf'>;
   conversations: Pick<ConversationStore, 'find'>;
@@ -23,8 +23,9 @@ export interface LookDeps {
   roles: Pick<Roles, 'roleOf'>;
 }
 
-/** Most of one list. */
+/** Most of one list, and how many are counted behind it. */
 export const SHOWN = 10;
+const COUNTED = 100;
 
 /** A call whole: for those who may decide it, and where nothing is private for all who are in its conversation. */
 export async function detailsOf(deps: LookDeps, from: PersonAt & { approval_id: string }): Promise<ApprovalDetails> {
@@ -62,9 +63,11 @@ export async function waitingFor(deps: LookDeps, from: PersonAt, before = 0): Pr
   const { connector, tenant } = from.conversation;
   const workspace_id = await deps.directory.workspaceOf(connector, tenant);
   const theirs: { approval: Approval; asked: Asked }[] = [];
-  for (const approval of await deps.approvals.listPending(workspace_id)) {
-    const asked = await decidable(deps, approval, from);
+  const once = { ...deps, roles: askedOnce(deps.roles) };
+  for await (const approval of deps.approvals.pending(workspace_id)) {
+    const asked = await decidable(once, approval, from);
     if (asked !== null) theirs.push({ approval, asked });
+    if (theirs.length === before + SHOWN + COUNTED) break;
   }
   const approvals = await Promise.all(
     theirs.slice(before, before + SHOWN).map(async ({ approval, asked }): Promise<WaitingApproval> => {
@@ -81,6 +84,17 @@ export async function waitingFor(deps: LookDeps, from: PersonAt, before = 0): Pr
   );
   const more = Math.max(0, theirs.length - before - approvals.length);
   return { approvals, more, ...(before > 0 && { before }) };
+}
+
+/** It is one person who looks, at however many approvals. */
+function askedOnce(roles: LookDeps['roles']): LookDeps['roles'] {
+  let known: ReturnType<typeof roles.roleOf> | undefined;
+  return {
+    roleOf(...asked) {
+      known ??= roles.roleOf(...asked);
+      return known;
+    },
+  };
 }
 
 /** Where it was asked, when this person may decide it from where they are; else null. */

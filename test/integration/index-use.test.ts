@@ -23,6 +23,7 @@ import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
 import { CHUNK_BYTES } from '../../src/resources/file-chunks.ts';
 import { createFiles } from '../../src/resources/file-store.ts';
 import { createSeal } from '../../src/seal.ts';
+import { pendingOf } from '../support/approvals.ts';
 import { approvalOut, textOut } from '../support/cards.ts';
 import { said } from '../support/chat-stage.ts';
 import { crowd } from '../support/crowd.ts';
@@ -527,8 +528,8 @@ async function endThings(made: { session: string; environment: string }): Promis
     expect(await cursors.renew(cursor, 60_000)).not.toBeNull();
     expect(await cursors.renew({ ...cursor, token: cursor.token - 1 }, 60_000)).toBeNull();
   });
-  await house.context.approvals.listPending(DEFAULT_WORKSPACE);
-  await house.context.approvals.listPending(DEFAULT_WORKSPACE, made.session);
+  await pendingOf(house.context.approvals, DEFAULT_WORKSPACE);
+  await pendingOf(house.context.approvals, DEFAULT_WORKSPACE, made.session);
   await environments.delete(made.environment).catch(() => undefined);
   await sessions.archive(made.session);
   await sessions.delete(made.session);

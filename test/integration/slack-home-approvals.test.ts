@@ -3,6 +3,7 @@ import { createSlackConnector, type SlackConnector } from '../../connectors/slac
 import type { Deliverer } from '../../src/chat/deliver.ts';
 import type { ApprovalPolicy } from '../../src/session/event.ts';
 import { derivedId, newId } from '../../src/session/id.ts';
+import { pendingOf } from '../support/approvals.ts';
 import { asks } from '../support/chat-events.ts';
 import { eventually } from '../support/eventually.ts';
 import { createPlatform } from '../support/fake-connector.ts';
@@ -175,7 +176,7 @@ describe('an approval on the Home tab', () => {
     await ben.presses('Review');
     await eventually(() => expect(seen(ben)).toContain('rm -rf'));
     const [{ workspace_id } = { workspace_id: '' }] = await stage.refs();
-    const [waiting] = await stage.approvals.listPending(workspace_id);
+    const [waiting] = await pendingOf(stage.approvals, workspace_id);
     const by = { via: 'slack', id: ben.user.id, name: 'Ben' };
     const decision = { by, in_conversation: false, decision: 'deny' as const };
     await stage.approvals.decide({ ...decision, workspace_id, approval_id: waiting?._id ?? '' });

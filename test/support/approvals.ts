@@ -1,4 +1,5 @@
 import type { Db } from 'mongodb';
+import type { Approval } from '../../src/approvals/approval.ts';
 import { createApprovalIndexes } from '../../src/approvals/approval-store.ts';
 import { type Approvals, createApprovals } from '../../src/approvals/approvals.ts';
 import { silentLogger } from '../../src/logger.ts';
@@ -120,4 +121,15 @@ export async function approvalScene(db: Db, own_clock = true): Promise<ApprovalS
       return entries.map(({ event }) => event).filter((event): event is EventOf<typeof type> => event.type === type);
     },
   };
+}
+
+/** All that wait, oldest first. */
+export async function pendingOf(
+  approvals: Pick<Approvals, 'pending'>,
+  workspace_id: string,
+  session_id?: string,
+): Promise<Approval[]> {
+  const found: Approval[] = [];
+  for await (const approval of approvals.pending(workspace_id, session_id)) found.push(approval);
+  return found;
 }

@@ -14,7 +14,7 @@ import type { Role, Roles } from '../roles.ts';
 
 /** What commands work with. */
 export interface CommandDeps extends Omit<ReceiveMessageDeps, 'channels' | 'roles'> {
-  approvals: Pick<Approvals, 'find' | 'decide' | 'listPending' | 'refusalByToolUse'>;
+  approvals: Pick<Approvals, 'find' | 'decide' | 'pending' | 'refusalByToolUse'>;
   agents: Pick<Agents, 'archive' | 'create' | 'get' | 'listVersions' | 'update'>;
   sessions: Pick<Sessions, 'getSession' | 'list'>;
   environments: Pick<Environments, 'list'>;

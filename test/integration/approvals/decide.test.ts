@@ -5,7 +5,15 @@ import { createRepair } from '../../../src/approvals/repair.ts';
 import { createUnrecorded } from '../../../src/approvals/unrecorded.ts';
 import type { Actor } from '../../../src/session/event.ts';
 import { newId } from '../../../src/session/id.ts';
-import { type ApprovalScene, ana, approvalScene, ben, client, type Question } from '../../support/approvals.ts';
+import {
+  type ApprovalScene,
+  ana,
+  approvalScene,
+  ben,
+  client,
+  pendingOf,
+  type Question,
+} from '../../support/approvals.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
 
 let database: TestDatabase;
@@ -77,9 +85,9 @@ describe('deciding', () => {
     const first = await asked();
     const second = await asked();
     await scene.process().decide(by(ben, second));
-    expect((await scene.process().listPending('wrkspc_1')).map((one) => one._id)).toEqual([first.approval_id]);
+    expect((await pendingOf(scene.process(), 'wrkspc_1')).map((one) => one._id)).toEqual([first.approval_id]);
     await scene.process().decide(by(ben, first));
-    expect(await scene.process().listPending('wrkspc_1', scene.ref.session_id)).toEqual([]);
+    expect(await pendingOf(scene.process(), 'wrkspc_1', scene.ref.session_id)).toEqual([]);
     expect(await scene.events('user.tool_confirmation')).toHaveLength(2);
   });
 
@@ -154,7 +162,7 @@ describe('a process that dies', () => {
     const question = await scene.asks();
     await using timers = scene.process().startTimers(3_600_000, 5_000);
     await timers.runNow();
-    expect((await scene.process().listPending('wrkspc_1')).map((one) => one._id)).toEqual([question.approval_id]);
+    expect((await pendingOf(scene.process(), 'wrkspc_1')).map((one) => one._id)).toEqual([question.approval_id]);
   });
 
   it('between the decision and the log is finished by another, once', async () => {
@@ -218,7 +226,7 @@ describe('a Stop', () => {
     await timers.runNow();
     await withdrawn(question);
     await timers.runNow();
-    expect(await scene.process().listPending('wrkspc_1')).toEqual([]);
+    expect(await pendingOf(scene.process(), 'wrkspc_1')).toEqual([]);
   });
 });
 
@@ -229,7 +237,7 @@ describe('a question whose process died before its record', () => {
     await timers.runNow();
     const { approval_id } = await scene.asks({ remind_after_ms: 60_000 });
     await timers.runNow();
-    expect((await scene.process().listPending('wrkspc_1')).map(({ _id }) => _id)).toContain(approval_id);
+    expect((await pendingOf(scene.process(), 'wrkspc_1')).map(({ _id }) => _id)).toContain(approval_id);
     scene.clock.now += 60_000;
     await timers.runNow();
     expect(await scene.events('deckhand.approval_reminded')).toMatchObject([{ approval_id }]);
@@ -251,7 +259,7 @@ describe('a question whose process died before its record', () => {
       },
     });
     await expect(repair.recordNew()).rejects.toThrow('It cannot be read');
-    expect((await other.process().listPending('wrkspc_1')).map(({ _id }) => _id)).toEqual([approval_id]);
+    expect((await pendingOf(other.process(), 'wrkspc_1')).map(({ _id }) => _id)).toEqual([approval_id]);
   });
 
   it('is looked at no more once it is on record, and one that came meanwhile is', async () => {

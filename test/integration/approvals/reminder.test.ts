@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DecideRequest } from '../../../src/approvals/decide.ts';
 import type { Actor } from '../../../src/session/event.ts';
-import { type ApprovalScene, ana, approvalScene, ben, type Question } from '../../support/approvals.ts';
+import { type ApprovalScene, ana, approvalScene, ben, pendingOf, type Question } from '../../support/approvals.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
 
 const MINUTE = 60_000;
@@ -109,7 +109,7 @@ describe('a reminder', () => {
         scene.clock.now += 30 * MINUTE;
         await using dying = scene.process(when).startTimers(HOUR, 5_000);
         await dying.runNow();
-        expect((await scene.process().listPending('wrkspc_1'))[0]?.reminded).toBe(count - 1);
+        expect((await pendingOf(scene.process(), 'wrkspc_1'))[0]?.reminded).toBe(count - 1);
         await later(5_000);
         await later(5_000);
         expect(await reminders()).toHaveLength(count);

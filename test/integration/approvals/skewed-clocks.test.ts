@@ -3,7 +3,7 @@ import { createApprovals } from '../../../src/approvals/approvals.ts';
 import { databaseClock } from '../../../src/approvals/database-clock.ts';
 import { silentLogger } from '../../../src/logger.ts';
 import type { ApprovalPolicy, SessionEvent } from '../../../src/session/event.ts';
-import { type ApprovalScene, anyone, approvalScene, ben } from '../../support/approvals.ts';
+import { type ApprovalScene, anyone, approvalScene, ben, pendingOf } from '../../support/approvals.ts';
 import { stage } from '../../support/harness.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
 
@@ -105,7 +105,7 @@ describe('a worker whose clock is wrong', () => {
     await on.settle({ approvals, now: () => Date.now() + ms });
     const after = await databaseNow();
 
-    const [asked] = await approvals.listPending(on.ref.workspace_id);
+    const [asked] = await pendingOf(approvals, on.ref.workspace_id);
     const asks = (await on.events()).find((event) => event.type === 'deckhand.approval_requested');
     expect(asks).toMatchObject({ asked_at: asked?.requested_at.toISOString() });
     for (const [due, minutes] of [
@@ -121,7 +121,7 @@ describe('a worker whose clock is wrong', () => {
 
     await using timers = approvals.startTimers(60 * MINUTE, LOST_AFTER);
     await timers.runNow();
-    expect(await approvals.listPending(on.ref.workspace_id)).toMatchObject([{ reminded: 0, escalations: [] }]);
+    expect(await pendingOf(approvals, on.ref.workspace_id)).toMatchObject([{ reminded: 0, escalations: [] }]);
     // A record that has to be rebuilt falls due when the first would have.
     await database.db.collection('approvals').deleteMany({});
     expect(await approvals.find(on.ref.workspace_id, asked?._id ?? '')).toEqual(asked);

@@ -92,6 +92,17 @@ describe('what waits for somebody', () => {
     expect(approvals[0]).toMatchObject({ conversation: place, asked_at: '2026-11-20T12:00:00.000Z' });
   });
 
+  it('is found behind however many others that wait for somebody else', async () => {
+    const other = await asked({ approvers: ['test:U_EVE'] });
+    const approvals = stage.db.collection<{ _id: string }>('approvals');
+    const { _id, ...record } = (await approvals.findOne({ _id: other })) ?? { _id: '' };
+    await approvals.insertMany(Array.from({ length: 600 }, (_, n) => ({ ...record, _id: `${_id}_${n}` })));
+    stage.clock.now += 1_000;
+    const theirs = await asked({ approvers: ['test:U_BEN'] });
+    expect(await waitFor('Ben', elsewhere)).toEqual([theirs]);
+    expect((await look().waiting(from('Eve', elsewhere))).more).toBe(100);
+  });
+
   it('does not wait once it is decided', async () => {
     const approval_id = await asked({ approvers: ['test:U_BEN'] });
     const decision = { ...from('Ben', elsewhere), event_id: 'c1', approval_id, decision: 'allow' as const };
