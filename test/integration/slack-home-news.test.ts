@@ -95,6 +95,9 @@ async function opens(...people: SlackPerson[]): Promise<void> {
   for (const person of people) {
     person.opensHome();
     await home(person, 'This month');
+    // Its gateway has heard so, and knows what stands there.
+    const kept = { user_id: person.user.id, hash: { $ne: null } };
+    await eventually(async () => expect(await stage.db.collection('slack_homes').findOne(kept)).not.toBeNull());
   }
   // What was drawn just now rests for a moment.
   await slack.clock.advance(REST_MS);
