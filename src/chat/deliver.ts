@@ -1,5 +1,6 @@
 import { LIMITED_CHANNEL, type LimitedHint, parseLimitedHint } from '../session/hints.ts';
 import type { LaneSession, SessionRef } from '../session/log.ts';
+import { createLooks } from '../session/looks.ts';
 import type { Connector } from './connector.ts';
 import { createConnectorHealth } from './connector-health.ts';
 import { createEditTurns } from './edit-turns.ts';
@@ -8,7 +9,7 @@ import { PlatformFailedError } from './post.ts';
 import { createPutOff } from './put-off.ts';
 import { type Showing, type ShowSessionDeps, showSession, type Target } from './show-session.ts';
 
-export interface DelivererDeps extends Omit<ShowSessionDeps, 'timings' | 'pace' | 'edits'> {
+export interface DelivererDeps extends Omit<ShowSessionDeps, 'timings' | 'pace' | 'edits' | 'looks'> {
   /** Where a session is shown; null for one that lives in no conversation. */
   findTarget(ref: SessionRef): Promise<Target | null>;
   /** This gateway's name in leases. */
@@ -47,6 +48,8 @@ const SWEEP_BATCH = 500;
 const MOST_SHOWN = 5_000;
 const MOST_OF_LANE = 2_000;
 const DRAIN_MS = 2_000;
+/** How often logs are looked at although no hint came, in sweeps: a lost hint costs at most this. */
+const LOOK_SWEEPS = 2;
 /** How long a session waits for a connector that is not configured; a restart with it finds it at once. */
 const MISSING_MS = 300_000;
 
@@ -69,6 +72,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       deps.hints.publish(LIMITED_CHANNEL, JSON.stringify(hint)).catch(() => undefined);
     },
   });
+  const looks = createLooks(deps.log, deps.logger, LOOK_SWEEPS * deps.timings.sweep_ms);
   const edits = createEditTurns(() => performance.now());
   const health = createConnectorHealth(deps.logger, putOff.release);
   const connectors = new Map([...deps.connectors].map(([name, connector]) => [name, health.watch(connector)]));
@@ -135,7 +139,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     if (lease === null) return;
     try {
       await showSession(
-        { ...deps, pace, edits, connectors },
+        { ...deps, pace, edits, looks, connectors },
         {
           ref,
           target,
@@ -180,6 +184,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     },
     async stop() {
       if (timer !== null) clearInterval(timer);
+      looks[Symbol.dispose]();
       unsubscribe?.then((end) => end()).catch(() => undefined);
       stopping.abort(new Error('The gateway is stopping'));
       const late = setTimeout(() => drained.abort(stopping.signal.reason), deps.timings.drain_ms ?? DRAIN_MS);

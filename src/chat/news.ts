@@ -8,20 +8,21 @@ const PAGE = 200;
 const MOST_HEARD = 1_000;
 
 /**
- * What is new in a log, in order and none missing: from the hints where they tell it whole, from the log where they do
- * not, and from the log now and then, because a hint may be lost.
+ * What is new in a log, in order and none missing: from the hints where they tell it whole, and from the log where they do
+ * not.
  */
 export interface News {
   /**
-   * What came since the last call; empty: nothing did. The log is read for it when hints were missed, when `look` says so,
-   * and when that was `look_ms` ago.
+   * What came since the last call; empty: nothing did. The log is read for it when hints were missed, and when `look` says so.
    */
-  next(options: { look: boolean; look_ms: number }): Promise<LogEntry[]>;
+  next(look: boolean): Promise<LogEntry[]>;
   hear(hint: Extract<SessionHint, { type: 'appended' }>): void;
   /** From here on every append is announced. Until then the log is read each time. */
   listening(): void;
   /** There is more in the log than was heard. */
   miss(): void;
+  /** The last entry that was heard of. */
+  readonly known: number;
   /** What was given out last was a page with more behind it. */
   readonly hasMore: boolean;
   /** A run is under way, by what was given out: there is no use in asking the log's head whether the session rests. */
@@ -36,7 +37,8 @@ export function createNews(log: Pick<SessionLog, 'readPage'>, ref: SessionRef, a
   let hasMore = false;
   let isListening = false;
   let isRunning = false;
-  let looked_at = 0;
+
+  const known = () => heard.at(-1)?.seq ?? given;
 
   function give(entries: LogEntry[]): LogEntry[] {
     const fresh = entries.filter(({ seq }) => seq > given);
@@ -49,9 +51,8 @@ export function createNews(log: Pick<SessionLog, 'readPage'>, ref: SessionRef, a
   }
 
   return {
-    async next({ look, look_ms }) {
-      const now = performance.now();
-      if (isListening && !isBehind && !look && now - looked_at < look_ms) {
+    async next(look) {
+      if (isListening && !isBehind && !look) {
         const entries = heard;
         heard = [];
         hasMore = false;
@@ -62,11 +63,10 @@ export function createNews(log: Pick<SessionLog, 'readPage'>, ref: SessionRef, a
       const page = await log.readPage(ref, given, PAGE);
       hasMore = page.more;
       if (hasMore) isBehind = true;
-      else looked_at = now;
       return give(page.entries);
     },
     hear({ seq, entries }) {
-      const last = heard.at(-1)?.seq ?? given;
+      const last = known();
       if (seq <= last) return;
       if (entries?.[0]?.seq === last + 1 && heard.length < MOST_HEARD) heard.push(...entries);
       else isBehind = true;
@@ -77,6 +77,9 @@ export function createNews(log: Pick<SessionLog, 'readPage'>, ref: SessionRef, a
     },
     miss() {
       isBehind = true;
+    },
+    get known() {
+      return known();
     },
     get hasMore() {
       return hasMore;

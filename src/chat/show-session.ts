@@ -7,6 +7,7 @@ import type { LogEntry } from '../session/event.ts';
 import { type Hints, parseSessionHint, SO_FAR_MS, sessionChannel, subscribeClosely } from '../session/hints.ts';
 import { holdLease } from '../session/lease.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
+import type { Looks } from '../session/looks.ts';
 import { tellConcerned } from './concerned.ts';
 import type { Connector } from './connector.ts';
 import type { CursorLease, CursorStore } from './delivery-cursor.ts';
@@ -23,8 +24,6 @@ import { type ShowDeps, showEntry, showLive } from './session-delivery.ts';
 import { createStatusLine } from './status-line.ts';
 import { createWaiter } from './waiter.ts';
 
-/** How often the log is looked at although no hint came, in sweeps: a lost hint costs at most this. */
-const LOOK_SWEEPS = 2;
 const SETTLE_MS = 1_500;
 /** How often it is stored how far a session is shown: as much is shown again, to no effect, when its gateway dies. */
 const ADVANCE_MS = 5_000;
@@ -34,6 +33,8 @@ const REMEMBERED = 500;
 export interface ShowSessionDeps {
   log: SessionLog;
   hints: Hints;
+  /** Where a hint was lost, whoever shows the session hears of it from here. */
+  looks: Pick<Looks, 'watch'>;
   cursors: CursorStore;
   store: DeliveryStore;
   connectors: ReadonlyMap<string, Connector>;
@@ -191,6 +192,11 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       logger.warn({ reason: messageOf(err), ...ref }, 'session is shown without hints');
       return null;
     });
+  const look = () => {
+    news.miss();
+    bell.ring();
+  };
+  const unwatch = deps.looks.watch(ref, { seq: () => news.known, behind: look, gone: look });
   let seq = lease.seq;
   let advanced = seq;
   let advanced_at = performance.now();
@@ -217,7 +223,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       slot.again = false;
       // A text takes the place of one that broke off before it, but not of one that is whole by now.
       const begins = live.begins;
-      const entries = await news.next({ look: begins, look_ms: LOOK_SWEEPS * deps.timings.sweep_ms });
+      const entries = await news.next(begins);
       // What was going on while nobody looked need not be shown as if it were now.
       await status.hold(news.hasMore);
       marks.take(entries);
@@ -262,6 +268,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     }
   } finally {
     bell.clear();
+    unwatch();
     subscribed
       .then((unsubscribe) => unsubscribe?.())
       .catch((err: unknown) => logger.debug({ err, ...ref }, 'session is still watched'));

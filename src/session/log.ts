@@ -63,6 +63,8 @@ export interface EventQuery extends SessionRef {
 export interface SessionLog {
   /** @throws NotFoundError */
   head(ref: SessionRef): Promise<LogHead>;
+  /** The last sequence number of each of these, by session id; of one that is gone there is none. */
+  standing(refs: readonly SessionRef[]): Promise<Map<string, number>>;
   /** All entries after `after`, oldest first, however many. @throws NotFoundError */
   read(ref: SessionRef, after?: number): Promise<LogEntry[]>;
   /** A page of them (see log-page.ts), of at most `limit`; `pagesAfter` goes on. @throws NotFoundError */

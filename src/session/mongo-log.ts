@@ -139,6 +139,19 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
       return headOf((await load(ref, HEAD)).log);
     },
 
+    async standing(refs) {
+      const workspaces = new Map(refs.map(({ session_id, workspace_id }) => [session_id, workspace_id]));
+      const found = sessions.find(
+        { _id: { $in: [...workspaces.keys()] } },
+        { projection: { workspace_id: 1, 'log.seq': 1 }, batchSize: workspaces.size + 1 },
+      );
+      const seqs = new Map<string, number>();
+      for await (const { _id, workspace_id, log } of found) {
+        if (workspaces.get(_id) === workspace_id) seqs.set(_id, log.seq);
+      }
+      return seqs;
+    },
+
     async read(ref, after = 0) {
       const all: LogEntry[] = [];
       for await (const entry of await entriesAfter(ref, after)) all.push(entry);

@@ -3,6 +3,7 @@ import type { Logger } from '../logger.ts';
 import type { LogEntry } from './event.ts';
 import { type Hints, type PreviewEvent, parseSessionHint, subscribeClosely } from './hints.ts';
 import type { SessionLog, SessionRef } from './log.ts';
+import type { Looks } from './looks.ts';
 import { droppedOf, previewedId } from './previews.ts';
 
 /** Somebody who follows a session. None of these may block; one that throws is logged and kept. */
@@ -36,6 +37,8 @@ const REMEMBERED_EVENTS = 256;
 export interface FeedDeps {
   log: Pick<SessionLog, 'head' | 'readPage'>;
   hints: Pick<Hints, 'subscribe'>;
+  /** Where a hint was lost, the feed hears of it from here. */
+  looks: Pick<Looks, 'watch'>;
   logger: Logger;
 }
 
@@ -62,6 +65,7 @@ export function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onE
   let ended = false;
   let unsubscribe: (() => Promise<void>) | null = null;
   let timer: NodeJS.Timeout | undefined;
+  let unwatch = (): void => undefined;
   const started = start();
   // Whoever opens the feed hears of it; nobody else does.
   started.catch(() => end());
@@ -70,7 +74,9 @@ export function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onE
     await subscribe();
     // After the subscription: what is appended from here on is either in this head or announced.
     seq = (await deps.log.head(ref)).seq;
-    schedule();
+    if (ended) return;
+    const look = () => void pull();
+    unwatch = deps.looks.watch(ref, { seq: () => seq, behind: look, gone: look });
   }
 
   async function subscribe(): Promise<void> {
@@ -80,15 +86,8 @@ export function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onE
       else unsubscribe = stop;
     } catch (error) {
       deps.logger.warn({ ...ref, reason: messageOf(error) }, 'no hints; the session is looked at now and then');
+      if (!ended) timer = setTimeout(() => void subscribe(), poll_ms).unref();
     }
-  }
-
-  function schedule(): void {
-    if (ended) return;
-    timer = setTimeout(() => {
-      const subscribed = unsubscribe === null ? subscribe() : Promise.resolve();
-      void subscribed.then(pull).finally(schedule);
-    }, poll_ms).unref();
   }
 
   function onHint(message: string): void {
@@ -221,6 +220,7 @@ export function createFeed(deps: FeedDeps, ref: SessionRef, poll_ms: number, onE
     ended = true;
     onEnd();
     clearTimeout(timer);
+    unwatch();
     followers.clear();
     await unsubscribe?.().catch(() => undefined);
   }

@@ -49,6 +49,7 @@ export function createMemoryLog(ref: SessionRef, appended: (entries: LogEntry[])
 
   const log: SessionLog = {
     head: async () => head(),
+    standing: async (refs) => new Map(refs.map(({ session_id }) => [session_id, entries.length])),
     read: async (_ref, after = 0) => entries.slice(after),
     async readPage(_ref, after, limit) {
       const page = entries.slice(after, after + limit);
