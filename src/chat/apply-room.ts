@@ -31,7 +31,8 @@ const MORE_WHEN_QUIET = 0.05;
 
 /** @param now in ms, as `performance.now()` */
 export function createApplyRoom(now = () => performance.now()): ApplyRoom {
-  const room = createRoom('chat events to apply', { size: MOST });
+  // So that what they look up goes to MongoDB together: the more there is to do, the less each of them costs.
+  const room = createRoom('chat events to apply', { size: MOST, in_waves: true });
   let size = MOST;
   let best_ms = Number.POSITIVE_INFINITY;
   let kept_at = Number.NEGATIVE_INFINITY;

@@ -1,4 +1,5 @@
 import type { Collection, Db } from 'mongodb';
+import { createLots } from './lots.ts';
 import type { Person } from './place.ts';
 
 /** What somebody is in a workspace. Owners are of one agent each: they stand in its metadata. */
@@ -45,18 +46,26 @@ interface StoredPerson {
   role: Role;
 }
 
+/** People who are looked up at once. */
+const LOT = 100;
+
 /** @param admins actor ids of the first admins, whatever else is said of them */
 export function createRoles(db: Db, admins: readonly string[]): Roles {
   const people: Collection<StoredPerson> = db.collection('people', { writeConcern: { w: 'majority', journal: true } });
   const first = new Set(admins);
   const idOf = (workspace_id: string, actor_id: string) => JSON.stringify([workspace_id, actor_id]);
 
+  const given = createLots<string, Role | undefined>({ most: LOT }, async (ids) => {
+    const found = await people.find({ _id: { $in: ids } }, { projection: { role: 1 } }).toArray();
+    const byId = new Map(found.map(({ _id, role }) => [_id, role]));
+    return ids.map((id) => byId.get(id));
+  });
+
   return {
     async roleOf(workspace_id, { actor_id, guest }) {
       if (first.has(actor_id)) return 'admin';
-      const known = await people.findOne({ _id: idOf(workspace_id, actor_id) });
       // What an admin said of somebody counts for more than what the platform says.
-      return known?.role ?? (guest === true ? 'guest' : 'member');
+      return (await given(idOf(workspace_id, actor_id))) ?? (guest === true ? 'guest' : 'member');
     },
     async give(workspace_id, actor_id, role) {
       const _id = idOf(workspace_id, actor_id);

@@ -23,6 +23,8 @@ export interface RoomLimits {
   /** What may wait, in all and of one lane; by default however much. */
   waiting?: number;
   waiting_of_lane?: number;
+  /** Once it is full it lets nobody in until it is empty: those who then enter together can do together what they are at. */
+  in_waves?: boolean;
 }
 
 interface Lane {
@@ -41,6 +43,9 @@ interface Lane {
  */
 export function createRoom(what: string, limits: RoomLimits): Room {
   const { size_for_first = 0, of_lane = Infinity, waiting = Infinity, waiting_of_lane = Infinity } = limits;
+  const { in_waves = false } = limits;
+  /** Of a wave: it is on its way, and whoever comes now waits for the next. */
+  let closed = false;
   /** Those that have something inside or waiting. */
   const lanes = new Map<string, Lane>();
   /** Those that wait and may have more inside, by what they have there; each in the order in which it came to have that. */
@@ -77,10 +82,15 @@ export function createRoom(what: string, limits: RoomLimits): Room {
   }
 
   function letIn(): void {
-    for (;;) {
+    if (inside === 0) closed = false;
+    while (!closed) {
       const [lane] = turns.get(Math.min(...turns.keys())) ?? [];
       const first = lane?.queue[0];
-      if (lane === undefined || first === undefined || !fits(lane, first.weight)) return;
+      if (lane === undefined || first === undefined) return;
+      if (!fits(lane, first.weight)) {
+        closed = in_waves;
+        return;
+      }
       lane.queue.shift();
       lane.queued -= first.weight;
       queued -= first.weight;

@@ -132,3 +132,21 @@ test('says what there is too much of', async () => {
   const { room } = crowdBefore({ size: 1, waiting: 0 });
   await expect(room.enter('A')).rejects.toThrow('too many things');
 });
+
+test('with waves, lets nobody in from when it is full until it is empty', async () => {
+  const { order, come, leave } = crowdBefore({ size: 2, in_waves: true });
+  await come('A', 'B', 'C', 'D', 'E');
+  expect(order.join('')).toBe('AB');
+  await leave('A');
+  expect(order.join('')).toBe('AB');
+  await leave('B');
+  expect(order.join('')).toBe('ABCD');
+});
+
+test('with waves, lets in whoever comes before it is full', async () => {
+  const { order, come, leave } = crowdBefore({ size: 3, in_waves: true });
+  await come('A', 'B');
+  await leave('A');
+  await come('C');
+  expect(order.join('')).toBe('ABC');
+});
