@@ -133,8 +133,7 @@ function inWords(each_ms: number[]): string {
 /** An event is kept and not applied yet. Asked by the index of such events, so that asking often costs next to nothing. */
 async function isAnyLeft(house: House): Promise<boolean> {
   const inbound = house.mongo.db(house.database).collection('inbound');
-  const left = { state: 'received', next_attempt_at: { $gt: new Date(0) } };
-  return (await inbound.findOne(left, { projection: { _id: 1 } })) !== null;
+  return (await inbound.findOne({ state: 'received', holder: { $gte: '' } }, { projection: { _id: 1 } })) !== null;
 }
 
 async function running(house: House): Promise<number> {

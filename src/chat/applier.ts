@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ObjectId } from 'mongodb';
 import { DeckhandError, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { type ApplyDeps, applyInbound, withNames } from './apply-inbound.ts';
@@ -61,22 +60,14 @@ export function createApplier(deps: ApplierDeps): Applier {
   const { logger, inbound, inFlight, applying, lost_after_ms, retry_ms } = deps;
   const lines = createLines();
   const stopping = new AbortController();
-  /** Kept, and this process's to apply. */
-  const held = new Map<string, ObjectId>();
   /** What sweeps began. */
   const finishing = new Set<Promise<void>>();
   let sweeping: Promise<Promise<void>[]> | null = null;
   let timer: NodeJS.Timeout | undefined;
-  let renewing: NodeJS.Timeout | undefined;
+  let beating: NodeJS.Timeout | undefined;
 
-  function renew(): void {
-    if (held.size === 0) return;
-    inbound.renew([...held.values()]).catch((err: unknown) => logger.debug({ err }, 'chat events not renewed'));
-  }
-
-  function hold<T extends Keeping>(kept: T): T {
-    if (kept !== null && kept !== 'unwanted') held.set(kept.id.toHexString(), kept.id);
-    return kept;
+  function beat(): void {
+    inbound.beat().catch((err: unknown) => logger.debug({ err }, 'not said that chat events are held here'));
   }
 
   async function applyOnce(kept: KeptInbound, is_last_try: boolean): Promise<Receipt> {
@@ -107,7 +98,7 @@ export function createApplier(deps: ApplierDeps): Applier {
 
   /** Once: whoever brought it tries it again with its own. */
   async function applyBeside(message: InboundMessage, is_last_try: boolean): Promise<Receipt | null> {
-    const kept = hold(await inbound.keep({ kind: 'message', message }));
+    const kept = await inbound.keep({ kind: 'message', message });
     if (kept === null) return null;
     try {
       return await applyOnce(kept, is_last_try).catch((error: unknown) => {
@@ -117,8 +108,6 @@ export function createApplier(deps: ApplierDeps): Applier {
     } catch (error) {
       await release(kept);
       throw error;
-    } finally {
-      held.delete(kept.id.toHexString());
     }
   }
 
@@ -136,43 +125,35 @@ export function createApplier(deps: ApplierDeps): Applier {
 
   /** To whoever takes it. */
   async function release(kept: KeptInbound): Promise<void> {
-    held.delete(kept.id.toHexString());
     await inbound.release(kept).catch((err: unknown) => logger.debug({ err }, 'chat event not released'));
   }
 
-  /** @throws what the last try threw; by then it is anybody's */
+  /** @throws what the last try threw */
   async function applyHeld(kept: KeptInbound, tries: number): Promise<Receipt> {
-    try {
-      let current: KeptInbound | null = kept;
-      for (let attempt = 1; current !== null; attempt++) {
-        try {
-          return await applyOnce(current, attempt === tries);
-        } catch (err) {
-          const isLast = attempt === tries;
-          if (err instanceof PutOffError && (isLast || err.wait_ms > LONGEST_WAIT_MS))
-            return await putOff(current, err);
-          if (isLast || stopping.signal.aborted) throw err;
-          logger.warn({ err, kind: kept.inbound.kind, attempt }, 'chat event not applied, trying again');
-          await delay(waitAfter(err, retry_ms * 2 ** (attempt - 1)), undefined, { signal: stopping.signal }).catch(
-            () => {
-              throw err;
-            },
-          );
-        }
-        current = await inbound.reread(kept);
+    let current: KeptInbound | null = kept;
+    for (let attempt = 1; current !== null; attempt++) {
+      try {
+        return await applyOnce(current, attempt === tries);
+      } catch (err) {
+        const isLast = attempt === tries;
+        if (err instanceof PutOffError && (isLast || err.wait_ms > LONGEST_WAIT_MS)) return await putOff(current, err);
+        if (isLast || stopping.signal.aborted) throw err;
+        logger.warn({ err, kind: kept.inbound.kind, attempt }, 'chat event not applied, trying again');
+        const wait_ms = waitAfter(err, retry_ms * 2 ** (attempt - 1));
+        await delay(wait_ms, undefined, { signal: stopping.signal }).catch(() => {
+          throw err;
+        });
       }
-      return DOUBLE;
-    } finally {
-      held.delete(kept.id.toHexString());
+      current = await inbound.reread(kept);
     }
+    return DOUBLE;
   }
 
   function apply(event: Inbound, keeping: Promise<Keeping>): Promise<Receipt> {
-    const mine = keeping.then(hold);
     // What it rejects with is thrown when its turn in the line has come.
-    mine.catch(() => undefined);
+    keeping.catch(() => undefined);
     return lines.join(lineOf(event), async () => {
-      const kept = await mine;
+      const kept = await keeping;
       if (kept === 'unwanted') return IGNORED;
       if (kept === null) return DOUBLE;
       if (stopping.signal.aborted) return leaveToOthers(kept);
@@ -197,13 +178,10 @@ export function createApplier(deps: ApplierDeps): Applier {
   /** What it begins goes into `begun`. False when nothing was lost. */
   async function finishLost(begun: Promise<void>[]): Promise<boolean> {
     const leave = await inFlight.enter(null);
-    const lost = await inbound
-      .takeLost()
-      .then(hold)
-      .catch((error: unknown) => {
-        leave();
-        throw error;
-      });
+    const lost = await inbound.takeLost().catch((error: unknown) => {
+      leave();
+      throw error;
+    });
     if (lost === null) {
       leave();
       return false;
@@ -217,12 +195,15 @@ export function createApplier(deps: ApplierDeps): Applier {
         return applyHeld(current, current.put_off.times > 0 ? TRIES : 1);
       })
       .then((receipt) => tell(lost.inbound, receipt))
-      .catch((err: unknown) => {
-        if (!isLeft(err))
-          logger.error({ err, kind: lost.inbound.kind }, 'chat event not applied; it is tried again later');
+      .catch(async (err: unknown) => {
+        // It was left to others by then.
+        if (isLeft(err)) return;
+        logger.error({ err, kind: lost.inbound.kind }, 'chat event not applied; it is tried again later');
+        await inbound
+          .retryLater(lost)
+          .catch((error: unknown) => logger.debug({ err: error }, 'chat event not put off'));
       })
       .finally(() => {
-        held.delete(lost.id.toHexString());
         finishing.delete(finished);
         leave();
       });
@@ -234,6 +215,7 @@ export function createApplier(deps: ApplierDeps): Applier {
   /** Resolves when everything that was lost is begun: nobody waits for what one of them waits for. */
   async function beginLost(): Promise<Promise<void>[]> {
     const begun: Promise<void>[] = [];
+    await inbound.endAbandoned();
     while (begun.length < BATCH && !stopping.signal.aborted && (await finishLost(begun)));
     if (begun.length > 0) logger.info({ count: begun.length }, 'sweep found chat events that were not applied');
     return begun;
@@ -266,7 +248,7 @@ export function createApplier(deps: ApplierDeps): Applier {
       timer ??= setInterval(() => {
         sweep().catch((err: unknown) => logger.warn({ err }, 'inbound sweep failed; the next one tries again'));
       }, interval_ms);
-      renewing ??= setInterval(renew, lost_after_ms / 3);
+      beating ??= setInterval(beat, lost_after_ms / 3);
     },
     async sweepNow() {
       const begun = await sweep();
@@ -279,7 +261,8 @@ export function createApplier(deps: ApplierDeps): Applier {
       await sweeping?.then(() => undefined).catch(() => undefined);
       await lines.empty();
       await Promise.all(finishing);
-      clearInterval(renewing);
+      clearInterval(beating);
+      await inbound.leave().catch((err: unknown) => logger.debug({ err }, 'chat events not left to others'));
     },
   };
 }

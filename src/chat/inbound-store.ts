@@ -1,6 +1,7 @@
-import { type Collection, type Db, type Document, ObjectId } from 'mongodb';
+import { type Collection, type Db, type Document, type Filter, ObjectId } from 'mongodb';
 import { duplicatesAside } from '../session/duplicate.ts';
 import type { SessionRef } from '../session/log.ts';
+import { createHolder, createHolderIndexes } from './inbound-holder.ts';
 import { type Inbound, keysOf, messageKey } from './inbound-keys.ts';
 import type { Delays } from './later.ts';
 import { createLots } from './lots.ts';
@@ -10,14 +11,16 @@ const INBOUND = 'inbound';
 /** How long doubles are recognised. Slack retries for about an hour, Teams for minutes. */
 const REMEMBERED_S = 7 * 24 * 60 * 60;
 const LAST_ATTEMPT_MS = 15 * 60_000;
+/** More doublings than lead to it. */
+const MOST_DOUBLINGS = 20;
 /** Events written at once. */
 const LOT = 100;
 
 /**
  * One chat event, from its arrival to its effect.
  *
- *   received  kept under its platform's id, and somebody's to apply until `next_attempt_at`: of the process that kept it,
- *             for as long as that lives and says so; then of whoever takes it. Its effect may or may not have happened.
+ *   received  kept under its platform's id, and its holder's to apply: of the process that kept it, for as long as that
+ *             lives and says so; then nobody's, and due for whoever takes it. Its effect may or may not have happened.
  *             Left when it certainly has: applying it twice has one effect. Who has to wait for the platform puts it off:
  *             nobody's, and due when the platform said.
  *   applied   done; kept without its content for some days, so that a double is known.
@@ -35,7 +38,10 @@ interface InboundDocument {
   /** How often it was taken over, since it was put off. */
   attempts: number;
   put_off?: Delays;
-  next_attempt_at: Date;
+  /** Whose it is to apply; null: nobody's. */
+  holder: string | null;
+  /** When it is due, of one that is nobody's. */
+  next_attempt_at?: Date;
   applied_at?: Date;
 }
 
@@ -67,10 +73,14 @@ export interface InboundStore {
   reread(kept: KeptInbound): Promise<KeptInbound | null>;
   /** This message is kept, here or elsewhere, and not applied yet: for how long it is put off, 0 if it is not. Else null. */
   waitOf(message: { conversation: ConversationKey; message_id: string }): Promise<number | null>;
-  /** These are still being applied. */
-  renew(ids: readonly ObjectId[]): Promise<void>;
+  /** Say that this process lives, and so has what it holds. */
+  beat(): Promise<void>;
   /** It could not be applied here: anybody may take it now. */
   release(kept: KeptInbound): Promise<void>;
+  /** It failed whoever took it: anybody's, after a wait that doubles with each attempt. */
+  retryLater(kept: KeptInbound): Promise<void>;
+  /** What this process holds is anybody's: it stops. */
+  leave(): Promise<void>;
   /** Nobody takes it for so long; then it is anybody's. */
   putOff(kept: KeptInbound, ms: number): Promise<void>;
   /**
@@ -78,7 +88,9 @@ export interface InboundStore {
    * Returns how many.
    */
   endPutOff(of: { conversation: ConversationKey; message_id?: string } | SessionRef): Promise<number>;
-  /** The oldest that is nobody's, for this caller alone until its next attempt is due; null when there is none. */
+  /** What dead processes hold, and what this one does and nobody in it is at, is anybody's. */
+  endAbandoned(): Promise<void>;
+  /** The oldest that is nobody's and due, for this process alone; null when there is none. */
   takeLost(): Promise<KeptInbound | null>;
 }
 
@@ -92,14 +104,11 @@ export async function createInboundIndexes(db: Db): Promise<void> {
       partialFilterExpression: { message_key: { $exists: true } },
     },
     { key: { applied_at: 1 }, expireAfterSeconds: REMEMBERED_S },
-    { key: { next_attempt_at: 1, _id: 1 }, partialFilterExpression: { state: 'received' } },
+    { key: { holder: 1, next_attempt_at: 1, _id: 1 }, partialFilterExpression: { state: 'received' } },
   ]);
+  await createHolderIndexes(db);
 }
 
-/** An event as it is written first; when it is due is the database's to say. */
-type NewInbound = Omit<InboundDocument, 'next_attempt_at'>;
-
-const IS_NEW = { $eq: [{ $type: '$state' }, 'missing'] };
 const NEVER: Delays = { times: 0, ms: 0 };
 const APPLIED = {
   $set: { state: 'applied' as const },
@@ -107,26 +116,26 @@ const APPLIED = {
   $unset: { inbound: '' as const },
 };
 const IS_DUE = { $lte: ['$next_attempt_at', '$$NOW'] };
+/** 1 after the first attempt, as after none, and twice as much after each other. */
+const DOUBLED = { $pow: [2, { $min: [MOST_DOUBLINGS, { $max: [0, { $subtract: ['$attempts', 1] }] }] }] };
 
-/** An event that nobody has spoken for in `lost_after_ms` belongs to a process that died; then the wait doubles. */
+/** What a process holds that has not said for `lost_after_ms` that it lives is anybody's. */
 export function createInboundStore(db: Db, lost_after_ms: number): InboundStore {
   const events: Collection<InboundDocument> = db.collection(INBOUND, {
     writeConcern: { w: 'majority', journal: true },
   });
-
+  const me = createHolder(db, lost_after_ms);
   /** False: it is a double. */
-  const keepNew = createLots<NewInbound, boolean>({ most: LOT }, async (fresh) => {
-    const upserts = fresh.map((document) => ({
-      updateOne: {
-        filter: { event_key: document.event_key },
-        update: [{ $replaceWith: { $cond: [IS_NEW, dueIn(document, lost_after_ms), '$$ROOT'] } }],
-        upsert: true,
-      },
-    }));
-    const { upsertedIds } = await events
-      .bulkWrite(upserts, { ordered: false })
-      .catch((error: unknown) => duplicatesAside(error, upserts.length));
-    return fresh.map((_document, index) => upsertedIds[index] !== undefined);
+  const keepNew = createLots<InboundDocument, boolean>({ most: LOT }, async (fresh) => {
+    await me.beKnown();
+    const result = await events
+      .bulkWrite(
+        fresh.map((document) => ({ insertOne: { document } })),
+        { ordered: false },
+      )
+      .catch((error: unknown) => duplicatesAside(error, fresh.length));
+    const doubles = new Set(result.getWriteErrors().map(({ index }) => index));
+    return fresh.map((_document, index) => !doubles.has(index));
   });
 
   /** False: perhaps a faster one fixed another. */
@@ -149,33 +158,63 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
 
   const giveBack = createLots<ObjectId, void>({ most: LOT }, async (ids) => {
     const released = { _id: { $in: ids }, state: 'received' as const };
-    await events.updateMany(released, [{ $set: { next_attempt_at: '$$NOW' } }]);
+    await events.updateMany(released, nobodys(0));
     return ids.map(() => undefined);
   });
+
+  /** What dead processes held is nobody's: at once, and later where it may be what they die of. */
+  async function endDead(): Promise<void> {
+    // What this one was too busy to say must not cost it what it holds.
+    const dead = (await me.dead()).filter((id) => id !== me.id);
+    if (dead.length === 0) return;
+    const wait = atMost({ $multiply: [lost_after_ms, { $subtract: [DOUBLED, 1] }] });
+    await events.updateMany({ state: 'received', holder: { $in: dead } }, nobodys(wait));
+  }
+
+  /** What this process holds and nobody in it is at. */
+  async function giveBackForgotten(): Promise<void> {
+    const held = await events.find({ state: 'received', holder: me.id }, { projection: { _id: 1 } }).toArray();
+    const forgotten = held.map(({ _id }) => _id).filter((id) => !me.isAt(id));
+    if (forgotten.length === 0) return;
+    await events.updateMany({ _id: { $in: forgotten }, state: 'received', holder: me.id }, nobodys(0));
+  }
+
+  /** An event that is known; what a dead process held of it is nobody's. */
+  async function find(which: Filter<InboundDocument>): Promise<InboundDocument> {
+    const found = await events.findOne(which);
+    // Without it nobody has the event: better that it is delivered again.
+    if (found === null) throw new Error('A chat event was known, and is not there');
+    if (found.state === 'applied' || found.holder === null || found.holder === me.id) return found;
+    await endDead();
+    return (await events.findOne({ _id: found._id })) ?? found;
+  }
 
   /** Null: it is applied, not due yet, or somebody else was faster. */
   async function take(known: InboundDocument): Promise<KeptInbound | null> {
     const { _id, attempts } = known;
-    const wait = Math.min(LAST_ATTEMPT_MS, lost_after_ms * 2 ** attempts);
-    const mine = await events.updateOne({ _id, state: 'received', attempts, $expr: IS_DUE }, [
-      { $set: { attempts: attempts + 1, next_attempt_at: { $add: ['$$NOW', wait] } } },
-    ]);
-    return mine.matchedCount === 1 ? unapplied(known) : null;
+    await me.beKnown();
+    const write = () =>
+      events.updateOne(
+        { _id, state: 'received', holder: null, attempts, $expr: IS_DUE },
+        { $set: { holder: me.id, attempts: attempts + 1 }, $unset: { next_attempt_at: '' } },
+      );
+    const { matchedCount } = await me.hold(_id, write, (taken) => taken.matchedCount === 1);
+    return matchedCount === 1 ? unapplied(known) : null;
   }
 
   return {
     async keep(inbound) {
       const id = new ObjectId();
       const keys = keysOf(inbound);
-      if (await keepNew({ _id: id, ...keys, state: 'received', inbound, attempts: 0 }))
-        return { id, inbound, targets: null, put_off: NEVER };
       const { event_key, message_key } = keys;
-      const known = await events.findOne({
-        $or: [{ event_key }, ...(message_key === undefined ? [] : [{ message_key }])],
-      });
-      // Without it nobody has the event: better that it is delivered again.
-      if (known === null) throw new Error('A chat event was known, and is not there');
-      return take(known);
+      const keep = async () => {
+        if (await keepNew({ _id: id, ...keys, state: 'received', inbound, attempts: 0, holder: me.id })) return null;
+        const known = await find({ $or: [{ event_key }, ...(message_key === undefined ? [] : [{ message_key }])] });
+        // The driver wrote it twice, because the answer to the first write was lost.
+        return known._id.equals(id) ? null : known;
+      };
+      const double = await me.hold(id, keep, (known) => known === null);
+      return double === null ? { id, inbound, targets: null, put_off: NEVER } : take(double);
     },
 
     async target(kept, targets) {
@@ -185,21 +224,22 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
     },
 
     async applied(kept) {
-      await markApplied(kept.id);
+      await me.letGo(kept.id, markApplied(kept.id));
     },
 
     async forget(kept) {
-      await events.deleteOne({ _id: kept.id });
+      await me.letGo(kept.id, events.deleteOne({ _id: kept.id }));
     },
 
     async reread({ id }) {
       const known = await events.findOne({ _id: id });
-      return known === null ? null : unapplied(known);
+      const left = known === null ? null : unapplied(known);
+      return left ?? me.letGo(id, Promise.resolve(null));
     },
 
     async waitOf({ conversation, message_id }) {
       const message_key = messageKey(conversation, message_id);
-      const wait = { $cond: [{ $eq: ['$attempts', 0] }, { $subtract: ['$next_attempt_at', '$$NOW'] }, 0] };
+      const wait = { $cond: [{ $eq: ['$holder', null] }, { $subtract: ['$next_attempt_at', '$$NOW'] }, 0] };
       const waiting = await events.findOne<{ put_off?: Delays; wait: number }>(
         { message_key, state: 'received' },
         { projection: { put_off: 1, wait } },
@@ -208,32 +248,40 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
       return waiting.put_off === undefined ? 0 : Math.max(0, waiting.wait);
     },
 
-    async renew(ids) {
-      // Never earlier: the wait before another attempt may be a longer one.
-      const next_attempt_at = { $max: ['$next_attempt_at', { $add: ['$$NOW', lost_after_ms] }] };
-      await events.updateMany({ _id: { $in: [...ids] }, state: 'received' }, [{ $set: { next_attempt_at } }]);
+    beat: me.beat,
+
+    async endAbandoned() {
+      if (me.wasUnsure()) await giveBackForgotten();
+      await endDead();
     },
 
     async release(kept) {
-      await giveBack(kept.id);
+      await me.letGo(kept.id, giveBack(kept.id));
     },
 
-    async putOff({ id, put_off: { times, ms } }, wait) {
+    async retryLater(kept) {
+      const later = nobodys(atMost({ $multiply: [lost_after_ms, DOUBLED] }));
+      await me.letGo(kept.id, events.updateOne({ _id: kept.id, state: 'received' }, later));
+    },
+
+    async leave() {
+      await events.updateMany({ state: 'received', holder: me.id }, nobodys(0));
+    },
+
+    async putOff(kept, wait) {
+      const { times, ms } = kept.put_off;
       const put_off = { times: times + 1, ms: ms + wait };
-      await events.updateOne({ _id: id, state: 'received' }, [
-        { $set: { attempts: 0, put_off, next_attempt_at: { $add: ['$$NOW', wait] } } },
-      ]);
+      const waiting = [{ $set: { attempts: 0, put_off } }, ...nobodys(wait)];
+      await me.letGo(kept.id, events.updateOne({ _id: kept.id, state: 'received' }, waiting));
     },
 
     async endPutOff(of) {
       const { modifiedCount } = await events.updateMany(
         {
           state: 'received',
-          // Any: so the index of what is received serves it.
-          next_attempt_at: { $gt: new Date(0) },
-          put_off: { $exists: true },
           // Nobody has taken it since.
-          attempts: 0,
+          holder: null,
+          put_off: { $exists: true },
           ...('session_id' in of
             ? { targets: { $elemMatch: { workspace_id: of.workspace_id, session_id: of.session_id } } }
             : messagesAmong(of)),
@@ -248,7 +296,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
         // The first of all is due, or none is.
         const [lost] = await events
           .aggregate<InboundDocument>([
-            { $match: { state: 'received' } },
+            { $match: { state: 'received', holder: null } },
             { $sort: { next_attempt_at: 1, _id: 1 } },
             { $limit: 1 },
             { $match: { $expr: IS_DUE } },
@@ -279,12 +327,16 @@ function messagesAmong({
   };
 }
 
+/** An update that makes an event anybody's after this wait: in milliseconds, or an expression for them. */
+function nobodys(wait: number | Document): [Document] {
+  return [{ $set: { holder: null, next_attempt_at: { $add: ['$$NOW', wait] } } }];
+}
+
+function atMost(wait: Document): Document {
+  return { $min: [LAST_ATTEMPT_MS, wait] };
+}
+
 function unapplied({ _id, state, inbound, targets, put_off }: InboundDocument): KeptInbound | null {
   if (state === 'applied' || inbound === undefined) return null;
   return { id: _id, inbound, targets: targets ?? null, put_off: put_off ?? NEVER };
-}
-
-/** An insert, but by the database's clock. */
-function dueIn(document: NewInbound, ms: number): Document {
-  return { $mergeObjects: [{ $literal: document }, { next_attempt_at: { $add: ['$$NOW', ms] } }] };
 }

@@ -13,6 +13,7 @@ export type IdPrefix =
   | 'outc'
   | 'key'
   | 'wkr'
+  | 'hldr'
   | 'file'
   | 'sesrsc';
 

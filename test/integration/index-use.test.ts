@@ -11,7 +11,7 @@ import { createApprovalStore } from '../../src/approvals/approval-store.ts';
 import { createChannelSettings } from '../../src/chat/channel-settings.ts';
 import { laneOf } from '../../src/chat/conversation-store.ts';
 import { createCursorStore } from '../../src/chat/delivery-cursor.ts';
-import { createInboundStore } from '../../src/chat/inbound-store.ts';
+import { createInboundIndexes, createInboundStore } from '../../src/chat/inbound-store.ts';
 import { createRoles } from '../../src/chat/roles.ts';
 import { loadConfig } from '../../src/config.ts';
 import { type Deckhand, startDeckhand } from '../../src/deckhand.ts';
@@ -427,7 +427,7 @@ async function finishForTheDead(session_id: string): Promise<void> {
   model.reply({ text: 'Found.' });
   const lost = await inbound.keep({ kind: 'message', message });
   if (lost === null) throw new Error('It was kept before');
-  await inbound.renew([lost.id]);
+  await inbound.beat();
   await inbound.release(lost);
   await eventually(() => expect(JSON.stringify(model.requests)).toContain('lost'), PATIENCE_MS);
 }
@@ -450,10 +450,30 @@ async function loseRaces(): Promise<void> {
   expect(await inbound.endPutOff({ conversation })).toBe(1);
   await inbound.applied(claimed);
   await inbound.forget(claimed);
+  await abandonEvents();
   const messages = createMessageStore(db, DEFAULT_WORKSPACE);
   const post = { author: { kind: 'agent', name: 'x' }, body: { kind: 'text', markdown: 'x', live: false } } as const;
   for (const delivery_id of ['dlv_1', 'dlv_1']) await messages.add('conv_1', { ...post, delivery_id });
   await messages.findDelivery('conv_1', 'dlv_1');
+}
+
+/** Chat events that nobody is at, where no gateway takes them up. */
+async function abandonEvents(): Promise<void> {
+  const { db } = house.context;
+  const apart = db.client.db(`${db.databaseName}-apart`);
+  await createInboundIndexes(apart);
+  const inbound = createInboundStore(apart, 30_000);
+  const event = { kind: 'message', message: said('left') } as const;
+  const left = await inbound.keep(event);
+  if (left === null) throw new Error('It was kept before');
+  // A write that fails might have happened.
+  await expect(inbound.putOff(left, Number.NaN)).rejects.toThrow();
+  await inbound.endAbandoned();
+  const dying = createInboundStore(apart, 1);
+  expect(await dying.keep(event)).not.toBeNull();
+  await eventually(async () => expect(await inbound.keep(event)).not.toBeNull());
+  await inbound.retryLater(left);
+  await apart.dropDatabase();
 }
 
 async function keepFiles(session_id: string): Promise<void> {

@@ -232,8 +232,11 @@ export async function chatStage(db: Db): Promise<ChatStage> {
       };
     },
     async silence(ms) {
-      const earlier = { $subtract: ['$next_attempt_at', ms] };
-      await db.collection('inbound').updateMany({ state: 'received' }, [{ $set: { next_attempt_at: earlier } }]);
+      const earlier = (field: string) => ({ $subtract: [`$${field}`, ms] });
+      await db
+        .collection('inbound')
+        .updateMany({ state: 'received', holder: null }, [{ $set: { next_attempt_at: earlier('next_attempt_at') } }]);
+      await db.collection('inbound_holders').updateMany({}, [{ $set: { until: earlier('until') } }]);
     },
     async entries(type) {
       const found: Array<LogEntry & { event: EventOf<typeof type> }> = [];

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, inject, it } from 'vitest';
 import type { InboundMessage } from '../../../src/chat/inbound.ts';
-import { createInboundStore } from '../../../src/chat/inbound-store.ts';
+import { createInboundStore, type InboundStore } from '../../../src/chat/inbound-store.ts';
 import { createMongoClient } from '../../../src/mongo-client.ts';
 import type { SessionEvent } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
@@ -440,15 +440,37 @@ describe('an event that is kept', () => {
   });
 
   it('stays its process’s for as long as that says so', async () => {
-    const store = createInboundStore(stage.db, 30_000);
+    const [store, other] = [createInboundStore(stage.db, 30_000), createInboundStore(stage.db, 30_000)];
     const kept = await store.keep({ kind: 'message', message: said('deploy') });
     if (kept === null) throw new Error('It was kept before');
+    const takenBy = async (taker: InboundStore) => {
+      await taker.endAbandoned();
+      return (await taker.takeLost())?.id;
+    };
     await stage.silence(31_000);
-    await store.renew([kept.id]);
-    expect(await store.takeLost()).toBeNull();
+    await store.beat();
+    expect(await takenBy(other)).toBeUndefined();
     await stage.silence(31_000);
-    expect((await store.takeLost())?.id).toEqual(kept.id);
-    expect(await store.takeLost()).toBeNull();
+    // It has not died: it was busy, or it would not ask.
+    expect(await takenBy(store)).toBeUndefined();
+    expect(await takenBy(other)).toEqual(kept.id);
+    expect(await takenBy(store)).toBeUndefined();
+  });
+
+  it('is taken again by nobody for longer each time when its processes die of it', async () => {
+    const message = said('deploy');
+    await createInboundStore(stage.db, 30_000).keep({ kind: 'message', message });
+    const taken: boolean[] = [];
+    for (let n = 0; n < 3; n++) {
+      await stage.silence(31_000);
+      const next = createInboundStore(stage.db, 30_000);
+      await next.endAbandoned();
+      taken.push((await next.takeLost()) !== null);
+    }
+    // The third time it is nobody's, and due half a minute later.
+    expect(taken).toEqual([true, true, false]);
+    await stage.silence(31_000);
+    expect(await createInboundStore(stage.db, 30_000).takeLost()).not.toBeNull();
   });
 
   it.each(['before', 'after'] as const)('is tried again where an append failed %s it landed', async (when) => {
@@ -511,7 +533,7 @@ describe('an event whose keeping breaks off', () => {
     it(`${when} is not acknowledged, and has one effect when it is delivered again`, async () => {
       await using gate = await mongoGate(inject('mongodb_uri'));
       await using client = createMongoClient(gate.uri);
-      const { service } = stage.receiver({ db: client.db(stage.db.databaseName), lost_after_ms: 1 });
+      const { service } = stage.receiver({ db: client.db(stage.db.databaseName) });
       const held = when === 'after' ? gate.holdAnswer(keepsChatEvent) : gate.holdRequest(keepsChatEvent);
       const message = said('deploy');
       const kept = service.message(message);

@@ -20,7 +20,7 @@ export function appends(type: EventType): Step {
 }
 
 /** A chat event is kept, before its platform is told. */
-export const keepsChatEvent: Step = (command) => isWrite(command, 'inbound') && mentions(command, '"upsert":true');
+export const keepsChatEvent: Step = (command) => command.name === 'insert' && command.collection === 'inbound';
 
 /** A chat event has to wait for its platform. */
 export const putsOff: Step = (command) => isWrite(command, 'inbound') && mentions(command, '"put_off":{"times"');
