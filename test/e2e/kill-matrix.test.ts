@@ -29,6 +29,8 @@ import { readable } from '../support/slack/transcript.ts';
 import { directChannel } from '../support/slack/workspace.ts';
 
 const SLOW = { timeout: 300_000 };
+/** She is in no channel: what only she may decide has to be brought to her. */
+const OWNER = 'Olga';
 const POSTING = ['chat.postMessage', 'chat.startStream'];
 /** Seconds that Slack asks to wait: longer than any test. */
 const LONG_S = 1_000;
@@ -391,20 +393,18 @@ const STEPS: Record<string, () => Promise<void>> = {
   },
 
   'question shown, its owner not asked': async () => {
-    const { id } = on.slack.user('Ben').user;
-    await on.commands('always_ask', { deckhand_owners: `slack:${id}` });
+    await on.commands('always_ask', { deckhand_owners: `slack:${on.slack.user(OWNER).user.id}` });
     const held = on.slack.faults.hold('chat.getPermalink');
     const thread = on.says(`run ${MARK}`);
     await held.reached;
     const killed = on.kill('gateway');
     held.end('dropped');
     await killed;
-    await elsewhereOnce(thread, directChannel(on.slack.workspace, id).id);
+    await ownerAskedOnce(thread);
   },
 
   'question shown, its owner asked, and Slack takes it': async () => {
-    const { id } = on.slack.user('Ben').user;
-    await on.commands('always_ask', { deckhand_owners: `slack:${id}` });
+    await on.commands('always_ask', { deckhand_owners: `slack:${on.slack.user(OWNER).user.id}` });
     const link = on.slack.faults.hold('chat.getPermalink');
     const thread = on.says(`run ${MARK}`);
     await link.reached;
@@ -414,7 +414,7 @@ const STEPS: Record<string, () => Promise<void>> = {
     const killed = on.kill('gateway');
     held.end('taken');
     await killed;
-    await elsewhereOnce(thread, directChannel(on.slack.workspace, id).id);
+    await ownerAskedOnce(thread);
   },
 
   'timer due, not taken': async () => {
@@ -555,10 +555,10 @@ async function asked(rules: Record<string, string> = {}): Promise<MessagePlace> 
   return thread;
 }
 
-async function ranOnce(thread: MessagePlace): Promise<LogEntry[]> {
+async function ranOnce(thread: MessagePlace, by = 'Ben'): Promise<LogEntry[]> {
   const log = await answeredOnce(thread, SEEN);
   expect(eventsOf(log, 'agent.tool_result')).toMatchObject([{ is_error: false }]);
-  expect(eventsOf(log, 'deckhand.approval_decided')).toMatchObject([{ outcome: 'allowed', by: { name: 'Ben' } }]);
+  expect(eventsOf(log, 'deckhand.approval_decided')).toMatchObject([{ outcome: 'allowed', by: { name: by } }]);
   expect(on.marks()).toBe(1);
   return log;
 }
@@ -592,8 +592,14 @@ async function othersAskedOnce(thread: MessagePlace): Promise<void> {
   expect(eventsOf(await on.log(), 'deckhand.approval_escalated')).toHaveLength(1);
 }
 
-/** The card stands in this channel once, and Ben's click there lets the call run once. */
-async function elsewhereOnce(thread: MessagePlace, id: string): Promise<void> {
+/** The card stands in its owner's direct messages once, and a click there lets the call run once. */
+async function ownerAskedOnce(thread: MessagePlace): Promise<void> {
+  const owner = on.slack.user(OWNER);
+  await elsewhereOnce(thread, directChannel(on.slack.workspace, owner.user.id).id, OWNER);
+}
+
+/** The card stands in this channel once, and somebody's click there lets the call run once. */
+async function elsewhereOnce(thread: MessagePlace, id: string, by = 'Ben'): Promise<void> {
   const waiting = () =>
     on.slack.workspace.messages.filter(
       ({ channel, ts, ephemeral_to }) => channel === id && ts > thread.ts && ephemeral_to === undefined,
@@ -602,8 +608,8 @@ async function elsewhereOnce(thread: MessagePlace, id: string): Promise<void> {
   await on.atRest();
   const [card] = waiting();
   if (card === undefined) throw new Error('Nobody else was asked');
-  await on.slack.user('Ben').click(card, 'Approve');
-  await ranOnce(thread);
+  await on.slack.user(by).click(card, 'Approve');
+  await ranOnce(thread, by);
   expect(waiting()).toHaveLength(1);
 }
 

@@ -70,6 +70,7 @@ const LEASE_MS = 2_000;
 
 /** What one test asked for is not the next one's. */
 const NO_RULES = {
+  deckhand_owners: null,
   deckhand_quorum: null,
   deckhand_escalate_to: null,
   deckhand_escalate_after: null,
