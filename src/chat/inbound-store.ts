@@ -157,16 +157,12 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
   });
 
   const giveBack = createLots<ObjectId, void>({ most: LOT }, async (ids) => {
-    const released = { _id: { $in: ids }, state: 'received' as const };
-    await events.updateMany(released, nobodys(0));
+    await events.updateMany({ _id: { $in: ids }, state: 'received', holder: me.id }, nobodys(0));
     return ids.map(() => undefined);
   });
 
   /** What dead processes held is nobody's: at once, and later where it may be what they die of. */
-  async function endDead(): Promise<void> {
-    // What this one was too busy to say must not cost it what it holds.
-    const dead = (await me.dead()).filter((id) => id !== me.id);
-    if (dead.length === 0) return;
+  async function free(dead: string[]): Promise<void> {
     const wait = atMost({ $multiply: [lost_after_ms, { $subtract: [DOUBLED, 1] }] });
     await events.updateMany({ state: 'received', holder: { $in: dead } }, nobodys(wait));
   }
@@ -185,14 +181,22 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
     // Without it nobody has the event: better that it is delivered again.
     if (found === null) throw new Error('A chat event was known, and is not there');
     if (found.state === 'applied' || found.holder === null || found.holder === me.id) return found;
-    await endDead();
+    await me.endDead(free);
     return (await events.findOne({ _id: found._id })) ?? found;
   }
 
   /** Null: it is applied, not due yet, or somebody else was faster. */
   async function take(known: InboundDocument): Promise<KeptInbound | null> {
     const { _id, attempts } = known;
+    if (me.isAt(_id)) return null;
     await me.beKnown();
+    // A write of this process that failed has happened: nobody is at it.
+    if (known.holder === me.id)
+      return me.hold(
+        _id,
+        async () => unapplied(known),
+        (event) => event !== null,
+      );
     const write = () =>
       events.updateOne(
         { _id, state: 'received', holder: null, attempts, $expr: IS_DUE },
@@ -251,8 +255,8 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
     beat: me.beat,
 
     async endAbandoned() {
-      if (me.wasUnsure()) await giveBackForgotten();
-      await endDead();
+      await me.whereUnsure(giveBackForgotten);
+      await me.endDead(free);
     },
 
     async release(kept) {
@@ -261,7 +265,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
 
     async retryLater(kept) {
       const later = nobodys(atMost({ $multiply: [lost_after_ms, DOUBLED] }));
-      await me.letGo(kept.id, events.updateOne({ _id: kept.id, state: 'received' }, later));
+      await me.letGo(kept.id, events.updateOne({ _id: kept.id, state: 'received', holder: me.id }, later));
     },
 
     async leave() {
@@ -272,7 +276,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
       const { times, ms } = kept.put_off;
       const put_off = { times: times + 1, ms: ms + wait };
       const waiting = [{ $set: { attempts: 0, put_off } }, ...nobodys(wait)];
-      await me.letGo(kept.id, events.updateOne({ _id: kept.id, state: 'received' }, waiting));
+      await me.letGo(kept.id, events.updateOne({ _id: kept.id, state: 'received', holder: me.id }, waiting));
     },
 
     async endPutOff(of) {
@@ -281,6 +285,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
           state: 'received',
           // Nobody has taken it since.
           holder: null,
+          attempts: 0,
           put_off: { $exists: true },
           ...('session_id' in of
             ? { targets: { $elemMatch: { workspace_id: of.workspace_id, session_id: of.session_id } } }

@@ -11,8 +11,8 @@ export interface StoreWatch {
   forgetNew(): Promise<void>;
 }
 
-/** Written by delivery in its own time, whether or not anybody asks for anything. */
-const BY_THEMSELVES = new Set(['deliveries', 'delivery_cursors', 'api_keys']);
+/** Written by delivery and by gateways that hold events in their own time, whether or not anybody asks for anything. */
+const BY_THEMSELVES = new Set(['deliveries', 'delivery_cursors', 'inbound_holders', 'api_keys']);
 
 export async function createStoreWatch(db: Db): Promise<StoreWatch> {
   let kept = await idsOf(db);

@@ -1,0 +1,118 @@
+import { ObjectId } from 'mongodb';
+import { describe, expect, it } from 'vitest';
+import { createHolder } from '../../../src/chat/inbound-holder.ts';
+import { createInboundStore, type InboundStore, type KeptInbound } from '../../../src/chat/inbound-store.ts';
+import { said } from '../../support/chat-stage.ts';
+import { useChatStage } from '../../support/use-chat-stage.ts';
+
+const stage = useChatStage();
+const LEASE_MS = 30_000;
+const HOUR_MS = 3_600_000;
+
+const gateway = () => createInboundStore(stage.db, LEASE_MS);
+const event = (text: string) => ({ kind: 'message', message: said(text) }) as const;
+
+async function keep(store: InboundStore, inbound = event('deploy')): Promise<KeptInbound> {
+  const kept = await store.keep(inbound);
+  if (kept === null) throw new Error('It was kept before');
+  return kept;
+}
+
+/** What the sweep of this gateway takes first. */
+async function sweeps(store: InboundStore): Promise<string | null> {
+  await store.endAbandoned();
+  return (await store.takeLost())?.id.toHexString() ?? null;
+}
+
+const holders = () => stage.db.collection('inbound_holders').countDocuments();
+
+describe('what a gateway holds', () => {
+  it('is another’s to take as soon as it has been silent for a lease, and not before', async () => {
+    const [one, other] = [gateway(), gateway()];
+    const { id } = await keep(one);
+    await stage.silence(LEASE_MS / 2);
+    expect(await sweeps(other)).toBeNull();
+    await stage.silence(LEASE_MS);
+    expect(await sweeps(other)).toBe(id.toHexString());
+  });
+
+  it('is found however long nobody was there to find it', async () => {
+    const { id } = await keep(gateway());
+    await stage.silence(48 * HOUR_MS);
+    const other = gateway();
+    expect(await sweeps(other)).toBe(id.toHexString());
+    // Only then is nothing known of it any more; the other one has said that it lives.
+    expect(await holders()).toBe(1);
+  });
+
+  it('is known of for an hour after its last word, although it holds nothing', async () => {
+    const one = gateway();
+    await one.applied(await keep(one));
+    await stage.silence(LEASE_MS + HOUR_MS / 2);
+    const other = gateway();
+    await sweeps(other);
+    expect(await holders()).toBe(1);
+    await stage.silence(HOUR_MS);
+    await sweeps(other);
+    expect(await holders()).toBe(0);
+  });
+
+  it('is taken by one of two that sweep at the same time', async () => {
+    await keep(gateway());
+    await stage.silence(LEASE_MS + 1);
+    const taken = await Promise.all([sweeps(gateway()), sweeps(gateway()), sweeps(gateway())]);
+    expect(taken.filter((id) => id !== null)).toHaveLength(1);
+  });
+
+  it('is not given back by one that it was taken from meanwhile', async () => {
+    const [one, other] = [gateway(), gateway()];
+    const kept = await keep(one);
+    await stage.silence(LEASE_MS + 1);
+    expect(await sweeps(other)).toBe(kept.id.toHexString());
+    await one.release(kept);
+    await one.retryLater(kept);
+    await one.putOff(kept, 0);
+    expect(await gateway().takeLost()).toBeNull();
+  });
+});
+
+describe('a write that fails and may have happened', () => {
+  it('leaves to the next sweep what nobody is at, and to nobody what somebody is', async () => {
+    const one = gateway();
+    const busy = event('in progress');
+    const [kept, failed] = [await keep(one, busy), await keep(one)];
+    // A double of what is being applied, while that goes on.
+    expect(await one.keep(busy)).toBeNull();
+    await expect(one.putOff(failed, Number.NaN)).rejects.toThrow();
+    expect(await sweeps(one)).toBe(failed.id.toHexString());
+    expect(await sweeps(gateway())).toBeNull();
+    await one.applied(kept);
+  });
+
+  it('is made good by its redelivery to the same gateway', async () => {
+    const one = gateway();
+    const inbound = event('deploy');
+    const failed = await keep(one, inbound);
+    await expect(one.putOff(failed, Number.NaN)).rejects.toThrow();
+    expect((await one.keep(inbound))?.id).toEqual(failed.id);
+    expect(await one.keep(inbound)).toBeNull();
+  });
+
+  it('is looked for until that has gone well once after a lease', async () => {
+    for (const [lease_ms, looks] of [
+      [LEASE_MS, 4],
+      [0, 2],
+    ] as const) {
+      const holder = createHolder(stage.db, lease_ms);
+      await expect(holder.letGo(new ObjectId(), Promise.reject(new Error('away')))).rejects.toThrow('away');
+      let count = 0;
+      const look = async () => {
+        count += 1;
+        if (count === 1) throw new Error('still away');
+      };
+      await expect(holder.whereUnsure(look)).rejects.toThrow('still away');
+      for (let n = 0; n < 3; n++) await holder.whereUnsure(look);
+      expect(count).toBe(looks);
+    }
+  });
+});
