@@ -23,7 +23,10 @@ export interface RoomLimits {
   /** What may wait, in all and of one lane; by default however much. */
   waiting?: number;
   waiting_of_lane?: number;
-  /** Once it is full it lets nobody in until it is empty: those who then enter together can do together what they are at. */
+  /**
+   * Once it is full it lets nobody in until half of it is left: those who then enter together can do together what they are
+   * at. Whoever stays for long keeps his own place from others, and no more.
+   */
   in_waves?: boolean;
 }
 
@@ -82,7 +85,7 @@ export function createRoom(what: string, limits: RoomLimits): Room {
   }
 
   function letIn(): void {
-    if (inside === 0) closed = false;
+    if (inside <= size / 2) closed = false;
     while (!closed) {
       const [lane] = turns.get(Math.min(...turns.keys())) ?? [];
       const first = lane?.queue[0];

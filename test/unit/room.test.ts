@@ -133,14 +133,21 @@ test('says what there is too much of', async () => {
   await expect(room.enter('A')).rejects.toThrow('too many things');
 });
 
-test('with waves, lets nobody in from when it is full until it is empty', async () => {
-  const { order, come, leave } = crowdBefore({ size: 2, in_waves: true });
-  await come('A', 'B', 'C', 'D', 'E');
-  expect(order.join('')).toBe('AB');
-  await leave('A');
-  expect(order.join('')).toBe('AB');
-  await leave('B');
+test('with waves, lets nobody in from when it is full until half of it is left', async () => {
+  const { order, come, leave } = crowdBefore({ size: 4, in_waves: true });
+  await come('A', 'B', 'C', 'D', 'E', 'F', 'G');
   expect(order.join('')).toBe('ABCD');
+  await leave('A');
+  expect(order.join('')).toBe('ABCD');
+  await leave('B');
+  expect(order.join('')).toBe('ABCDEF');
+});
+
+test('with waves, goes on beside whoever stays', async () => {
+  const { order, come, leave } = crowdBefore({ size: 4, in_waves: true });
+  await come('A', 'B', 'C', 'D', 'E', 'F', 'G');
+  await leave('B', 'C', 'D', 'E', 'F');
+  expect(order.join('')).toBe('ABCDEFG');
 });
 
 test('with waves, lets in whoever comes before it is full', async () => {
