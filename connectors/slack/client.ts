@@ -62,6 +62,11 @@ export function platformErrorOf(error: unknown): string | null {
   return error instanceof WebAPIPlatformError ? error.data.error : null;
 }
 
+/** The app may not do this at all, until an operator gives it leave. */
+export function isWithoutLeave(reason: string | null): reason is string {
+  return reason === 'missing_scope' || reason === 'no_permission';
+}
+
 /** Slack, or something before it, answered that it could not. As a rule nothing was done; 502 and 504 do not say. */
 export function isTrouble(error: unknown): boolean {
   return error instanceof WebAPIHTTPError && error.statusCode >= 500;

@@ -68,12 +68,28 @@ export function createHomeNews({ homes, draw, groups, inFlight, logger, now, aft
     });
   }
 
+  function note(concerned: Iterable<Mention>, tenant: string | null): void {
+    const known = changes.get(tenant) ?? new Map<string, Mention>();
+    for (const one of concerned) known.set(`${one.kind}:${one.id}`, one);
+    changes.set(tenant, known);
+  }
+
   async function tell(): Promise<void> {
     const told = changes;
     changes = new Map();
+    const failed: unknown[] = [];
     for (const [tenant, concerned] of told) {
-      const people = await Promise.all([...concerned.values()].map((one) => peopleOf(one, tenant)));
-      await homes.outdate(tenant, people.flat());
+      try {
+        const people = await Promise.all([...concerned.values()].map((one) => peopleOf(one, tenant)));
+        await homes.outdate(tenant, people.flat());
+      } catch (error) {
+        failed.push(error);
+        note(concerned.values(), tenant);
+      }
+    }
+    if (failed.length > 0) {
+      later(LOOK_MS, tell);
+      throw failed[0];
     }
     await look();
     // What was drawn a moment ago rests first.
@@ -121,9 +137,7 @@ export function createHomeNews({ homes, draw, groups, inFlight, logger, now, aft
     changed(concerned, tenant) {
       if (!isRunning) return;
       if (changes.size === 0) later(GATHER_MS, tell);
-      const known = changes.get(tenant) ?? new Map<string, Mention>();
-      for (const one of concerned) known.set(`${one.kind}:${one.id}`, one);
-      changes.set(tenant, known);
+      note(concerned, tenant);
     },
     start() {
       isRunning = true;

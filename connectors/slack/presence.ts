@@ -2,7 +2,7 @@ import { PostRefusedError } from '../../src/chat/connector.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
-import { platformErrorOf, type SlackClient } from './client.ts';
+import { isWithoutLeave, platformErrorOf, type SlackClient } from './client.ts';
 
 /** conversations.members gives fewer than 1,000 at a time (docs.slack.dev/reference/methods/conversations.members). */
 const PAGE = 999;
@@ -35,7 +35,7 @@ export async function presentAmong(
       if (cursor === undefined || present.size === people.length) break;
     }
   } catch (error) {
-    if (!(error instanceof PostRefusedError) && platformErrorOf(error) !== 'missing_scope') throw error;
+    if (!(error instanceof PostRefusedError) && !isWithoutLeave(platformErrorOf(error))) throw error;
     logger.warn({ tenant, channel, reason: messageOf(error) }, 'slack did not say who is in a channel');
   }
   return present;

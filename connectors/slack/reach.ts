@@ -1,7 +1,7 @@
 import { PostRefusedError, type Reached } from '../../src/chat/connector.ts';
 import type { ConversationKey, Mention } from '../../src/chat/place.ts';
 import type { Logger } from '../../src/logger.ts';
-import { platformErrorOf, type SlackClient } from './client.ts';
+import { isWithoutLeave, platformErrorOf, type SlackClient } from './client.ts';
 import { SLACK } from './conversation-id.ts';
 import type { SlackGroups } from './groups.ts';
 import { presentAmong } from './presence.ts';
@@ -24,7 +24,17 @@ type Place = Reached['places'][number];
  * Where somebody can be asked who is not in the conversation: people in their direct messages with the app, channels at the
  * top level. A conversation whose thread is its channel posts there.
  */
-export async function reach(
+export async function reach(...asked: Parameters<typeof placesOf>): Promise<Reached> {
+  try {
+    return await placesOf(...asked);
+  } catch (error) {
+    const reason = platformErrorOf(error);
+    // What the app was not given leave to do no later try mends, and the conversation must not wait for it.
+    throw isWithoutLeave(reason) ? new PostRefusedError(reason, { cause: error }) : error;
+  }
+}
+
+async function placesOf(
   { client, groups, logger }: ReachParts,
   { kind, id }: Mention,
   { tenant, outside_of }: { tenant: string; outside_of: ConversationKey | undefined },
@@ -68,16 +78,10 @@ export async function reach(
   }
 }
 
-/** @throws PostRefusedError also where the app was not given leave to write to people: no later try mends that */
 async function directOf(client: SlackClient, users: string, signal: AbortSignal): Promise<string> {
-  try {
-    const { channel } = await client.call((web) => web.conversations.open({ users }), signal);
-    if (channel?.id === undefined) throw new Error('conversations.open returned no channel');
-    return channel.id;
-  } catch (error) {
-    const reason = platformErrorOf(error);
-    throw reason === 'missing_scope' ? new PostRefusedError(reason, { cause: error }) : error;
-  }
+  const { channel } = await client.call((web) => web.conversations.open({ users }), signal);
+  if (channel?.id === undefined) throw new Error('conversations.open returned no channel');
+  return channel.id;
 }
 
 /** Slack's permalink of a message. */

@@ -103,7 +103,8 @@ export async function showEscalation(
     { session_id: deps.session_id, to: event.to, reason: problem },
     'nobody was asked by an escalation',
   );
-  const moved = await deps.approvals.nobodyReached(deps.ref, event);
+  // Where the question itself is not shown, nobody in the list can be asked.
+  const moved = original === undefined ? null : await deps.approvals.nobodyReached(deps.ref, event);
   if (moved !== null) await retime(deps, moved);
   const next = original?.outgoing.card.escalations?.[event.step];
   const then = next === undefined ? '' : ` I ask ${next.to} instead.`;

@@ -26,6 +26,8 @@ export interface LookDeps {
 /** Most of one list, and how many are counted behind it. */
 export const SHOWN = 10;
 const COUNTED = 100;
+/** Approvals that are looked at side by side. */
+const TOGETHER = 25;
 
 /** A call whole: for those who may decide it, and where nothing is private for all who are in its conversation. */
 export async function detailsOf(deps: LookDeps, from: PersonAt & { approval_id: string }): Promise<ApprovalDetails> {
@@ -58,17 +60,31 @@ export async function detailsOf(deps: LookDeps, from: PersonAt & { approval_id: 
   };
 }
 
-/** What this person may decide, oldest first. Where anyone in a conversation may: what was asked where they ask, or for them. */
-export async function waitingFor(deps: LookDeps, from: PersonAt, before = 0): Promise<WaitingApprovals> {
+/**
+ * What this person may decide, oldest first. Where anyone in a conversation may: what was asked where they ask, or for them.
+ * @param among of so many pending approvals at most, the oldest
+ */
+export async function waitingFor(
+  deps: LookDeps,
+  from: PersonAt,
+  before = 0,
+  among = Number.POSITIVE_INFINITY,
+): Promise<WaitingApprovals> {
   const { connector, tenant } = from.conversation;
   const workspace_id = await deps.directory.workspaceOf(connector, tenant);
   const theirs: { approval: Approval; asked: Asked }[] = [];
   const once = { ...deps, roles: askedOnce(deps.roles) };
-  for await (const approval of deps.approvals.pending(workspace_id)) {
-    const asked = await decidable(once, approval, from);
-    if (asked !== null) theirs.push({ approval, asked });
-    if (theirs.length === before + SHOWN + COUNTED) break;
+  let looked = 0;
+  for await (const some of lotsOf(deps.approvals.pending(workspace_id), TOGETHER)) {
+    const found = await Promise.all(some.map((approval) => decidable(once, approval, from)));
+    for (const [index, asked] of found.entries()) {
+      const approval = some[index];
+      if (approval !== undefined && asked !== null) theirs.push({ approval, asked });
+    }
+    looked += some.length;
+    if (theirs.length >= before + SHOWN + COUNTED || looked >= among) break;
   }
+  theirs.splice(before + SHOWN + COUNTED);
   const approvals = await Promise.all(
     theirs.slice(before, before + SHOWN).map(async ({ approval, asked }): Promise<WaitingApproval> => {
       const nameOf = await namesOf(deps.connectors, namedIn(approval), from.conversation);
@@ -84,6 +100,17 @@ export async function waitingFor(deps: LookDeps, from: PersonAt, before = 0): Pr
   );
   const more = Math.max(0, theirs.length - before - approvals.length);
   return { approvals, more, ...(before > 0 && { before }) };
+}
+
+async function* lotsOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let lot: T[] = [];
+  for await (const item of items) {
+    lot.push(item);
+    if (lot.length < size) continue;
+    yield lot;
+    lot = [];
+  }
+  if (lot.length > 0) yield lot;
 }
 
 /** It is one person who looks, at however many approvals. */

@@ -16,6 +16,8 @@ export interface OverviewDeps extends LookDeps, Pick<CommandDeps, 'sessions' | '
 
 /** Most of one kind that is shown. */
 const SHOWN = 10;
+/** Pending approvals of the workspace, the oldest, among which theirs are looked for: this is drawn often. `/approvals` looks at all. */
+const LOOKED_AT = 500;
 /** How far back running sessions are looked for, in sessions of this person. */
 const LATEST = 100;
 
@@ -33,7 +35,7 @@ export async function overviewOf(
   const [agents, sessions, waiting, costs] = await Promise.all([
     ownAgents(deps, workspace_id, actor_id),
     deps.sessions.list(workspace_id, { started_by: actor_id, limit: LATEST }),
-    waitingFor(deps, { conversation: { ...place, channel: person.id, thread: person.id }, person }),
+    waitingFor(deps, { conversation: { ...place, channel: person.id, thread: person.id }, person }, 0, LOOKED_AT),
     deps.costs.ofMonth(workspace_id, new Date()),
   ]);
   const linkTo = (where: ConversationKey) => deps.connectors.get(where.connector)?.linkTo?.(where) ?? null;
