@@ -151,7 +151,7 @@ describe('a conversation on the page', () => {
     await eventually(async () => expect(await ana.composer.inputValue()).toContain('uname -a'));
     await ana.send.click();
     await stage.keyOf(ana);
-    await eventually(() => expect(stage.crew.messages[0]).toMatchObject({ agent: 'agent_bosun' }));
+    await eventually(() => expect(stage.crew.messages[0]).toMatchObject({ usual_agent: 'agent_bosun' }));
     await ana.page.getByText('To Bosun').waitFor();
     await ana.list.getByRole('link', { name: /uname -a/ }).waitFor();
   });
