@@ -156,6 +156,19 @@ it.each([
   await shown();
 });
 
+it.each(['missing_scope', 'no_permission'])(
+  'holds nothing up where it may not look up a group (%s)',
+  async (reason) => {
+    const thread = ben.dm('clean up');
+    const group = userGroup(slack.workspace, 'oncall', cara.user);
+    slack.faults.refuse('usergroups.users.list', reason, 100);
+    await asked({ approvers: [`slack:group:${group}`, ...named(ana)] });
+    await eventually(() => expect(readable(cardIn(thread.channel))).toContain('Asked in direct messages: *Ana*'));
+    expect(readable(cardIn(thread.channel))).toContain('Could not ask *@oncall*: ');
+    await shown();
+  },
+);
+
 it('asks everybody directly where Slack may not say who is in the channel', async () => {
   slack.workspace.scopes.delete('channels:read');
   channelNamed(slack.workspace, 'ops').members.add(ana.user.id);
