@@ -1,7 +1,7 @@
 import type { ChannelSettings } from '../channel-settings.ts';
 import { namesOf } from '../names.ts';
 import { type CommandDeps, type CommandRequest, plain } from './command.ts';
-import { listOf } from './read-agent-form.ts';
+import { listOf } from './words.ts';
 
 type Asker = Pick<CommandRequest, 'workspace_id' | 'conversation' | 'actor_id'>;
 

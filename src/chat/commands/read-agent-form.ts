@@ -5,6 +5,7 @@ import { FORM_TEXT, MODELS } from './agent-form.ts';
 import { APPROVAL_FIELDS, approvalMetadata, inFormWords } from './approval-fields.ts';
 import type { CommandDeps, Fields } from './command.ts';
 import { isToolSetting, TOOL_SETTINGS, TOOLS, type ToolSetting, withToolSettings } from './tool-settings.ts';
+import { listOf } from './words.ts';
 
 /** What a form says about an agent, or what is wrong with it, by field. */
 export type FormReading = { update: AgentUpdate; config: AgentConfig } | { errors: Record<string, string> };
@@ -107,12 +108,4 @@ async function environmentProblem(deps: CommandDeps, workspace_id: string, id: s
   const { items } = await deps.environments.list(workspace_id, { limit: 100 });
   if (items.some((one) => one._id === id)) return null;
   return `There is no such environment. There is: ${['default', ...items.map((one) => one._id)].join(', ')}.`;
-}
-
-/** Ids with commas between them. */
-export function listOf(text: string): string[] {
-  return text
-    .split(',')
-    .map((one) => one.trim())
-    .filter((one) => one !== '');
 }

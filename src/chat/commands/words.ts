@@ -38,3 +38,11 @@ export function isActive(session: Pick<SessionDocument, 'log' | 'archived_at'>):
   const state = stateOf(session);
   return state === 'running' || state === 'waits for approval';
 }
+
+/** Ids with commas between them. */
+export function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
+}
