@@ -125,6 +125,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
     writeConcern: { w: 'majority', journal: true },
   });
   const me = createHolder(db, lost_after_ms);
+
   /** False: it is a double. */
   const keepNew = createLots<InboundDocument, boolean>({ most: LOT }, async (fresh) => {
     await me.beKnown();
@@ -188,8 +189,9 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
   /** Null: it is applied, not due yet, or somebody else was faster. */
   async function take(known: InboundDocument): Promise<KeptInbound | null> {
     const { _id, attempts } = known;
-    if (me.isAt(_id)) return null;
     await me.beKnown();
+    // Looked at right before it is held: of two doubles at the same time one gets it.
+    if (me.isAt(_id)) return null;
     // A write of this process that failed has happened: nobody is at it.
     if (known.holder === me.id)
       return me.hold(
