@@ -1,17 +1,7 @@
 import type { KnownBlock } from '@slack/types';
 import type { WaitingApproval, WaitingApprovals } from '../../src/chat/inbound.ts';
-import {
-  asking,
-  buttons,
-  note,
-  type Pending,
-  preformatted,
-  SECRET,
-  summaryOf,
-  TO_REVIEW,
-  when,
-  whyLine,
-} from './approval-blocks.ts';
+import { buttons, note, preformatted, SECRET, TO_REVIEW } from './approval-blocks.ts';
+import { asking, type Pending, summaryOf, when, whyLine } from './approval-words.ts';
 import { SLACK } from './conversation-id.ts';
 import { cut, escapeWithin, linked } from './mrkdwn.ts';
 

@@ -8,8 +8,8 @@ import type { UserContent } from '../session/session-state.ts';
 import { type Connector, FileUnavailableError, type OpenedFile, RateLimitedError } from './connector.ts';
 import type { FetchRoom } from './fetch-room.ts';
 import type { InboundFile, InboundMessage } from './inbound.ts';
+import type { Target } from './inbound-document.ts';
 import { type Inbound, loggedEventId, loggedMessageId } from './inbound-keys.ts';
-import type { Target } from './inbound-store.ts';
 import { inWords, PutOffError } from './later.ts';
 import type { ConversationKey } from './place.ts';
 

@@ -7,8 +7,9 @@ import { type Conversation, type ConversationStore, laneOf } from './conversatio
 import type { EarlierDeps } from './earlier.ts';
 import { guestRefusal, type Speaker } from './guests.ts';
 import type { InboundMessage, Receipt } from './inbound.ts';
+import type { KeptInbound, Target } from './inbound-document.ts';
 import { loggedEventId } from './inbound-keys.ts';
-import type { InboundStore, KeptInbound, Target } from './inbound-store.ts';
+import type { InboundStore } from './inbound-store.ts';
 import { pausedWords, pauseRefusal } from './paused.ts';
 import type { AgentName, SessionDirectory } from './session-directory.ts';
 

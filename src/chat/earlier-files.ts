@@ -3,8 +3,8 @@ import type { UserContent } from '../session/session-state.ts';
 import { type AttachDeps, bring, contentOf, said, TOO_MUCH } from './attached-files.ts';
 import type { SaidBefore } from './connector.ts';
 import type { InboundMessage } from './inbound.ts';
+import type { Target } from './inbound-document.ts';
 import { loggedMessageId } from './inbound-keys.ts';
-import type { Target } from './inbound-store.ts';
 
 /** What of earlier messages comes along, the newest first: what a thread is about, and little beside a message's own files. */
 const BUDGET = { files: 10, bytes: 50_000_000 };

@@ -7,8 +7,8 @@ import type { AttachDeps } from './attached-files.ts';
 import { type Connector, type History, PostRefusedError, RateLimitedError, type SaidBefore } from './connector.ts';
 import { attachEarlier } from './earlier-files.ts';
 import type { InboundMessage } from './inbound.ts';
+import type { KeptInbound, Target } from './inbound-document.ts';
 import { earlierEventId, loggedMessageId } from './inbound-keys.ts';
-import type { KeptInbound, Target } from './inbound-store.ts';
 import type { ConversationKey } from './place.ts';
 
 /** About 5,000 tokens: enough to know what it is about, little beside the work itself. */

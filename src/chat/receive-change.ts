@@ -6,8 +6,9 @@ import { isRunEnd } from './active.ts';
 import { type ConversationStore, laneOf } from './conversation-store.ts';
 import { quoted } from './earlier.ts';
 import { IGNORED, type InboundChange, type InboundMessage, type Receipt } from './inbound.ts';
+import type { KeptInbound } from './inbound-document.ts';
 import { loggedEventId, loggedMessageId } from './inbound-keys.ts';
-import type { InboundStore, KeptInbound } from './inbound-store.ts';
+import type { InboundStore } from './inbound-store.ts';
 import { PutOffError } from './later.ts';
 
 export interface ReceiveChangeDeps {

@@ -3,8 +3,9 @@ import { appendOnce } from '../session/append-once.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import type { InboundFeedback, Receipt } from './inbound.ts';
+import type { KeptInbound } from './inbound-document.ts';
 import { loggedEventId } from './inbound-keys.ts';
-import type { InboundStore, KeptInbound } from './inbound-store.ts';
+import type { InboundStore } from './inbound-store.ts';
 import type { ConversationKey } from './place.ts';
 import type { SessionDirectory } from './session-directory.ts';
 

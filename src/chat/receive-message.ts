@@ -9,8 +9,8 @@ import { actorOf, type ChooseSessionDeps, type Chosen, chooseSession, MAX_CLOSED
 import { laneOf } from './conversation-store.ts';
 import { type EarlierDeps, earlierEntry } from './earlier.ts';
 import { IGNORED, type InboundMessage, type Receipt } from './inbound.ts';
+import type { KeptInbound, Target } from './inbound-document.ts';
 import { loggedEventId } from './inbound-keys.ts';
-import type { KeptInbound, Target } from './inbound-store.ts';
 import { isMeant } from './meant.ts';
 import { runningHead } from './paused.ts';
 import { actorIdOf, type Roles } from './roles.ts';

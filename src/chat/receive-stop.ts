@@ -6,8 +6,9 @@ import { isActive } from './active.ts';
 import { type ConversationStore, laneOf } from './conversation-store.ts';
 import { STOPS_OTHERS } from './guests.ts';
 import type { InboundStop, Receipt } from './inbound.ts';
+import type { KeptInbound, Target } from './inbound-document.ts';
 import { loggedEventId } from './inbound-keys.ts';
-import type { InboundStore, KeptInbound, Target } from './inbound-store.ts';
+import type { InboundStore } from './inbound-store.ts';
 import { actorIdOf, type Roles } from './roles.ts';
 import type { ChatSession, SessionDirectory } from './session-directory.ts';
 

@@ -7,7 +7,7 @@ import type { Sessions } from '../../resources/sessions.ts';
 import type { ChannelSettingsStore } from '../channel-settings.ts';
 import type { Connector } from '../connector.ts';
 import type { Form, InboundCommand, WaitingApprovals } from '../inbound.ts';
-import type { KeptInbound } from '../inbound-store.ts';
+import type { KeptInbound } from '../inbound-document.ts';
 import type { ConversationKey, Person } from '../place.ts';
 import type { ReceiveMessageDeps } from '../receive-message.ts';
 import type { Role, Roles } from '../roles.ts';

@@ -1,5 +1,5 @@
 import type { InboundCommand, Receipt } from '../inbound.ts';
-import type { KeptInbound } from '../inbound-store.ts';
+import type { KeptInbound } from '../inbound-document.ts';
 import { actorIdOf } from '../roles.ts';
 import { AGENT_FIELDS, DRAWN_FIELD } from './agent-form.ts';
 import { archiveAgent } from './agents-archive.ts';

@@ -1,7 +1,8 @@
 import { ObjectId } from 'mongodb';
 import { describe, expect, it } from 'vitest';
+import type { KeptInbound } from '../../../src/chat/inbound-document.ts';
 import { createHolder } from '../../../src/chat/inbound-holder.ts';
-import { createInboundStore, type InboundStore, type KeptInbound } from '../../../src/chat/inbound-store.ts';
+import { createInboundStore, type InboundStore } from '../../../src/chat/inbound-store.ts';
 import { said } from '../../support/chat-stage.ts';
 import { useChatStage } from '../../support/use-chat-stage.ts';
 

@@ -1,6 +1,7 @@
 import type { HomeView, ModalView } from '@slack/types';
 import { describe, expect, it } from 'vitest';
-import { fieldsOf, formModal, parseMemory } from '../../../connectors/slack/form-modal.ts';
+import { formModal, parseMemory } from '../../../connectors/slack/form-modal.ts';
+import { fieldsOf } from '../../../connectors/slack/form-values.ts';
 import { homeTrouble, homeView } from '../../../connectors/slack/home-view.ts';
 import { agentFields, FRESH } from '../../../src/chat/commands/agent-form.ts';
 import type { Form, FormField, Overview } from '../../../src/chat/inbound.ts';
