@@ -1,4 +1,4 @@
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { workspaceOf } from './auth.ts';
 import { MAX_BODY_BYTES } from './body.ts';
 import { ApiError } from './errors.ts';
@@ -31,8 +31,15 @@ export const ADMISSION: AdmissionLimits = {
 /** What is under way is over in moments. */
 const RETRY_AFTER_S = 1;
 
-/** Lets in what there is room for, before its body is read; anything else is a 429 with `Retry-After`. */
-export function admit(limits: AdmissionLimits): RequestHandler {
+/** Both let in what there is room for; anything else is a 429 with `Retry-After`. */
+export interface Admission {
+  /** For every request, before its body is read. */
+  request: RequestHandler;
+  /** For a route that answers with an event stream, which may stay open for days: it is counted among these instead. */
+  stream: RequestHandler;
+}
+
+export function createAdmission(limits: AdmissionLimits): Admission {
   const requests = createShares(limits.requests, limits.requests_of_workspace, {
     all: 'Too many requests are under way',
     workspace: 'Too many requests of this workspace are under way',
@@ -45,27 +52,23 @@ export function admit(limits: AdmissionLimits): RequestHandler {
     all: 'Too many event streams are open',
     workspace: 'Too many event streams of this workspace are open',
   });
+  /** How to give back what a request has taken as a request. Its body stays with it for as long as it is under way. */
+  const givingBack = new WeakMap<Response, () => void>();
 
-  return (req, res, next) => {
-    const workspace = workspaceOf(res);
-    const isStream = req.path.endsWith('/events/stream');
-    const wanted = isStream
-      ? [{ shares: streams, weight: 1 }]
-      : [
-          { shares: requests, weight: 1 },
-          { shares: bytes, weight: bodyBytesOf(req) },
-        ];
-    for (const { shares, weight } of wanted) {
-      const refusal = shares.refusal(workspace, weight);
-      if (refusal === null) continue;
-      res.set('retry-after', String(RETRY_AFTER_S));
-      throw new ApiError(429, 'rate_limit_error', `${refusal}. Try again in a moment.`);
-    }
-    for (const { shares, weight } of wanted) shares.add(workspace, weight);
-    res.once('close', () => {
-      for (const { shares, weight } of wanted) shares.add(workspace, -weight);
-    });
-    next();
+  return {
+    request(req, res, next) {
+      // Nobody waits for an answer any more, and nothing would give back what it took.
+      if (res.destroyed) return;
+      givingBack.set(res, requests.take(res, 1));
+      bytes.take(res, bodyBytesOf(req));
+      next();
+    },
+    stream(_req, res, next) {
+      if (res.destroyed) return;
+      streams.take(res, 1);
+      givingBack.get(res)?.();
+      next();
+    },
   };
 }
 
@@ -74,24 +77,39 @@ function createShares(most: number, most_of_workspace: number, words: { all: str
   const ofWorkspace = new Map<string, number>();
   let taken = 0;
 
+  function add(workspace: string, weight: number): void {
+    taken += weight;
+    const now = (ofWorkspace.get(workspace) ?? 0) + weight;
+    if (now > 0) ofWorkspace.set(workspace, now);
+    else ofWorkspace.delete(workspace);
+  }
+
   return {
-    /** Why there is not so much more of it for this workspace; null when there is. */
-    refusal(workspace: string, weight: number): string | null {
-      if (taken + weight > most) return words.all;
-      return (ofWorkspace.get(workspace) ?? 0) + weight > most_of_workspace ? words.workspace : null;
-    },
-    add(workspace: string, weight: number): void {
-      taken += weight;
-      const now = (ofWorkspace.get(workspace) ?? 0) + weight;
-      if (now > 0) ofWorkspace.set(workspace, now);
-      else ofWorkspace.delete(workspace);
+    /** Until the response is closed, or what is returned is called. @throws ApiError when there is not so much of it */
+    take(res: Response, weight: number): () => void {
+      const workspace = workspaceOf(res);
+      if (taken + weight > most) throw refusalOf(res, words.all);
+      if ((ofWorkspace.get(workspace) ?? 0) + weight > most_of_workspace) throw refusalOf(res, words.workspace);
+      add(workspace, weight);
+      const giveBack = (): void => {
+        res.off('close', giveBack);
+        add(workspace, -weight);
+      };
+      res.once('close', giveBack);
+      return giveBack;
     },
   };
 }
 
-/** What its body may weigh: as it says, and what it may at most when it does not say. */
+function refusalOf(res: Response, words: string): ApiError {
+  res.set('retry-after', String(RETRY_AFTER_S));
+  return new ApiError(429, 'rate_limit_error', `${words}. Try again in a moment.`);
+}
+
+/** What its body may weigh in memory: as it says, and what it may at most when it does not say, or unpacks to more. */
 function bodyBytesOf(req: Request): number {
-  const said = Number(req.get('content-length') ?? Number.NaN);
-  if (Number.isFinite(said)) return Math.min(said, MAX_BODY_BYTES);
-  return req.get('transfer-encoding') === undefined ? 0 : MAX_BODY_BYTES;
+  const said = req.get('content-length');
+  if (said === '0' || (said === undefined && req.get('transfer-encoding') === undefined)) return 0;
+  const isPacked = (req.get('content-encoding') ?? 'identity').toLowerCase() !== 'identity';
+  return said === undefined || isPacked ? MAX_BODY_BYTES : Math.min(Number(said), MAX_BODY_BYTES);
 }

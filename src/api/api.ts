@@ -4,7 +4,7 @@ import type { Agents } from '../resources/agents.ts';
 import type { ApiKeys } from '../resources/api-keys.ts';
 import type { Environments } from '../resources/environments.ts';
 import type { Sessions } from '../resources/sessions.ts';
-import { ADMISSION, type AdmissionLimits, admit } from './admission.ts';
+import { ADMISSION, type AdmissionLimits, createAdmission } from './admission.ts';
 import { agentRoutes } from './agents.ts';
 import { authenticate } from './auth.ts';
 import { readBody } from './body.ts';
@@ -33,14 +33,15 @@ export interface ApiDeps extends EventRoutesDeps {
  */
 export function createApi(deps: ApiDeps): Router {
   const api = Router();
+  const admission = createAdmission({ ...ADMISSION, ...deps.limits });
   api.use(nameRequest);
   api.use(authenticate(deps.keys));
-  api.use(admit({ ...ADMISSION, ...deps.limits }));
+  api.use(admission.request);
   api.use('/files', fileRoutes(deps));
   api.use(...readBody);
   api.use('/agents', agentRoutes(deps.agents));
   api.use('/environments', environmentRoutes(deps.environments));
-  api.use('/sessions', sessionRoutes(deps), eventRoutes(deps), resourceRoutes(deps));
+  api.use('/sessions', sessionRoutes(deps), eventRoutes(deps, admission.stream), resourceRoutes(deps));
   api.use(refuseUnknownRoute);
   api.use(createErrorHandler(deps.logger));
   return api;

@@ -2,7 +2,7 @@ import type {
   BetaManagedAgentsSendSessionEvents,
   EventSendParams,
 } from '@anthropic-ai/sdk/resources/beta/sessions/events';
-import { Router } from 'express';
+import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { z } from 'zod';
 import { InvalidInputError } from '../errors.ts';
 import { eventSchema, type QueuedParams } from '../resources/event-params.ts';
@@ -47,8 +47,8 @@ export interface EventRoutesDeps extends SendDeps, StreamDeps {
   log: SendDeps['log'] & Pick<SessionLog, 'find' | 'list'>;
 }
 
-/** `/v1/sessions/{id}/events` */
-export function eventRoutes(deps: EventRoutesDeps): Router {
+/** `/v1/sessions/{id}/events`. `admitStream` lets in what will be a stream. */
+export function eventRoutes(deps: EventRoutesDeps, admitStream: RequestHandler): Router {
   const routes = Router();
   routes.post(
     '/:id/events',
@@ -77,13 +77,17 @@ export function eventRoutes(deps: EventRoutesDeps): Router {
       return { data: entries.map((entry) => entry.event), next_page };
     }),
   );
-  routes.get('/:id/events/stream', async (req, res) => {
-    // Express asks this route for a HEAD too, whose answer has no body to stream.
-    if (req.method === 'HEAD')
-      throw new ApiError(405, 'invalid_request_error', 'A stream can only be asked for by GET.');
-    const query = queryOf(req, streamQuery);
-    await streamEvents(deps, refOf(req, res), query['event_deltas[]'] ?? query.event_deltas ?? [], res);
-  });
+  routes.get(
+    '/:id/events/stream',
+    admitStream,
+    async (req: ById & Pick<Request, 'method' | 'query'>, res: Response) => {
+      // Express asks this route for a HEAD too, whose answer has no body to stream.
+      if (req.method === 'HEAD')
+        throw new ApiError(405, 'invalid_request_error', 'A stream can only be asked for by GET.');
+      const query = queryOf(req, streamQuery);
+      await streamEvents(deps, refOf(req, res), query['event_deltas[]'] ?? query.event_deltas ?? [], res);
+    },
+  );
   return routes;
 }
 

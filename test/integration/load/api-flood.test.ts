@@ -1,9 +1,14 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import Anthropic from '@anthropic-ai/sdk';
+import express from 'express';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ADMISSION, createAdmission } from '../../../src/api/admission.ts';
+import { authenticate } from '../../../src/api/auth.ts';
 import { ensureDefaults } from '../../../src/resources/defaults.ts';
 import { type ApiServer, refusal, startApiServer } from '../../support/api-server.ts';
+import { deferred } from '../../support/deferred.ts';
 import { agentMessage, idle } from '../../support/entries.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
@@ -29,11 +34,18 @@ afterEach(async () => {
   await database[Symbol.asyncDispose]();
 });
 
+interface Options {
+  bytes: number;
+  method?: string;
+  path?: string;
+  headers?: Record<string, string>;
+}
+
 /** A request whose body does not end before the test says so. */
-async function beginRequest(bytes: number) {
+async function beginRequest({ bytes, method = 'POST', path = '/sessions', headers = {} }: Options) {
   const body = JSON.stringify({ ...base, title: 'x' });
-  const headers = { 'x-api-key': server.key, 'content-length': bytes };
-  const sending = request(`${server.url}/v1/sessions`, { method: 'POST', headers });
+  const sent = { 'x-api-key': server.key, 'content-length': bytes, ...headers };
+  const sending = request(`${server.url}/v1${path}`, { method, headers: sent, agent: false });
   const answered = once(sending, 'response');
   sending.write(body.slice(0, 1));
   return {
@@ -49,16 +61,16 @@ async function beginRequest(bytes: number) {
 type Begun = Awaited<ReturnType<typeof beginRequest>>;
 
 /** Requests that have been let in and do not end. */
-async function fill(sizes: number[]): Promise<Begun[]> {
-  const open = await Promise.all(sizes.map(beginRequest));
-  await eventually(() => expect(server.bodiesBeingRead()).toBe(sizes.length));
+async function fill(requests: Options[]): Promise<Begun[]> {
+  const open = await Promise.all(requests.map(beginRequest));
+  await eventually(() => expect(server.bodiesBeingRead()).toBe(requests.length));
   return open;
 }
 
 describe('more requests than a gateway takes on', () => {
   it('are told to come again, in the API’s own words, and succeed when there is room', async () => {
     await serve({ limits: { requests_of_workspace: 2 } });
-    const open = await fill([200, 200]);
+    const open = await fill([{ bytes: 200 }, { bytes: 200 }]);
     const error = await refusal(server.client.beta.sessions.list());
     expect(error.status).toBe(429);
     expect(error.type).toBe('rate_limit_error');
@@ -73,7 +85,7 @@ describe('more requests than a gateway takes on', () => {
   it('of one workspace leave room for another', async () => {
     await serve({ limits: { requests_of_workspace: 1 } });
     const { key } = await server.keys.create('wrkspc_other', 'other');
-    const open = await fill([200]);
+    const open = await fill([{ bytes: 200 }]);
     expect((await refusal(server.client.beta.sessions.list())).status).toBe(429);
     expect((await server.clientWith(key).beta.sessions.list()).data).toEqual([]);
     expect(await Promise.all(open.map((one) => one.end()))).toEqual([200]);
@@ -83,7 +95,7 @@ describe('more requests than a gateway takes on', () => {
     await serve({ limits: { body_bytes_of_workspace: 3 * MEBIBYTE } });
     const { key } = await server.keys.create('wrkspc_other', 'other');
     const large = { ...base, title: 'y', metadata: { padding: 'x'.repeat(2 * MEBIBYTE) } };
-    const open = await fill([2 * MEBIBYTE]);
+    const open = await fill([{ bytes: 2 * MEBIBYTE }]);
     expect((await refusal(server.client.beta.sessions.create(large))).status).toBe(429);
     // It is read, and refused for what it says.
     expect((await refusal(server.clientWith(key).beta.sessions.create(large))).status).toBe(400);
@@ -93,11 +105,61 @@ describe('more requests than a gateway takes on', () => {
   it('are counted by what they weigh', async () => {
     await serve({ limits: { body_bytes: 3 * MEBIBYTE } });
     const large = { ...base, title: 'y', metadata: { padding: 'x'.repeat(2 * MEBIBYTE) } };
-    const open = await fill([2 * MEBIBYTE]);
+    const open = await fill([{ bytes: 2 * MEBIBYTE }]);
     const error = await refusal(server.client.beta.sessions.create(large));
     expect(error.type).toBe('rate_limit_error');
     expect((await server.client.beta.sessions.list()).data).toBeInstanceOf(Array);
     expect(await Promise.all(open.map((one) => one.end()))).toEqual([200]);
+  });
+
+  it.each<[string, number, number, Options]>([
+    ['a path like a stream’s', 3, 404, { bytes: 2 * MEBIBYTE, path: '/x/events/stream' }],
+    ['a stream’s path', 3, 404, { bytes: 2 * MEBIBYTE, path: '/sessions/sesn_none/events/stream' }],
+    ['a stream', 3, 404, { bytes: 2 * MEBIBYTE, method: 'GET', path: '/sessions/sesn_none/events/stream' }],
+    ['what unpacks to more', 9, 400, { bytes: 100, headers: { 'content-encoding': 'gzip' } }],
+  ])('are counted by what they weigh, also for %s', async (_what, room, status, options) => {
+    await serve({ limits: { body_bytes: room * MEBIBYTE } });
+    const open = await fill([options]);
+    expect(await (await beginRequest(options)).end()).toBe(429);
+    expect(await Promise.all(open.map((one) => one.end()))).toEqual([status]);
+    await eventually(async () => expect(await (await beginRequest(options)).end()).toBe(status));
+  });
+
+  it('are requests until they are streams', async () => {
+    await serve({ limits: { requests: 1 } });
+    const { id } = await server.client.beta.sessions.create(base);
+    const [opening] = await fill([{ bytes: 200, method: 'GET', path: `/sessions/${id}/events/stream` }]);
+    expect((await refusal(server.client.beta.sessions.list())).status).toBe(429);
+    expect(await opening?.end()).toBe(200);
+    expect((await server.client.beta.sessions.list()).data).toHaveLength(1);
+  });
+
+  it('take nothing when their clients have gone before they are let in', async () => {
+    await serve({});
+    const [knocked, left, checked] = [deferred<void>(), deferred<void>(), deferred<void>()];
+    const verify = async () => {
+      knocked.resolve();
+      await checked.promise;
+      return { key_id: 'key_1', workspace_id: 'wrkspc_default', name: 'one' };
+    };
+    const app = express();
+    app.use((_req, res, next) => {
+      res.once('close', () => left.resolve());
+      next();
+    });
+    app.use(authenticate({ verify }), createAdmission({ ...ADMISSION, requests: 1 }).request);
+    app.use((_req, res) => res.end());
+    const other = app.listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const options = { port: (other.address() as AddressInfo).port, headers: { 'x-api-key': 'x' }, agent: false };
+    const leaving = get(options).on('error', () => undefined);
+    await knocked.promise;
+    leaving.destroy();
+    await left.promise;
+    checked.resolve();
+    const [answer]: IncomingMessage[] = await once(get(options), 'response');
+    expect(answer?.statusCode).toBe(200);
+    other.close();
   });
 });
 
