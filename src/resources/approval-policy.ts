@@ -19,7 +19,7 @@ import { durationSetting, type Metadata, numberSetting, refuseUnknownSettings } 
  *   (`slack:channel:C123`). `deckhand_escalate_after`: after how long, and how long after each other.
  * - `deckhand_private_detail`: `true` when commands and arguments are shown only to those who may decide.
  */
-const SETTINGS = [
+export const APPROVAL_SETTINGS: readonly string[] = [
   'deckhand_owners',
   'deckhand_approvers',
   'deckhand_quorum',
@@ -41,7 +41,7 @@ export const MOST_QUORUM = 10;
 /** The policy that an agent's approvals follow. @throws InvalidInputError for metadata that was not checked before */
 export function approvalPolicyOf(agent: { metadata: Metadata }): ApprovalPolicy {
   const { metadata } = agent;
-  refuseUnknownSettings(metadata, [...SETTINGS, ...AGENT_SETTINGS]);
+  refuseUnknownSettings(metadata, [...APPROVAL_SETTINGS, ...AGENT_SETTINGS]);
   const remind_after_ms = durationSetting(metadata, 'deckhand_remind_after');
   const expire_after_ms = durationSetting(metadata, 'deckhand_expire_after');
   if (remind_after_ms !== null && expire_after_ms !== null && remind_after_ms >= expire_after_ms) {

@@ -103,7 +103,8 @@ function readTools(
   return settings;
 }
 
-async function environmentProblem(deps: CommandDeps, workspace_id: string, id: string): Promise<string | null> {
+/** Why an agent cannot be given this environment; null when it can. */
+export async function environmentProblem(deps: CommandDeps, workspace_id: string, id: string): Promise<string | null> {
   if (id === 'default') return null;
   const { items } = await deps.environments.list(workspace_id, { limit: 100 });
   if (items.some((one) => one._id === id)) return null;

@@ -373,12 +373,49 @@ describe('versions and rollback', () => {
     await type.ben('/agents pause Reviewer');
     expect((await type.ben('/agents versions Reviewer')).text).toMatch(/- 2 · .*: model, instructions/);
     const receipt = await type.ben('/agents rollback Reviewer 1');
-    expect(receipt.text).toContain('as it was in version 1; that is version 5 now');
+    expect(receipt.text).toBe(
+      '**Reviewer** went back to version 1 in its model, instructions; that is version 5 now. ' +
+        'What stays as it is now: owners, pause.',
+    );
     expect(await configOf(agent._id)).toMatchObject({
       system: null,
       model: { id: 'claude-sonnet-5-5' },
       metadata: { deckhand_owners: 'test:U_BEN', deckhand_paused: 'true' },
     });
+  });
+
+  it('go back to its settings too, and never to approvals with less care', async () => {
+    const agent = await agentOf(stage, 'Reviewer', { deckhand_budget: '1', deckhand_guests: 'deny', team: 'web' });
+    const { workspace_id } = stage.defaults;
+    await stage.agents.update(workspace_id, agent._id, {
+      model: { id: 'claude-sonnet-5-5', effort: 'high' },
+      metadata: { deckhand_budget: '9', deckhand_guests: null, deckhand_four_eyes: 'true', team: null, stage: 'two' },
+    });
+    expect((await type.ana('/agents versions Reviewer')).text).toMatch(
+      /: model, approvals, budget, guests, metadata\n/,
+    );
+    expect((await type.ana('/agents rollback Reviewer 1')).text).toBe(
+      '**Reviewer** went back to version 1 in its model, budget, guests, metadata; that is version 3 now. ' +
+        'What stays as it is now: approvals.',
+    );
+    const { model, metadata } = await configOf(agent._id);
+    expect(model).toEqual(agent.config.model);
+    expect(metadata).toEqual({ ...agent.config.metadata, deckhand_four_eyes: 'true' });
+    expect((await type.ana('/agents rollback Reviewer 1')).text).toBe(
+      '**Reviewer** has nothing left to go back to in version 1; that is version 3 now. ' +
+        'What stays as it is now: approvals.',
+    );
+  });
+
+  it('go back to no environment that is gone', async () => {
+    const agent = await agentOf(stage, 'Reviewer', { deckhand_environment: 'env_gone' });
+    const { workspace_id } = stage.defaults;
+    await stage.agents.update(workspace_id, agent._id, {
+      system: 'Be strict.',
+      metadata: { deckhand_environment: null },
+    });
+    expect((await type.ana('/agents rollback Reviewer 1')).text).toContain('What stays as it is now: environment.');
+    expect(await configOf(agent._id)).toMatchObject({ system: null, metadata: { deckhand_owners: 'test:U_ANA' } });
   });
 
   it.each([
