@@ -8,20 +8,14 @@ import type { SlackClient } from './client.ts';
 import { placeOf, refOf } from './conversation-id.ts';
 import { fallbackText } from './render.ts';
 import { sendBytes } from './upload.ts';
+import type { Uploads } from './uploads.ts';
 
 export type FileOut = Extract<Outgoing, { kind: 'file' }>;
 
-/** A file's message carries no metadata: the delivery it belongs to is in the file's name. */
-function fileNameOf({ name, delivery_id }: Pick<FileOut, 'name' | 'delivery_id'>): string {
-  const dot = name.lastIndexOf('.');
-  const [stem, ending] = dot <= 0 ? [name, ''] : [name.slice(0, dot), name.slice(dot)];
-  return `${stem}-${delivery_id}${ending}`;
-}
-
-export function isFileOf(name: string, deliveryId: string): boolean {
-  const dot = name.lastIndexOf('.');
-  const stem = dot <= 0 ? name : name.slice(0, dot);
-  return stem.endsWith(`-${deliveryId}`);
+interface FileParts {
+  client: SlackClient;
+  uploads: Pick<Uploads, 'begun'>;
+  stored: Receiver['file'];
 }
 
 /**
@@ -29,20 +23,21 @@ export function isFileOf(name: string, deliveryId: string): boolean {
  * on and not before. @throws as `Connector.post`
  */
 export async function postFile(
-  { client, stored }: { client: SlackClient; stored: Receiver['file'] },
+  { client, uploads, stored }: FileParts,
   conversation: ConversationKey,
   file: FileOut,
   signal: AbortSignal,
 ): Promise<PostRef> {
   const { channel, thread_ts } = placeOf(conversation);
   const { length, bytes } = await bytesOf(conversation, file, stored);
-  const filename = fileNameOf(file);
+  const filename = file.name;
   const { upload_url, file_id } = await allowed(() =>
     client.call((web) => web.files.getUploadURLExternal({ filename, length }), signal),
   );
   if (upload_url === undefined || file_id === undefined)
     throw new Error('files.getUploadURLExternal returned no place');
   await sendBytes(upload_url, length, bytes(), signal);
+  await uploads.begun(file.delivery_id, file_id);
   const files: [{ id: string; title: string }] = [{ id: file_id, title: file.name }];
   const content = { files, ...(file.markdown !== '' && { initial_comment: fallbackText(file.markdown) }) };
   await allowed(() =>

@@ -40,6 +40,7 @@ import { createReaders } from './readers.ts';
 import { refusalInWords } from './refusal-words.ts';
 import { TEXT_LIMIT } from './render.ts';
 import { createStatus } from './status.ts';
+import { createUploads } from './uploads.ts';
 import { createWhispers } from './whisper.ts';
 
 export interface SlackOptions extends LinkOptions {
@@ -107,7 +108,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const people = createPeople(installations, logger);
   const teams = createChannelTeams(options.db);
   const groups = createGroups(installations, teams, logger);
-  const findDelivery = createLookup();
+  const uploads = createUploads(options.db);
+  const findDelivery = createLookup(uploads);
   const reads = createAllowance(EXTRAS_PER_MINUTE, options.now ?? Date.now);
   const marks = createAllowance(EXTRAS_PER_MINUTE, options.now ?? Date.now);
   let standing: Receiver | null = null;
@@ -140,6 +142,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     live,
     mentions,
     stored: (from) => receiver().file(from),
+    uploads,
   });
   const status = createStatus(installations, logger, options.now ?? Date.now);
   const { whisper, tell, answer, direct } = createWhispers(installations, after);
@@ -213,7 +216,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
     async start(given) {
       try {
-        await Promise.all([patiently(installations.start), teams.createIndexes(), tabs.createIndexes()]);
+        const stores = [teams, tabs, uploads].map((store) => store.createIndexes());
+        await Promise.all([patiently(installations.start), ...stores]);
         standing = given;
         inFlight.open();
         await patiently(link.start);

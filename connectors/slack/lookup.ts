@@ -3,8 +3,8 @@ import { type PostRef, PostRefusedError, RateLimitedError } from '../../src/chat
 import type { ConversationKey } from '../../src/chat/place.ts';
 import type { SlackClient } from './client.ts';
 import { placeOf, refOf } from './conversation-id.ts';
-import { isFileOf } from './files.ts';
 import { deliveryIdOf, streamBlockId } from './render.ts';
+import type { Uploads } from './uploads.ts';
 
 /** Messages a page, and of a thread: one of 4,000 messages is still searched whole. */
 const PAGE = 200;
@@ -34,7 +34,7 @@ interface FoundMessage {
   bot_id?: string;
   metadata?: unknown;
   blocks?: { block_id?: string }[];
-  files?: { name?: string }[];
+  files?: { id?: string }[];
 }
 
 interface FoundPage {
@@ -42,13 +42,13 @@ interface FoundPage {
   response_metadata?: { next_cursor?: string };
 }
 
-function carries(message: FoundMessage, deliveryId: string): boolean {
+function carries(message: FoundMessage, deliveryId: string, fileIds: ReadonlySet<string>): boolean {
   if (message.bot_id === undefined) return false;
   const marker = streamBlockId(deliveryId);
   return (
     deliveryIdOf(message.metadata) === deliveryId ||
     (message.blocks ?? []).some((block) => block.block_id === marker) ||
-    (message.files ?? []).some((file) => isFileOf(file.name ?? '', deliveryId))
+    (message.files ?? []).some((file) => fileIds.has(file.id ?? ''))
   );
 }
 
@@ -58,14 +58,14 @@ function carries(message: FoundMessage, deliveryId: string): boolean {
  * stood when it is made again: where Slack gives one short page a minute, it would never come to an end otherwise.
  * @throws Error when the thread is longer than what is read: answering "none" there could post a second time
  */
-export function createLookup(): FindDelivery {
+export function createLookup(uploads: Pick<Uploads, 'of'>): FindDelivery {
   const begun = new LRUCache<string, Begun>({ max: 1_000 });
 
   return async (client, conversation, delivery, signal) => {
     const from = begun.get(delivery.id) ?? { cursor: undefined, seen: 0 };
     begun.delete(delivery.id);
     try {
-      return await search(client, conversation, { delivery, from }, signal);
+      return await search(client, conversation, { delivery, from, fileIds: await uploads.of(delivery.id) }, signal);
     } catch (error) {
       if (error instanceof RateLimitedError) begun.set(delivery.id, from);
       if (error instanceof PostRefusedError && ['thread_not_found', 'channel_not_found'].includes(error.reason))
@@ -79,7 +79,7 @@ export function createLookup(): FindDelivery {
 async function search(
   client: SlackClient,
   conversation: ConversationKey,
-  { delivery: { id, oldest }, from }: { delivery: Delivery; from: Begun },
+  { delivery: { id, oldest }, from, fileIds }: { delivery: Delivery; from: Begun; fileIds: ReadonlySet<string> },
   signal: AbortSignal,
 ): Promise<PostRef | null> {
   const { channel, thread_ts: ts } = placeOf(conversation);
@@ -94,7 +94,7 @@ async function search(
           : web.conversations.replies({ ...options, ...at, ts }),
       signal,
     );
-    const message = messages.find((candidate) => carries(candidate, id));
+    const message = messages.find((candidate) => carries(candidate, id, fileIds));
     if (message?.ts !== undefined) return refOf(channel, message.ts);
     from.cursor = metadata?.next_cursor || undefined;
     from.seen += messages.length;

@@ -9,6 +9,7 @@ import type { SlackClients } from './installations.ts';
 import type { LiveMessages } from './live-message.ts';
 import type { Mentions } from './mentions.ts';
 import { type Rendered, render, renderPlainly, type Said, TEXT_LIMIT } from './render.ts';
+import type { Uploads } from './uploads.ts';
 
 export interface PostingParts {
   clients: SlackClients;
@@ -16,13 +17,20 @@ export interface PostingParts {
   mentions: Mentions;
   /** Files that the house keeps. */
   stored: Receiver['file'];
+  uploads: Uploads;
 }
 
 /** Slack's words for blocks that it does not take (docs.slack.dev/reference/methods/chat.postMessage). */
 const ABOUT_BLOCKS = ['invalid_blocks', 'invalid_blocks_format', 'msg_blocks_too_long', 'only_one_table_allowed'];
 
 /** What leaves for Slack: streamed, posted or edited. */
-export function createPosting({ clients, live, mentions, stored }: PostingParts): Pick<Connector, 'post' | 'edit'> {
+export function createPosting({
+  clients,
+  live,
+  mentions,
+  stored,
+  uploads,
+}: PostingParts): Pick<Connector, 'post' | 'edit'> {
   /** A whole text with its mentions as Slack's own; what still grows gets them with its last edit. */
   async function withMentions(conversation: ConversationKey, outgoing: Outgoing, signal: AbortSignal): Promise<Said> {
     if (outgoing.kind !== 'text' || outgoing.live) return outgoing;
@@ -45,7 +53,7 @@ export function createPosting({ clients, live, mentions, stored }: PostingParts)
   return {
     async post(conversation, outgoing, signal) {
       const client = clients.of(conversation.tenant);
-      if (outgoing.kind === 'file') return postFile({ client, stored }, conversation, outgoing, signal);
+      if (outgoing.kind === 'file') return postFile({ client, stored, uploads }, conversation, outgoing, signal);
       if ((outgoing.kind === 'text' || outgoing.kind === 'plan') && outgoing.live) {
         const ref = await live.start(conversation, outgoing, signal);
         if (ref !== null) return ref;

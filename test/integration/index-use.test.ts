@@ -321,7 +321,11 @@ async function askOrganisation(): Promise<void> {
     expect(await db.collection<{ _id: string }>('slack_readers').findOne({ _id: reader })).not.toBeNull(),
   );
   const place = { connector: 'slack', tenant: 'E0CORP', channel: direct.channel, thread: direct.ts };
-  await other.connector.post(place, textOut('dlv_streamed', 'There ', true), AbortSignal.timeout(PATIENCE_MS));
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  await other.connector.post(place, textOut('dlv_streamed', 'There ', true), signal);
+  const file = { delivery_id: 'dlv_file', name: 'a.txt', content: 'all', markdown: '', agent_name: 'Deckhand' };
+  await other.connector.post(place, { kind: 'file', ...file }, signal);
+  await first.connector.find(place, 'dlv_file', signal);
 }
 
 function heard(thread: MessagePlace, words: string) {

@@ -1,9 +1,11 @@
+import type { Db } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { createSlackConnector } from '../../connectors/slack/index.ts';
 import { PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
 import type { Outgoing } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';
+import { testDatabase } from '../support/services.ts';
 import { type SlackHarness, slackOptions, startSlackHarness } from '../support/slack/harness.ts';
 import type { SlackMessage } from '../support/slack/workspace.ts';
 import { STOP_MS } from '../support/stop.ts';
@@ -26,9 +28,9 @@ interface Scene extends AsyncDisposable {
   posted(): SlackMessage[];
 }
 
-async function begun(): Promise<Scene> {
+async function begun(db: Db | null = null): Promise<Scene> {
   const receiver = createRecordingReceiver();
-  const harness = await startSlackHarness(receiver);
+  const harness = await startSlackHarness(receiver, { db });
   const { slack, connector } = harness;
   const root = slack.user('Ana').mention('ops', 'hello');
   await slack.outbox.idle();
@@ -69,10 +71,11 @@ describe('a file in Slack', () => {
   });
 
   it('is found by another process when the answer to its last step was lost', async () => {
-    await using scene = await begun();
+    await using database = await testDatabase();
+    await using scene = await begun(database.db);
     scene.slack.faults.loseResponse('files.completeUploadExternal');
     await expect(scene.connector.post(scene.key, whole, signal)).rejects.toThrow();
-    const other = createSlackConnector(slackOptions(scene.slack));
+    const other = createSlackConnector(slackOptions(scene.slack, { db: database.db }));
     await other.start(createRecordingReceiver());
     expect(await other.find(scene.key, 'dlv_1.20', signal)).not.toBeNull();
     await other.stop(STOP_MS);
@@ -128,7 +131,7 @@ describe('a file that the house keeps', () => {
     const [message] = scene.posted();
     expect(message).toMatchObject({ text: '', thread_ts: scene.key.thread, files: [{ title: 'chart.png' }] });
     const upload = scene.slack.workspace.uploads.get(message?.files?.[0]?.id ?? '');
-    expect(upload?.name).toBe('chart-dlv_2.png');
+    expect(upload?.name).toBe('chart.png');
     expect(upload?.bytes?.equals(await whole(pieces(30)))).toBe(true);
     expect(await scene.connector.find(scene.key, 'dlv_2', signal)).not.toBeNull();
   });
