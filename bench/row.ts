@@ -8,7 +8,7 @@ export interface Row {
   value: number | null;
   /** 99th percentile of the single measurements of all rounds; in ms where the unit is a rate. */
   p99: number | null;
-  /** What the machine itself takes for the least that this path needs, in the same unit, measured in the same run. */
+  /** What the machine itself takes for the least that this path needs, in the same unit, measured between the same rounds: their median. */
   floor: number | null;
   /** `value / floor`. */
   ratio: number | null;
@@ -34,7 +34,8 @@ export interface Measurement {
   rounds: number[];
   /** For the p99 column: all single measurements, in ms where the unit is a rate. */
   singles?: number[];
-  floor?: number;
+  /** Measured between the rounds, because how fast a machine is changes. */
+  floors?: number[];
   n: number;
   /** What went wrong, in words; any error makes the row not ok. */
   errors: string[];
@@ -43,13 +44,20 @@ export interface Measurement {
 /** A row, and what only the table for people shows. */
 export interface Judged {
   row: Row;
-  spread: { min: number; max: number };
+  spread: Spread;
+  floor_spread: Spread | null;
   errors: string[];
+}
+
+export interface Spread {
+  min: number;
+  max: number;
 }
 
 export function judge(name: string, spec: RowSpec, found: Measurement): Judged {
   const value = median(found.rounds);
-  const { floor = null, singles = [] } = found;
+  const { floors = [], singles = [] } = found;
+  const floor = floors.length === 0 ? null : median(floors);
   const kept =
     Number.isFinite(value) &&
     (spec.target === null || (spec.better === 'lower' ? value <= spec.target : value >= spec.target));
@@ -66,9 +74,14 @@ export function judge(name: string, spec: RowSpec, found: Measurement): Judged {
       ok: kept && found.errors.length === 0,
       n: found.n,
     },
-    spread: { min: rounded(Math.min(...found.rounds)), max: rounded(Math.max(...found.rounds)) },
+    spread: spreadOf(found.rounds),
+    floor_spread: floors.length < 2 ? null : spreadOf(floors),
     errors: found.errors,
   };
+}
+
+function spreadOf(values: readonly number[]): Spread {
+  return { min: rounded(Math.min(...values)), max: rounded(Math.max(...values)) };
 }
 
 function finite(value: number): number | null {

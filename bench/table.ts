@@ -1,6 +1,18 @@
-import type { Judged } from './row.ts';
+import type { Judged, Spread } from './row.ts';
 
-const COLUMNS = ['name', 'value', 'unit', 'spread', 'p99', 'floor', 'ratio', 'target', 'n', 'ok'] as const;
+const COLUMNS = [
+  'name',
+  'value',
+  'unit',
+  'spread',
+  'p99',
+  'floor',
+  'its spread',
+  'ratio',
+  'target',
+  'n',
+  'ok',
+] as const;
 
 /** The result for people: one line per row, then what went wrong. */
 export function table(judged: readonly Judged[]): string {
@@ -17,20 +29,25 @@ export function table(judged: readonly Judged[]): string {
   return [...text, ...problems(judged)].join('\n');
 }
 
-function cells({ row, spread }: Judged): string[] {
+function cells({ row, spread, floor_spread }: Judged): string[] {
   const target = row.target === null ? '' : `${row.better === 'lower' ? '<=' : '>='} ${row.target}`;
   return [
     row.name,
     row.value === null ? '' : String(row.value),
     row.unit,
-    row.value === null ? '' : `${spread.min}..${spread.max}`,
+    row.value === null ? '' : inWords(spread),
     row.p99 === null ? '' : String(row.p99),
     row.floor === null ? '' : String(row.floor),
+    floor_spread === null ? '' : inWords(floor_spread),
     row.ratio === null ? '' : `${row.ratio} x`,
     target,
     String(row.n),
     row.ok ? 'ok' : 'NOT OK',
   ];
+}
+
+function inWords({ min, max }: Spread): string {
+  return `${min}..${max}`;
 }
 
 /** The first few errors and how many there were; rows of one measurement share theirs. */

@@ -30,6 +30,27 @@ function keeper({ mongodb_uri, database }) {
   return (/** @type {object} */ body) => kept.insertOne({ body });
 }
 
+/**
+ * Bolt's receiver acknowledges an event before anybody has heard it; this one when the middleware is through, as the gateway.
+ * @param {import('@slack/bolt').SocketModeReceiver} receiver
+ * @returns {import('@slack/bolt').Receiver}
+ */
+function keptFirst({ client }) {
+  return {
+    init(app) {
+      client.on('slack_event', ({ ack, body }) => {
+        app.processEvent({ body, ack: async () => undefined }).then(() => ack(), fail);
+      });
+    },
+    start: async () => undefined,
+    stop: async () => undefined,
+  };
+}
+
+function fail(/** @type {unknown} */ error) {
+  throw error;
+}
+
 const handlers = {
   /**
    * @param {string} signingSecret
@@ -47,14 +68,22 @@ const handlers = {
     if (address === null || typeof address === 'string') throw new Error('The echo has no port');
     return `http://127.0.0.1:${address.port}/slack/events`;
   },
-  /** @param {{ appToken: string, api_url: string }} options */
-  async connect({ appToken, api_url }) {
+  /**
+   * @param {{ appToken: string, api_url: string }} options
+   * @param {{ mongodb_uri: string, database: string } | null} keep
+   */
+  async connect({ appToken, api_url }, keep = null) {
     const receiver = new bolt.SocketModeReceiver({
       appToken,
       installerOptions: { clientOptions: { slackApiUrl: api_url } },
     });
-    echo(receiver);
-    await receiver.start();
+    if (keep === null) {
+      echo(receiver);
+      await receiver.start();
+    } else {
+      echo(keptFirst(receiver), keeper(keep));
+      await receiver.client.start();
+    }
   },
 };
 /** @typedef {typeof handlers} EchoHandlers */

@@ -5,6 +5,8 @@ import { addressesOf, repeated, turnsOn } from './rounds.ts';
 
 /** Turns of one round, each in a session of its own, with a sandbox of its own. */
 const TURNS = 15;
+/** Runs of each floor in one round. */
+const FLOORS = 50;
 
 /** What it takes to have hands: a turn with the first command of its session, and how much a second command adds. */
 export const bash: Benchmark = {
@@ -23,11 +25,18 @@ export const bash: Benchmark = {
     say('warming up');
     await turns(2);
     say(`${rounds} rounds of ${TURNS} turns with one call and ${TURNS} with two`);
-    const found = await repeated(rounds, async () => ({ one: await turns(1), two: await turns(2) }));
-    say('floors: bare bwrap; a call to a shell in it, with the model call and the journaled writes of a call');
-    const bwrap = await stage.load.call('bareBwrap', { count: 50 });
-    const call = await stage.load.call('leastCalls', { ...addressesOf(stage, house), count: 100 });
-    const ms = (part: keyof LeastCall) => median(call.each.map((least) => least[part]));
+    say(
+      'with their floors: bare bwrap; a call to a shell in it, with the model call and the journaled writes of a call',
+    );
+    const least = { ...addressesOf(stage, house), count: FLOORS };
+    const found = await repeated(rounds, async () => ({
+      one: await turns(1),
+      two: await turns(2),
+      bwrap: await stage.load.call('bareBwrap', { count: FLOORS }),
+      call: await stage.load.call('leastCalls', least),
+    }));
+    const ofCalls = (part: keyof LeastCall) => found.map(({ call }) => median(call.each.map((each) => each[part])));
+    const shown = (part: keyof LeastCall) => `${rounded(median(ofCalls(part)))} ms`;
     const n = found.reduce((sum, { one, two }) => sum + one.total_ms.length + two.total_ms.length, 0);
     const errors = found.flatMap(({ one, two }) => [...one.errors, ...two.errors]);
     return {
@@ -35,21 +44,21 @@ export const bash: Benchmark = {
         first: {
           rounds: found.map(({ one }) => median(one.total_ms)),
           singles: found.flatMap(({ one }) => one.total_ms),
-          floor: median(bwrap.each),
+          floors: found.map(({ bwrap }) => median(bwrap.each)),
           n,
           errors,
         },
         second: {
           rounds: found.map(({ one, two }) => median(two.total_ms) - median(one.total_ms)),
-          floor: ms('total'),
+          floors: ofCalls('total'),
           n,
           errors,
         },
       },
       notes: [
         `Of the floor of a second call (a call of the stand-in, two writes and a command), p50: ` +
-          `one call of the stand-in ${rounded(ms('model'))} ms, one journaled write ${rounded(ms('write'))} ms, ` +
-          `one command in a bare shell ${rounded(ms('command'))} ms`,
+          `one call of the stand-in ${shown('model')}, one journaled write ${shown('write')}, ` +
+          `one command in a bare shell ${shown('command')}`,
       ],
     };
   },

@@ -62,7 +62,7 @@ async function each(counts: number[], of: string, measure: (count: number) => Pr
   for (const count of counts) {
     const { shares, ...found } = await measure(count);
     first ??= median(found.rounds);
-    rows[String(count)] = { ...found, floor: first };
+    rows[String(count)] = { ...found, floors: [first] };
     notes.push(`${of}: ${count}; ${shares}`);
   }
   return { rows, notes };

@@ -6,7 +6,7 @@ import { cpuMeter } from '../processes/usage.ts';
 import { profiled } from '../profile.ts';
 import type { Measurement } from '../row.ts';
 import type { House, Stage } from '../stage.ts';
-import { median, percentile, rounded } from '../statistics.ts';
+import { median, percentile } from '../statistics.ts';
 import { AT_ONCE, addressesOf, MANY, repeated, turnsOn, turnsPerSecond } from './rounds.ts';
 
 const ALONE = 100;
@@ -14,6 +14,10 @@ const ALONE = 100;
 const WARM_UP = 5 * MANY;
 /** Turns whose commands are counted: apart from the timed ones, which this would slow down. */
 const COUNTED = 100;
+
+const part = { unit: 'ms', better: 'lower', target: null } as const;
+/** What the floor of a turn consists of, each alone. */
+const PART_ROWS = { 'one-write': part, 'one-hop': part, 'one-model-call': part };
 
 /** One-message turns through `/v1`: latency alone, throughput at 64, and what a turn costs. */
 export const turn: Benchmark = {
@@ -27,6 +31,7 @@ export const turn: Benchmark = {
     throughput: { unit: 'turns/s', better: 'higher', target: 250 },
     ...CPU_ROWS,
     ...TRAFFIC_ROWS,
+    ...PART_ROWS,
   },
   async run(stage, { rounds, profile_dir, say }) {
     await using house = await stage.house();
@@ -35,12 +40,19 @@ export const turn: Benchmark = {
 
     say(`warming up: ${WARM_UP} turns`);
     await (await prepare(AT_ONCE, WARM_UP))();
-    say(`${rounds} rounds of ${ALONE} turns, one at a time`);
-    const alone = await repeated(rounds, async () => (await prepare(1, ALONE))());
-    say(`${rounds} rounds of ${MANY} turns, ${AT_ONCE} at a time`);
+    const floors = await floorsOn(stage, house);
+    say(`${rounds} rounds of ${ALONE} turns, one at a time, each with its floor`);
+    const alone = await repeated(rounds, async () => ({
+      turns: await (await prepare(1, ALONE))(),
+      least: await floors.alone(),
+    }));
+    say(`${rounds} rounds of ${MANY} turns, ${AT_ONCE} at a time, each with its floor`);
     const costs = cpuCosts(stage, { gateway, worker });
     const { result: many, notes } = await profiled([gateway, worker], profile_dir, () =>
-      repeated(rounds, async () => costs.during(await prepare(AT_ONCE, MANY))),
+      repeated(rounds, async () => ({
+        turns: await costs.during(await prepare(AT_ONCE, MANY)),
+        least: await floors.many(),
+      })),
     );
     say(`counting commands and bytes of ${COUNTED} turns`);
     const counted = await traffic([gateway, worker], await prepare(1, COUNTED));
@@ -48,80 +60,93 @@ export const turn: Benchmark = {
     const steps = await stages([gateway, worker], await prepare(1, COUNTED));
     say(`looking at what ${COUNTED} turns allocate`);
     const allocated = await allocations([gateway, worker], await prepare(1, COUNTED));
-    say('floor: the journaled writes, the hop and the model call of a turn, and nothing else');
-    const floor = await floors(stage, house);
 
     return {
       rows: {
-        ...latencyRows(alone, floor),
+        ...latencyRows(alone),
         throughput: {
-          rounds: many.map(turnsPerSecond),
-          singles: many.flatMap((round) => round.total_ms),
-          floor: floor.throughput,
+          rounds: many.map(({ turns }) => turnsPerSecond(turns)),
+          singles: many.flatMap(({ turns }) => turns.total_ms),
+          floors: many.map(({ least }) => least.per_second),
           n: MANY * rounds,
-          errors: many.flatMap((round) => round.errors),
+          errors: many.flatMap(({ turns }) => turns.errors),
         },
-        ...withFloor(costs.rows(), floor.mongodb_cpu),
+        ...withFloors(
+          costs.rows(),
+          many.map(({ least }) => least.mongodb_cpu),
+        ),
         ...counted.rows,
+        ...partRows(alone.map(({ least }) => least)),
       },
-      notes: [floor.note, steps, ...allocated, ...counted.notes, ...notes],
+      notes: [steps, ...allocated, ...counted.notes, ...notes],
     };
   },
 };
 
-async function floors(stage: Stage, house: House) {
-  const addresses = addressesOf(stage, house);
-  const alone = await stage.load.call('leastTurns', { ...addresses, count: 300, concurrency: 1 });
-  const read = cpuMeter({ mongodb: stage.service_pids.mongodb });
-  const many = await stage.load.call('leastTurns', { ...addresses, count: 2000, concurrency: AT_ONCE });
-  const mongodb_cpu = (read().mongodb ?? Number.NaN) / many.runs;
-  const ms = (part: keyof LeastTurn, share = 0.5) =>
-    percentile(
-      alone.each.map((least) => least[part]),
-      share,
-    );
-  const shown = (part: keyof LeastTurn) => `${rounded(ms(part))} ms`;
+/** What no turn can do without, done by itself: three journaled writes, a hop and a model call. */
+async function floorsOn(stage: Stage, house: House) {
+  const least = (count: number, concurrency: number) =>
+    stage.load.call('leastTurns', { ...addressesOf(stage, house), count, concurrency });
+  await least(MANY, AT_ONCE);
   return {
-    latency: ms('total'),
-    to_model: ms('to_model'),
-    to_model_p99: ms('to_model', 0.99),
-    throughput: (many.each.length / many.elapsed_ms) * 1000,
-    mongodb_cpu,
-    note:
-      `Of the floor of a turn alone (three writes, a hop and a call), p50: one journaled write ${shown('write')}, ` +
-      `one hop through BullMQ ${shown('hop')}, one call of the stand-in ${shown('model')}`,
+    alone: async () => (await least(ALONE, 1)).each,
+    async many() {
+      const read = cpuMeter({ mongodb: stage.service_pids.mongodb });
+      const { each, elapsed_ms, runs } = await least(MANY, AT_ONCE);
+      const mongodb_cpu = (read().mongodb ?? Number.NaN) / runs;
+      return { per_second: (each.length / elapsed_ms) * 1000, mongodb_cpu };
+    },
   };
 }
 
-function withFloor(rows: CpuMeasurements, floor: number): CpuMeasurements {
-  return { ...rows, 'cpu-mongodb': { ...rows['cpu-mongodb'], floor } };
+function withFloors(rows: CpuMeasurements, floors: number[]): CpuMeasurements {
+  return { ...rows, 'cpu-mongodb': { ...rows['cpu-mongodb'], floors } };
 }
 
-function latencyRows(
-  alone: TurnsResult[],
-  floor: { latency: number; to_model: number; to_model_p99: number },
-): Record<string, Measurement> {
-  const toModel = alone.flatMap((round) => round.to_model_ms);
-  const total = alone.flatMap((round) => round.total_ms);
-  const common = { n: total.length, errors: alone.flatMap((round) => round.errors) };
+/** The parts of the floor by themselves. */
+function partRows(rounds: LeastTurn[][]): Record<keyof typeof PART_ROWS, Measurement> {
+  const row = (part: keyof LeastTurn): Measurement => {
+    const singles = rounds.flatMap((round) => round.map((least) => least[part]));
+    return {
+      rounds: rounds.map((round) => median(round.map((least) => least[part]))),
+      singles,
+      n: singles.length,
+      errors: [],
+    };
+  };
+  return { 'one-write': row('write'), 'one-hop': row('hop'), 'one-model-call': row('model') };
+}
+
+function latencyRows(alone: { turns: TurnsResult; least: LeastTurn[] }[]): Record<string, Measurement> {
+  const found = alone.map(({ turns }) => turns);
+  const total = found.flatMap((round) => round.total_ms);
+  const toModel = found.flatMap((round) => round.to_model_ms);
+  const common = { n: total.length, errors: found.flatMap((round) => round.errors) };
+  const floors = (part: keyof LeastTurn, share: number) =>
+    alone.map(({ least }) =>
+      percentile(
+        least.map((each) => each[part]),
+        share,
+      ),
+    );
   return {
     latency: {
       ...common,
-      rounds: alone.map((round) => median(round.total_ms)),
+      rounds: found.map((round) => median(round.total_ms)),
       singles: total,
-      floor: floor.latency,
+      floors: floors('total', 0.5),
     },
     'to-model': {
       ...common,
-      rounds: alone.map((round) => median(round.to_model_ms)),
+      rounds: found.map((round) => median(round.to_model_ms)),
       singles: toModel,
-      floor: floor.to_model,
+      floors: floors('to_model', 0.5),
     },
     'to-model-p99': {
       ...common,
-      rounds: alone.map((round) => percentile(round.to_model_ms, 0.99)),
+      rounds: found.map((round) => percentile(round.to_model_ms, 0.99)),
       singles: toModel,
-      floor: floor.to_model_p99,
+      floors: floors('to_model', 0.99),
     },
   };
 }

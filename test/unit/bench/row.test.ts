@@ -5,7 +5,7 @@ import { table } from '../../../bench/table.ts';
 const spec: RowSpec = { unit: 'ms', better: 'lower', target: 10 };
 
 function measurement(over: Partial<Measurement> = {}): Measurement {
-  return { rounds: [9, 8, 30], singles: [7, 8, 9, 40], floor: 3, n: 4, errors: [], ...over };
+  return { rounds: [9, 8, 30], singles: [7, 8, 9, 40], floors: [3, 2, 5], n: 4, errors: [], ...over };
 }
 
 test('a row is the median of its rounds, beside its floor', () => {
@@ -23,6 +23,7 @@ test('a row is the median of its rounds, beside its floor', () => {
       n: 4,
     },
     spread: { min: 8, max: 30 },
+    floor_spread: { min: 2, max: 5 },
     errors: [],
   });
 });
@@ -60,7 +61,7 @@ test('the table shows a row per line, its spread, and what went wrong', () => {
     measurement({ errors: ['a', 'a', 'b'] }),
   );
   const lines = table([good, bad]).split('\n');
-  expect(lines[1]).toMatch(/^turn\.latency +9 +ms +8\.\.30 +40 +3 +3 x +<= 10 +4 +ok$/);
+  expect(lines[1]).toMatch(/^turn\.latency +9 +ms +8\.\.30 +40 +3 +2\.\.5 +3 x +<= 10 +4 +ok$/);
   expect(lines[2]).toMatch(/^turn\.throughput +9 +turns\/s .* >= 250 +4 +NOT OK$/);
   expect(lines.slice(3)).toEqual(['', 'turn.throughput: 3 errors, such as', '  a', '  b']);
   const both = table([bad, { ...bad, row: { ...bad.row, name: 'turn.cpu-load' } }]);
