@@ -1,43 +1,62 @@
+import type { LogEntry } from '../../../src/session/event.ts';
 import { derivedId } from '../../../src/session/id.ts';
 import { buttonLabels } from '../slack/person.ts';
 import { readable } from '../slack/transcript.ts';
 import type { SlackMessage } from '../slack/workspace.ts';
 import { type Check, ofType, textOf } from './check-logs.ts';
-import type { Evidence, SessionEvidence } from './evidence.ts';
-import { MARK } from './jobs.ts';
+import type { Evidence, SessionEvidence, TraceEvidence } from './evidence.ts';
 
-/** A command that is in the log leaves its line once where it worked, at most once where it was lost, and nowhere else. */
+const NO_TRACE: Pick<TraceEvidence, 'lines' | 'edits'> = { lines: [], edits: {} };
+
+/**
+ * A command that is in the log leaves its line once where it worked, at most once where it was begun and then lost, and never
+ * where it was not begun or not allowed.
+ */
 export const commandsRanOnce: Check = ({ sessions, traces }) =>
   sessions.flatMap(({ id, entries }) => {
     const wrong: string[] = [];
-    const trace = traces.find((one) => one.session_id === id) ?? { lines: [], edits: {} };
+    const { lines, edits: files } = traces.find((one) => one.session_id === id) ?? NO_TRACE;
     const results = new Map(ofType(entries, 'agent.tool_result').map((event) => [event.tool_use_id, event]));
-    const asked = new Map<string, number>();
-    for (const use of ofType(entries, 'agent.tool_use')) {
+    const uses = ofType(entries, 'agent.tool_use');
+    const mayRun = mayRunOf(entries);
+    const known = new Map<string, { asked: number; begun: number }>();
+    for (const use of uses) {
       const line = /echo '(\w+\.\d+\.\d+)' >>/.exec(JSON.stringify(use.input))?.[1];
       if (line === undefined) continue;
-      asked.set(line, (asked.get(line) ?? 0) + 1);
-      const ran = trace.lines.filter((one) => one === line).length;
+      const { asked, begun } = known.get(line) ?? { asked: 0, begun: 0 };
+      known.set(line, { asked: asked + 1, begun: begun + (mayRun(use.id) ? 1 : 0) });
       const worked = results.get(use.id)?.is_error === false;
-      if (worked && ran === 0) wrong.push(`${id}: ${line} worked by the log and left nothing behind`);
+      if (worked && !lines.includes(line)) wrong.push(`${id}: ${line} worked by the log and left nothing behind`);
     }
-    for (const line of new Set(trace.lines)) {
-      const ran = trace.lines.filter((one) => one === line).length;
-      const calls = asked.get(line) ?? 0;
-      if (calls === 0) wrong.push(`${id}: ${line} was run, and no call of the log says so`);
-      else if (ran > calls) wrong.push(`${id}: ${line} was run ${ran} times for ${calls} call`);
+    for (const line of new Set(lines)) {
+      const ran = lines.filter((one) => one === line).length;
+      const { asked, begun } = known.get(line) ?? { asked: 0, begun: 0 };
+      if (asked === 0) wrong.push(`${id}: ${line} was run, and no call of the log says so`);
+      else if (begun === 0) wrong.push(`${id}: ${line} was run, and its call was never begun, or denied`);
+      else if (ran > begun) wrong.push(`${id}: ${line} was run ${ran} times for ${begun} call`);
     }
-    for (const [file, content] of Object.entries(trace.edits)) {
-      const edits = ofType(entries, 'agent.tool_use').filter(
-        (use) => use.name === 'edit' && use.input['file_path'] === file,
-      );
-      const most = MARK.repeat(2 ** edits.length);
-      if (content.length > most.length) wrong.push(`${id}: ${file} was changed more often than it was asked for`);
+    for (const [file, content] of Object.entries(files)) {
+      const makes = uses.filter((use) => use.name === 'bash' && JSON.stringify(use.input).includes(`> ${file}`));
+      if (!makes.some((use) => mayRun(use.id)))
+        wrong.push(`${id}: ${file} was made, and no call was begun that makes it`);
+      const edits = uses.filter((use) => use.name === 'edit' && use.input['file_path'] === file);
+      const begun = edits.filter((use) => mayRun(use.id)).length;
+      if (content.length > 2 ** begun) wrong.push(`${id}: ${file} was changed more often than it was begun`);
       const worked = edits.filter((use) => results.get(use.id)?.is_error === false).length;
       if (worked > 0 && content.length < 2 ** worked) wrong.push(`${id}: ${file} should have been changed and was not`);
     }
     return wrong;
   });
+
+/** Whether the log says of a call that it was begun, and of no decision that it must not be. */
+function mayRunOf(entries: readonly LogEntry[]): (tool_use_id: string) => boolean {
+  const begun = new Set(ofType(entries, 'deckhand.tool_started').flatMap((event) => event.tool_use_ids));
+  const asked = new Set(ofType(entries, 'deckhand.approval_requested').map((event) => event.tool_use_id));
+  const outcomes = new Map(
+    ofType(entries, 'deckhand.approval_decided').map((event) => [event.tool_use_id, event.outcome]),
+  );
+  return (id) => begun.has(id) && (!asked.has(id) || outcomes.get(id) === 'allowed');
+}
 
 /**
  * The thread shows what the log says: each text of Claude's once, whole and in order, nothing posted twice, a card per

@@ -1,16 +1,22 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { EventOf, LogEntry, SessionEvent } from '../../../src/session/event.ts';
 import { DECKHAND } from '../../../src/session/log.ts';
-import type { Evidence, SessionEvidence } from './evidence.ts';
+import type { Evidence } from './evidence.ts';
 import { doneIn, jobsIn } from './jobs.ts';
 
 /** Looks for what must never be; each find in words that say where to look. */
 export type Check = (evidence: Evidence) => string[];
 
-/** No event is lost, doubled or out of place: sequence numbers without gaps up to the head, ids only once. */
+/** No event is lost, doubled or out of place: sequence numbers without gaps up to the head, ids only once, copies true. */
 export const logsAreWhole: Check = ({ sessions }) => {
   const seen = new Map<string, string>();
-  return sessions.flatMap(({ id, head, entries }) => {
-    const wrong: string[] = [];
+  return sessions.flatMap(({ id, head, entries, copied }) => {
+    const wrong = copied
+      .filter(({ tail, copy }) => !isDeepStrictEqual(asInTail(copy, tail), tail))
+      .map(
+        ({ tail, copy }) =>
+          `${id}: the tail has ${tail.event.id} as event ${tail.seq}, and its copy (event ${copy.seq}) differs`,
+      );
     for (const [index, { seq }] of entries.entries()) {
       if (seq !== index + 1) {
         wrong.push(`${id}: place ${index + 1} of the log holds event ${seq}`);
@@ -27,53 +33,11 @@ export const logsAreWhole: Check = ({ sessions }) => {
   });
 };
 
-/** What was acknowledged stands in one log, once, in the place it was said in; what was not, at most once. */
-export const inputsHaveOneEffect: Check = ({ sent, sessions }) => {
-  const found = new Map<string, SessionEvidence[]>();
-  for (const session of sessions) {
-    for (const text of ofType(session.entries, 'user.message').map(textOf)) {
-      for (const id of [
-        ...jobsIn(text).map((job) => job.id),
-        ...[...text.matchAll(/\[chat (\w+)\]/g)].map(([, chat = '']) => chat),
-      ]) {
-        found.set(id, [...(found.get(id) ?? []), session]);
-      }
-    }
-  }
-  const wrong = sent.flatMap(({ id, for_bot, outcome, place }) => {
-    const there = found.get(id) ?? [];
-    if (!for_bot) return there.length === 0 ? [] : [`${id} was not for the bot, and stands in ${idsOf(there)}`];
-    if (there.length > 1) return [`${id} was said once, and stands ${there.length} times: ${idsOf(there)}`];
-    const [session] = there;
-    if (session === undefined) return outcome === 'acked' ? [`${id} was acknowledged and stands in no log`] : [];
-    const at = 'session_id' in place ? place.session_id === session.id : isAt(session, place);
-    return at ? [] : [`${id} stands in ${session.id}, which is not where it was said`];
-  });
-  const known = new Set(sent.map((one) => one.id));
-  const invented = [...found.keys()]
-    .filter((id) => !known.has(id))
-    .map((id) => `${id} stands in a log, and nobody said it`);
-  return [...wrong, ...invented];
-};
-
-function isAt({ conversation }: SessionEvidence, place: { channel: string; thread: string }): boolean {
-  return conversation?.channel === place.channel && conversation.thread === place.thread;
+/** Only a copy says when an input was taken up: in the tail that is an event of its own. */
+function asInTail(copy: LogEntry, tail: LogEntry): LogEntry {
+  if (tail.event.processed_at !== null) return copy;
+  return { ...copy, event: { ...copy.event, processed_at: null } as SessionEvent };
 }
-
-function idsOf(sessions: readonly SessionEvidence[]): string {
-  return sessions.map((session) => session.id).join(', ');
-}
-
-/** One conversation has one session, however its first messages raced. */
-export const conversationsHaveOneSession: Check = ({ sessions }) => {
-  const at = new Map<string, string[]>();
-  for (const { id, conversation } of sessions) {
-    if (conversation === null) continue;
-    const key = `${conversation.channel} ${conversation.thread}`;
-    at.set(key, [...(at.get(key) ?? []), id]);
-  }
-  return [...at].flatMap(([key, ids]) => (ids.length === 1 ? [] : [`${key} has ${ids.join(', ')}`]));
-};
 
 const LOOKS = new Set(['read', 'glob', 'grep']);
 
@@ -209,7 +173,7 @@ export function ofType<T extends SessionEvent['type']>(entries: readonly LogEntr
   return ofTypeWithSeq(entries, type).map(({ event }) => event);
 }
 
-function ofTypeWithSeq<T extends SessionEvent['type']>(
+export function ofTypeWithSeq<T extends SessionEvent['type']>(
   entries: readonly LogEntry[],
   type: T,
 ): { seq: number; event: EventOf<T> }[] {

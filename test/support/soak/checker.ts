@@ -1,9 +1,8 @@
 import { commandsRanOnce, threadsShowTheLog } from './check-effects.ts';
+import { conversationsHaveOneSession, inputsHaveOneEffect, inputsKeepTheirOrder } from './check-inputs.ts';
 import {
   type Check,
   callsHaveOneResult,
-  conversationsHaveOneSession,
-  inputsHaveOneEffect,
   jobsAreDone,
   logsAreWhole,
   questionsAreDecidedOnce,
@@ -19,6 +18,7 @@ export const CHECKS: Record<string, Check> = {
   'the house comes to rest': ({ unrest }) => (unrest === null ? [] : [unrest]),
   'every log is whole': logsAreWhole,
   'every input has one effect': inputsHaveOneEffect,
+  'inputs stand in their order': inputsKeepTheirOrder,
   'every conversation has one session': conversationsHaveOneSession,
   'every call has one result': callsHaveOneResult,
   'every question is decided once': questionsAreDecidedOnce,

@@ -27,6 +27,8 @@ export interface SessionEvidence {
   head: Omit<LogFields, 'tail' | 'usage'>;
   /** The copies and what of the tail is not among them, by sequence number. */
   entries: LogEntry[];
+  /** What stands in the tail and as a copy, as each has it. */
+  copied: { tail: LogEntry; copy: LogEntry }[];
 }
 
 export interface ApprovalEvidence {
@@ -67,6 +69,8 @@ export interface Leftovers {
   cgroups: string[];
   mounts: string[];
   folders: string[];
+  /** Of sessions that were deleted, in MongoDB. */
+  documents: string[];
 }
 
 /** Everything the checker looks at, as plain data. */

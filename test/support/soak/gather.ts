@@ -29,17 +29,21 @@ export async function gatherSessions(db: Db): Promise<SessionEvidence[]> {
   const sessions = await db.collection<SessionDocument>('sessions').find().toArray();
   return Promise.all(
     sessions.map(async ({ _id, conversation_id, log: { tail, usage: _usage, ...head } }) => {
-      const copies = await db.collection<EventDocument>('session_events').find({ session_id: _id }).toArray();
-      const entries = new Map<string, LogEntry>(
-        numbered(tail, head.seq - tail.length).map((entry) => [entry.event.id, entry]),
-      );
-      for (const copy of copies) entries.set(copy._id, toEntry(copy));
+      const documents = await db.collection<EventDocument>('session_events').find({ session_id: _id }).toArray();
+      const copies = documents.map(toEntry);
+      const inTail = new Map(numbered(tail, head.seq - tail.length).map((entry) => [entry.event.id, entry]));
+      const entries = new Map<string, LogEntry>(inTail);
+      for (const copy of copies) entries.set(copy.event.id, copy);
       const place = conversations.get(conversation_id ?? '');
       return {
         id: _id,
         conversation: place === undefined ? null : { channel: place.channel, thread: place.thread },
         head,
         entries: [...entries.values()].sort((a, b) => a.seq - b.seq),
+        copied: copies.flatMap((copy) => {
+          const its = inTail.get(copy.event.id);
+          return its === undefined ? [] : [{ tail: its, copy }];
+        }),
       };
     }),
   );
@@ -122,19 +126,49 @@ async function queued(redis_url: string, database: string): Promise<number> {
   const redis = new Redis(redis_url, { maxRetriesPerRequest: null });
   try {
     const key = `deckhand:${database}:turns`;
-    const [waiting, active, delayed] = await Promise.all([
+    const counts = await Promise.all([
       redis.llen(`${key}:wait`),
       redis.llen(`${key}:active`),
       redis.zcard(`${key}:delayed`),
+      // Where every wake waits: each has a priority (src/queue/fair-order.ts).
+      redis.zcard(`${key}:prioritized`),
     ]);
-    return waiting + active + delayed;
+    return counts.reduce((sum, count) => sum + count, 0);
   } finally {
     redis.disconnect();
   }
 }
 
+/**
+ * What may name a session that was deleted, because it holds nothing of what was said in it: the record that it ended; where
+ * chat events went, so that a late double is known; and which session a conversation had.
+ */
+const MAY_NAME_DELETED = new Set(['ended_sessions', 'inbound', 'conversations']);
+
+/** Every other document that names one of these sessions, and bytes of files that are not there. */
+export async function gatherForgotten(db: Db, session_ids: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const { name } of await db.listCollections({}, { nameOnly: true }).toArray()) {
+    if (MAY_NAME_DELETED.has(name)) continue;
+    for await (const document of db.collection(name).find()) {
+      const text = JSON.stringify(document);
+      const named = session_ids.find((id) => text.includes(id));
+      if (named !== undefined) found.push(`${name} ${String(document._id)} names ${named}`);
+    }
+  }
+  const files = new Set(await db.collection('files').distinct('_id'));
+  for (const file of await db.collection('file_chunks').distinct('file_id')) {
+    if (!files.has(file)) found.push(`file_chunks of ${String(file)}, which is not there`);
+  }
+  return found;
+}
+
 /** What is left on this machine when everything has stopped and every session was deleted. */
-export function gatherLeftovers(data_dir: string, disks: readonly string[], lives: readonly Life[]): Leftovers {
+export function gatherLeftovers(
+  data_dir: string,
+  disks: readonly string[],
+  lives: readonly Life[],
+): Omit<Leftovers, 'documents'> {
   const pids = new Set(lives.map((life) => String(life.pid)));
   // The services are children of ours; what a member left behind has lost its parent.
   const ours = new Set(descendants(process.pid).map((one) => one.pid));

@@ -4,7 +4,15 @@ import { type ApiPeople, createApiPeople } from './api-people.ts';
 import { unfinishedIn } from './check-slack.ts';
 import type { Evidence } from './evidence.ts';
 import { inject, nameOf } from './faults.ts';
-import { gatherApprovals, gatherLeftovers, gatherSessions, gatherShown, gatherTraces, unfinished } from './gather.ts';
+import {
+  gatherApprovals,
+  gatherForgotten,
+  gatherLeftovers,
+  gatherSessions,
+  gatherShown,
+  gatherTraces,
+  unfinished,
+} from './gather.ts';
 import { type Fault, type Happening, isFault, type Plan, type Step } from './plan.ts';
 import { createSlackPeople, type SlackPeople } from './slack-people.ts';
 import { buildStage, type Stage } from './stage.ts';
@@ -196,6 +204,12 @@ async function gather(
   return {
     ...evidence,
     lives: stage.crew.lives,
-    leftovers: gatherLeftovers(stage.data_dir, stage.crew.disks, stage.crew.lives),
+    leftovers: {
+      ...gatherLeftovers(stage.data_dir, stage.crew.disks, stage.crew.lives),
+      documents: await gatherForgotten(
+        db,
+        sessions.map(({ id }) => id),
+      ),
+    },
   };
 }

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import type { LogEntry, SessionEvent } from '../../../src/session/event.ts';
+import type { EventOf, LogEntry, SessionEvent } from '../../../src/session/event.ts';
 import { derivedId } from '../../../src/session/id.ts';
 import { emptyLog } from '../../../src/session/log-document.ts';
 import type { JournalEntry } from '../../support/slack/web-api.ts';
 import type { SlackMessage, SlackMetadata } from '../../support/slack/workspace.ts';
 import { CHECKS, check } from '../../support/soak/checker.ts';
-import type { Evidence, SessionEvidence } from '../../support/soak/evidence.ts';
+import type { Evidence, Sent, SessionEvidence } from '../../support/soak/evidence.ts';
 import { jobText } from '../../support/soak/jobs.ts';
 
 const AT = '2026-11-21T12:00:00.000Z';
@@ -20,20 +20,16 @@ function session(): SessionEvidence {
     { id: 'sevt_ask', type: 'span.model_request_start', processed_at: AT },
     { id: 'sevt_text', type: 'agent.message', content: [{ type: 'text', text: 'working on it' }], processed_at: AT },
     toolUse('sevt_bash', 'bash', { command: "echo 's1m1.1.1' >> trace; sleep 0.3" }),
-    { id: 'sevt_go', type: 'deckhand.tool_started', tool_use_ids: ['sevt_bash'], worker: 'w', processed_at: AT },
-    toolUse('sevt_edit', 'edit', { file_path: 's1m1.1.edit' }),
+    toolUse('sevt_make', 'bash', { command: 'printf x > s1m1.1.edit' }),
     {
-      id: 'sevt_question',
-      type: 'deckhand.approval_requested',
-      approval_id: 'appr_edit',
-      tool_use_id: 'sevt_edit',
-      tool_name: 'edit',
-      summary: '',
-      detail: '',
-      requested_by: null,
-      policy: { approvers: [], four_eyes: false, remind_after_ms: null, expire_after_ms: null },
+      id: 'sevt_go',
+      type: 'deckhand.tool_started',
+      tool_use_ids: ['sevt_bash', 'sevt_make'],
+      worker: 'w',
       processed_at: AT,
     },
+    toolUse('sevt_edit', 'edit', { file_path: 's1m1.1.edit' }),
+    question('sevt_question', 'sevt_edit'),
     {
       id: 'sevt_answered',
       type: 'span.model_request_end',
@@ -48,24 +44,17 @@ function session(): SessionEvidence {
       processed_at: AT,
     },
     result('sevt_result_1', 'sevt_bash'),
+    result('sevt_result_0', 'sevt_make'),
     idle('sevt_wait', 'requires_action'),
     { id: 'sevt_yes', type: 'user.tool_confirmation', tool_use_id: 'sevt_edit', result: 'allow', processed_at: AT },
-    {
-      id: 'sevt_decided',
-      type: 'deckhand.approval_decided',
-      approval_id: 'appr_edit',
-      tool_use_id: 'sevt_edit',
-      outcome: 'allowed',
-      by: null,
-      reason: null,
-      processed_at: AT,
-    },
+    decision('sevt_decided', 'sevt_edit', 'allowed'),
     { id: 'sevt_go_2', type: 'deckhand.tool_started', tool_use_ids: ['sevt_edit'], worker: 'w', processed_at: AT },
     result('sevt_result_2', 'sevt_edit'),
     { id: 'sevt_end', type: 'agent.message', content: [{ type: 'text', text: 'done (s1m1)' }], processed_at: AT },
     idle('sevt_idle', 'end_turn'),
   ];
-  return { id: 'sesn_1', conversation: THREAD, head: { ...emptyLog(), seq: events.length }, entries: placed(events) };
+  const head = { ...emptyLog(), seq: events.length };
+  return { id: 'sesn_1', conversation: THREAD, head, entries: placed(events), copied: [] };
 }
 
 function placed(events: readonly SessionEvent[]): LogEntry[] {
@@ -74,6 +63,38 @@ function placed(events: readonly SessionEvent[]): LogEntry[] {
 
 function toolUse(id: string, name: string, input: Record<string, unknown>): SessionEvent {
   return { id, type: 'agent.tool_use', name, input, evaluated_permission: 'allow', processed_at: AT };
+}
+
+function approvalOf(tool_use_id: string): string {
+  return tool_use_id.replace('sevt', 'appr');
+}
+
+function question(id: string, tool_use_id: string): SessionEvent {
+  return {
+    id,
+    type: 'deckhand.approval_requested',
+    approval_id: approvalOf(tool_use_id),
+    tool_use_id,
+    tool_name: 'edit',
+    summary: '',
+    detail: '',
+    requested_by: null,
+    policy: { approvers: [], four_eyes: false, remind_after_ms: null, expire_after_ms: null },
+    processed_at: AT,
+  };
+}
+
+function decision(id: string, tool_use_id: string, outcome: 'allowed' | 'denied'): SessionEvent {
+  return {
+    id,
+    type: 'deckhand.approval_decided',
+    approval_id: approvalOf(tool_use_id),
+    tool_use_id,
+    outcome,
+    by: null,
+    reason: null,
+    processed_at: AT,
+  };
 }
 
 function result(id: string, tool_use_id: string, is_error = false): SessionEvent {
@@ -157,7 +178,7 @@ function evidence(): Evidence {
     ],
     outages: [{ service: 'mongodb', kind: 'cut', from: 18_000, until: 19_000 }],
     model_requests: [{ system: 'You are Deckhand.' }],
-    leftovers: { processes: [], cgroups: [], mounts: [], folders: [] },
+    leftovers: { processes: [], cgroups: [], mounts: [], folders: [], documents: [] },
     secrets: ['xoxb-secret'],
   };
 }
@@ -186,6 +207,22 @@ const withAfter =
     events.flatMap((event) => (event.id === id ? [event, ...more] : [event]));
 const instead = (id: string, other: SessionEvent) => (events: SessionEvent[]) =>
   events.map((event) => (event.id === id ? other : event));
+/** The first start names this call alone. */
+const begunOnly = (call: string) =>
+  instead('sevt_go', {
+    id: 'sevt_go',
+    type: 'deckhand.tool_started',
+    tool_use_ids: [call],
+    worker: 'w',
+    processed_at: AT,
+  });
+
+/** An event stands in the tail and as a copy, which differs by `over`. */
+function copiedAs(from: Evidence, id: string, over: Partial<LogEntry>): void {
+  const one = theSession(from);
+  const tail = one.entries.find(({ event }) => event.id === id) ?? expect.unreachable();
+  one.copied.push({ tail, copy: { ...tail, ...over } });
+}
 
 test('what went well has no violation', () => {
   expect(check(evidence())).toEqual([]);
@@ -205,6 +242,20 @@ test('an answer that broke off has none either where each of its posts says so',
   expect(wrong[0]?.what).toContain('dlv_lost.2 shows what no event says: line 3');
 });
 
+test('a copy may say when an input was taken up, which the tail does not', () => {
+  const from = evidence();
+  change(from, instead('sevt_in', { ...again, id: 'sevt_in', processed_at: null }));
+  copiedAs(from, 'sevt_in', { event: { ...again, id: 'sevt_in' } });
+  expect(check(from).filter(({ rule }) => rule === 'every log is whole')).toEqual([]);
+});
+
+test('what got no answer may land late', () => {
+  const from = evidence();
+  from.sent = programSaid('unknown');
+  change(from, (events) => [second, ...events]);
+  expect(check(from).filter(({ rule }) => rule === 'inputs stand in their order')).toEqual([]);
+});
+
 const confirmedAgain: SessionEvent = {
   id: 'sevt_yes_2',
   type: 'user.tool_confirmation',
@@ -218,22 +269,27 @@ const failed: SessionEvent = {
   error: { type: 'unknown_error', message: 'no luck', retry_status: { type: 'exhausted' } },
   processed_at: AT,
 };
-const again: SessionEvent = {
+/** A program's second message, and what it knows of both: the second got its answer, or none. */
+const second: SessionEvent = {
+  id: 'sevt_in_2',
+  type: 'user.message',
+  content: [{ type: 'text', text: jobText({ id: 's1m2', kind: 'say', size: 1 }) }],
+  processed_at: AT,
+};
+function programSaid(outcome: Sent['outcome']): Sent[] {
+  const said = { session: 's1', for_bot: true, place: { session_id: 'sesn_1' } };
+  return [
+    { ...said, id: 's1m1', outcome: 'acked' },
+    { ...said, id: 's1m2', outcome },
+  ];
+}
+const again: EventOf<'user.message'> = {
   id: 'sevt_twice',
   type: 'user.message',
   content: [{ type: 'text', text: jobText(JOB) }],
   processed_at: AT,
 };
-const decidedAgain: SessionEvent = {
-  id: 'sevt_decided_2',
-  type: 'deckhand.approval_decided',
-  approval_id: 'appr_edit',
-  tool_use_id: 'sevt_edit',
-  outcome: 'denied',
-  by: null,
-  reason: null,
-  processed_at: AT,
-};
+const decidedAgain = decision('sevt_decided_2', 'sevt_edit', 'denied');
 
 /** What is planted, the check that must see it, and a word of what it says. */
 const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][] = [
@@ -259,6 +315,18 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
     'every log is whole',
     /stands in sesn_1 too/,
     (from) => change(from, withAfter('sevt_run', { id: 'sevt_run', type: 'session.status_running', processed_at: AT })),
+  ],
+  [
+    'a copy that says something else than the tail',
+    'every log is whole',
+    /sesn_1: the tail has sevt_end as event \d+, and its copy \(event \d+\) differs/,
+    (from) => copiedAs(from, 'sevt_end', { event: { ...again, id: 'sevt_end' } }),
+  ],
+  [
+    'a copy that stands elsewhere than in the tail',
+    'every log is whole',
+    /the tail has sevt_end as event 18, and its copy \(event 7\) differs/,
+    (from) => copiedAs(from, 'sevt_end', { seq: 7 }),
   ],
   ['a lost input', 'every input has one effect', /stands in no log/, (from) => change(from, without('sevt_in'))],
   [
@@ -292,11 +360,20 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
     },
   ],
   [
+    'an input that overtook another of its program',
+    'inputs stand in their order',
+    /sesn_1: s1m2 was said after s1m1 and stands before it/,
+    (from) => {
+      from.sent = programSaid('acked');
+      change(from, (events) => [second, ...events]);
+    },
+  ],
+  [
     'two sessions of one thread',
     'every conversation has one session',
     /sesn_1, sesn_2/,
     (from) => {
-      from.sessions.push({ id: 'sesn_2', conversation: THREAD, head: emptyLog(), entries: [] });
+      from.sessions.push({ id: 'sesn_2', conversation: THREAD, head: emptyLog(), entries: [], copied: [] });
     },
   ],
   [
@@ -451,6 +528,52 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
     (from) => {
       from.traces[0]?.lines.push('s1m1.1.2');
     },
+  ],
+  [
+    'a denied command that ran, without a start',
+    'every command ran once',
+    /s1m1.1.1 was run, and its call was never begun, or denied/,
+    (from) =>
+      change(from, (events) => {
+        const denied = withAfter(
+          'sevt_bash',
+          question('sevt_question_2', 'sevt_bash'),
+          decision('sevt_denied', 'sevt_bash', 'denied'),
+        )(events);
+        return instead('sevt_result_1', result('sevt_result_1', 'sevt_bash', true))(begunOnly('sevt_make')(denied));
+      }),
+  ],
+  [
+    'a denied command that ran, with a start',
+    'every command ran once',
+    /s1m1.1.1 was run, and its call was never begun, or denied/,
+    (from) =>
+      change(
+        from,
+        withAfter(
+          'sevt_bash',
+          question('sevt_question_2', 'sevt_bash'),
+          decision('sevt_denied', 'sevt_bash', 'denied'),
+        ),
+      ),
+  ],
+  [
+    'a command that ran before it was begun',
+    'every command ran once',
+    /s1m1.1.1 was run, and its call was never begun, or denied/,
+    (from) => change(from, begunOnly('sevt_make')),
+  ],
+  [
+    'a denied edit that was made, without a start',
+    'every command ran once',
+    /s1m1.1.edit was changed more often than it was begun/,
+    (from) => change(from, (events) => instead('sevt_decided', decidedAgain)(without('sevt_go_2')(events))),
+  ],
+  [
+    'a file that was made before its call was begun',
+    'every command ran once',
+    /s1m1.1.edit was made, and no call was begun/,
+    (from) => change(from, begunOnly('sevt_bash')),
   ],
   [
     'a command that only the log knows',
@@ -690,6 +813,12 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
     (from) => void from.model_requests.push({ messages: ['xoxb-secret'] }),
   ],
   ['a folder that is left', 'nothing is left behind', /folders: x/, (from) => void from.leftovers.folders.push('x')],
+  [
+    'a document of a deleted session that is left',
+    'nothing is left behind',
+    /documents: deliveries dlv_1 names sesn_1/,
+    (from) => void from.leftovers.documents.push('deliveries dlv_1 names sesn_1'),
+  ],
 ];
 
 test.each(PLANTED)('%s is seen', (_what, rule, words, plant) => {
