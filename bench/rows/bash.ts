@@ -1,4 +1,5 @@
 import type { Benchmark } from '../benchmark.ts';
+import { stages } from '../cost.ts';
 import type { LeastCall } from '../load/floors.ts';
 import { median, rounded } from '../statistics.ts';
 import { addressesOf, repeated, turnsOn } from './rounds.ts';
@@ -19,9 +20,10 @@ export const bash: Benchmark = {
   },
   async run(stage, { rounds, say }) {
     await using house = await stage.house();
-    const [gateway] = await Promise.all([house.start('gateway'), house.start('worker')]);
+    const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
     const prepare = turnsOn(stage, house, gateway);
-    const turns = async (calls: number) => (await prepare(1, TURNS, { per_session: 1, directive: { calls } }))();
+    const ready = (calls: number) => prepare(1, TURNS, { per_session: 1, directive: { calls } });
+    const turns = async (calls: number) => (await ready(calls))();
     say('warming up');
     await turns(2);
     say(`${rounds} rounds of ${TURNS} turns with one call and ${TURNS} with two`);
@@ -35,6 +37,8 @@ export const bash: Benchmark = {
       bwrap: await stage.load.call('bareBwrap', { count: FLOORS }),
       call: await stage.load.call('leastCalls', least),
     }));
+    say('watching the steps of such turns');
+    const steps = await stages([gateway, worker], await ready(2));
     const ofCalls = (part: keyof LeastCall) => found.map(({ call }) => median(call.each.map((each) => each[part])));
     const shown = (part: keyof LeastCall) => `${rounded(median(ofCalls(part)))} ms`;
     const n = found.reduce((sum, { one, two }) => sum + one.total_ms.length + two.total_ms.length, 0);
@@ -59,6 +63,7 @@ export const bash: Benchmark = {
         `Of the floor of a second call (a call of the stand-in, two writes and a command), p50: ` +
           `one call of the stand-in ${shown('model')}, one journaled write ${shown('write')}, ` +
           `one command in a bare shell ${shown('command')}`,
+        steps,
       ],
     };
   },

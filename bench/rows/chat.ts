@@ -3,7 +3,7 @@ import type { Benchmark } from '../benchmark.ts';
 import type { EchoHandlers } from '../load/bolt-echo.mjs';
 import type { Flood, SlackHandlers } from '../load/slack.ts';
 import { type Child, startChild } from '../processes/child.ts';
-import { cpuShares } from '../processes/usage.ts';
+import { cpuShares, peakResidentMb } from '../processes/usage.ts';
 import { profiled } from '../profile.ts';
 import type { Measurement } from '../row.ts';
 import type { House, Stage } from '../stage.ts';
@@ -35,13 +35,14 @@ function chat(mode: Mode, way: string): Benchmark {
       'ack-p99': { unit: 'ms', better: 'lower', target: 25 },
       'ack-p50': { unit: 'ms', better: 'lower', target: null },
       applied: { unit: 'events/s', better: 'higher', target: HELD },
+      resident: { unit: 'MB', better: 'lower', target: null },
       'echo-p99': { unit: 'ms', better: 'lower', target: null },
       'echo-p50': { unit: 'ms', better: 'lower', target: null },
     },
     async run(stage, { rounds, profile_dir, say }) {
       say(`${rounds} rounds of ${EVENTS} events, with their floor before and after`);
       const flooded = await flood(stage, mode, rounds, profile_dir);
-      const { found, least, applied_per_second, errors, notes, shares } = flooded;
+      const { found, least, applied_per_second, resident, errors, notes, shares } = flooded;
       say('a bare Bolt echo, and nothing beside it');
       const bare = [await echo(mode, null)];
       const singles = found.flatMap(({ each_ms }) => each_ms);
@@ -65,6 +66,7 @@ function chat(mode: Mode, way: string): Benchmark {
           'ack-p99': row(0.99),
           'ack-p50': row(0.5),
           applied,
+          resident: { rounds: [resident], n: singles.length, errors },
           'echo-p99': echoRow(0.99),
           'echo-p50': echoRow(0.5),
         },
@@ -83,6 +85,8 @@ interface Flooded {
   least: number[][];
   /** From the first event to the last that has its effect, over all rounds: they follow each other without a break. */
   applied_per_second: number;
+  /** The gateway's largest resident memory, in MB. */
+  resident: number;
   errors: string[];
   notes: string[];
   /** Who had the processors while events came. */
@@ -127,11 +131,12 @@ async function flood(stage: Stage, mode: Mode, rounds: number, profile_dir: stri
   const seconds = (performance.now() - began) / 1000;
   const [said, before] = [await inputsIn(house), RUNNING + WARM_UP];
   errors.push(...wrongInputs(said, before + rounds * EVENTS));
+  const resident = peakResidentMb(gateway.pid);
   const least = [before_rounds, await keepOnly()];
   // Its answers would go on for minutes.
   await worker.kill();
   const applied_per_second = (said.length - before) / seconds;
-  return { found, least, applied_per_second, errors, notes, shares: shares.inWords() };
+  return { found, least, applied_per_second, resident, errors, notes, shares: shares.inWords() };
 }
 
 /** An event is kept and not applied yet. Asked by the index of such events, so that asking often costs next to nothing. */

@@ -569,6 +569,20 @@ describe('more events than one process takes', () => {
     expect(await stage.db.collection('inbound').countDocuments({ state: 'applied' })).toBe(20);
   });
 
+  it('have one effect each, refused and delivered again as often as they are', async () => {
+    const room = { in_flight: 20 * 4_200, waiting: 20 * 4_000 };
+    const { service } = stage.receiver({ room });
+    const flood = Array.from({ length: 60 }, (_, n) => said(`message ${n}`));
+    let refused = 0;
+    for (let left: InboundMessage[] = flood; left.length > 0; refused += left.length) {
+      const applied = left.map(async (message) => (await service.message(message)).receipt);
+      const outcomes = await Promise.allSettled(applied);
+      left = left.filter((_, index) => outcomes[index]?.status === 'rejected');
+    }
+    expect(refused).toBeGreaterThan(flood.length / 2);
+    expect((await texts()).sort()).toEqual(flood.map(({ text }) => text).sort());
+  });
+
   it('are left to others by a process that stops, and are nobody’s to wait for', async () => {
     const held = heldDirectory();
     const { service } = stage.receiver({ directory: held.directory });
