@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import type { Benchmark } from '../benchmark.ts';
 import type { EchoHandlers } from '../load/bolt-echo.mjs';
-import type { Flood, SlackHandlers } from '../load/slack.ts';
-import { type Child, startChild } from '../processes/child.ts';
+import type { Flood } from '../load/slack.ts';
+import { startChild } from '../processes/child.ts';
 import { cpuShares, peakResidentMb } from '../processes/usage.ts';
 import { profiled } from '../profile.ts';
 import type { Measurement } from '../row.ts';
@@ -10,6 +10,7 @@ import type { House, Stage } from '../stage.ts';
 import { percentile } from '../statistics.ts';
 import { storedEvents } from '../stored-events.ts';
 import { repeated, until } from './rounds.ts';
+import { type Mode, running, slackSettings, startSlack } from './slack-side.ts';
 
 const RUNNING = 50;
 const PER_SECOND = 200;
@@ -22,8 +23,6 @@ const WARM_UP = 2000;
 /** The running answers last longer than the measurement, whatever the machine. */
 const ANSWER = { ttft: 500, tokens: 40 * 600, rate: 40 };
 const PATIENCE_MS = 180_000;
-
-type Mode = 'http' | 'socket';
 
 /** Chat events until Slack has its acknowledgement, which means: until they are kept. Every one must be in a log soon after. */
 function chat(mode: Mode, way: string): Benchmark {
@@ -96,11 +95,7 @@ interface Flooded {
 async function flood(stage: Stage, mode: Mode, rounds: number, profile_dir: string | null): Promise<Flooded> {
   await using slack = startSlack();
   const { api_url, tokens } = await slack.call('access');
-  await using house = await stage.house({
-    SLACK_BOT_TOKEN: tokens.bot,
-    SLACK_API_URL: api_url,
-    ...(mode === 'socket' ? { SLACK_APP_TOKEN: tokens.app } : { SLACK_SIGNING_SECRET: tokens.signing_secret }),
-  });
+  await using house = await stage.house(slackSettings(mode, api_url, tokens));
   const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
   if (mode === 'http') await slack.call('deliverTo', `${gateway.url}/slack/events`);
   await slack.call('mention', RUNNING, ANSWER);
@@ -145,10 +140,6 @@ async function isAnyLeft(house: House): Promise<boolean> {
   return (await inbound.findOne({ state: 'received', holder: { $gte: '' } }, { projection: { _id: 1 } })) !== null;
 }
 
-async function running(house: House): Promise<number> {
-  return house.mongo.db(house.database).collection('sessions').countDocuments({ 'log.status': 'running' });
-}
-
 /** What people said in Slack, as all logs have it. */
 async function inputsIn(house: House): Promise<string[]> {
   const said: string[] = [];
@@ -177,10 +168,6 @@ async function echo(mode: Mode, keep: { mongodb_uri: string; database: string } 
   else await bare.call('connect', { appToken: tokens.app, api_url }, keep);
   await slack.call('flood', { per_second: PER_SECOND, events: WARM_UP });
   return (await slack.call('flood', { per_second: PER_SECOND, events: EVENTS })).each_ms;
-}
-
-function startSlack(): Child<SlackHandlers> {
-  return startChild(['--import', 'tsx', at('../load/slack.ts')], { PATH: process.env['PATH'] ?? '' });
 }
 
 function at(path: string): string {
