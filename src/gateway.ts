@@ -50,6 +50,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
   const { config, logger, log, hints, approvals } = context;
   const directory = createResourceDirectory({ ...context, conversations: createConversationStore(context.db) });
   const { connectors, slack, web } = createConnectors(context);
+  const roles = createRoles(context.db, config.admins);
 
   const deliverer = createDeliverer({
     log,
@@ -58,6 +59,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
     store: createDeliveryStore(context.db),
     connectors,
     approvals,
+    roles,
     findTarget: directory.findTarget,
     describe: describer(context),
     logger,
@@ -78,7 +80,7 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
     approvals,
     directory,
     channels: createChannelSettings(context.db),
-    roles: createRoles(context.db, config.admins),
+    roles,
     costs: createCosts(context.db, context.log),
     agents: context.agents,
     sessions: context.sessions,

@@ -4,6 +4,7 @@ import { createChannelSettingsIndexes } from './chat/channel-settings.ts';
 import { createConversationIndexes } from './chat/conversation-store.ts';
 import { createDeliveryIndexes } from './chat/delivery-store.ts';
 import { createInboundIndexes } from './chat/inbound-store.ts';
+import { createRoleIndexes } from './chat/roles.ts';
 import { createEndedSessionIndexes } from './resources/ended-sessions.ts';
 import { createResourceIndexes } from './resources/indexes.ts';
 import { createLogIndexes } from './session/mongo-log.ts';
@@ -17,6 +18,7 @@ export async function createIndexes(db: Db): Promise<void> {
     createApprovalIndexes(db),
     createConversationIndexes(db),
     createChannelSettingsIndexes(db),
+    createRoleIndexes(db),
     createInboundIndexes(db),
     createDeliveryIndexes(db),
   ]);

@@ -12,7 +12,7 @@ import { createChannelNames } from './channel-names.ts';
 import { createChannelTeams } from './channel-teams.ts';
 import { createSlackClient } from './client.ts';
 import { createCommandListeners } from './command-listeners.ts';
-import { linkTo, messageOfRef, SLACK } from './conversation-id.ts';
+import { isDirect, linkTo, messageOfRef, SLACK } from './conversation-id.ts';
 import { openFile } from './files-in.ts';
 import { createGroups } from './groups.ts';
 import { threadHistory } from './history.ts';
@@ -34,6 +34,7 @@ import type { Identity } from './parse.ts';
 import { patiently } from './patiently.ts';
 import { PLAN_SIZE } from './plan-blocks.ts';
 import { createPosting } from './posting.ts';
+import { createAudience } from './presence.ts';
 import { permalinkOf, reach } from './reach.ts';
 import { react } from './reactions.ts';
 import { createReaders } from './readers.ts';
@@ -211,6 +212,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
       plan_size: PLAN_SIZE,
     },
     shows_activity: false,
+    isDirect: ({ channel }) => isDirect(channel),
     growsFor: live.growsFor,
     router: joined(link.router, installRouter),
 
@@ -297,8 +299,10 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
     async reach(target, { tenant, outside_of }, signal) {
       const at = { tenant: tenantFor(tenant), outside_of };
-      return reach({ client: installations.of(at.tenant), groups, logger }, target, at, signal);
+      return reach({ client: installations.of(at.tenant), groups }, target, at, signal);
     },
+    audienceOf: (conversation) =>
+      createAudience({ client: installations.of(conversation.tenant), logger }, conversation),
     permalinkOf: ({ tenant }, ref, signal) => permalinkOf(installations.of(tenant), messageOfRef(ref), signal),
   };
 }

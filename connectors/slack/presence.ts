@@ -1,4 +1,4 @@
-import { PostRefusedError } from '../../src/chat/connector.ts';
+import { type Audience, PostRefusedError } from '../../src/chat/connector.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
@@ -10,33 +10,42 @@ const PAGE = 999;
 const PAGES = 10;
 
 /**
- * Those of these people who are members of the conversation's channel, and so hear of it when they are mentioned there. Nobody
- * where Slack will not say it, as where the app was installed before it asked for leave to know: better told twice than never.
+ * Who is a member of the conversation's channel, and so hears of it when they are mentioned there. Nobody where Slack will not say
+ * it, as where the app was installed before it asked for leave to know: better told twice than never.
  */
-export async function presentAmong(
+export function createAudience(
   { client, logger }: { client: SlackClient; logger: Logger },
-  conversation: ConversationKey | undefined,
-  people: readonly string[],
-  signal: AbortSignal,
-): Promise<ReadonlySet<string>> {
-  const present = new Set<string>();
-  if (conversation === undefined) return present;
+  conversation: ConversationKey,
+): Audience {
   const { channel, tenant } = conversation;
+  const known = new Set<string>();
   let cursor: string | undefined;
-  try {
-    for (let page = 0; page < PAGES; page++) {
-      const asked = { channel, limit: PAGE, ...(cursor !== undefined && { cursor }) };
+  let pages = 0;
+  let isRead = false;
+
+  async function readOn(signal: AbortSignal): Promise<void> {
+    const asked = { channel, limit: PAGE, ...(cursor !== undefined && { cursor }) };
+    try {
       const { members = [], response_metadata: next } = await client.call(
         (web) => web.conversations.members(asked),
         signal,
       );
-      for (const id of members) if (people.includes(id)) present.add(id);
+      for (const id of members) known.add(id);
+      pages += 1;
       cursor = next?.next_cursor || undefined;
-      if (cursor === undefined || present.size === people.length) break;
+      isRead = cursor === undefined || pages === PAGES;
+    } catch (error) {
+      if (!(error instanceof PostRefusedError) && !isWithoutLeave(platformErrorOf(error))) throw error;
+      isRead = true;
+      logger.warn({ tenant, channel, reason: messageOf(error) }, 'slack did not say who is in a channel');
     }
-  } catch (error) {
-    if (!(error instanceof PostRefusedError) && !isWithoutLeave(platformErrorOf(error))) throw error;
-    logger.warn({ tenant, channel, reason: messageOf(error) }, 'slack did not say who is in a channel');
   }
-  return present;
+
+  return {
+    conversation,
+    async among(people, signal) {
+      while (!isRead && !people.every((id) => known.has(id))) await readOn(signal);
+      return new Set(people.filter((id) => known.has(id)));
+    },
+  };
 }

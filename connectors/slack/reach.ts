@@ -1,10 +1,8 @@
-import { PostRefusedError, type Reached } from '../../src/chat/connector.ts';
+import { type Audience, PostRefusedError, type Reached } from '../../src/chat/connector.ts';
 import type { ConversationKey, Mention } from '../../src/chat/place.ts';
-import type { Logger } from '../../src/logger.ts';
 import { isWithoutLeave, platformErrorOf, type SlackClient } from './client.ts';
 import { SLACK } from './conversation-id.ts';
 import type { SlackGroups } from './groups.ts';
-import { presentAmong } from './presence.ts';
 
 /**
  * Direct messages to the members of one group: more would be a broadcast, and conversations.open (Tier 3) takes about 50 a
@@ -15,7 +13,6 @@ const MEMBERS = 20;
 interface ReachParts {
   client: SlackClient;
   groups: Pick<SlackGroups, 'membersOf'>;
-  logger: Logger;
 }
 
 type Place = Reached['places'][number];
@@ -35,22 +32,22 @@ export async function reach(...asked: Parameters<typeof placesOf>): Promise<Reac
 }
 
 async function placesOf(
-  { client, groups, logger }: ReachParts,
+  { client, groups }: ReachParts,
   { kind, id }: Mention,
-  { tenant, outside_of }: { tenant: string; outside_of: ConversationKey | undefined },
+  { tenant, outside_of }: { tenant: string; outside_of: Audience | undefined },
   signal: AbortSignal,
 ): Promise<Reached> {
   const topOf = (channel: string): ConversationKey => ({ connector: SLACK, tenant, channel, thread: channel });
   /** Null: the conversation is these very direct messages. */
   async function direct(person: string): Promise<Place | null> {
     const channel = await directOf(client, person, signal);
-    return channel === outside_of?.channel ? null : { conversation: topOf(channel), person };
+    return channel === outside_of?.conversation.channel ? null : { conversation: topOf(channel), person };
   }
 
   /** Those of them who are not in the conversation, where they can be written to. */
   async function directs(people: readonly string[]): Promise<Reached> {
-    const present = await presentAmong({ client, logger }, outside_of, people, signal);
-    const away = people.filter((user) => !present.has(user));
+    const present = await outside_of?.among(people, signal);
+    const away = people.filter((user) => present?.has(user) !== true);
     const places: Place[] = [];
     let isPresent = away.length < people.length;
     for (const user of away.slice(0, MEMBERS)) {
@@ -72,7 +69,7 @@ async function placesOf(
     case 'person':
       return directs([id]);
     case 'group':
-      return directs(await groups.membersOf(id, { tenant, channel: outside_of?.channel ?? null }, signal));
+      return directs(await groups.membersOf(id, { tenant, channel: outside_of?.conversation.channel ?? null }, signal));
     default:
       return kind satisfies never;
   }

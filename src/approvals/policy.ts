@@ -22,11 +22,13 @@ export interface Decider {
   in_conversation: boolean;
   /** They are a guest there: they decide only what they are named for themselves, wherever they are. */
   guest?: boolean;
+  /** They are an admin, and those in the conversation cannot decide it by themselves. */
+  as_admin?: boolean;
   /** Of the groups and channels that may decide, those that they are known to be in. */
   belongs_to?: readonly string[];
 }
 
-/** Who may decide: what the policy names (nobody: anyone in the conversation), and who was asked besides. */
+/** Who may decide: what the policy names (nobody: members in the conversation), and who was asked besides. */
 export function decidersOf({ policy, escalations = [] }: Pick<Question, 'policy' | 'escalations'>): string[] {
   return [...new Set([...policy.approvers, ...escalations.map(({ to }) => to)])];
 }
@@ -58,7 +60,7 @@ export function isThrough(
 /** Why this person may not decide, as a sentence for them; null when they may. */
 export function refusalFor(
   approval: Question,
-  { by, in_conversation, guest = false, belongs_to = [] }: Decider,
+  { by, in_conversation, guest = false, as_admin = false, belongs_to = [] }: Decider,
   nameOf: (id: string) => string = idOf,
 ): string | null {
   const { policy } = approval;
@@ -66,22 +68,25 @@ export function refusalFor(
     return 'You asked for this, so somebody else has to decide it.';
   }
   if (by.via === API) return null;
-  if (policy.approvers.length === 0 && in_conversation && !guest) return null;
+  if (policy.approvers.length === 0 && (as_admin || (in_conversation && !guest))) return null;
   const deciders = decidersOf(approval);
   if (deciders.includes(actorKey(by))) return null;
   if (!guest && belongs_to.some((id) => deciders.includes(id))) return null;
   if (policy.approvers.length === 0) {
-    return guest ? 'Guests may not decide this.' : 'Only people in the conversation may decide this.';
+    return guest ? 'Guests may not decide this.' : 'Only members in the conversation may decide this.';
   }
   return `You may not decide this. Who may: ${describeApprovers(approval, nameOf)}.`;
 }
 
-/** Who may decide, in words that fit `Who may decide: …`. */
-export function describeApprovers(approval: Question, nameOf: (id: string) => string = idOf): string {
+/**
+ * Who may decide, in words that fit `Who may decide: …`.
+ * @param admins they may as well, because those in the conversation cannot by themselves
+ */
+export function describeApprovers(approval: Question, nameOf: (id: string) => string = idOf, admins = false): string {
   const { approvers, four_eyes } = approval.policy;
   const requesters = requestersOf(approval).map(({ name }) => name);
   const except = four_eyes && requesters.length > 0 ? ` except ${listed(requesters)}` : '';
-  if (approvers.length === 0) return `anyone in this conversation${except}`;
+  if (approvers.length === 0) return `members in this conversation${admins ? ' and admins' : ''}${except}`;
   return `${listed(decidersOf(approval).map(nameOf))}${except}`;
 }
 

@@ -6,8 +6,11 @@ import type { ApprovalCard } from './outgoing.ts';
 import type { Person } from './place.ts';
 import { visible } from './visible.ts';
 
-/** The card of an approval that waits, on the platform `via`. */
-export function cardOf(approval: Approval, { via, nameOf }: { via: string; nameOf: NameOf }): ApprovalCard {
+/** The card of an approval that waits, on the platform `via`. @param admins as `describeApprovers` */
+export function cardOf(
+  approval: Approval,
+  { via, nameOf, admins }: { via: string; nameOf: NameOf; admins: boolean },
+): ApprovalCard {
   const { policy, requested_by, also_asked, votes = [], escalations = [] } = approval;
   const { quorum, for_session } = policy;
   const mentions = mentionsOf(policy.approvers, via);
@@ -21,7 +24,7 @@ export function cardOf(approval: Approval, { via, nameOf }: { via: string; nameO
     ...whatOf(approval),
     requested_by: requested_by === null ? null : personOf(requested_by),
     ...(also_asked === undefined ? {} : { also_asked: also_asked.map(personOf) }),
-    approvers: describeApprovers(approval, nameOf),
+    approvers: describeApprovers(approval, nameOf, admins),
     ...(mentions.length === 0 ? {} : { mentions }),
     ...(quorum === undefined ? {} : { quorum }),
     ...(for_session === undefined ? {} : { for_session }),
@@ -39,8 +42,8 @@ export function cardOf(approval: Approval, { via, nameOf }: { via: string; nameO
 /** The card outside of the conversation that it is about, where "this conversation" would be another. */
 export function cardElsewhere(card: ApprovalCard): ApprovalCard {
   const approvers = card.approvers.replace(
-    /^anyone in this conversation/,
-    'anyone in the conversation where it was asked',
+    /^members in this conversation/,
+    'members in the conversation where it was asked',
   );
   return { ...card, approvers };
 }

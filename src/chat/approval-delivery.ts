@@ -2,16 +2,17 @@ import { type Approval, approvalOf, escalationDue } from '../approvals/approval.
 import { isThrough } from '../approvals/policy.ts';
 import type { EventOf, LogEntry } from '../session/event.ts';
 import { type ApprovalNews, cardAfter, cardOf, namedIn } from './approval-card.ts';
-import { type Asked, askAt, askNamed, reminderText, remindOf } from './approval-elsewhere.ts';
+import { type Asked, askAdmins, askAt, askNamed, reminderText, remindOf } from './approval-elsewhere.ts';
 import { mentionsOf, namesOf } from './names.ts';
 import type { Called } from './outgoing.ts';
 import { deliveryId, notice } from './render-entries.ts';
 import { send } from './send.ts';
+import { shorthanded } from './shorthanded.ts';
 import { type ApprovalShowDeps, cardsOf, isOriginal, linkTo, type ShownCard } from './shown-cards.ts';
 
 /**
  * The card of a question in the conversation that it is about, and one for everybody who is named to decide it and is not
- * there; then the first says who that is.
+ * there, or for admins where those who are there cannot decide it by themselves; then the first says who that is.
  */
 export async function showQuestion(
   deps: ApprovalShowDeps,
@@ -19,7 +20,8 @@ export async function showQuestion(
 ): Promise<void> {
   const approval = approvalOf(deps, entry);
   const nameOf = await namesOf(deps.connectors, namedIn(approval), deps.conversation);
-  const card = cardOf(approval, { via: deps.connector.name, nameOf });
+  const shortage = await shorthanded(deps, approval, deps.conversation);
+  const card = cardOf(approval, { via: deps.connector.name, nameOf, admins: shortage !== null });
   const delivery_id = deliveryId(entry.event.id);
   const outgoing = { kind: 'approval' as const, delivery_id, card, agent_name: deps.context.agent_name };
   await send(deps, outgoing);
@@ -28,7 +30,8 @@ export async function showQuestion(
   // Decided before anybody elsewhere was asked: they need not be.
   if (isOver(known) || shown === null) return;
   const original: ShownCard = { ...shown, outgoing };
-  const elsewhere = await askNamed(deps, { approval: known ?? approval, original, event_id: entry.event.id });
+  const asking = { approval: known ?? approval, original, event_id: entry.event.id };
+  const elsewhere = shortage === null ? await askNamed(deps, asking) : await askAdmins(deps, asking, shortage);
   if (elsewhere !== undefined && shown.state !== 'failed') {
     await send(deps, { ...outgoing, card: { ...card, elsewhere } });
   }

@@ -1,12 +1,13 @@
-import type { Approval } from '../approvals/approval.ts';
+import { type Approval, quorumOf } from '../approvals/approval.ts';
 import { isRequester, isThrough } from '../approvals/policy.ts';
 import { cardElsewhere } from './approval-card.ts';
-import { type Connector, PostRefusedError, type Reached } from './connector.ts';
+import { type Audience, type Connector, PostRefusedError, type Reached } from './connector.ts';
 import { namesOf, type Target, targetOf } from './names.ts';
 import type { ApprovalCard, AskedElsewhere } from './outgoing.ts';
 import type { ConversationKey } from './place.ts';
 import { untilDone } from './post.ts';
 import { deliveryId, notice } from './render-entries.ts';
+import type { Shortage } from './shorthanded.ts';
 import { type ApprovalShowDeps, cardsOf, deliverOrNot, linkTo, type ShownCard } from './shown-cards.ts';
 
 /** A question that somebody is asked outside of the conversation that it is about. */
@@ -16,9 +17,12 @@ export interface Asking {
   original: ShownCard;
   /** By which they are asked: the ids of their cards follow from it. */
   event_id: string;
-  /** With the question, for being named by the policy: then who is in its conversation hears of it there. */
-  named?: true;
+  /** They are asked with the question: who is in its conversation hears of it there. */
+  audience?: Audience;
 }
+
+/** More at once would be a broadcast. */
+const MOST_ADMINS = 20;
 
 /**
  * In how many places they were asked, and how many members of a group were left out; none where nobody need be, because they
@@ -29,18 +33,46 @@ export type Asked = { reached: number; left_out: number } | { problem: string };
 /** Ask everybody whom the policy names and who is not in the conversation, where they are. Undefined: nobody need be. */
 export async function askNamed(deps: ApprovalShowDeps, asking: Asking): Promise<AskedElsewhere | undefined> {
   const { approval } = asking;
-  const { approvers } = approval.policy;
-  const nameOf = await namesOf(deps.connectors, approvers, deps.conversation);
+  const { conversation } = deps;
+  const audience = deps.connectors.get(conversation.connector)?.audienceOf?.(conversation) ?? nobodyIn(conversation);
+  // Whoever asked for it is in the conversation.
+  const others = approval.policy.approvers.filter((to) => !isRequester(approval, targetOf(to)));
+  const found = await askEach(deps, { ...asking, audience }, others);
+  return found.asked.length + found.not_asked.length === 0 ? undefined : found;
+}
+
+/**
+ * Ask admins, where those in the conversation cannot decide it by themselves: in their own places, because nothing calls them in
+ * that. Who could not be asked is said where nobody could be, or too few.
+ */
+export async function askAdmins(deps: ApprovalShowDeps, asking: Asking, { there }: Shortage): Promise<AskedElsewhere> {
+  const { approval } = asking;
+  const admins = await deps.roles.adminsOf(deps.workspace_id);
+  const others = admins.filter((to) => !isRequester(approval, targetOf(to)));
+  const audience = nobodyIn(deps.conversation);
+  const found = await askEach(deps, { ...asking, audience }, others.slice(0, MOST_ADMINS));
+  const left_out = Math.max(0, others.length - MOST_ADMINS);
+  if (admins.length === 0) found.not_asked.push({ name: 'an admin', why: 'there is none (`DECKHAND_ADMINS`)' });
+  if (found.asked.length === 0) return found;
+  const all = (there ?? quorumOf(approval)) + found.asked.length + left_out;
+  const why = `it takes ${quorumOf(approval)} to approve, and there are ${all}`;
+  return { ...found, left_out, not_asked: all < quorumOf(approval) ? [{ name: 'enough people', why }] : [] };
+}
+
+async function askEach(deps: ApprovalShowDeps, asking: Asking, ids: readonly string[]): Promise<AskedElsewhere> {
+  const nameOf = await namesOf(deps.connectors, ids, deps.conversation);
   const found: AskedElsewhere = { asked: [], not_asked: [], left_out: 0 };
-  for (const to of approvers) {
-    // Whoever asked for it is in the conversation.
-    if (isRequester(approval, targetOf(to))) continue;
-    const asked = await askAt(deps, { ...asking, named: true }, to);
+  for (const to of ids) {
+    const asked = await askAt(deps, asking, to);
     if ('problem' in asked) found.not_asked.push({ name: nameOf(to), why: asked.problem });
     else if (asked.reached > 0) found.asked.push(nameOf(to));
     if ('left_out' in asked) found.left_out += asked.left_out;
   }
-  return found.asked.length + found.not_asked.length === 0 ? undefined : found;
+  return found;
+}
+
+function nobodyIn(conversation: ConversationKey): Audience {
+  return { conversation, among: async () => new Set() };
 }
 
 /** Ask whom a policy names so where they are, each once. @throws PlatformFailedError */
@@ -50,7 +82,7 @@ export async function askAt(deps: ApprovalShowDeps, asking: Asking, to: string):
   if (connector?.reach === undefined) return { problem: `${target.via} reaches nobody outside of a conversation` };
   const inWords = (reason: string) => connector.inWords?.(reason) ?? reason;
   try {
-    const { places, left_out, present } = await placesOf(deps, connector, target, asking.named === true);
+    const { places, left_out, present } = await placesOf(deps, connector, target, asking.audience);
     const theirs = places.filter(
       ({ person }) => person === undefined || !isThrough(asking.approval, { via: target.via, id: person }),
     );
@@ -105,22 +137,27 @@ export function reminderText(link: string | null): string {
 }
 
 /** The card as it stands in the conversation, for people elsewhere: who is mentioned in the first has heard of it. */
-async function cardFrom(deps: ApprovalShowDeps, { original, named }: Asking, via: string): Promise<ApprovalCard> {
+async function cardFrom(deps: ApprovalShowDeps, { original, audience }: Asking, via: string): Promise<ApprovalCard> {
   const { conversation, outgoing } = original;
   const about = {
     link: await linkTo(deps, original),
     ...(conversation.connector === via && { channel: conversation.channel }),
-    ...(named === true && { named }),
+    ...(audience !== undefined && { named: true as const }),
   };
   return { ...cardElsewhere(outgoing.card), mentions: [], about };
 }
 
-function placesOf(deps: ApprovalShowDeps, connector: Connector, target: Target, named: boolean): Promise<Reached> {
+function placesOf(
+  deps: ApprovalShowDeps,
+  connector: Connector,
+  target: Target,
+  audience: Audience | undefined,
+): Promise<Reached> {
   const { conversation } = deps;
   const isNear = conversation.connector === target.via;
   const at = {
     tenant: isNear ? conversation.tenant : null,
-    ...(named && isNear && { outside_of: conversation }),
+    ...(audience !== undefined && isNear && { outside_of: audience }),
   };
   return untilDone(deps, async () => {
     const reached = await connector.reach?.(target, at, deps.calls);

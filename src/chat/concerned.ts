@@ -7,12 +7,15 @@ import type { SessionRef } from '../session/log.ts';
 import type { Connector } from './connector.ts';
 import { targetOf } from './names.ts';
 import type { ConversationKey, Mention } from './place.ts';
+import type { Roles } from './roles.ts';
+import { shorthanded } from './shorthanded.ts';
 
 export interface ConcernedDeps {
   ref: SessionRef;
   /** The records are brought up to the log: whoever looks what waits for them has to find what was asked, and of whom. */
   approvals: Pick<Approvals, 'findByToolUse' | 'record'>;
-  connectors: ReadonlyMap<string, Pick<Connector, 'changed'>>;
+  connectors: ReadonlyMap<string, Pick<Connector, 'changed' | 'isDirect' | 'isGuest'>>;
+  roles: Pick<Roles, 'adminsOf' | 'roleOf'>;
   /** Where the session is shown. */
   conversation: ConversationKey;
   /** Actor id of whoever began the session in chat; null: nobody did. */
@@ -50,8 +53,10 @@ async function tellDeciders(deps: ConcernedDeps, entry: LogEntry, tool_use_id: s
   if (entry.event.type === 'deckhand.approval_escalated') await deps.approvals.record(deps.ref, [entry]);
   const approval = await deps.approvals.findByToolUse(deps.ref, tool_use_id);
   if (approval === null) return;
-  // Where anyone in the conversation may decide, those who asked are shown it elsewhere too.
-  tell(deps, [...decidersOf(approval), ...requestersOf(approval).map(actorKey)]);
+  const isForAdmins = (await shorthanded(deps, approval, deps.conversation)) !== null;
+  const admins = isForAdmins ? await deps.roles.adminsOf(deps.ref.workspace_id) : [];
+  // Where members in the conversation may decide, those who asked are shown it elsewhere too.
+  tell(deps, [...decidersOf(approval), ...admins, ...requestersOf(approval).map(actorKey)]);
 }
 
 /** @param keys as a policy names people and groups */

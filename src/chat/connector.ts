@@ -31,6 +31,13 @@ export interface Reached {
   present?: true;
 }
 
+/** Who is in a conversation, looked up as far as somebody is asked for, and each part of it once. */
+export interface Audience {
+  readonly conversation: ConversationKey;
+  /** Those of these people who are known to be there. Same errors as `Connector.post`. */
+  among(people: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>>;
+}
+
 /**
  * A connector is one chat platform: it parses what arrives into the kinds of inbound.ts and renders what leaves, the kinds of
  * outgoing.ts. It knows nothing of sessions, queues or agents; chat/receive.ts and chat/deliver.ts know nothing of any platform.
@@ -63,6 +70,8 @@ export interface Connector {
    * in that channel, and the platform decides who may open it.
    */
   readonly closed_conversations?: true;
+  /** Only one person can be in this conversation, beside the bot. Absent: others may be. */
+  isDirect?(conversation: ConversationKey): boolean;
 
   /** Begin receiving. Resolves when the connection stands. */
   start(receiver: Receiver): Promise<void>;
@@ -138,11 +147,9 @@ export interface Connector {
    * in the conversation `outside_of` is left out, because they hear of it there. Absent: nobody can be reached who is not in
    * a conversation. Same errors as `post`.
    */
-  reach?(
-    target: Mention,
-    at: { tenant: string | null; outside_of?: ConversationKey },
-    signal: AbortSignal,
-  ): Promise<Reached>;
+  reach?(target: Mention, at: { tenant: string | null; outside_of?: Audience }, signal: AbortSignal): Promise<Reached>;
+  /** For one question: what it tells is as of when it was first asked for. Absent: nobody knows who is in a conversation. */
+  audienceOf?(conversation: ConversationKey): Audience;
   /** The address of a message, for people who may open it; null when it has none. Same errors as `post`. */
   permalinkOf?(conversation: ConversationKey, ref: PostRef, signal: AbortSignal): Promise<string | null>;
 }

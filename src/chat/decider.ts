@@ -8,11 +8,12 @@ import { targetOf } from './names.ts';
 import type { ConversationKey, Person } from './place.ts';
 import { actorIdOf, type Roles } from './roles.ts';
 import type { SessionDirectory } from './session-directory.ts';
+import { shorthanded } from './shorthanded.ts';
 
 export interface DeciderDeps {
   conversations: Pick<ConversationStore, 'find'>;
   directory: Pick<SessionDirectory, 'find'>;
-  connectors: ReadonlyMap<string, Pick<Connector, 'closed_conversations' | 'groups' | 'isGuest'>>;
+  connectors: ReadonlyMap<string, Pick<Connector, 'closed_conversations' | 'groups' | 'isDirect' | 'isGuest'>>;
   roles: Pick<Roles, 'roleOf'>;
 }
 
@@ -49,17 +50,18 @@ export async function deciderOf(
   const ids = decidersOf(approval);
   const actor_id = actorIdOf(connector, person);
   // Whoever is named themselves may decide, guest or not.
-  const isGuest =
-    !ids.includes(actor_id) &&
-    (await deps.roles.roleOf(approval.workspace_id, {
-      actor_id,
-      guest: await countsAsGuest(platform, person, tenant),
-    })) === 'guest';
+  const role = ids.includes(actor_id)
+    ? null
+    : await deps.roles.roleOf(approval.workspace_id, {
+        actor_id,
+        guest: await countsAsGuest(platform, person, tenant),
+      });
   const known = await Promise.all(ids.map(belongs));
   return {
     by: { via: connector, id: person.id, name: person.name },
     in_conversation: isAsker || isHere,
-    guest: isGuest,
+    guest: role === 'guest',
+    as_admin: role === 'admin' && (await shorthanded(deps, approval, asked)) !== null,
     belongs_to: ids.filter((_id, index) => known[index]),
   };
 }

@@ -12,6 +12,7 @@ import { namesOf } from './names.ts';
 import type { ConversationKey } from './place.ts';
 import type { Roles } from './roles.ts';
 import type { SessionDirectory } from './session-directory.ts';
+import { shorthanded } from './shorthanded.ts';
 import { visible } from './visible.ts';
 
 export interface LookDeps {
@@ -19,7 +20,10 @@ export interface LookDeps {
   log: Pick<SessionLog, 'find'>;
   directory: Pick<SessionDirectory, 'find' | 'workspaceOf'>;
   conversations: Pick<ConversationStore, 'find'>;
-  connectors: ReadonlyMap<string, Pick<Connector, 'closed_conversations' | 'nameOf' | 'groups' | 'isGuest' | 'linkTo'>>;
+  connectors: ReadonlyMap<
+    string,
+    Pick<Connector, 'closed_conversations' | 'nameOf' | 'groups' | 'isDirect' | 'isGuest' | 'linkTo'>
+  >;
   roles: Pick<Roles, 'roleOf'>;
 }
 
@@ -89,11 +93,12 @@ export async function waitingFor(
     theirs.slice(before, before + SHOWN).map(async ({ approval, asked }): Promise<WaitingApproval> => {
       const nameOf = await namesOf(deps.connectors, namedIn(approval), from.conversation);
       const { conversation } = asked;
+      const admins = (await shorthanded(deps, approval, conversation)) !== null;
       return {
         ...asked,
         link:
           conversation === null ? null : (deps.connectors.get(conversation.connector)?.linkTo?.(conversation) ?? null),
-        card: cardElsewhere(cardOf(approval, { via: connector, nameOf })),
+        card: cardElsewhere(cardOf(approval, { via: connector, nameOf, admins })),
         asked_at: approval.requested_at.toISOString(),
       };
     }),
@@ -113,13 +118,14 @@ async function* lotsOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerator
   if (lot.length > 0) yield lot;
 }
 
-/** It is one person who looks, at however many approvals. */
+/** It is one person who looks, at however many approvals, and few who asked for them. */
 function askedOnce(roles: LookDeps['roles']): LookDeps['roles'] {
-  let known: ReturnType<typeof roles.roleOf> | undefined;
+  const known = new Map<string, ReturnType<typeof roles.roleOf>>();
   return {
-    roleOf(...asked) {
-      known ??= roles.roleOf(...asked);
-      return known;
+    roleOf(workspace_id, person) {
+      const role = known.get(person.actor_id) ?? roles.roleOf(workspace_id, person);
+      known.set(person.actor_id, role);
+      return role;
     },
   };
 }

@@ -11,7 +11,10 @@ import { actorIdOf, may } from './roles.ts';
 export interface OverviewDeps extends LookDeps, Pick<CommandDeps, 'sessions' | 'costs'> {
   roles: CommandDeps['roles'];
   directory: CommandDeps['directory'];
-  connectors: ReadonlyMap<string, Pick<Connector, 'closed_conversations' | 'nameOf' | 'isGuest' | 'groups' | 'linkTo'>>;
+  connectors: ReadonlyMap<
+    string,
+    Pick<Connector, 'closed_conversations' | 'nameOf' | 'isDirect' | 'isGuest' | 'groups' | 'linkTo'>
+  >;
 }
 
 /** Most of one kind that is shown. */

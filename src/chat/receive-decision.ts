@@ -10,7 +10,10 @@ import type { SessionDirectory } from './session-directory.ts';
 export interface ReceiveDecisionDeps extends DeciderDeps {
   approvals: Pick<Approvals, 'find' | 'decide'>;
   directory: Pick<SessionDirectory, 'find' | 'workspaceOf'>;
-  connectors: ReadonlyMap<string, Pick<Connector, 'closed_conversations' | 'nameOf' | 'groups' | 'isGuest'>>;
+  connectors: ReadonlyMap<
+    string,
+    Pick<Connector, 'closed_conversations' | 'nameOf' | 'groups' | 'isDirect' | 'isGuest'>
+  >;
 }
 
 /** A click on a card. Whatever comes of it, the person is told. */

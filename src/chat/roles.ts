@@ -37,6 +37,8 @@ export interface Roles {
   give(workspace_id: string, actor_id: string, role: Role): Promise<void>;
   /** Set by configuration, and so not to be changed in chat. */
   isFirstAdmin(actor_id: string): boolean;
+  /** Actor ids of all admins, the first ones first. */
+  adminsOf(workspace_id: string): Promise<string[]>;
 }
 
 interface StoredPerson {
@@ -48,6 +50,11 @@ interface StoredPerson {
 
 /** People who are looked up at once. */
 const LOT = 100;
+
+/** Index that roles need; safe to call at every start. */
+export async function createRoleIndexes(db: Db): Promise<void> {
+  await db.collection('people').createIndexes([{ key: { workspace_id: 1, role: 1 } }]);
+}
 
 /** @param admins actor ids of the first admins, whatever else is said of them */
 export function createRoles(db: Db, admins: readonly string[]): Roles {
@@ -72,6 +79,10 @@ export function createRoles(db: Db, admins: readonly string[]): Roles {
       await people.updateOne({ _id }, { $set: { workspace_id, actor_id, role } }, { upsert: true });
     },
     isFirstAdmin: (actor_id) => first.has(actor_id),
+    async adminsOf(workspace_id) {
+      const found = await people.find({ workspace_id, role: 'admin' }, { projection: { actor_id: 1 } }).toArray();
+      return [...new Set([...first, ...found.map(({ actor_id }) => actor_id)])];
+    },
   };
 }
 

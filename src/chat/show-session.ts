@@ -20,6 +20,7 @@ import type { Pace } from './pace.ts';
 import type { ConversationKey } from './place.ts';
 import { createPlans } from './plans.ts';
 import type { DescribeCall } from './render-entries.ts';
+import type { Roles } from './roles.ts';
 import { type ShowDeps, showEntry, showLive } from './session-delivery.ts';
 import { createStatusLine } from './status-line.ts';
 import { createWaiter } from './waiter.ts';
@@ -39,6 +40,7 @@ export interface ShowSessionDeps {
   store: DeliveryStore;
   connectors: ReadonlyMap<string, Connector>;
   approvals: Pick<Approvals, 'findByToolUse' | 'nobodyReached' | 'peek' | 'record'>;
+  roles: Pick<Roles, 'adminsOf' | 'roleOf'>;
   describe: DescribeCall;
   pace: Pace;
   edits: EditTurns;
@@ -128,6 +130,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     connector,
     connectors: deps.connectors,
     approvals: deps.approvals,
+    roles: deps.roles,
     pace: deps.pace,
     conversation,
     logger,

@@ -4,12 +4,14 @@ import type { Delivery } from './delivery-store.ts';
 import type { ApprovalCard, Outgoing } from './outgoing.ts';
 import { ANEW, deliver, type PostDeps, untilDone } from './post.ts';
 import type { RenderContext } from './render-entries.ts';
+import type { Roles } from './roles.ts';
 import type { UnseenDeps } from './unseen.ts';
 
 export interface ApprovalShowDeps extends UnseenDeps {
   /** All platforms: who may decide may be on another one. */
   connectors: ReadonlyMap<string, Connector>;
   approvals: Pick<Approvals, 'nobodyReached' | 'peek'>;
+  roles: Pick<Roles, 'adminsOf' | 'roleOf'>;
   context: RenderContext;
 }
 

@@ -83,7 +83,7 @@ export interface ToolProgress extends Base {
  * before it have a policy without.
  */
 export interface ApprovalPolicy {
-  /** Who may decide: people (`slack:U1`) and user groups (`slack:group:S1`); empty means anyone in the conversation. */
+  /** Who may decide: people (`slack:U1`) and user groups (`slack:group:S1`); empty means members in the conversation. */
   approvers: string[];
   /** How many people have to approve; absent: one. One who denies is enough. */
   quorum?: number;

@@ -415,6 +415,7 @@ async function finishForTheDead(session_id: string): Promise<void> {
   const roles = createRoles(house.context.db, []);
   await roles.give(DEFAULT_WORKSPACE, 'slack:U1', 'admin');
   await roles.roleOf(DEFAULT_WORKSPACE, { actor_id: 'slack:U1' });
+  await roles.adminsOf(DEFAULT_WORKSPACE);
   // As one of before months were kept.
   const sessions = house.context.db.collection<{ _id: string }>('sessions');
   const months = { 'log.spent_by': '', 'log.spent_in': '' } as const;

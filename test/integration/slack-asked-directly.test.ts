@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSlackConnector, type SlackConnector } from '../../connectors/slack/index.ts';
 import type { Deliverer } from '../../src/chat/deliver.ts';
+import { createRoles } from '../../src/chat/roles.ts';
 import type { ApprovalPolicy } from '../../src/session/event.ts';
 import { derivedId, newId } from '../../src/session/id.ts';
 import { asks, decided } from '../support/chat-events.ts';
@@ -41,7 +42,7 @@ afterEach(async () => {
 const connectors = () => new Map([['slack', connector]]);
 
 function gateway(name: string): Deliverer {
-  return stage.deliverer(createPlatform(), name, { connectors: connectors() });
+  return stage.deliverer(createPlatform(), name, { connectors: connectors(), roles: createRoles(stage.db, []) });
 }
 
 /** What Ben said began a session, and the turn asks those whom the policy names. Returns the approval's id. */
@@ -176,6 +177,80 @@ it('asks everybody directly where Slack may not say who is in the channel', asyn
   await asked({ approvers: named(ana, ben) });
   await eventually(() => expect(readable(cardIn(thread.channel))).toContain('Asked in direct messages: *Ana*'));
   expect([ana, ben].map((person) => cardsIn(directOf(person)).length)).toEqual([1, 0]);
+});
+
+it('looks through the members of a channel once for all who are named', async () => {
+  channelNamed(slack.workspace, 'ops').members.add(ana.user.id);
+  const group = userGroup(slack.workspace, 'oncall', slack.user('Dora').user);
+  const thread = ben.mention('ops', 'clean up');
+  await asked({ approvers: [...named(ana, cara, slack.user('Eve')), `slack:group:${group}`] });
+  await eventually(() => expect(readable(cardIn(thread.channel))).toContain('*Cara*, *Eve*, *@oncall*'));
+  expect(slack.journal.filter(({ method }) => method === 'conversations.members')).toHaveLength(1);
+});
+
+describe('where nobody is named and those who are there cannot decide alone', () => {
+  const admin = ({ user }: SlackPerson) =>
+    createRoles(stage.db, []).give(stage.defaults.workspace_id, `slack:${user.id}`, 'admin');
+
+  it.each(['dm', 'channel'] as const)('it asks an admin for a guest (%s)', async (kind) => {
+    await admin(ana);
+    ben.user.is_restricted = true;
+    const thread = kind === 'dm' ? ben.dm('clean up') : ben.mention('ops', 'clean up');
+    const approval_id = await asked({});
+    await eventually(() => expect(readable(cardIn(thread.channel))).toContain('Asked in direct messages: *Ana*'));
+    expect(readable(cardIn(thread.channel))).toContain('Who may decide: members in this conversation and admins');
+    await ben.click(cardIn(thread.channel), 'Approve');
+    await eventually(() => expect(slack.transcript(thread, ben.user)).toContain('Guests may not decide this.'));
+    expect(await waiting(ana)).toEqual([approval_id]);
+    expect(await waiting(cara)).toEqual([]);
+    await ana.click(cardIn(directOf(ana)), 'Approve');
+    await eventually(() => expect(readable(cardIn(thread.channel))).toContain('Approved by *Ana*'));
+    expect(await stage.entries('user.tool_confirmation')).toMatchObject([{ event: { result: 'allow' } }]);
+  });
+
+  it('asks an admin where one person alone is not enough', async () => {
+    await admin(ana);
+    const thread = ben.dm('clean up');
+    await asked({ quorum: 2 });
+    await eventually(() => expect(readable(cardIn(thread.channel))).toContain('Asked in direct messages: *Ana*'));
+    await ben.click(cardIn(thread.channel), 'Approve');
+    await eventually(() => expect(readable(cardIn(directOf(ana)))).toContain('1 of 2 have approved: *Ben*'));
+    await ana.click(cardIn(directOf(ana)), 'Approve');
+    await eventually(() => expect(readable(cardIn(thread.channel))).toContain('Approved by *Ben*, *Ana*'));
+  });
+
+  it('says where there is no admin', async () => {
+    const thread = ben.dm('clean up');
+    await asked({ four_eyes: true });
+    await eventually(() => expect(readable(cardIn(thread.channel))).toContain('Could not ask *an admin*: there is none'));
+  });
+
+  it('says that too few are admins', async () => {
+    await admin(ana);
+    const thread = ben.dm('clean up');
+    await asked({ quorum: 3 });
+    await eventually(() =>
+      expect(readable(cardIn(thread.channel))).toContain('*enough people*: it takes 3 to approve, and there are 2'),
+    );
+  });
+
+  it('asks no admin where members may be, and lets none decide from elsewhere', async () => {
+    await admin(ana);
+    const thread = ben.mention('ops', 'clean up');
+    await asked({ quorum: 2 });
+    await shown();
+    expect(readable(cardIn(thread.channel))).not.toMatch(/Asked in direct messages|Could not ask|admins/);
+    expect(await waiting(ana)).toEqual([]);
+  });
+
+  /** What their `/approvals` lists, wherever they type it. */
+  async function waiting({ user }: SlackPerson): Promise<string[]> {
+    const conversation = { connector: 'slack', tenant: slack.workspace.team_id, channel: user.id, thread: user.id };
+    const person = { id: user.id, name: user.name };
+    const { service } = stage.receiver({ connectors: connectors() });
+    const { approvals } = await service.waiting({ conversation, person });
+    return approvals.map(({ card }) => card.approval_id);
+  }
 });
 
 it('asks nobody elsewhere what was decided before it was shown', async () => {

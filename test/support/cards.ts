@@ -9,7 +9,7 @@ function approvalCard(over: Partial<ApprovalCard> = {}): ApprovalCard {
     summary: 'Delete the build folder',
     detail: 'rm -rf build',
     requested_by: { id: 'U_ANA', name: 'Ana' },
-    approvers: 'anyone in this conversation',
+    approvers: 'members in this conversation',
     expires_at: null,
     state: { status: 'pending', reminded: 0 },
     ...over,

@@ -161,6 +161,7 @@ export async function chatStage(db: Db): Promise<ChatStage> {
         store: createDeliveryStore(db),
         connectors: new Map([['test', platform.connector()]]),
         approvals,
+        roles: createRoles(db, ['test:U_ADA']),
         findTarget: (ref) => directory.findTarget(ref),
         describe: (call) => ({ title: `Use ${call}`, detail: call }),
         logger: silentLogger,

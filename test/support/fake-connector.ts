@@ -213,7 +213,7 @@ export function createPlatform(name = 'test'): Platform {
       },
       readable: async (text) => text,
       whisper: async () => undefined,
-      async reach({ kind, id }, { outside_of }) {
+      async reach({ kind, id }, { outside_of }, signal) {
         const known = platform.places.get(id);
         if (known === undefined) throw new PostRefusedError('nobody_there');
         const person = (conversation: ConversationKey) => (kind === 'person' ? id : conversation.channel.slice(2));
@@ -221,11 +221,16 @@ export function createPlatform(name = 'test'): Platform {
           conversation,
           ...(kind !== 'channel' && { person: person(conversation) }),
         }));
-        const isThere = (one: { person?: string }) =>
-          outside_of !== undefined && one.person !== undefined && platform.present.has(one.person);
+        const people = all.flatMap((one) => ('person' in one ? [one.person] : []));
+        const present = await outside_of?.among(people, signal);
+        const isThere = (one: { person?: string }) => one.person !== undefined && present?.has(one.person) === true;
         const places = all.filter((one) => !isThere(one));
         return { places, left_out: platform.leftOut, ...(places.length < all.length && { present: true as const }) };
       },
+      audienceOf: (conversation) => ({
+        conversation,
+        among: async (people) => new Set(people.filter((id) => platform.present.has(id))),
+      }),
       permalinkOf: async (_key, ref) => `https://chat.test/${ref}`,
     };
   }

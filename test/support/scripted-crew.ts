@@ -160,7 +160,7 @@ export function createCrew(): Crew {
         summary: 'Delete the build folder',
         detail: 'rm -rf build',
         requested_by: null,
-        approvers: 'anyone in this conversation',
+        approvers: 'members in this conversation',
         expires_at: null,
         state: { status: 'pending', reminded: 0 },
         ...first,

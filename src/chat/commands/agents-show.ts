@@ -36,7 +36,7 @@ export const showAgent: Command = {
       `- Model: \`${config.model.id}\``,
       `- Tools: ${tools.join(', ')}`,
       `- Owners: ${named(owners) || 'none: only admins can change it'}`,
-      `- Approvers: ${named([...owners, ...approvers]) || 'anyone in the conversation'}`,
+      `- Approvers: ${named([...owners, ...approvers]) || 'members in the conversation'}`,
       ...approvalLines(config, named),
       `- Environment: ${environment_id ?? 'the default one'}`,
       `- Channels that it answers by default: ${channels.length}`,

@@ -56,7 +56,7 @@ export function approvalFields(config: AgentConfig): FormField[] {
       section: 'Approvals',
       name: 'approvers',
       label: LABELS.approvers,
-      hint: 'They decide what it asks, beside its owners. With neither, anyone in the conversation does.',
+      hint: 'They decide what it asks, beside its owners. With neither, members in the conversation do.',
       value: approvers.filter((id) => !owners.includes(id)).join(','),
       optional: true,
     },

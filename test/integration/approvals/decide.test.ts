@@ -108,10 +108,13 @@ describe('deciding', () => {
 });
 
 describe('who may decide', () => {
-  it('is anyone in the conversation, and no stranger, when nobody is named', async () => {
+  it('is whoever is in the conversation, and no stranger, when nobody is named', async () => {
     const question = await asked();
     const stranger = await scene.process().decide(by(ben, question, { in_conversation: false }));
-    expect(stranger).toMatchObject({ result: 'not_allowed', text: 'Only people in the conversation may decide this.' });
+    expect(stranger).toMatchObject({
+      result: 'not_allowed',
+      text: 'Only members in the conversation may decide this.',
+    });
     expect(await scene.events('user.tool_confirmation')).toEqual([]);
     expect((await scene.process().decide(by(ben, question))).result).toBe('decided');
   });
@@ -137,7 +140,7 @@ describe('who may decide', () => {
     for (const requester of [ana, ben]) {
       expect(await scene.process().decide(by(requester, question))).toMatchObject({
         result: 'not_allowed',
-        approvers: 'anyone in this conversation except Ana, Ben',
+        approvers: 'members in this conversation except Ana, Ben',
         text: 'You asked for this, so somebody else has to decide it.',
       });
     }

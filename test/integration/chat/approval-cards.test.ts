@@ -279,9 +279,9 @@ describe('an escalated question', () => {
     await escalated();
     await eventually(() => expect(platform.texts()).toHaveLength(3));
     const about = { link: 'https://chat.test/m1', channel: place.channel };
-    const approvers = 'anyone in the conversation where it was asked';
+    const approvers = 'members in the conversation where it was asked';
     expect(cardsAt('D_BEN')).toMatchObject([{ about, approvers, state: { escalated: 1 } }]);
-    expect(card().approvers).toBe('anyone in this conversation');
+    expect(card().approvers).toBe('members in this conversation');
     expect(card().state).toEqual({ status: 'pending', reminded: 0, escalated: 1 });
     expect(platform.texts()[2]).toBe(
       '(i) Nobody has decided about the approval above yet, so I have asked Ben as well.',

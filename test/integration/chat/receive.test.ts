@@ -671,7 +671,7 @@ describe('a click', () => {
 
   it('of a stranger, from another channel, has no effect and is told so', async () => {
     const receipt = await stage.receiver().decision(click('Eve', 'allow', 'C9'));
-    expect(receipt).toEqual({ effect: 'refused', text: 'Only people in the conversation may decide this.' });
+    expect(receipt).toEqual({ effect: 'refused', text: 'Only members in the conversation may decide this.' });
     expect(await stage.entries('user.tool_confirmation')).toEqual([]);
   });
 

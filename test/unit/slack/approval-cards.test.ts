@@ -33,7 +33,7 @@ const STATES: Record<string, Partial<ApprovalCard>> = {
     state: { status: 'pending', reminded: 0, escalated: 1 },
   },
   'approval-elsewhere': {
-    approvers: 'anyone in the conversation where it was asked',
+    approvers: 'members in the conversation where it was asked',
     about: { link: 'https://deckhand.slack.test/archives/C0OPS/p51', channel: 'C0OPS' },
   },
   'approval-named': {
@@ -50,7 +50,7 @@ const STATES: Record<string, Partial<ApprovalCard>> = {
   },
   'approval-long': { detail: `for build in ${'old-build '.repeat(200)}; do rm -rf $build; done` },
   'approval-private': { summary: 'Use the tool bash.', detail: '', private_detail: true },
-  'approval-asked-by-two': { also_asked: [ben], approvers: 'anyone in this conversation except Ana, Ben' },
+  'approval-asked-by-two': { also_asked: [ben], approvers: 'members in this conversation except Ana, Ben' },
   'approval-one-of-two': { quorum: 2, state: { status: 'pending', reminded: 1, approved_by: [ana] } },
   'approval-allowed': {
     why: 'The disk is full:\nthe old builds have to go.',
