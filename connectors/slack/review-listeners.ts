@@ -35,10 +35,14 @@ export function listenForReviews(app: App, parts: ReviewParts): void {
     });
   }
 
-  async function detailsFor(body: unknown, from: Pressed): Promise<ApprovalDetails> {
+  async function detailsFor(
+    body: unknown,
+    from: Pressed,
+    decision: Choice['decision'] = 'allow',
+  ): Promise<ApprovalDetails> {
     const { identity, receiver } = await connected(body);
-    const { conversation, person, approval_id } = decisionOf(from, 'allow', null, identity);
-    return receiver.details({ conversation, person, approval_id });
+    const { conversation, person, approval_id } = decisionOf(from, decision, null, identity);
+    return receiver.details({ conversation, person, approval_id, decision });
   }
 
   async function clientFor(body: unknown) {
@@ -46,7 +50,12 @@ export function listenForReviews(app: App, parts: ReviewParts): void {
   }
 
   /** Whether it may be decided is said in the modal. Resolves when that is open, or its person is told to press again. */
-  async function show(body: unknown, from: Pressed, opening: ModalOpening, drawn: Drawing): Promise<void> {
+  async function show(
+    body: unknown,
+    from: Pressed & Partial<Pick<Choice, 'decision'>>,
+    opening: ModalOpening,
+    drawn: Drawing,
+  ): Promise<void> {
     const failed = async (error: unknown) => {
       logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack shows no modal');
       await answer(body, from, NOT_SHOWN);
@@ -54,7 +63,7 @@ export function listenForReviews(app: App, parts: ReviewParts): void {
     try {
       const client = await clientFor(body);
       const { filled } = await openModal(client, opening, async () => {
-        const details = await detailsFor(body, from);
+        const details = await detailsFor(body, from, from.decision);
         return 'refused' in details ? wordsModal(opening.title, details.refused) : drawn(details);
       });
       afterwards(filled.catch(failed));
@@ -65,7 +74,7 @@ export function listenForReviews(app: App, parts: ReviewParts): void {
 
   /** The reason of a denial is asked of who may deny it, and nobody denies by pressing what opens nothing. */
   function askWhy(body: unknown, from: Pressed, opening: Omit<ModalOpening, 'title'>): Promise<void> {
-    return show(body, from, { ...opening, title: DENY_TITLE }, ({ closed }) =>
+    return show(body, { ...from, decision: 'deny' }, { ...opening, title: DENY_TITLE }, ({ closed }) =>
       closed === null ? denyModal(memoryOf(from)) : wordsModal(DENY_TITLE, closed),
     );
   }

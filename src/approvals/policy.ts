@@ -57,15 +57,25 @@ export function isThrough(
   return hasVoted || (approval.policy.four_eyes && isRequester(approval, by));
 }
 
-/** Why this person may not decide, as a sentence for them; null when they may. */
+/** Why this person may not decide so, as a sentence for them; null when they may. @param decision by default to approve */
 export function refusalFor(
   approval: Question,
-  { by, in_conversation, guest = false, as_admin = false, belongs_to = [] }: Decider,
+  {
+    by,
+    in_conversation,
+    guest = false,
+    as_admin = false,
+    belongs_to = [],
+    decision = 'allow',
+  }: Decider & {
+    decision?: 'allow' | 'deny';
+  },
   nameOf: (id: string) => string = idOf,
 ): string | null {
   const { policy } = approval;
-  if (policy.four_eyes && isRequester(approval, by)) {
-    return 'You asked for this, so somebody else has to decide it.';
+  // Whoever asked for it may think better of it.
+  if (policy.four_eyes && decision === 'allow' && isRequester(approval, by)) {
+    return 'You asked for this, so somebody else has to approve it.';
   }
   if (by.via === API) return null;
   if (policy.approvers.length === 0 && (as_admin || (in_conversation && !guest))) return null;

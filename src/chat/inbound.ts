@@ -168,8 +168,11 @@ export interface Receiver {
   change(change: InboundChange): Promise<Kept>;
   decision(decision: InboundDecision): Promise<Kept>;
   stop(stop: InboundStop): Promise<Kept>;
-  /** Look, without any effect: all of what will be done, for whoever may see it. @throws when it cannot be read */
-  details(from: { conversation: ConversationKey; person: Person; approval_id: string }): Promise<ApprovalDetails>;
+  /**
+   * Look, without any effect: all of what will be done, for whoever may see it. `decision`: what they mean to do, by default to
+   * approve. @throws when it cannot be read
+   */
+  details(from: ApprovalLook): Promise<ApprovalDetails>;
   /** Look, without any effect: what waits for this person, oldest first, behind so many. @throws when it cannot be read */
   waiting(from: { conversation: ConversationKey; person: Person; before?: number }): Promise<WaitingApprovals>;
   /** Look: a file of a session that is shown in this conversation; null when there is none. @throws when it cannot be read */
@@ -208,6 +211,11 @@ interface Spent {
   sessions: number;
 }
 
+/** Somebody looks at an approval. */
+export interface ApprovalLook extends Pick<InboundDecision, 'approval_id' | 'conversation' | 'person'> {
+  decision?: InboundDecision['decision'];
+}
+
 /** A call whole, or why this person may not see it. */
 export type ApprovalDetails =
   | { refused: string }
@@ -216,7 +224,7 @@ export type ApprovalDetails =
       why: string | null;
       /** Every argument as it is, of any length; characters that nobody would see stand there by their numbers. */
       detail: string;
-      /** Why they cannot decide it, or not any more, as a sentence for them; null when they may. */
+      /** Why they cannot decide it so, or not any more, as a sentence for them; null when they may. */
       closed: string | null;
       /** Whoever approves may do so for the rest of the session. */
       for_session?: 'tool' | 'arguments';

@@ -7,7 +7,7 @@ import { cardElsewhere, cardOf, namedIn } from './approval-card.ts';
 import type { Connector } from './connector.ts';
 import type { ConversationStore } from './conversation-store.ts';
 import { type Asked, askedBy, deciderOf, isOfAnotherTenant, type PersonAt } from './decider.ts';
-import type { ApprovalDetails, WaitingApproval, WaitingApprovals } from './inbound.ts';
+import type { ApprovalDetails, ApprovalLook, WaitingApproval, WaitingApprovals } from './inbound.ts';
 import { namesOf } from './names.ts';
 import type { ConversationKey } from './place.ts';
 import type { Roles } from './roles.ts';
@@ -34,7 +34,8 @@ const COUNTED = 100;
 const TOGETHER = 25;
 
 /** A call whole: for those who may decide it, and where nothing is private for all who are in its conversation. */
-export async function detailsOf(deps: LookDeps, from: PersonAt & { approval_id: string }): Promise<ApprovalDetails> {
+export async function detailsOf(deps: LookDeps, from: ApprovalLook): Promise<ApprovalDetails> {
+  const { decision = 'allow' } = from;
   const { connector, tenant } = from.conversation;
   const workspace_id = await deps.directory.workspaceOf(connector, tenant);
   const approval = await deps.approvals.find(workspace_id, from.approval_id);
@@ -47,11 +48,11 @@ export async function detailsOf(deps: LookDeps, from: PersonAt & { approval_id: 
   const { private_detail, for_session } = approval.policy;
   const isOpen = private_detail !== true && decider.in_conversation;
   const nameOf = await namesOf(deps.connectors, decidersOf(approval), from.conversation);
-  const notTheirs = refusalFor(approval, decider, nameOf);
+  const notTheirs = refusalFor(approval, { ...decider, decision }, nameOf);
   if (!isOpen && notTheirs !== null) return { refused: 'Only those who may decide this see it.' };
   const { session_id, tool_use_id, summary, why = null } = approval;
   const ref = { workspace_id, session_id };
-  const refused = await deps.approvals.refusalByToolUse(ref, { ...decider, tool_use_id, decision: 'allow' });
+  const refused = await deps.approvals.refusalByToolUse(ref, { ...decider, tool_use_id, decision });
   const closed = refused?.result === 'not_allowed' ? notTheirs : (refused?.text ?? null);
   const [call] = await deps.log.find(ref, [tool_use_id]);
   const whole = call !== undefined && 'input' in call.event ? argumentsOf(call.event.input) : approval.detail;

@@ -40,7 +40,7 @@ export async function receiveDecision(deps: ReceiveDecisionDeps, inbound: Inboun
   });
   if (result.result === 'not_allowed') {
     const names = await namesOf(deps.connectors, decidersOf(result.approval), conversation);
-    return { effect: 'refused', text: refusalFor(result.approval, decider, names) ?? result.text };
+    return { effect: 'refused', text: refusalFor(result.approval, { ...decider, decision }, names) ?? result.text };
   }
   const counts = result.result === 'decided' || result.result === 'voted';
   return { effect: counts ? 'accepted' : 'refused', text: result.text };

@@ -10,7 +10,7 @@ import { durationSetting, type Metadata, numberSetting, refuseUnknownSettings } 
  * - `deckhand_owners`, `deckhand_approvers`: actor ids (`slack:U123`), separated by commas. Both may decide. Approvers may
  *   be user groups too (`slack:group:S123`).
  * - `deckhand_quorum`: how many of them have to approve, 1 to 10.
- * - `deckhand_four_eyes`: `true` when the person who asked for the work may not decide.
+ * - `deckhand_four_eyes`: `true` when the person who asked for the work may not approve; they may deny.
  * - `deckhand_approve_for_session`: `tool` or `arguments` when an approval may count for the rest of the session, for all
  *   calls of the tool or for those with the same arguments; `no` otherwise.
  * - `deckhand_remind_after`, `deckhand_expire_after`: `30m`, `4h`, `2d`; reminders come again each time so much later, an expired

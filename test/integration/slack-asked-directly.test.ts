@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DENY_VIEW } from '../../connectors/slack/deny-modal.ts';
 import { createSlackConnector, type SlackConnector } from '../../connectors/slack/index.ts';
 import type { Deliverer } from '../../src/chat/deliver.ts';
 import { createRoles } from '../../src/chat/roles.ts';
@@ -200,7 +201,7 @@ describe('where nobody is named and those who are there cannot decide alone', ()
     await eventually(() => expect(readable(cardIn(thread.channel))).toContain('Asked in direct messages: *Ana*'));
     expect(readable(cardIn(thread.channel))).toContain('Who may decide: members in this conversation and admins');
     await ben.click(cardIn(thread.channel), 'Approve');
-    await eventually(() => expect(slack.transcript(thread, ben.user)).toContain('Guests may not decide this.'));
+    await eventually(() => expect(slack.transcript(thread)).toContain('Guests may not decide this.'));
     expect(await waiting(ana)).toEqual([approval_id]);
     expect(await waiting(cara)).toEqual([]);
     await ana.click(cardIn(directOf(ana)), 'Approve');
@@ -219,10 +220,16 @@ describe('where nobody is named and those who are there cannot decide alone', ()
     await eventually(() => expect(readable(cardIn(thread.channel))).toContain('Approved by *Ben*, *Ana*'));
   });
 
-  it('says where there is no admin', async () => {
+  it('says where there is no admin, and lets who asked deny what they may not approve', async () => {
     const thread = ben.dm('clean up');
     await asked({ four_eyes: true });
-    await eventually(() => expect(readable(cardIn(thread.channel))).toContain('Could not ask *an admin*: there is none'));
+    await eventually(() =>
+      expect(readable(cardIn(thread.channel))).toContain('Could not ask *an admin*: there is none'),
+    );
+    await ben.click(cardIn(thread.channel), 'Deny');
+    await eventually(() => expect(ben.view()?.callback_id).toBe(DENY_VIEW));
+    await ben.submit({ reason: 'Never mind' });
+    await eventually(() => expect(readable(cardIn(thread.channel))).toContain('Denied by *Ben*'));
   });
 
   it('says that too few are admins', async () => {

@@ -130,7 +130,7 @@ describe('who may decide', () => {
   it('is not the person who asked, with four eyes', async () => {
     const question = await asked({ four_eyes: true });
     expect((await scene.process().decide(by(ana, question))).text).toBe(
-      'You asked for this, so somebody else has to decide it.',
+      'You asked for this, so somebody else has to approve it.',
     );
     expect((await scene.process().decide(by(ben, question))).result).toBe('decided');
   });
@@ -141,11 +141,19 @@ describe('who may decide', () => {
       expect(await scene.process().decide(by(requester, question))).toMatchObject({
         result: 'not_allowed',
         approvers: 'members in this conversation except Ana, Ben',
-        text: 'You asked for this, so somebody else has to decide it.',
+        text: 'You asked for this, so somebody else has to approve it.',
       });
     }
     const cara = { via: 'slack', id: 'U_CARA', name: 'Cara' };
     expect((await scene.process().decide(by(cara, question))).result).toBe('decided');
+  });
+
+  it('is who asked, for a denial, with four eyes', async () => {
+    const question = await asked({ four_eyes: true });
+    const denied = await scene.process().decide(by(ana, question, { decision: 'deny', reason: 'Never mind' }));
+    expect(denied).toMatchObject({ result: 'decided', approval: { status: 'denied' } });
+    const others = await asked({ approvers: ['slack:U_BEN'], four_eyes: true });
+    expect((await scene.process().decide(by(ana, others, { decision: 'deny' }))).result).toBe('not_allowed');
   });
 
   it('is always a holder of an API key', async () => {
