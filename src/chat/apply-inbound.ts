@@ -61,8 +61,8 @@ async function effectOf(deps: ApplyDeps, kept: KeptInbound, named: Inbound): Pro
  * The event with names in it, and with who is a guest where that matters. They are asked for here, and not when it came: the
  * platform waits for nothing but its keep.
  *
- * Where the platform does not say who is a guest, a message is tried again, because what is refused is lost, and counts as a
- * guest's in the last try; who types a command can type it again; and Stop is for everybody then.
+ * Where the platform does not say who is a guest, a message or its change is tried again, because what is refused is lost, and
+ * counts as a guest's in the last try; who types a command can type it again; and Stop is for everybody then.
  * @throws DeckhandError where another try may tell more
  */
 export async function withNames(
@@ -81,16 +81,17 @@ export async function withNames(
     connector.isGuest?.(person, tenant),
   ]);
   const named: Person = { id: person.id, name };
+  const isSaid = inbound.kind === 'message' || inbound.kind === 'change';
+  if (isSaid && guest === null && !is_last_try) throw new DeckhandError('unknown_person', `${SILENT}, in ${tenant}`);
   switch (inbound.kind) {
     case 'message': {
-      if (guest === null && !is_last_try) throw new DeckhandError('unknown_person', `${SILENT}, in ${tenant}`);
       const text = await connector.readable(inbound.message.text, tenant);
       return { kind: 'message', message: { ...inbound.message, sender: { ...named, guest: guest ?? true }, text } };
     }
     case 'change': {
       const { text } = inbound.change;
       const words = text === null ? null : await connector.readable(text, tenant);
-      return { kind: 'change', change: { ...inbound.change, sender: named, text: words } };
+      return { kind: 'change', change: { ...inbound.change, sender: { ...named, guest: guest ?? true }, text: words } };
     }
     case 'decision':
       return { kind: 'decision', decision: { ...inbound.decision, person: named } };

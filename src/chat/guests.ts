@@ -27,7 +27,7 @@ export interface Speaker {
 export async function guestRefusal(
   { directory }: { directory: Pick<SessionDirectory, 'find'> },
   { actor_id, role }: Speaker,
-  agent: AgentName,
+  agent: Pick<AgentName, 'guests' | 'id' | 'name'>,
   { workspace_id, sessions }: Pick<Conversation, 'workspace_id' | 'sessions'>,
 ): Promise<string | null> {
   if (role !== 'guest' || agent.guests === 'allow') return null;
@@ -50,7 +50,7 @@ function isOthers(session: ChatSession | null, actor_id: string): boolean {
   return session?.open === true && session.started_by !== actor_id;
 }
 
-function steersOthers({ name }: AgentName): string {
+function steersOthers({ name }: Pick<AgentName, 'name'>): string {
   return (
     'Guests may not steer what somebody else began. Who may: whoever began it, and members of this workspace. ' +
     `Mention ${name} in a new thread to begin a session of your own.`

@@ -5,16 +5,21 @@ import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
 import { isRunEnd } from './active.ts';
 import { type ConversationStore, laneOf } from './conversation-store.ts';
 import { quoted } from './earlier.ts';
+import { guestRefusal } from './guests.ts';
 import { IGNORED, type InboundChange, type InboundMessage, type Receipt } from './inbound.ts';
 import type { KeptInbound } from './inbound-document.ts';
 import { loggedEventId, loggedMessageId } from './inbound-keys.ts';
 import type { InboundStore } from './inbound-store.ts';
 import { PutOffError } from './later.ts';
+import { actorIdOf, type Roles } from './roles.ts';
+import type { SessionDirectory } from './session-directory.ts';
 
 export interface ReceiveChangeDeps {
   log: Pick<SessionLog, 'append' | 'find' | 'head' | 'list' | 'query' | 'readPage'>;
   conversations: Pick<ConversationStore, 'findByKey'>;
   inbound: Pick<InboundStore, 'endPutOff' | 'waitOf'>;
+  directory: Pick<SessionDirectory, 'agents' | 'find'>;
+  roles: Pick<Roles, 'roleOf'>;
   received(session: LaneSession): void;
   /** As in ApplyDeps. */
   say(message: InboundMessage): Promise<Receipt | null>;
@@ -29,7 +34,8 @@ const LOOK_BACK = 100;
 /**
  * Follow a message that somebody changed or took back: whoever was given it and is not done with it hears of that, once
  * however often this is repeated, and never of an older version after a newer one. What was finished is left alone. A
- * message that nobody was given is one now where it begins to address the bot, and else nobody's still.
+ * message that nobody was given is one now where it begins to address the bot, and else nobody's still. Whoever may not speak
+ * to an agent (any more) does not do so by changing what they said.
  */
 export async function receiveChange(
   deps: ReceiveChangeDeps,
@@ -50,7 +56,8 @@ export async function receiveChange(
   }
   let receipt = IGNORED;
   for (const one of given) {
-    if (await tellOnce(deps, kept, change, one)) receipt = { effect: 'accepted', text: null };
+    const became = await tellOnce(deps, kept, change, one);
+    if (became.effect === 'accepted' || receipt.effect === 'ignored') receipt = became;
   }
   return receipt;
 }
@@ -65,6 +72,7 @@ export async function wasGiven(
 
 interface Given {
   ref: SessionRef;
+  agent_id: string;
   lane: string;
   /** The message in that session's log. */
   entry: LogEntry;
@@ -77,11 +85,11 @@ async function givenOf(
   const conversation = await conversations.findByKey(place);
   if (conversation === null) return [];
   const given: Given[] = [];
-  for (const { session_id } of Object.values(conversation.sessions)) {
+  for (const [agent_id, { session_id }] of Object.entries(conversation.sessions)) {
     const ref = { workspace_id: conversation.workspace_id, session_id };
     try {
       const [entry] = await log.find(ref, [loggedMessageId(conversation, message_id, session_id)]);
-      if (entry !== undefined) given.push({ ref, lane: laneOf(conversation), entry });
+      if (entry !== undefined) given.push({ ref, agent_id, lane: laneOf(conversation), entry });
     } catch (error) {
       // Deleted, or reserved and not made.
       if (!(error instanceof NotFoundError)) throw error;
@@ -90,21 +98,23 @@ async function givenOf(
   return given;
 }
 
-/** False: it was told before, as was a later one, or the session is done with the message. */
+/** Ignored: it was told before, as was a later one, or the session is done with the message. */
 async function tellOnce(
   deps: ReceiveChangeDeps,
   kept: KeptInbound,
   change: InboundChange,
-  { ref, lane, entry }: Given,
-): Promise<boolean> {
+  { ref, agent_id, lane, entry }: Given,
+): Promise<Receipt> {
   const { log } = deps;
   // It came as a message too, and was given as that.
-  if (change.message !== undefined && change.text === textOf(entry)) return false;
+  if (change.message !== undefined && change.text === textOf(entry)) return IGNORED;
   const id = loggedEventId(kept.inbound, ref.session_id);
   // First the head: what lands after it is seen when the append does not match, and what stands before it is found here.
   const { seq } = await log.head(ref);
-  if ((await log.find(ref, [id])).length > 0 || (await isFinished(deps, ref, entry))) return false;
-  if (await isOld(deps, ref, entry, change)) return false;
+  if ((await log.find(ref, [id])).length > 0 || (await isFinished(deps, ref, entry))) return IGNORED;
+  if (await isOld(deps, ref, entry, change)) return IGNORED;
+  const refusal = await refusalFor(deps, change, ref, agent_id);
+  if (refusal !== null) return { effect: 'refused', text: refusal };
   const by = { via: change.conversation.connector, id: change.sender.id, name: change.sender.name };
   const { message_id } = change;
   try {
@@ -126,13 +136,31 @@ async function tellOnce(
       owed: true,
       open: true,
     });
-    if (there !== null) return false;
+    if (there !== null) return IGNORED;
   } catch (error) {
-    if (error instanceof SessionClosedError || error instanceof NotFoundError) return false;
+    if (error instanceof SessionClosedError || error instanceof NotFoundError) return IGNORED;
     throw error;
   }
   deps.received({ ...ref, lane });
-  return true;
+  return { effect: 'accepted', text: null };
+}
+
+/** As a message of theirs to this agent would be refused now; null: it would not. */
+async function refusalFor(
+  deps: ReceiveChangeDeps,
+  { conversation: { connector }, sender }: InboundChange,
+  { workspace_id, session_id }: SessionRef,
+  agent_id: string,
+): Promise<string | null> {
+  const actor_id = actorIdOf(connector, sender);
+  const [role, agents] = await Promise.all([
+    deps.roles.roleOf(workspace_id, { actor_id, guest: sender.guest === true }),
+    deps.directory.agents(workspace_id),
+  ]);
+  // One that was archived meanwhile says nothing about guests any more.
+  const agent = agents.find(({ id }) => id === agent_id) ?? { id: agent_id, name: 'the agent', guests: 'restrict' };
+  const sessions = { [agent_id]: { session_id, made: true } };
+  return guestRefusal(deps, { actor_id, role }, agent, { workspace_id, sessions });
 }
 
 /** Whether this version of the message or a later one was told. Reads what people said since the message. */

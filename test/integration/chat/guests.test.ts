@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { InboundMessage } from '../../../src/chat/inbound.ts';
 import type { ConversationKey } from '../../../src/chat/place.ts';
 import { createRoles } from '../../../src/chat/roles.ts';
 import { place, said } from '../../support/chat-stage.ts';
@@ -113,6 +114,36 @@ describe('a guest', () => {
     await says('Ana', 'deploy');
     expect((await says('Gus', 'faster')).effect).toBe('accepted');
     expect((await says('Ben', 'slower')).effect).toBe('refused');
+  });
+});
+
+describe('who became a guest', () => {
+  async function changes(message: InboundMessage, text: string | null) {
+    events += 1;
+    const { message_id, conversation, sender } = message;
+    const version = String(events).padStart(4, '0');
+    return receiver().change({ event_id: `Change${events}`, message_id, version, conversation, sender, text });
+  }
+
+  it.each(['faster!', null])('steers nothing by changing what they had said as a member (%s)', async (text) => {
+    platform.guests.clear();
+    await says('Ana', 'deploy');
+    const message = said('faster', { sender: person('Gus') });
+    await receiver().message(message);
+    platform.guests.add('U_GUS');
+    expect(await changes(message, text)).toEqual({ effect: 'refused', text: expect.stringMatching(MAY_NOT_STEER) });
+    expect(await heard()).toEqual(['deploy', 'faster']);
+    await setGuests('allow');
+    expect((await changes(message, text)).effect).toBe('accepted');
+  });
+
+  it('changes what they said in their own session, unless the agent takes nothing from guests any more', async () => {
+    const message = said('look', { sender: person('Gus') });
+    await receiver().message(message);
+    expect((await changes(message, 'look closer')).effect).toBe('accepted');
+    await setGuests('deny');
+    expect((await changes(message, 'closer')).text).toContain('takes nothing from guests');
+    expect(await heard()).toHaveLength(2);
   });
 });
 
