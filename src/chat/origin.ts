@@ -27,13 +27,16 @@ export function needsRoom({ kind }: Inbound): boolean {
 }
 
 /**
- * Three per conversation. What is said waits for the files of what was said before; what people press and what they ask the
+ * Three per conversation, and of those for what is asked one per person: nobody's form comes late because of another's command.
+ * What is said waits for the files of what was said before; what people press and what they ask the
  * house for does not, because they wait for it: a form is drawn within seconds or not at all. Not by tenant: a click may
  * name another one than the message that it is about.
  */
 export function lineOf(event: Inbound): string {
-  const { connector, channel, thread } = originOf(event).conversation;
-  return JSON.stringify([connector, channel, thread, lineKind(event)]);
+  const { conversation, person } = originOf(event);
+  const { connector, channel, thread } = conversation;
+  const kind = lineKind(event);
+  return JSON.stringify([connector, channel, thread, kind, ...(kind === 'asked' ? [person.id] : [])]);
 }
 
 function lineKind(event: Inbound): 'said' | 'pressed' | 'asked' {

@@ -1,12 +1,15 @@
 import { beforeEach, describe, expect, inject, it } from 'vitest';
 import type { InboundMessage } from '../../../src/chat/inbound.ts';
 import { createInboundStore, type InboundStore } from '../../../src/chat/inbound-store.ts';
+import type { Person } from '../../../src/chat/place.ts';
 import { createMongoClient } from '../../../src/mongo-client.ts';
 import type { SessionEvent } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
 import type { SessionLog, SessionRef } from '../../../src/session/log.ts';
 import { place, said } from '../../support/chat-stage.ts';
+import { commanded } from '../../support/commands.ts';
 import { deferred } from '../../support/deferred.ts';
+import { createPlatform } from '../../support/fake-connector.ts';
 import { mongoGate } from '../../support/gate/gate.ts';
 import { keepsChatEvent } from '../../support/kill/steps.ts';
 import { useChatStage } from '../../support/use-chat-stage.ts';
@@ -703,6 +706,27 @@ describe('a click', () => {
   it('on a card that nobody knows is answered in words', async () => {
     const receipt = await stage.receiver().decision({ ...click('Ben'), approval_id: 'appr_unknown' });
     expect(receipt).toEqual({ effect: 'refused', text: 'This question is not known here any more.' });
+  });
+});
+
+describe('a command', () => {
+  it('waits for nobody else’s in its channel', async () => {
+    const platform = createPlatform();
+    const asked = deferred<void>();
+    const released = deferred<void>();
+    const nameOf = async ({ id, name }: Person) => {
+      if (id !== 'U_ANA') return name;
+      asked.resolve();
+      await released.promise;
+      return name;
+    };
+    const { service } = stage.receiver({ connectors: new Map([['test', { ...platform.connector(), nameOf }]]) });
+    const slow = await service.command(commanded('/agents list'));
+    await asked.promise;
+    const { receipt } = await service.command(commanded('/agents new', {}, 'Ben'));
+    expect((await receipt).form).toBeDefined();
+    released.resolve();
+    expect((await slow.receipt).effect).toBe('accepted');
   });
 });
 
