@@ -21,8 +21,8 @@ export interface OverviewDeps extends LookDeps, Pick<CommandDeps, 'sessions' | '
 const SHOWN = 10;
 /** Pending approvals of the workspace, the oldest, among which theirs are looked for: this is drawn often. `/approvals` looks at all. */
 const LOOKED_AT = 500;
-/** How far back running sessions are looked for, in sessions of this person. */
-const LATEST = 100;
+/** Most that run for one person and are counted, the latest. */
+const RUNNING = 100;
 
 /** What one person has to do with here: their agents, what runs for them, what waits for them, what this month has cost. */
 export async function overviewOf(
@@ -37,7 +37,7 @@ export async function overviewOf(
   const role = await deps.roles.roleOf(workspace_id, { actor_id, guest });
   const [agents, sessions, waiting, costs] = await Promise.all([
     ownAgents(deps, workspace_id, actor_id),
-    deps.sessions.list(workspace_id, { started_by: actor_id, limit: LATEST }),
+    deps.sessions.list(workspace_id, { started_by: actor_id, active: true, limit: RUNNING }),
     waitingFor(deps, { conversation: { ...place, channel: person.id, thread: person.id }, person }, 0, LOOKED_AT),
     deps.costs.ofMonth(workspace_id, new Date()),
   ]);

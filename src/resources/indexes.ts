@@ -1,4 +1,5 @@
 import type { Db, IndexDescription } from 'mongodb';
+import { ACTIVE_OF_PERSON } from './active-sessions.ts';
 import { createFileIndexes } from './file-store.ts';
 
 /** Lists without what is archived: those are asked for most, and what is archived only grows. */
@@ -22,6 +23,7 @@ export async function createResourceIndexes(db: Db): Promise<void> {
       { key: newestOfAgent, name: 'open_of_agent', ...OPEN },
       { key: { workspace_id: 1, environment_id: 1 } },
       { key: { workspace_id: 1, started_by: 1, created_at: -1, _id: -1 }, name: 'open_of_person', ...OPEN },
+      ACTIVE_OF_PERSON,
       { key: { workspace_id: 1, 'log.lane': 1, created_at: -1, _id: -1 }, name: 'open_of_lane', ...OPEN },
       // Moves once a month: an append that stays in its month leaves it as it is.
       { key: { workspace_id: 1, 'log.spent_in': 1 } },

@@ -6,6 +6,7 @@ import { newId } from '../session/id.ts';
 import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
 import { emptyLog, type LogFields } from '../session/log-document.ts';
 import { refuseTooLarge } from '../session/log-update.ts';
+import { ACTIVE } from './active-sessions.ts';
 import type { Agents } from './agents.ts';
 import { approvalPolicyOf, ownersOf } from './approval-policy.ts';
 import { createEndedSessions } from './ended-sessions.ts';
@@ -53,6 +54,8 @@ export interface SessionList extends PageRequest {
   created?: { gt?: Date; gte?: Date; lt?: Date; lte?: Date };
   include_archived?: boolean;
   statuses?: readonly SessionStatus[];
+  /** Only those that run, are about to, or wait for people in the middle of a run. */
+  active?: true;
 }
 
 export interface Sessions {
@@ -202,6 +205,7 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
         ...(request.started_by === undefined ? {} : { started_by: request.started_by }),
         ...(request.lane === undefined ? {} : { 'log.lane': request.lane }),
         ...(request.statuses === undefined ? {} : { 'log.status': { $in: [...request.statuses] } }),
+        ...(request.active === undefined ? {} : ACTIVE),
         ...(Object.keys(created).length === 0 ? {} : { created_at: created }),
       };
       return readPage(sessions, filter, request, WITHOUT_TAIL);

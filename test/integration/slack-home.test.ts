@@ -44,6 +44,18 @@ describe('the Home tab', () => {
     await shows('Nothing runs for you.', ben);
   });
 
+  it('shows what runs behind however many that began later and rest', async () => {
+    const session_id = await running();
+    const sessions = stage.db.collection<{ _id: string; log: object }>('sessions');
+    const one = await sessions.findOne({ _id: session_id });
+    if (one === null) throw new Error('There is no session');
+    const log = { ...one.log, owed: false, status: 'idle', stop_reason: { type: 'end_turn' } };
+    const created_at = new Date(Date.now() + 60_000);
+    await sessions.insertMany(Array.from({ length: 150 }, (_, n) => ({ ...one, _id: `sesn_${n}`, log, created_at })));
+    ana.opensHome();
+    await shows('count to a million');
+  });
+
   it('makes an agent, and shows it', async () => {
     ana.opensHome();
     await shows('Create an agent');
