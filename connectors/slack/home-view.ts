@@ -42,8 +42,13 @@ function said(notice: string | undefined): KnownBlock[] {
 }
 
 function approvals({ waiting }: Overview): KnownBlock[] {
-  if (waiting.approvals.length === 0) return [];
-  return [header('Waiting for you'), ...waitingBlocks(waiting, IN_HOME), { type: 'divider' }];
+  // Where it counts others, it names the command already.
+  const isMore = waiting.cut_short === true && waiting.more === 0;
+  const rest = isMore
+    ? [note('Much waits in this workspace, and not all of it was looked at: `/approvals` does that.')]
+    : [];
+  if (waiting.approvals.length === 0 && !isMore) return [];
+  return [header('Waiting for you'), ...waitingBlocks(waiting, IN_HOME), ...rest, { type: 'divider' }];
 }
 
 function sessions({ sessions: list, more }: Overview): KnownBlock[] {

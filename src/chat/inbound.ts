@@ -237,6 +237,8 @@ export interface WaitingApprovals {
   more: number;
   /** How many stand before these; absent: none. */
   before?: number;
+  /** Not all that waits in the workspace was looked at: there may be more. */
+  cut_short?: true;
 }
 
 export interface WaitingApproval {

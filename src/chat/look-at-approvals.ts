@@ -80,14 +80,17 @@ export async function waitingFor(
   const theirs: { approval: Approval; asked: Asked }[] = [];
   const once = { ...deps, roles: askedOnce(deps.roles) };
   let looked = 0;
+  let isCutShort = false;
   for await (const some of lotsOf(deps.approvals.pending(workspace_id), TOGETHER)) {
+    isCutShort = looked >= among;
+    if (isCutShort) break;
     const found = await Promise.all(some.map((approval) => decidable(once, approval, from)));
     for (const [index, asked] of found.entries()) {
       const approval = some[index];
       if (approval !== undefined && asked !== null) theirs.push({ approval, asked });
     }
     looked += some.length;
-    if (theirs.length >= before + SHOWN + COUNTED || looked >= among) break;
+    if (theirs.length >= before + SHOWN + COUNTED) break;
   }
   theirs.splice(before + SHOWN + COUNTED);
   const approvals = await Promise.all(
@@ -105,7 +108,7 @@ export async function waitingFor(
     }),
   );
   const more = Math.max(0, theirs.length - before - approvals.length);
-  return { approvals, more, ...(before > 0 && { before }) };
+  return { approvals, more, ...(before > 0 && { before }), ...(isCutShort && { cut_short: true as const }) };
 }
 
 async function* lotsOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {

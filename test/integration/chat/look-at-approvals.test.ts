@@ -101,6 +101,9 @@ describe('what waits for somebody', () => {
     const theirs = await asked({ approvers: ['test:U_BEN'] });
     expect(await waitFor('Ben', elsewhere)).toEqual([theirs]);
     expect((await look().waiting(from('Eve', elsewhere))).more).toBe(100);
+    // A page of one's own is drawn often: there not all are looked at, and that is said.
+    const { waiting } = await look().overview(elsewhere, from('Ben', elsewhere).person);
+    expect(waiting).toEqual({ approvals: [], more: 0, cut_short: true });
   });
 
   it('does not wait once it is decided', async () => {

@@ -141,6 +141,7 @@ const empty: Overview = {
 const HOMES: Record<string, HomeView> = {
   'home-busy': homeView(busy, 'It is being stopped.'),
   'home-empty-guest': homeView(empty),
+  'home-not-all-looked-at': homeView({ ...empty, waiting: { ...empty.waiting, cut_short: true } }),
   'home-trouble': homeTrouble(),
 };
 

@@ -63,7 +63,7 @@ const SHOWN: Record<string, readonly string[]> = {
   'view denyModal': ['approval-deny-modal'],
   'view formModal': ['modal-agent-edit', 'modal-agent-new', 'modal-agent-owner', 'modal-ask', 'modal-ask-about'],
   'view homeTrouble': ['home-trouble'],
-  'view homeView': ['home-busy', 'home-empty-guest'],
+  'view homeView': ['home-busy', 'home-empty-guest', 'home-not-all-looked-at'],
   'view reviewModal': ['approval-review-modal', 'approval-review-modal-closed', 'approval-review-modal-long'],
   'view wordsModal': ['approval-reviewed-modal'],
   'form agents-edit': ['modal-agent-edit'],
