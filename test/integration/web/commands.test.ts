@@ -44,6 +44,50 @@ describe('a command on the page', () => {
     expect((await ana.open(id)).conversation.title).toBeNull();
   });
 
+  it('is every one that there is', async () => {
+    const ref = await stage.session();
+    const tool_use_id = newId('sevt');
+    const approval_id = derivedId('appr', tool_use_id);
+    await stage.append(ref, ...asks(approval_id, tool_use_id, { approvers: ['web:ana'] }));
+    await stage.approvals.record(ref, await stage.log.read(ref));
+    await ana.say(id, 'look around');
+    const begun = (await stage.refs()).map(({ session_id }) => session_id).find((one) => one !== ref.session_id);
+    const typed: readonly [text: string, answer: RegExp][] = [
+      ['/agents list', /\*\*Agents\*\*/],
+      ['/agents new\nname: Scout', /Scout\*\* is there/],
+      ['/agents show Scout', /Owners: ana/],
+      ['/agents edit Scout\ninstructions: Look.', /\*\*Scout\*\* is saved/],
+      ['/agents use Scout', /\*\*Scout\*\* answers here/],
+      ['/agents reply thread', /In this channel: in a thread/],
+      ['/agents pause Scout', /takes no new work/],
+      ['/agents resume Scout', /takes work again/],
+      ['/agents owner Scout\nowners: web:ana, web:ben', /owned by ana, ben/],
+      ['/agents versions Scout', /5 · .* now: owners/],
+      ['/agents rollback Scout 1', /went back to version 1/],
+      ['/agents runs Scout', /has not been asked/],
+      ['/agents cost Scout', /spent this month/],
+      ['/agents role web:ben guest', /You may not give roles/],
+      ['/agents archive Scout', /cannot be undone/],
+      ['/sessions mine', /Your sessions.*look around/s],
+      ['/sessions here', /this channel.*look around/s],
+      [`/sessions stop ${begun}`, /being stopped/],
+      [`/sessions resume ${begun}`, /It is running/],
+      [`/sessions open ${begun}`, /It is on web/],
+      ['/approvals mine', new RegExp(approval_id)],
+      [`/approvals show ${approval_id}`, /rm -rf build/],
+      [`/approvals deny ${approval_id} No`, /Denied\./],
+      [`/approvals approve ${approval_id}`, /already denied/],
+    ];
+    for (const family of ['agents', 'sessions', 'approvals']) await ana.say(id, `/${family} help`);
+    for (const [text] of typed) await ana.say(id, text);
+    const answers = (await seenBy(ana)).filter((one) => one.startsWith('whisper: '));
+    const known = answers.splice(0, 3).flatMap((help) => [...help.matchAll(/- `(\/\w+ \w+)/g)].map(([, one]) => one));
+    expect(new Set(typed.map(([text]) => /^\/\w+ \w+/.exec(text)?.[0]))).toEqual(new Set(known));
+    expect(answers).toHaveLength(typed.length);
+    const wrong = typed.flatMap(([text, wanted], at) => (wanted.test(answers[at] ?? '') ? [] : [[text, answers[at]]]));
+    expect(wrong).toEqual([]);
+  });
+
   it('makes an agent by its lines', async () => {
     await ana.say(id, '/agents new\nname: Scout\ninstructions: Look.\nTouch nothing.');
     const { items } = await stage.agents.list(stage.defaults.workspace_id, {});
