@@ -17,11 +17,14 @@ export interface StateCache {
   peek(ref: SessionRef): SessionState | null;
   put(ref: SessionRef, state: SessionState): void;
   forget(ref: SessionRef): void;
-  /** A turn has ended: save the state for other workers, if much has happened since it was saved last. */
+  /** The log has grown: save the state for other workers, if much has happened since it was saved last. */
   checkpoint(ref: SessionRef): Promise<void>;
 }
 
-/** A worker that is new to a session reads at most about as many events as this. */
+/**
+ * Between two checkpoints of a log, counted in events; what one append adds comes on top. So a worker that does not know
+ * a session, or only how it was long ago, reads about as many, however many one run has.
+ */
 export const CHECKPOINT_EVENTS = 200;
 
 interface Known {
@@ -41,9 +44,11 @@ export function createStateCache(checkpoints: CheckpointStore): StateCache {
     sizeCalculation: ({ state }) => 1 + state.bytes,
   });
 
-  async function recall(ref: SessionRef, seq: number): Promise<Known> {
-    const state = seq < CHECKPOINT_EVENTS ? null : await checkpoints.load(ref);
-    return state === null ? { state: emptyState(), saved: 0 } : { state, saved: state.seq };
+  /** The later of what this worker knows and what was saved, by whomever. */
+  async function recall(ref: SessionRef, cached: Known): Promise<Known> {
+    const state = await checkpoints.load(ref);
+    if (state === null) return cached;
+    return state.seq > cached.state.seq ? { state, saved: state.seq } : { ...cached, saved: state.seq };
   }
 
   return {
@@ -51,7 +56,8 @@ export function createStateCache(checkpoints: CheckpointStore): StateCache {
       const first = latest[0]?.seq ?? head.seq + 1;
       const cached = states.get(ref.session_id) ?? { state: emptyState(), saved: 0 };
       const isBrought = first <= cached.state.seq + 1;
-      const known = isBrought || cached.state.seq > 0 ? cached : await recall(ref, head.seq);
+      const isLittle = head.seq - cached.state.seq < CHECKPOINT_EVENTS;
+      const known = isBrought || isLittle ? cached : await recall(ref, cached);
       let { state } = known;
       const { seq } = state;
       const fresh = first <= seq + 1 ? [latest.filter((entry) => entry.seq > seq)] : pagesAfter(log, ref, seq);

@@ -1,4 +1,5 @@
 import { LogMovedError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
 import type { EventOf, LogEntry, NewEntry, SessionEvent } from '../session/event.ts';
 import { newId } from '../session/id.ts';
 import type { Lease, SessionLog } from '../session/log.ts';
@@ -21,13 +22,14 @@ export interface TurnLog {
   refresh(): Promise<SessionState>;
   /**
    * Append what `build` makes of the current state. When somebody else appended meanwhile, the state is refreshed and
-   * `build` asked again; null means that it no longer wants to. @throws LeaseLostError
+   * `build` asked again; null means that it no longer wants to. Now and then a checkpoint is saved: this is what bounds
+   * what another worker reads that goes on, however long the run is. @throws LeaseLostError
    */
   append(build: (state: SessionState) => SessionEvent[] | null, options?: AppendOptions): Promise<LogEntry[] | null>;
 }
 
 export function openTurnLog(
-  deps: { log: SessionLog; states: StateCache },
+  deps: { log: SessionLog; states: StateCache; logger: Logger },
   lease: Lease,
   initial: SessionState,
 ): TurnLog {
@@ -79,12 +81,24 @@ export function openTurnLog(
     }
   }
 
+  async function checkpoint(): Promise<void> {
+    const { workspace_id, session_id } = lease;
+    await deps.states.checkpoint(lease).catch((err: unknown) => {
+      deps.logger.warn({ err, workspace_id, session_id }, 'no checkpoint was saved; a later append tries again');
+    });
+  }
+
   return {
     get state() {
       return state;
     },
     refresh: () => inTurn(readNew),
-    append: (build, options = {}) => inTurn(() => append(build, options)),
+    async append(build, options = {}) {
+      const appended = await inTurn(() => append(build, options));
+      // Not in turn: a Stop is seen meanwhile.
+      await checkpoint();
+      return appended;
+    },
   };
 }
 

@@ -177,9 +177,6 @@ async function runUnder(deps: TurnDeps, ref: SessionRef, begun: Begun, stopping:
     if (signals.isInterrupted && log.state.interrupts.length === 0) signals.goOn();
     if ((await step(turn)) === 'ended') {
       turn.preview.flush();
-      await deps.states.checkpoint(ref).catch((err: unknown) => {
-        deps.logger.warn({ err, ...ref }, 'no checkpoint was saved; a later turn tries again');
-      });
       return 'rested';
     }
   }

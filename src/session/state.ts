@@ -18,8 +18,11 @@ import { lighten, weightOfAll } from './transcript-weight.ts';
 /** Output of a running call that the state keeps. */
 const PROGRESS_CHARS = 2_000;
 
-/** Grows with every change to what the fold makes of an event, so that no checkpoint of another fold is gone on from. */
-export const STATE_VERSION = 8;
+/**
+ * Grows with every change to what the fold makes of an event, and to how checkpoints are kept, so that nobody goes on
+ * from what another version saved.
+ */
+export const STATE_VERSION = 9;
 
 /** The state after these entries, which must follow `from` without a gap. `from` is left as it was. */
 export function fold(entries: readonly LogEntry[], from: SessionState = emptyState()): SessionState {

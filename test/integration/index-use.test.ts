@@ -23,6 +23,8 @@ import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
 import { CHUNK_BYTES } from '../../src/resources/file-chunks.ts';
 import { createFiles } from '../../src/resources/file-store.ts';
 import { createSeal } from '../../src/seal.ts';
+import { createCheckpointStore } from '../../src/session/checkpoint-store.ts';
+import { emptyState } from '../../src/session/session-state.ts';
 import { pendingOf } from '../support/approvals.ts';
 import { approvalOut, textOut } from '../support/cards.ts';
 import { said } from '../support/chat-stage.ts';
@@ -186,6 +188,10 @@ async function goOnAfterMuch(): Promise<void> {
   await eventually(async () => {
     expect(await database.db.collection('session_checkpoints').countDocuments()).toBe(1);
   }, PATIENCE_MS);
+  // And one that is heavier than a document.
+  const checkpoints = createCheckpointStore(house.context.db, 1_000);
+  await checkpoints.save(ref, { ...emptyState(), seq: 10_000, untold: ['x'.repeat(1_000)] });
+  expect(await checkpoints.load(ref)).toMatchObject({ seq: 10_000 });
 }
 
 type Sent = Parameters<typeof client.beta.sessions.events.send>[1]['events'][number];

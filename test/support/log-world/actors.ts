@@ -1,6 +1,7 @@
 import { MongoNetworkError } from 'mongodb';
 import { LeaseLostError, LogMovedError } from '../../../src/errors.ts';
 import { openTurnLog, processedEvent, runningEvents, stamp, type TurnLog } from '../../../src/harness/turn-log.ts';
+import { silentLogger } from '../../../src/logger.ts';
 import { appendOnce } from '../../../src/session/append-once.ts';
 import type { LogEntry, SessionEvent } from '../../../src/session/event.ts';
 import { newId } from '../../../src/session/id.ts';
@@ -225,7 +226,7 @@ export async function openTurn(world: LogWorld, process: WorldProcess, claimed: 
       return (await world.attempt(batch, () => process.log.append(request))) ?? [];
     },
   };
-  const turnLog = openTurnLog({ log, states: process.states }, lease, state);
+  const turnLog = openTurnLog({ log, states: process.states, logger: silentLogger }, lease, state);
   const checked = async <T>(work: Promise<T>): Promise<T> => {
     const done = await work;
     const { seq } = turnLog.state;
