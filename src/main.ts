@@ -7,14 +7,23 @@ import { createLogger } from './logger.ts';
 async function main(): Promise<void> {
   const roles = rolesOf(process.argv.slice(2));
   const config = loadConfig(process.env);
+  const logger = createLogger(config.log_level);
   const stop = stopSignal();
-  const deckhand = await startDeckhand(config, createLogger(config.log_level), roles);
+  const deckhand = await startDeckhand(config, logger, roles);
   say(welcome(roles, deckhand));
   await stop;
   say('Stopping…');
   // Something that hangs must not keep the process: whatever is cut off, the next start recovers from the log.
   const { leave_ms, drain_ms, stop_grace_ms } = config.timings;
-  setTimeout(() => process.exit(1), leave_ms + drain_ms + stop_grace_ms).unref();
+  const since = performance.now();
+  setTimeout(
+    () => {
+      const after_ms = Math.round(performance.now() - since);
+      logger.error({ leave_ms, drain_ms, stop_grace_ms, after_ms }, 'the stop hung and was cut off');
+      process.exit(1);
+    },
+    leave_ms + drain_ms + stop_grace_ms,
+  ).unref();
   await deckhand[Symbol.asyncDispose]();
 }
 

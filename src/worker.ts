@@ -71,8 +71,13 @@ export async function startWorker(context: Context): Promise<RunningWorker> {
   return {
     async stop() {
       clearInterval(keeper);
+      const { drain_ms } = config.timings;
+      const since = performance.now();
       // First of all it takes no more jobs: what it hands over from here on is for others.
-      const drained = consumer.drain(config.timings.drain_ms);
+      const drained = consumer.drain(drain_ms).then((turns) => {
+        const after_ms = Math.round(performance.now() - since);
+        if (turns > 0) logger.warn({ turns, drain_ms, after_ms }, 'turns were cut off at the end of the drain');
+      });
       stopping.abort(new Error('The worker is stopping'));
       await Promise.all([drained, sweep[Symbol.asyncDispose]()]);
       await unsubscribe();

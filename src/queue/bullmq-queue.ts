@@ -159,6 +159,7 @@ export function consumeTurns(
       // What remains when the turns have ended is between BullMQ and Redis, which may be away.
       const ended = Promise.allSettled(running).then(() => after(CLOSE_MS));
       await Promise.race([closed, ended, after(timeout_ms)]);
+      return running.size;
     },
     async [Symbol.asyncDispose]() {
       await worker.close(true);

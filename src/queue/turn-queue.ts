@@ -24,6 +24,6 @@ export interface TurnQueue {
 
 /** The worker's side: `take` runs for each job, `concurrency` at a time. A job whose `take` throws is left to the sweep. */
 export interface TurnConsumer extends AsyncDisposable {
-  /** Stop taking jobs and wait for the running ones, at most `timeout_ms`. */
-  drain(timeout_ms: number): Promise<void>;
+  /** Stop taking jobs and wait for the running ones, at most `timeout_ms`. Returns how many still run then. */
+  drain(timeout_ms: number): Promise<number>;
 }

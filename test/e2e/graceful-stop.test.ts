@@ -2,7 +2,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { expect, inject, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { mongoGate, redisGate } from '../support/gate/gate.ts';
-import { buildHouse } from '../support/house.ts';
+import { buildHouse, type HouseProcess } from '../support/house.ts';
 import { openSession } from '../support/house-session.ts';
 import { appends, keepsChatEvent } from '../support/kill/steps.ts';
 import { linkTo } from '../support/link.ts';
@@ -11,6 +11,23 @@ import { startSlackServer } from '../support/slack/server.ts';
 
 /** A stop that waits for what it should have ended takes a minute here; a busy machine only takes a while. */
 const PROMPTLY_MS = 30_000;
+
+/** What a process that has ended wrote in its log with these words; it measures by itself how long it waited. */
+async function lastWords(process: HouseProcess, msg: string): Promise<{ after_ms: number }> {
+  await process.ended;
+  const lines = process.output().split('\n');
+  const [found = '{}'] = lines.filter((line) => line.includes(`"msg":"${msg}"`));
+  return JSON.parse(found) as { after_ms: number };
+}
+
+/** What is not cut off by its own limit waits for the defaults, which are 20 s and more; a timer of a busy machine is a little late. */
+const SOMETHING_ELSE_MS = 20_000;
+
+function expectAtLimit(after_ms: number, limit: number): void {
+  // A timer may be early by a fraction of a millisecond.
+  expect(after_ms).toBeGreaterThanOrEqual(limit - 1);
+  expect(after_ms).toBeLessThan(SOMETHING_ELSE_MS);
+}
 
 for (const [doing, during] of [
   ['Claude speaks', 'model'],
@@ -65,7 +82,7 @@ test('a worker whose turn comes to no safe point leaves after its drain, and ano
   await using house = await buildHouse(services);
   const [gateway, worker] = await Promise.all([
     house.start('gateway'),
-    house.start('worker', { MONGODB_URI: mongo.uri, DECKHAND_DRAIN_MS: '200', DECKHAND_STOP_GRACE_MS: '2000' }),
+    house.start('worker', { MONGODB_URI: mongo.uri, DECKHAND_DRAIN_MS: '200', DECKHAND_STOP_GRACE_MS: '60000' }),
   ]);
   const { say, events } = await openSession(house, gateway);
   // Its answer is on its way into the log, and never arrives.
@@ -75,8 +92,10 @@ test('a worker whose turn comes to no safe point leaves after its drain, and ano
   await held.reached;
   model.otherwise({ text: 'Went on.' });
   await house.start('worker');
-  // 1 where the hanging write is cut off by the end of the grace.
-  expect([0, 1]).toContain(await worker.stop());
+  expect(await worker.stop()).toBe(0);
+  const cut = await lastWords(worker, 'turns were cut off at the end of the drain');
+  expect(cut).toMatchObject({ turns: 1, drain_ms: 200 });
+  expectAtLimit(cut.after_ms, 200);
   await eventually(async () => {
     const texts = (await events()).flatMap((event) => (event.type === 'agent.message' ? event.content : []));
     expect(texts).toMatchObject([{ text: 'Went on.' }]);
@@ -185,6 +204,9 @@ test('a stop that hangs ends at its deadline, with code 1', { timeout: 180_000 }
   const stopped = worker.stop();
   await held.reached;
   expect(await stopped).toBe(1);
+  const cut = await lastWords(worker, 'the stop hung and was cut off');
+  expect(cut).toMatchObject({ leave_ms: 0, drain_ms: 100, stop_grace_ms: 500 });
+  expectAtLimit(cut.after_ms, 600);
 });
 
 test('without MongoDB a gateway is not ready, and alive', { timeout: 180_000 }, async () => {
