@@ -183,6 +183,8 @@ export function openEventStream(deps: StreamDeps, request: StreamRequest, respon
   response.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
+    // Whose stream ends because this gateway leaves would send the next request into a connection that is being closed.
+    connection: 'close',
     // Proxies that buffer (nginx) hold events back otherwise.
     'x-accel-buffering': 'no',
   });

@@ -197,6 +197,8 @@ export async function streamEvents(
   res.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache, no-transform',
+    // Whose stream ends because this gateway leaves would send the next request into a connection that is being closed.
+    connection: 'close',
     'x-accel-buffering': 'no',
   });
   // The stream stands from here on: what is appended after the client sees the headers will arrive.

@@ -110,7 +110,9 @@ test('a gateway that is stopped ends its open streams', { timeout: 180_000 }, as
   const environment = await environments.create({ name: 'lab' });
   const agent = await agents.create({ name: 'tester', model: 'claude-sonnet-5-5' });
   const { id } = await sessions.create({ agent: agent.id, environment_id: environment.id });
-  const stream = await sessions.events.stream(id);
+  const { data: stream, response } = await sessions.events.stream(id).withResponse();
+  // Else the client's next request might go into the connection that the stream leaves behind, and that is closed.
+  expect(response.headers.get('connection')).toBe('close');
   // It is answered to the end: a client that was cut off would throw here.
   const ended = (async () => {
     for await (const _event of stream);

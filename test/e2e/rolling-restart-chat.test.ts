@@ -2,37 +2,45 @@ import Anthropic from '@anthropic-ai/sdk';
 import { expect, test } from 'vitest';
 import type { Answer, ModelRequest } from '../../src/embedded/messages-api.ts';
 import { eventually } from '../support/eventually.ts';
-import { buildHouse, type HouseProcess } from '../support/house.ts';
+import { buildHouse } from '../support/house.ts';
 import { startTestModel } from '../support/model.ts';
+import { LEAVE_MS, startProbedBalancer } from '../support/probed-balancer.ts';
 import { buttonLabels, type MessagePlace } from '../support/slack/person.ts';
 import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
 import { readable } from '../support/slack/transcript.ts';
 import type { SlackMessage } from '../support/slack/workspace.ts';
-import { startBalancer } from '../support/soak/balancer.ts';
 
 type Mode = 'HTTP' | 'Socket Mode';
 
-const PEOPLE = 3;
-const PATIENCE_MS = 60_000;
+const PEOPLE = 12;
+const PATIENCE_MS = 120_000;
+
+/** Words that stand before what an answer is known by: it is under way for a second and a half. */
+const FIRST = 'word '.repeat(30);
+const WORDS_PER_S = 20;
 
 /** Claude's answer from what it is asked alone: `say n`, or `do n`, which is a command that somebody must approve. */
 function answerOf({ messages }: ModelRequest): Answer {
   const last = JSON.stringify(messages.at(-1)?.content ?? '');
   const [, , n] = [...JSON.stringify(messages).matchAll(/(say|do) (\d+)/g)].at(-1) ?? [];
-  if (last.includes('"tool_result"')) return { text: `Did ${n}.` };
+  const said = (words: string) => ({ text: `${FIRST}${words}`, tokens_per_second: WORDS_PER_S });
+  if (last.includes('"tool_result"')) return said(`Did ${n}.`);
   return last.includes(`do ${n}`)
     ? { tool_uses: [{ name: 'bash', input: { command: `: do ${n}` } }] }
-    : { text: `Said ${n}.` };
+    : said(`Said ${n}.`);
 }
 
-function saidIn(slack: SlackServer, thread: MessagePlace, words: string): number {
-  return slack.workspace.messages.filter(
-    (message) =>
-      message.channel === thread.channel &&
-      message.thread_ts === thread.ts &&
-      message.bot_id !== undefined &&
-      readable(message).includes(words),
-  ).length;
+/** @param since how many of the workspace's messages are passed over */
+function saidIn(slack: SlackServer, thread: MessagePlace, words: string, since = 0): number {
+  return slack.workspace.messages
+    .slice(since)
+    .filter(
+      (message) =>
+        message.channel === thread.channel &&
+        message.thread_ts === thread.ts &&
+        message.bot_id !== undefined &&
+        readable(message).includes(words),
+    ).length;
 }
 
 /** Somebody who writes, waits for the answer, asks for a command, approves it, and writes again. Returns what must stand there. */
@@ -41,16 +49,23 @@ async function person(slack: SlackServer, name: string, mode: Mode, going: () =>
   const answers: string[] = [];
   let thread: MessagePlace | null = null;
   let n = 0;
+  let spoke = 0;
   async function says(words: string): Promise<MessagePlace> {
+    spoke = slack.workspace.messages.length;
     if (thread === null) thread = me.mention(`channel-${name}`, words);
     else me.reply(thread, words, { mention: true });
     return thread;
   }
+  /** Until Slack shows it in the thread. */
+  async function sees<T>(at: MessagePlace, what: () => T | false | undefined): Promise<T> {
+    const look = () => what() || expect.unreachable('Not there yet');
+    return eventually(look, PATIENCE_MS).catch((cause: unknown) => {
+      throw new Error(`It never came:\n${slack.transcript(at)}`, { cause });
+    });
+  }
   async function hears(at: MessagePlace, words: string): Promise<void> {
     answers.push(words);
-    await eventually(() => {
-      if (saidIn(slack, at, words) === 0) throw new Error(`Nobody said ${words}:\n${slack.transcript(at)}`);
-    }, PATIENCE_MS);
+    await sees(at, () => saidIn(slack, at, words, spoke) > 0);
   }
   /** A press without an acknowledgement is a warning sign at the button, and its person presses again. */
   async function presses(card: SlackMessage): Promise<void> {
@@ -64,27 +79,16 @@ async function person(slack: SlackServer, name: string, mode: Mode, going: () =>
     const at = await says(`say ${n}`);
     await hears(at, `Said ${n}.`);
     await says(`do ${n}`);
-    const card = await eventually(() => {
-      const found = slack.workspace.messages.find(
+    const card = await sees(at, () =>
+      slack.workspace.messages.find(
         (message) =>
           message.thread_ts === at.ts && message.channel === at.channel && buttonLabels(message).includes('Approve'),
-      );
-      if (found === undefined) throw new Error(`Nothing waits:\n${slack.transcript(at)}`);
-      return found;
-    }, PATIENCE_MS);
+      ),
+    );
     await presses(card);
     await hears(at, `Did ${n}.`);
   }
   return { me, thread: thread ?? expect.unreachable(), answers, rounds: n };
-}
-
-/**
- * What leaves gets no new connection. The balancer is told, where a real one looks at `/readyz`: how soon it would look on a busy
- * machine is not what is tested (graceful-stop.test.ts has what it sees). What is open is served for `DECKHAND_LEAVE_MS`.
- */
-async function leaves(gateway: HouseProcess, takeOut: () => void): Promise<void> {
-  takeOut();
-  expect(await gateway.stop()).toBe(0);
 }
 
 for (const mode of ['HTTP', 'Socket Mode'] satisfies Mode[]) {
@@ -95,7 +99,7 @@ for (const mode of ['HTTP', 'Socket Mode'] satisfies Mode[]) {
     await using model = await startTestModel();
     model.otherwise(answerOf);
     await using slack = await startSlackServer();
-    await using balancer = await startBalancer();
+    await using balancer = await startProbedBalancer();
     if (isHttp) slack.deliverTo(`${balancer.url}/slack/events`);
     await using house = await buildHouse({
       ANTHROPIC_API_KEY: 'test',
@@ -103,21 +107,21 @@ for (const mode of ['HTTP', 'Socket Mode'] satisfies Mode[]) {
       SLACK_BOT_TOKEN: slack.tokens.bot,
       SLACK_API_URL: slack.apiUrl,
       ...(isHttp ? { SLACK_SIGNING_SECRET: slack.tokens.signing_secret } : { SLACK_APP_TOKEN: slack.tokens.app }),
-      // Longer than Slack keeps an idle connection open.
-      DECKHAND_LEAVE_MS: isHttp ? '3000' : '0',
+      // Over a socket of its own no balancer has to notice anything.
+      DECKHAND_LEAVE_MS: isHttp ? String(LEAVE_MS) : '0',
       // Long enough for a busy machine to lose nobody.
       DECKHAND_LEASE_MS: '20000',
     });
-    // How sessions are handed over does not depend on how Slack is heard.
-    const [one, two, ...workers] = await Promise.all([
-      house.start('gateway'),
-      house.start('gateway'),
-      house.start('worker'),
-      ...(isHttp ? [house.start('worker')] : []),
+    const startGateway = async () => {
+      const gateway = await house.start('gateway');
+      await balancer.add(gateway.url);
+      return gateway;
+    };
+    const [gateways, workers] = await Promise.all([
+      Promise.all([startGateway(), startGateway()]),
+      Promise.all([house.start('worker'), house.start('worker')]),
     ]);
-    const gateways = Object.entries({ one, two });
-    for (const [name, gateway] of gateways) balancer.set(name, gateway.url);
-    const { beta } = new Anthropic({ baseURL: one.url, apiKey: house.api_key, maxRetries: 0 });
+    const { beta } = new Anthropic({ baseURL: balancer.url, apiKey: house.api_key, maxRetries: 0 });
     const [agent] = (await beta.agents.list()).data;
     await beta.agents.update(agent?.id ?? '', {
       version: agent?.version ?? 0,
@@ -128,18 +132,23 @@ for (const mode of ['HTTP', 'Socket Mode'] satisfies Mode[]) {
     const people = Array.from({ length: PEOPLE }, (_, n) => person(slack, `person-${n}`, mode, () => going));
     // What fails must fail the test at once, and not after the restarts.
     const all = Promise.all(people);
-    const restarted = (async () => {
-      for (const [name, gateway] of gateways) {
-        await leaves(gateway, () => balancer.set(name, null));
-        balancer.set(name, (await house.start('gateway')).url);
-      }
-      for (const old of isHttp ? workers : []) {
-        expect(await old.stop()).toBe(0);
-        // The last one leaves sessions to the first one's successor.
-        if (old !== workers.at(-1)) await house.start('worker');
-      }
+    const restarts = [
+      async () => {
+        for (const old of gateways) {
+          expect(await old.stop()).toBe(0);
+          await startGateway();
+        }
+      },
+      async () => {
+        for (const old of workers) {
+          expect(await old.stop()).toBe(0);
+          await house.start('worker');
+        }
+      },
+    ];
+    const restarted = Promise.all(restarts.map((restart) => restart())).then(() => {
       going = false;
-    })();
+    });
     await Promise.race([restarted, all.then(() => restarted)]);
 
     for (const { me, thread, answers, rounds } of await all) {

@@ -8,9 +8,11 @@ export interface Balancer extends AsyncDisposable {
   set(name: string, url: string | null): void;
 }
 
-export async function startBalancer(): Promise<Balancer> {
+/** @param holds whether a connection waits where there is nobody to take it, instead of being refused */
+export async function startBalancer({ holds = false } = {}): Promise<Balancer> {
   const targets = new Map<string, string>();
   const open = new Set<Socket>();
+  const waiting: Socket[] = [];
 
   function next(): string | undefined {
     const [first] = targets;
@@ -20,10 +22,11 @@ export async function startBalancer(): Promise<Balancer> {
     return first[1];
   }
 
-  const server = createServer((near) => {
+  function lead(near: Socket): void {
     const url = next();
     if (url === undefined) {
-      near.destroy();
+      if (holds) waiting.push(near);
+      else near.destroy();
       return;
     }
     const { hostname, port } = new URL(url);
@@ -40,7 +43,9 @@ export async function startBalancer(): Promise<Balancer> {
       });
       socket.pipe(other);
     }
-  });
+  }
+
+  const server = createServer(lead);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 
@@ -49,9 +54,10 @@ export async function startBalancer(): Promise<Balancer> {
     set(name, url) {
       if (url === null) targets.delete(name);
       else targets.set(name, url);
+      if (targets.size > 0) for (const near of waiting.splice(0)) lead(near);
     },
     async [Symbol.asyncDispose]() {
-      for (const socket of open) socket.destroy();
+      for (const socket of [...open, ...waiting]) socket.destroy();
       server.close();
       await once(server, 'close');
     },
