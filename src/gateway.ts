@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import express from 'express';
+import { SLACK } from '../connectors/slack/conversation-id.ts';
 import { createSlackConnector } from '../connectors/slack/index.ts';
 import type { OAuthOptions } from '../connectors/slack/oauth.ts';
 import { createWebConnector } from '../connectors/web/index.ts';
@@ -14,7 +15,8 @@ import { createCursorStore } from './chat/delivery-cursor.ts';
 import { createDeliveryStore } from './chat/delivery-store.ts';
 import { createReceiver } from './chat/receive.ts';
 import { createResourceDirectory } from './chat/resource-directory.ts';
-import { createRoles } from './chat/roles.ts';
+import { actorIdOf, createRoles, type Roles } from './chat/roles.ts';
+import { createTenantWorkspaces } from './chat/tenant-workspaces.ts';
 import type { Context } from './context.ts';
 import { STAND_IN_EXAMPLES } from './embedded/model.ts';
 import { hasListPrice } from './harness/budget.ts';
@@ -48,9 +50,14 @@ const IDLE_LOOK_MS = 50;
 /** Serve the API, the page and the connectors, and show sessions in their conversations, until stopped. */
 export async function startGateway(context: Context): Promise<RunningGateway> {
   const { config, logger, log, hints, approvals } = context;
-  const directory = createResourceDirectory({ ...context, conversations: createConversationStore(context.db) });
-  const { connectors, slack, web } = createConnectors(context);
   const roles = createRoles(context.db, config.admins);
+  const { connectors, slack, web } = createConnectors(context, roles);
+  const directory = createResourceDirectory({
+    ...context,
+    conversations: createConversationStore(context.db),
+    workspaceOf: async (connector, tenant) =>
+      (await connectors.get(connector)?.workspaceOf?.(tenant)) ?? context.defaults.workspace_id,
+  });
 
   const deliverer = createDeliverer({
     log,
@@ -86,7 +93,6 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
     sessions: context.sessions,
     environments: context.environments,
     files: context.files,
-    defaults: context.defaults,
     hasListPrice,
     connectors,
     received: (session) => deliverer.wake(session),
@@ -148,7 +154,7 @@ function after(ms: number): Promise<void> {
   return ms === 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
 
-function createConnectors(context: Context) {
+function createConnectors(context: Context, roles: Roles) {
   const { config, logger, defaults } = context;
   const web = createWebConnector({
     db: context.db,
@@ -160,7 +166,7 @@ function createConnectors(context: Context) {
         .sort((a, b) => Number(b.id === defaults.agent_id) - Number(a.id === defaults.agent_id))
         .map((agent) => ({ id: agent.id, name: agent.name, description: agent.description ?? '' }));
     },
-    verifyKey: async (key) => (await context.keys.verify(key)) !== null,
+    verifyKey: async (key) => (await context.keys.verify(key))?.workspace_id === defaults.workspace_id,
     open_sign_in: context.open_sign_in && isLoopback(config.host),
     workspace_id: defaults.workspace_id,
     logger,
@@ -171,7 +177,7 @@ function createConnectors(context: Context) {
   const slack =
     config.slack === null
       ? null
-      : createSlackConnector({ ...config.slack, db: context.db, logger, oauth: oauthOf(context) });
+      : createSlackConnector({ ...config.slack, db: context.db, logger, oauth: oauthOf(context, roles) });
   const connectors = new Map<string, Connector>([
     [web.name, web],
     ...(slack === null ? [] : [[slack.name, slack] as const]),
@@ -179,12 +185,21 @@ function createConnectors(context: Context) {
   return { connectors, slack, web };
 }
 
-/** What is kept of the workspaces that install the app. */
-function oauthOf({ config, db, defaults }: Context): OAuthOptions | null {
+/** What is kept of those who install the app, and where they belong. */
+function oauthOf({ config, db, agents, environments }: Context, roles: Roles): OAuthOptions | null {
   const oauth = config.slack?.oauth ?? null;
   if (oauth === null) return null;
   const { keys, ...rest } = oauth;
-  return { ...rest, db, seal: createSeal(keys), workspace_id: defaults.workspace_id };
+  const tenants = createTenantWorkspaces({ agents, environments, roles, conversations: createConversationStore(db) });
+  return {
+    ...rest,
+    db,
+    seal: createSeal(keys),
+    workspaces: {
+      of: (tenant) => tenants.of(SLACK, tenant),
+      open: (workspace_id, person) => tenants.open(workspace_id, actorIdOf(SLACK, { id: person })),
+    },
+  };
 }
 
 function isLoopback(host: string): boolean {

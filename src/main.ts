@@ -2,9 +2,15 @@ import { loadConfig } from './config.ts';
 import { type Deckhand, type Role, startDeckhand } from './deckhand.ts';
 import { DeckhandError } from './errors.ts';
 import { createLogger } from './logger.ts';
+import { teamKey } from './team-key.ts';
 
-/** `node src/main.ts [gateway|worker]`: one role, or both in one process. The only place that handles signals. */
+/**
+ * `node src/main.ts [gateway|worker]`: one role, or both in one process. The only place that handles signals.
+ * `node src/main.ts key <team>`: an API key (team-key.ts), and no role.
+ */
 async function main(): Promise<void> {
+  const [command, ...args] = process.argv.slice(2);
+  if (command === 'key') return say(await teamKey(loadConfig(process.env), args));
   const roles = rolesOf(process.argv.slice(2));
   const config = loadConfig(process.env);
   const logger = createLogger(config.log_level);
@@ -32,7 +38,7 @@ function rolesOf(args: string[]): Role[] {
   if (role === undefined) return ['gateway', 'worker'];
   if ((role === 'gateway' || role === 'worker') && rest.length === 0) return [role];
   throw new DeckhandError('usage', `There is no role "${args.join(' ')}".`, {
-    remedy: 'Say gateway, worker, or nothing for both.',
+    remedy: 'Say gateway, worker, or nothing for both; or key and a Slack team for an API key of theirs.',
   });
 }
 

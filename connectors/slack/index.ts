@@ -80,14 +80,14 @@ const POSTS_BEFORE_FILE = 5;
 const STATUS_MS = 5_000;
 
 function installationsOf(
-  { bot_token, oauth, api_url, logger, now = Date.now }: SlackOptions,
+  { bot_token, oauth, api_url, db, logger, now = Date.now }: SlackOptions,
   boltLogger: BoltLogger,
   inFlight: InFlight,
 ): { installations: Installations; installRouter: Router | null } {
   const clientOf = (token: string | undefined) => createSlackClient({ token, api_url, logger: boltLogger });
   if (oauth !== null) return createOAuth(oauth, { api_url, boltLogger, logger, clientOf, now, inFlight });
   const client = clientOf(needed(bot_token, 'SLACK_BOT_TOKEN', 'one-workspace'));
-  return { installations: createOneInstallation(client, logger), installRouter: null };
+  return { installations: createOneInstallation(client, db, logger), installRouter: null };
 }
 
 function joined(...routers: (RequestHandler | null)[]): Router | null {
@@ -215,6 +215,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     isDirect: ({ channel }) => isDirect(channel),
     growsFor: live.growsFor,
     router: joined(link.router, installRouter),
+    workspaceOf: installations.workspaceOf,
 
     async start(given) {
       try {

@@ -8,9 +8,11 @@ interface Named {
   name: string | null;
 }
 
+/** Stays when the app is uninstalled, without its tokens: whose workspace it is does not change. */
 interface StoredInstallation {
   /** The tenant: an organisation's id when it was installed for the whole of it, else the workspace's. */
   _id: string;
+  /** Of the house. */
   workspace_id: string;
   is_enterprise_install: boolean;
   team: Named | null;
@@ -21,7 +23,8 @@ interface StoredInstallation {
   bot: { id: string; user_id: string; scopes: string[]; expires_at: number | null };
   /** Slack's id of whoever installed it. */
   installed_by: string;
-  tokens: Sealed;
+  /** Absent: the app is not installed there any more. */
+  tokens?: Sealed;
   /** These tokens. */
   stored_at: Date;
   /** Somebody asks Slack for the next ones, and nobody else until then, by the database's clock. */
@@ -60,6 +63,8 @@ export interface NextTokens {
 
 export interface SlackInstallations extends Pick<InstallationStore, 'storeInstallation'> {
   createIndexes(): Promise<void>;
+  /** The workspace of a tenant that has ever installed the app, else null. It is always the same. */
+  workspaceOf(tenant: string): Promise<string | null>;
   /** @throws SealError */
   find(tenant: string): Promise<FoundInstallation | null>;
   /** Seal anew whatever an earlier key sealed. Returns the tenants whose key is not configured. */
@@ -72,33 +77,38 @@ export interface SlackInstallations extends Pick<InstallationStore, 'storeInstal
   renewed(tenant: string, claim: string, next: NextTokens): Promise<boolean>;
   /** They were not renewed, and anybody may try. */
   endClaim(tenant: string, claim: string): Promise<void>;
-  /** Remove it, unless it was installed anew or refreshed since, or that is under way. */
+  /** Remove its tokens, unless it was installed anew or refreshed since, or that is under way. */
   remove(tenant: string, version: string): Promise<boolean>;
+}
+
+/** Workspaces of the house for those who install the app. */
+export interface HouseWorkspaces {
+  /** Of a tenant that never installed it before: the same however often this is asked. */
+  of(tenant: string): Promise<string>;
+  /** Make it ready for people; this one, by Slack's id, is its first. A repeat changes nothing. */
+  open(workspace_id: string, installed_by: string): Promise<void>;
 }
 
 export interface InstallationStoreParts {
   db: Db;
   seal: Seal;
-  workspace_id: string;
+  workspaces: HouseWorkspaces;
   /** The address of the workspace that this token is for. */
   urlOf: (token: string) => Promise<string>;
 }
 
 /** Installations in MongoDB. No user's token is kept: nothing is done in a person's name. */
-export function createInstallationStore({ db, seal, workspace_id, urlOf }: InstallationStoreParts): SlackInstallations {
-  const installations: Collection<StoredInstallation> = db.collection('slack_installations', {
-    writeConcern: { w: 'majority', journal: true },
-  });
+export function createInstallationStore({ db, seal, workspaces, urlOf }: InstallationStoreParts): SlackInstallations {
+  const installations = installationsIn(db);
 
   const sealed = (tenant: string, tokens: Tokens) => seal.seal(JSON.stringify(tokens), boundTo(tenant));
 
-  const opened = ({ _id, tokens }: Pick<StoredInstallation, '_id' | 'tokens'>): Tokens =>
-    JSON.parse(seal.open(tokens, boundTo(_id)));
+  const opened = (tenant: string, tokens: Sealed): Tokens => JSON.parse(seal.open(tokens, boundTo(tenant)));
 
   async function find(tenant: string): Promise<FoundInstallation | null> {
     const stored = await installations.findOne({ _id: tenant });
-    if (stored === null) return null;
-    const tokens = opened(stored);
+    if (stored?.tokens === undefined) return null;
+    const tokens = opened(tenant, stored.tokens);
     return {
       team_id: stored.team?.id ?? null,
       enterprise_id: stored.enterprise?.id ?? null,
@@ -120,16 +130,20 @@ export function createInstallationStore({ db, seal, workspace_id, urlOf }: Insta
       await installations.createIndexes([{ key: { 'bot.id': 1 } }, { key: { 'tokens.key_id': 1 } }]);
     },
 
+    workspaceOf: (tenant) => installedWorkspaceOf(db, tenant),
+
     find,
 
     async sealAnew() {
       const closed: string[] = [];
-      const others = installations.find({ 'tokens.key_id': { $ne: seal.key_id } }, { projection: { tokens: 1 } });
-      for await (const other of others) {
-        const { _id } = other;
+      // A text: where the app is not installed any more there is none.
+      const foreign = { $type: 'string' as const, $ne: seal.key_id };
+      const others = installations.find({ 'tokens.key_id': foreign }, { projection: { tokens: 1 } });
+      for await (const { _id, tokens: before } of others) {
+        if (before === undefined) continue;
         try {
-          const tokens = sealed(_id, opened(other));
-          await installations.updateOne({ _id, 'tokens.iv': other.tokens.iv }, { $set: { tokens } });
+          const tokens = sealed(_id, opened(_id, before));
+          await installations.updateOne({ _id, 'tokens.iv': before.iv }, { $set: { tokens } });
         } catch (error) {
           if (!(error instanceof SealError)) throw error;
           closed.push(_id);
@@ -168,18 +182,21 @@ export function createInstallationStore({ db, seal, workspace_id, urlOf }: Insta
     endClaim,
 
     async remove(tenant, version) {
-      const { deletedCount } = await installations.deleteOne({
-        _id: tenant,
-        'tokens.iv': version,
-        $expr: NOBODY_RENEWS,
-      });
-      return deletedCount === 1;
+      const { matchedCount } = await installations.updateOne(
+        { _id: tenant, 'tokens.iv': version, $expr: NOBODY_RENEWS },
+        { $unset: { tokens: '', renewing: '' } },
+      );
+      return matchedCount === 1;
     },
 
     async storeInstallation(installation) {
       const { bot } = installation;
       const tenant = tenantOf(installation);
       if (bot === undefined) throw new Error('Slack gave no token for the bot');
+      const before = await installations.findOne({ _id: tenant }, { projection: { workspace_id: 1, 'tokens.iv': 1 } });
+      const workspace_id = before?.workspace_id ?? (await workspaces.of(tenant));
+      // Any member may install what is installed: that gives them nothing. Uninstalling it first takes an admin of Slack's.
+      if (before?.tokens === undefined) await workspaces.open(workspace_id, installation.user.id);
       const document: Omit<StoredInstallation, '_id'> = {
         workspace_id,
         is_enterprise_install: installation.isEnterpriseInstall === true,
@@ -195,6 +212,16 @@ export function createInstallationStore({ db, seal, workspace_id, urlOf }: Insta
       await installations.replaceOne({ _id: tenant }, document, { upsert: true });
     },
   };
+}
+
+/** As `SlackInstallations.workspaceOf`, also where nobody has a key for the tokens. */
+export async function installedWorkspaceOf(db: Db, tenant: string): Promise<string | null> {
+  const stored = await installationsIn(db).findOne({ _id: tenant }, { projection: { workspace_id: 1 } });
+  return stored?.workspace_id ?? null;
+}
+
+function installationsIn(db: Db): Collection<StoredInstallation> {
+  return db.collection('slack_installations', { writeConcern: { w: 'majority', journal: true } });
 }
 
 const NOBODY_RENEWS = { $lte: [{ $ifNull: ['$renewing.until', new Date(0)] }, '$$NOW'] };

@@ -18,6 +18,8 @@ export interface Installations extends SlackClients {
   identityIn(tenant: string): Promise<Identity>;
   /** The address of a tenant's workspace, with a slash at its end; null when it is not known in this process. */
   urlOf(tenant: string): string | null;
+  /** The house's workspace of a tenant; null: the default one. */
+  workspaceOf(tenant: string): Promise<string | null>;
   /** The tenant, where there is only one. */
   readonly only: string | null;
   /** Slack says that tokens of this installation are worth nothing any more. Resolves when that is on record. */

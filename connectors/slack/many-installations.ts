@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Logger } from '../../src/logger.ts';
 import { addressedTo } from './addressed-to.ts';
 import { platformErrorOf, type SlackClient } from './client.ts';
-import type { FoundInstallation, SlackInstallations } from './installation-store.ts';
+import type { FoundInstallation, HouseWorkspaces, SlackInstallations } from './installation-store.ts';
 import { type Installations, NotInstalledError } from './installations.ts';
 import type { Identity } from './parse.ts';
 import { CLAIM_MS, type createRenewal, isEnding } from './renewal.ts';
@@ -18,6 +18,7 @@ const STALE = new Set([...DEAD, 'invalid_auth', 'token_expired']);
 
 export interface ManyInstallationParts {
   store: SlackInstallations;
+  workspaces: Pick<HouseWorkspaces, 'of'>;
   /** An installation with a token that is good. */
   renewed: ReturnType<typeof createRenewal>;
   now: () => number;
@@ -42,7 +43,7 @@ interface Standing {
 
 /** Every workspace and organisation that installed the app, each with its own token. */
 export function createManyInstallations(parts: ManyInstallationParts): ManyInstallations {
-  const { store, renewed, clientOf, teams, now, logger } = parts;
+  const { store, workspaces: fresh, renewed, clientOf, teams, now, logger } = parts;
   const known = new LRUCache<string, Promise<Standing>>({
     max: TENANTS,
     ttl: KNOWN_MS,
@@ -52,6 +53,7 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
   });
   const urls = new LRUCache<string, string>({ max: TENANTS });
   const bots = new LRUCache<string, string>({ max: TENANTS });
+  const workspaces = new LRUCache<string, string>({ max: TENANTS });
 
   /** @param refused a token that Slack has refused */
   async function read(tenant: string, refused: string | null): Promise<Standing> {
@@ -129,6 +131,13 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
       return identity.tenant === identity.enterprise_id && team_id !== null ? { ...identity, team_id } : identity;
     },
     identityIn: async (tenant) => (await standing(tenant)).identity,
+    async workspaceOf(tenant) {
+      const known = workspaces.get(tenant) ?? (await store.workspaceOf(tenant));
+      // Never the default one: what nobody has installed is not let in among those who have.
+      if (known === null) return fresh.of(tenant);
+      workspaces.set(tenant, known);
+      return known;
+    },
     urlOf: (tenant) => urls.get(tenant) ?? null,
     async ended(body) {
       const { tenant } = await tenantOf(body);

@@ -8,7 +8,7 @@ import type { SlackClient } from './client.ts';
 import type { InFlight } from './in-flight.ts';
 import { createInstallRoutes } from './install-routes.ts';
 import { createInstallStates, STATE_SECONDS } from './install-states.ts';
-import { createInstallationStore, type NextTokens } from './installation-store.ts';
+import { createInstallationStore, type HouseWorkspaces, type NextTokens } from './installation-store.ts';
 import type { Installations } from './installations.ts';
 import { createManyInstallations } from './many-installations.ts';
 import { createRenewal } from './renewal.ts';
@@ -22,7 +22,7 @@ export interface OAuthOptions {
   db: Db;
   /** For the tokens in the database. */
   seal: Seal;
-  workspace_id: string;
+  workspaces: HouseWorkspaces;
 }
 
 export interface OAuthParts {
@@ -39,14 +39,14 @@ const CALL_MS = 15_000;
 
 /** Many workspaces install the app by OAuth, and each is called with its own token. */
 export function createOAuth(
-  { client_id, client_secret, teams, db, seal, workspace_id }: OAuthOptions,
+  { client_id, client_secret, teams, db, seal, workspaces }: OAuthOptions,
   { api_url, boltLogger, logger, clientOf, now, inFlight }: OAuthParts,
 ): { installations: Installations; installRouter: Router } {
   const states = createInstallStates(db);
   const store = createInstallationStore({
     db,
     seal,
-    workspace_id,
+    workspaces,
     async urlOf(token) {
       const { url } = await clientOf(token).call((web) => web.auth.test(), AbortSignal.timeout(CALL_MS));
       return url ?? 'https://slack.com/';
@@ -86,7 +86,7 @@ export function createOAuth(
   }
 
   const renewed = createRenewal({ store, refresh, now, run: inFlight.run, logger });
-  const many = createManyInstallations({ store, renewed, clientOf, teams: allowed, now, logger });
+  const many = createManyInstallations({ store, workspaces, renewed, clientOf, teams: allowed, now, logger });
   return {
     installations: {
       ...many,

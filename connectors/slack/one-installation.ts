@@ -1,14 +1,20 @@
+import type { Db } from 'mongodb';
 import type { Logger } from '../../src/logger.ts';
 import { addressedTo } from './addressed-to.ts';
 import type { SlackClient } from './client.ts';
+import { installedWorkspaceOf } from './installation-store.ts';
 import { type Installations, NotInstalledError } from './installations.ts';
 import type { Identity } from './parse.ts';
 
 const START_MS = 15_000;
 
-/** One workspace (or organisation) by its token: who that is, Slack says. What Slack sends is for it. */
-export function createOneInstallation(client: SlackClient, logger: Logger): Installations {
+/**
+ * One workspace (or organisation) by its token: who that is, Slack says. What Slack sends is for it.
+ * @param db in which it may have installed the app by itself before: then it stays in the workspace that it had
+ */
+export function createOneInstallation(client: SlackClient, db: Db | null, logger: Logger): Installations {
   let identity: Identity | null = null;
+  let workspace_id: string | null = null;
 
   function standing(): Identity {
     if (identity === null) throw new Error('The Slack connector is not started');
@@ -17,7 +23,9 @@ export function createOneInstallation(client: SlackClient, logger: Logger): Inst
 
   return {
     async start() {
-      identity = await whoAmI(client);
+      const me = await whoAmI(client);
+      workspace_id = db === null ? null : await installedWorkspaceOf(db, me.tenant);
+      identity = me;
     },
     of(tenant) {
       if (identity === null || identity.tenant === tenant) return client;
@@ -33,6 +41,7 @@ export function createOneInstallation(client: SlackClient, logger: Logger): Inst
       if (standing().tenant !== tenant) throw new NotInstalledError(tenant);
       return standing();
     },
+    workspaceOf: async (tenant) => (identity?.tenant === tenant ? workspace_id : null),
     urlOf: (tenant) => (identity?.tenant === tenant ? identity.url : null),
     get only() {
       return identity?.tenant ?? null;

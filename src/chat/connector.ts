@@ -73,6 +73,9 @@ export interface Connector {
   /** Only one person can be in this conversation, beside the bot. Absent: others may be. */
   isDirect?(conversation: ConversationKey): boolean;
 
+  /** The workspace that a tenant belongs to. Null or absent: to the default one. */
+  workspaceOf?(tenant: string): Promise<string | null>;
+
   /** Begin receiving. Resolves when the connection stands. */
   start(receiver: Receiver): Promise<void>;
   /**

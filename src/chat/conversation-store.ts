@@ -30,6 +30,8 @@ export interface ConversationStore {
   open(key: ConversationKey, workspace_id: string): Promise<Conversation>;
   find(conversation_id: string): Promise<Conversation | null>;
   findByKey(key: ConversationKey): Promise<Conversation | null>;
+  /** The workspace in which this tenant's conversations are; null when it has none. */
+  workspaceOf(connector: string, tenant: string): Promise<string | null>;
   /** This agent's slot, reserved anew when there is none or it still holds `dead`. */
   reserve(conversation: Conversation, agent_id: string, dead: string | null): Promise<SessionSlot>;
   markMade(conversation: Conversation, agent_id: string, session_id: string): Promise<void>;
@@ -97,6 +99,11 @@ export function createConversationStore(db: Db): ConversationStore {
     find: (conversation_id) => conversations.findOne({ _id: conversation_id }),
 
     findByKey,
+
+    async workspaceOf(connector, tenant) {
+      const found = await conversations.findOne({ connector, tenant }, { projection: { workspace_id: 1 } });
+      return found?.workspace_id ?? null;
+    },
 
     async reserve(conversation, agent_id, dead) {
       const known = conversation.sessions[agent_id];

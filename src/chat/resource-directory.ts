@@ -2,7 +2,7 @@ import { ConflictError, InvalidInputError, messageOf, NotFoundError } from '../e
 import { agentSettingsOf } from '../resources/agent-settings.ts';
 import type { Agents } from '../resources/agents.ts';
 import { ownersOf } from '../resources/approval-policy.ts';
-import type { Defaults } from '../resources/defaults.ts';
+import { defaultsOf } from '../resources/defaults.ts';
 import type { SessionCreate } from '../resources/session-config.ts';
 import type { SessionDocument } from '../resources/session-document.ts';
 import type { Sessions } from '../resources/sessions.ts';
@@ -17,7 +17,8 @@ export interface ResourceDirectoryDeps {
   agents: Pick<Agents, 'get' | 'list'>;
   sessions: Pick<Sessions, 'check' | 'create' | 'getSession'>;
   conversations: Pick<ConversationStore, 'find'>;
-  defaults: Defaults;
+  /** The workspace of a platform's tenant. */
+  workspaceOf: SessionDirectory['workspaceOf'];
 }
 
 /** Most agents one page of a list holds; a workspace with more names them by pages. */
@@ -29,8 +30,6 @@ const LOT = 100;
 export function createResourceDirectory(
   deps: ResourceDirectoryDeps,
 ): SessionDirectory & { findTarget(ref: SessionRef): Promise<Target | null> } {
-  const { defaults } = deps;
-
   async function load(ref: SessionRef): Promise<SessionDocument | null> {
     try {
       return await deps.sessions.getSession(ref);
@@ -53,8 +52,9 @@ export function createResourceDirectory(
       );
       page = next.next_page;
     }
-    const first = found.filter((agent) => agent.id === defaults.agent_id);
-    return [...first, ...found.filter((agent) => agent.id !== defaults.agent_id)];
+    const { agent_id } = defaultsOf(workspace_id);
+    const first = found.filter((agent) => agent.id === agent_id);
+    return [...first, ...found.filter((agent) => agent.id !== agent_id)];
   }
 
   const listTogether = createLots<string, AgentName[]>({ most: LOT }, async (asked) => {
@@ -85,14 +85,13 @@ export function createResourceDirectory(
     const max_list_cost = { amount: String(budget_cents), currency: 'USD' } as const;
     return {
       agent: agent_id,
-      environment_id: environment_id ?? defaults.environment_id,
+      environment_id: environment_id ?? defaultsOf(workspace_id).environment_id,
       ...(budget_cents === null ? {} : { budget: { type: 'limit', max_list_cost } }),
     };
   }
 
   return {
-    // Installations of their own for each workspace come later; until then everybody is in the one there is.
-    workspaceOf: async () => defaults.workspace_id,
+    workspaceOf: deps.workspaceOf,
 
     agents: listTogether,
 

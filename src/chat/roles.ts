@@ -1,4 +1,5 @@
 import type { Collection, Db } from 'mongodb';
+import { DEFAULT_WORKSPACE } from '../resources/defaults.ts';
 import { createLots } from './lots.ts';
 import type { Person } from './place.ts';
 
@@ -36,7 +37,7 @@ export interface Roles {
   /** For good, until it is given again. The first admins stay what they are. */
   give(workspace_id: string, actor_id: string, role: Role): Promise<void>;
   /** Set by configuration, and so not to be changed in chat. */
-  isFirstAdmin(actor_id: string): boolean;
+  isFirstAdmin(workspace_id: string, actor_id: string): boolean;
   /** Actor ids of all admins, the first ones first. */
   adminsOf(workspace_id: string): Promise<string[]>;
 }
@@ -56,10 +57,14 @@ export async function createRoleIndexes(db: Db): Promise<void> {
   await db.collection('people').createIndexes([{ key: { workspace_id: 1, role: 1 } }]);
 }
 
-/** @param admins actor ids of the first admins, whatever else is said of them */
+/**
+ * @param admins actor ids of the first admins of the default workspace, whatever else is said of them. Elsewhere the same ids
+ * are other people's: a tenant that installs Deckhand brings its own (tenant-workspaces.ts).
+ */
 export function createRoles(db: Db, admins: readonly string[]): Roles {
   const people: Collection<StoredPerson> = db.collection('people', { writeConcern: { w: 'majority', journal: true } });
   const first = new Set(admins);
+  const isFirst = (workspace_id: string, actor_id: string) => workspace_id === DEFAULT_WORKSPACE && first.has(actor_id);
   const idOf = (workspace_id: string, actor_id: string) => JSON.stringify([workspace_id, actor_id]);
 
   const given = createLots<string, Role | undefined>({ most: LOT }, async (ids) => {
@@ -70,7 +75,7 @@ export function createRoles(db: Db, admins: readonly string[]): Roles {
 
   return {
     async roleOf(workspace_id, { actor_id, guest }) {
-      if (first.has(actor_id)) return 'admin';
+      if (isFirst(workspace_id, actor_id)) return 'admin';
       // What an admin said of somebody counts for more than what the platform says.
       return (await given(idOf(workspace_id, actor_id))) ?? (guest === true ? 'guest' : 'member');
     },
@@ -78,10 +83,11 @@ export function createRoles(db: Db, admins: readonly string[]): Roles {
       const _id = idOf(workspace_id, actor_id);
       await people.updateOne({ _id }, { $set: { workspace_id, actor_id, role } }, { upsert: true });
     },
-    isFirstAdmin: (actor_id) => first.has(actor_id),
+    isFirstAdmin: isFirst,
     async adminsOf(workspace_id) {
       const found = await people.find({ workspace_id, role: 'admin' }, { projection: { actor_id: 1 } }).toArray();
-      return [...new Set([...first, ...found.map(({ actor_id }) => actor_id)])];
+      const configured = admins.filter((actor_id) => isFirst(workspace_id, actor_id));
+      return [...new Set([...configured, ...found.map(({ actor_id }) => actor_id)])];
     },
   };
 }
@@ -101,7 +107,7 @@ export function forbidden(action: Action, owners: readonly string[] = []): strin
     standings.includes('member') ? 'members of this workspace' : null,
     standings.includes('owner') && owners.length > 0 ? `its owners (${owners.join(', ')})` : null,
     standings.includes('starter') ? 'whoever began it' : null,
-    'admins (first set by `DECKHAND_ADMINS`)',
+    'admins (at first by `DECKHAND_ADMINS`, or who installed the app)',
   ].filter((one) => one !== null);
   return `You may not ${action}. Who may: ${who.join(', ')}.`;
 }

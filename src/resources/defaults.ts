@@ -43,18 +43,28 @@ export interface Defaults {
   agent_id: string;
 }
 
+/** What a workspace starts with, by id. */
+export function defaultsOf(workspace_id: string): Defaults {
+  return {
+    workspace_id,
+    environment_id: derivedId('env', workspace_id),
+    agent_id: derivedId('agent', workspace_id),
+  };
+}
+
+export interface DefaultsDeps {
+  agents: Pick<Agents, 'create'>;
+  environments: Pick<Environments, 'create'>;
+}
+
 /** Make what a fresh workspace starts with, once: what is already there stays as people have changed it. */
-export async function ensureDefaults(
-  deps: { agents: Pick<Agents, 'create'>; environments: Pick<Environments, 'create'> },
-  workspace_id: string = DEFAULT_WORKSPACE,
-): Promise<Defaults> {
-  const environment_id = derivedId('env', workspace_id);
-  const agent_id = derivedId('agent', workspace_id);
+export async function ensureDefaults(deps: DefaultsDeps, workspace_id: string = DEFAULT_WORKSPACE): Promise<Defaults> {
+  const defaults = defaultsOf(workspace_id);
   await Promise.all([
-    once(deps.environments.create(workspace_id, { name: 'default' }, environment_id)),
-    once(deps.agents.create(workspace_id, DECKHAND_AGENT, agent_id)),
+    once(deps.environments.create(workspace_id, { name: 'default' }, defaults.environment_id)),
+    once(deps.agents.create(workspace_id, DECKHAND_AGENT, defaults.agent_id)),
   ]);
-  return { workspace_id, environment_id, agent_id };
+  return defaults;
 }
 
 async function once(creation: Promise<unknown>): Promise<void> {

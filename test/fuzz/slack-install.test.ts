@@ -152,7 +152,7 @@ it(
         if (method !== 'HEAD') expect(installations.length).toBe(isOver ? 1 : 0);
         for (const [name, text] of installations) {
           expect(name).toBe(`slack_installations/${acme.workspace.team_id}`);
-          expect(JSON.parse(text)).toMatchObject({ workspace_id: 'wrkspc_default', bot: { id: 'B0ACME' } });
+          expect(JSON.parse(text)).toMatchObject({ workspace_id: 'wrkspc_T0ACME', bot: { id: 'B0ACME' } });
         }
         expectQuiet(JSON.stringify(gateway.log), answer.text, begun);
         await stores.forgetNew();

@@ -13,6 +13,7 @@ import {
   install,
   redirectOf,
   startInstallGateway,
+  workspacesOf,
 } from '../support/slack/install-stage.ts';
 import { manifest } from '../support/slack/manifest.ts';
 import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
@@ -59,7 +60,7 @@ describe('installing the app', () => {
     const [document] = await stored();
     expect(document).toMatchObject({
       _id: 'T0ACME',
-      workspace_id: 'wrkspc_default',
+      workspace_id: 'wrkspc_T0ACME',
       bot: { id: 'B0ACME', user_id: 'U0ACME' },
       url: 'https://acme.slack.test/',
     });
@@ -211,7 +212,7 @@ it('that the database does not answer is not said of Slack, whether one workspac
   const db = mongo.db('nowhere');
   const { client_id, client_secret } = slack.tokens;
   const seal = createSeal([INSTALL_KEY]);
-  const oauth = { client_id, client_secret, teams: null, db, seal, workspace_id: 'wrkspc_default' };
+  const oauth = { client_id, client_secret, teams: null, db, seal, workspaces: workspacesOf(db) };
   for (const over of [{ db }, { oauth, bot_token: null }]) {
     const connector = createSlackConnector(slackOptions(slack, over));
     await expect(connector.start(createRecordingReceiver())).rejects.toBeInstanceOf(MongoError);

@@ -11,6 +11,7 @@ import { createPlatform } from '../support/fake-connector.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';
 import { type TestDatabase, testDatabase } from '../support/services.ts';
 import { buttonsOf } from '../support/slack/block-limits.ts';
+import { startSlackHarness } from '../support/slack/harness.ts';
 import { type InstallGateway, install, startInstallGateway } from '../support/slack/install-stage.ts';
 import type { MessagePlace } from '../support/slack/person.ts';
 import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
@@ -75,6 +76,9 @@ async function saysIn(team: SlackTeam, words: string): Promise<ConversationKey> 
   return keyOf(team.workspace.enterprise?.id ?? team.workspace.team_id, place);
 }
 
+/** Tenants that have a token. */
+const installed = () => database.db.collection('slack_installations').distinct('_id', { tokens: { $exists: true } });
+
 async function refusalOf(work: Promise<unknown>): Promise<string> {
   const error: unknown = await work.then(
     () => null,
@@ -114,6 +118,18 @@ it('what comes from where the app is not installed is acknowledged, and nothing 
   expect(receiver.messages).toEqual([]);
   expect(JSON.stringify(log)).toContain('where the app is not installed');
   expect(slack.journal.filter(({ method }) => method !== 'apps.connections.open')).toEqual([]);
+});
+
+it('with one token a team is in the default workspace, unless it had one of its own before', async () => {
+  const { db } = database;
+  const workspaceBy = async (from: typeof db | null) => {
+    const harness = await startSlackHarness(createRecordingReceiver(), () => ({ db: from }));
+    opened.push(harness);
+    return harness.connector.workspaceOf?.('T0DECKHAND');
+  };
+  expect([await workspaceBy(null), await workspaceBy(db)]).toEqual([null, null]);
+  await install(slack.team('Deckhand'), await gateway());
+  expect([await workspaceBy(null), await workspaceBy(db)]).toEqual([null, 'wrkspc_T0DECKHAND']);
 });
 
 it('names and guests are asked of the tenant, also where two people have one id', async () => {
@@ -172,7 +188,6 @@ describe('an uninstalled workspace', () => {
     const here = await saysIn(acme, 'hello');
     for (const { connector } of [one, two]) await connector.post(here, text(`from ${connector.name}`), signal);
     acme.uninstall();
-    const installed = () => database.db.collection('slack_installations').distinct('_id');
     await eventually(async () => expect(await installed()).toEqual(['T0OTHER']));
     for (const { connector } of [one, two]) {
       expect(await refusalOf(connector.post(here, text('late'), signal))).toContain('not_installed');
@@ -189,7 +204,7 @@ describe('an uninstalled workspace', () => {
     const here = await saysIn(acme, 'hello');
     acme.endTokens('token_revoked');
     expect(await refusalOf(connector.post(here, text('late'), signal))).toContain('not_installed');
-    expect(await database.db.collection('slack_installations').countDocuments()).toBe(0);
+    expect(await installed()).toEqual([]);
     const asked = slack.journal.length;
     expect(await refusalOf(connector.post(here, text('later'), signal))).toContain('not_installed');
     expect(slack.journal).toHaveLength(asked);
@@ -209,7 +224,7 @@ describe('an uninstalled workspace', () => {
     acme.outbox.event({ type: 'tokens_revoked', tokens: { oauth: [], bot: ['U0ACME'] } });
     await acme.outbox.idle();
     for (const { connector } of [one, two]) await connector.post(here, text('again'), signal);
-    expect(await database.db.collection('slack_installations').countDocuments()).toBe(1);
+    expect(await installed()).toEqual(['T0ACME']);
   });
 
   it('is asked about again when Slack could not be asked', async () => {
@@ -220,7 +235,7 @@ describe('an uninstalled workspace', () => {
     acme.outbox.event({ type: 'app_uninstalled' });
     // Not acknowledged, Slack says it again.
     await eventually(() => expect(acme.outbox.attempts.map(({ acked }) => acked)).toEqual([false, true]));
-    expect(await database.db.collection('slack_installations').countDocuments()).toBe(0);
+    expect(await installed()).toEqual([]);
   });
 });
 
@@ -293,7 +308,7 @@ describe('in the whole house', () => {
   let log: InstallGateway['log'];
 
   beforeEach(async () => {
-    stage = await chatStage(database.db);
+    stage = await chatStage(database.db, async (_name, tenant) => (await connector.workspaceOf?.(tenant)) ?? '');
     const connectors = new Map<string, Connector>();
     const one = await startInstallGateway(slack, database.db, (made) => {
       connectors.set('slack', made);

@@ -24,6 +24,7 @@ import type { ConversationKey } from '../../src/chat/place.ts';
 import { createReceiver, type ReceiverDeps, type ReceiverService } from '../../src/chat/receive.ts';
 import { createResourceDirectory } from '../../src/chat/resource-directory.ts';
 import { createRoles } from '../../src/chat/roles.ts';
+import type { SessionDirectory } from '../../src/chat/session-directory.ts';
 import { hasListPrice } from '../../src/harness/budget.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { type Agents, createAgents } from '../../src/resources/agents.ts';
@@ -93,7 +94,8 @@ export interface PatientReceiver {
   readonly service: ReceiverService;
 }
 
-export async function chatStage(db: Db): Promise<ChatStage> {
+/** @param workspaceOf where tenants have workspaces of their own; else all are in the default one */
+export async function chatStage(db: Db, workspaceOf?: SessionDirectory['workspaceOf']): Promise<ChatStage> {
   await Promise.all([
     createLogIndexes(db),
     createFileIndexes(db),
@@ -130,7 +132,12 @@ export async function chatStage(db: Db): Promise<ChatStage> {
   const approvals = createApprovals({ db, log, logger: silentLogger, now: async () => clock.now });
   const conversations = createConversationStore(db);
   const channels = createChannelSettings(db);
-  const directory = createResourceDirectory({ agents, sessions, conversations, defaults });
+  const directory = createResourceDirectory({
+    agents,
+    sessions,
+    conversations,
+    workspaceOf: workspaceOf ?? (async () => defaults.workspace_id),
+  });
 
   async function refs(): Promise<SessionRef[]> {
     const found = await db
@@ -211,7 +218,6 @@ export async function chatStage(db: Db): Promise<ChatStage> {
         agents,
         sessions,
         environments,
-        defaults,
         hasListPrice,
         received: () => undefined,
         logger: silentLogger,

@@ -13,7 +13,7 @@ export const giveRole: Command = {
     if (person === undefined || given === undefined || !/^[a-z][a-z0-9_-]*:[^\s,]+$/.test(person)) {
       return refuse(`Say who and what, as in \`/agents role slack:U123 member\`. Roles: ${ROLES.join(', ')}.`);
     }
-    if (deps.roles.isFirstAdmin(person))
+    if (deps.roles.isFirstAdmin(workspace_id, person))
       return refuse(`${person} is an admin by \`DECKHAND_ADMINS\`; change it there.`);
     await deps.roles.give(workspace_id, person, given);
     return answer(`${person} is ${given === 'admin' ? 'an' : 'a'} ${given} now.`);

@@ -1,7 +1,6 @@
 import type { Approvals } from '../../approvals/approvals.ts';
 import type { Agents } from '../../resources/agents.ts';
 import type { Costs } from '../../resources/costs.ts';
-import type { Defaults } from '../../resources/defaults.ts';
 import type { Environments } from '../../resources/environments.ts';
 import type { Sessions } from '../../resources/sessions.ts';
 import type { ChannelSettingsStore } from '../channel-settings.ts';
@@ -21,7 +20,6 @@ export interface CommandDeps extends Omit<ReceiveMessageDeps, 'channels' | 'role
   costs: Costs;
   channels: ChannelSettingsStore;
   roles: Roles;
-  defaults: Defaults;
   connectors: ReadonlyMap<string, CommandConnector>;
   /** Whether a budget can be kept for this model. */
   hasListPrice(model: string): boolean;

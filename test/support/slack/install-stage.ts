@@ -6,7 +6,12 @@ import type { Db } from 'mongodb';
 import { pino } from 'pino';
 import { createSlackConnector, type SlackConnector } from '../../../connectors/slack/index.ts';
 import type { OAuthOptions } from '../../../connectors/slack/oauth.ts';
+import { createConversationStore } from '../../../src/chat/conversation-store.ts';
 import type { Receiver } from '../../../src/chat/inbound.ts';
+import { actorIdOf, createRoles } from '../../../src/chat/roles.ts';
+import { createTenantWorkspaces } from '../../../src/chat/tenant-workspaces.ts';
+import { createAgents } from '../../../src/resources/agents.ts';
+import { createEnvironments } from '../../../src/resources/environments.ts';
 import { createSeal } from '../../../src/seal.ts';
 import { testDatabase } from '../services.ts';
 import { STOP_MS } from '../stop.ts';
@@ -23,7 +28,21 @@ function installable(slack: SlackServer, db: Db, over: Partial<OAuthOptions> = {
   const seal = createSeal([INSTALL_KEY]);
   return {
     bot_token: null,
-    oauth: { client_id, client_secret, teams: null, db, seal, workspace_id: 'wrkspc_default', ...over },
+    oauth: { client_id, client_secret, teams: null, db, seal, workspaces: workspacesOf(db), ...over },
+  };
+}
+
+/** As the gateway gives them out. */
+export function workspacesOf(db: Db): OAuthOptions['workspaces'] {
+  const tenants = createTenantWorkspaces({
+    agents: createAgents(db),
+    environments: createEnvironments(db),
+    conversations: createConversationStore(db),
+    roles: createRoles(db, []),
+  });
+  return {
+    of: (tenant) => tenants.of('slack', tenant),
+    open: (workspace_id, person) => tenants.open(workspace_id, actorIdOf('slack', { id: person })),
   };
 }
 
@@ -119,21 +138,28 @@ export function createBrowser(): Browser {
   };
 }
 
+interface InstallOptions {
+  browser?: Browser;
+  to?: Pick<InstallGateway, 'url'>;
+  /** Who does it, by Slack's id. */
+  by?: string;
+}
+
 /** Somebody of the team installs the app in their browser, from one gateway and back to it or another. */
 export async function install(
   team: SlackTeam,
   from: Pick<InstallGateway, 'url'>,
-  { browser = createBrowser(), to = from } = {},
+  { browser = createBrowser(), ...options }: InstallOptions = {},
 ): Promise<Answer> {
-  return browser.get(await redirectOf(team, from, { browser, to }));
+  return browser.get(await redirectOf(team, from, { browser, ...options }));
 }
 
 /** The same, until Slack has sent the browser back: the address that it is to open. */
 export async function redirectOf(
   team: SlackTeam,
   from: Pick<InstallGateway, 'url'>,
-  { browser, to = from }: { browser: Browser; to?: Pick<InstallGateway, 'url'> },
+  { browser, to = from, by }: InstallOptions & { browser: Browser },
 ): Promise<string> {
   const { location } = await browser.get(`${from.url}/slack/install`);
-  return `${to.url}/slack/oauth_redirect?${team.allows(location)}`;
+  return `${to.url}/slack/oauth_redirect?${team.allows(location, by)}`;
 }

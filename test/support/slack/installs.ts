@@ -24,6 +24,15 @@ interface Grant {
   until: number | null;
 }
 
+interface Code {
+  workspace: SlackWorkspace;
+  scopes: string;
+  /** Who allowed it. */
+  by: string;
+  since: number;
+  used: boolean;
+}
+
 interface Refresh {
   workspace: SlackWorkspace;
   scopes: string;
@@ -41,10 +50,10 @@ export interface Installs {
   workspaceOf(token: string): SlackWorkspace;
   add(token: string, workspace: SlackWorkspace): void;
   /**
-   * Somebody there says yes on the page that this address opens. Returns what Slack puts behind the redirect's address.
+   * Somebody there (by id) says yes on the page that this address opens. Returns what Slack puts behind the redirect's address.
    * @throws Error when it asks for nothing, or for another app
    */
-  allow(workspace: SlackWorkspace, authorizeUrl: string): URLSearchParams;
+  allow(workspace: SlackWorkspace, authorizeUrl: string, by?: string): URLSearchParams;
   exchange(args: Arguments): Record<string, unknown>;
   end(token: string, word: NonNullable<Grant['ended']>): void;
   /** All tokens of this workspace, those that renew others included. */
@@ -54,7 +63,7 @@ export interface Installs {
 
 export function createInstalls(clock: SlackClock, tokens: SlackTokens): Installs {
   const grants = new Map<string, Grant>();
-  const codes = new Map<string, { workspace: SlackWorkspace; scopes: string; since: number; used: boolean }>();
+  const codes = new Map<string, Code>();
   const refreshes = new Map<string, Refresh>();
   let made = 0;
 
@@ -123,14 +132,14 @@ export function createInstalls(clock: SlackClock, tokens: SlackTokens): Installs
       return grant.workspace;
     },
     add,
-    allow(workspace, authorizeUrl) {
+    allow(workspace, authorizeUrl, by = 'U0INSTALLER') {
       const asked = new URL(authorizeUrl).searchParams;
       const [scopes, state] = [asked.get('scope') ?? '', asked.get('state')];
       if (asked.get('client_id') !== tokens.client_id) throw new Error('No app has this client id');
       if (scopes === '') throw new Error('The app asks for no scope');
       made += 1;
       const code = `code-${made}`;
-      codes.set(code, { workspace, scopes, since: clock.now(), used: false });
+      codes.set(code, { workspace, scopes, by, since: clock.now(), used: false });
       return new URLSearchParams({ code, ...(state !== null && { state }) });
     },
     exchange(args) {
@@ -141,7 +150,7 @@ export function createInstalls(clock: SlackClock, tokens: SlackTokens): Installs
       if (known === undefined || clock.now() - known.since >= CODE_MS) throw new SlackApiError('invalid_code');
       if (known.used) throw new SlackApiError('code_already_used');
       known.used = true;
-      return { ...give(known.workspace, known.scopes), authed_user: { id: 'U0INSTALLER' } };
+      return { ...give(known.workspace, known.scopes), authed_user: { id: known.by } };
     },
     end,
     endAll(workspace, word) {

@@ -18,8 +18,8 @@ export interface SlackTeam {
   /** Somebody by display name; the same name is the same person. */
   user(name: string): SlackPerson;
   transcript(thread: MessagePlace): string;
-  /** Somebody allows what this address asks for. Returns what Slack puts behind the redirect's address. */
-  allows(authorizeUrl: string): URLSearchParams;
+  /** Somebody (by id) allows what this address asks for. Returns what Slack puts behind the redirect's address. */
+  allows(authorizeUrl: string, by?: string): URLSearchParams;
   /** The app's tokens end, and Slack tells it so. */
   uninstall(): void;
   /** A token ends without a word. */
@@ -73,7 +73,7 @@ export function createTeam({ clock, workspace, sockets, installs, host }: TeamPa
     channel: (name) => channelNamed(workspace, name),
     user: (name) => createPerson(userNamed(workspace, name), { workspace, outbox, interactions }),
     transcript: (thread) => transcript(workspace, thread),
-    allows: (authorizeUrl) => installs.allow(workspace, authorizeUrl),
+    allows: (authorizeUrl, by) => installs.allow(workspace, authorizeUrl, by),
     endTokens,
     uninstall() {
       endTokens('account_inactive');
