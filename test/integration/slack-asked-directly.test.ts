@@ -193,7 +193,7 @@ describe('where nobody is named and those who are there cannot decide alone', ()
   const admin = ({ user }: SlackPerson) =>
     createRoles(stage.db, []).give(stage.defaults.workspace_id, `slack:${user.id}`, 'admin');
 
-  it.each(['dm', 'channel'] as const)('it asks an admin for a guest (%s)', async (kind) => {
+  it.each(['dm', 'channel'] as const)('asks an admin for a guest (%s)', async (kind) => {
     await admin(ana);
     ben.user.is_restricted = true;
     const thread = kind === 'dm' ? ben.dm('clean up') : ben.mention('ops', 'clean up');
