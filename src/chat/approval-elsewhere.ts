@@ -23,6 +23,7 @@ export interface Asking {
 
 /** More at once would be a broadcast. */
 const MOST_ADMINS = 20;
+const NO_ADMIN = 'there is none (at first by `DECKHAND_ADMINS`, or who installed the app)';
 
 /**
  * In how many places they were asked, and how many members of a group were left out; none where nobody need be, because they
@@ -52,7 +53,7 @@ export async function askAdmins(deps: ApprovalShowDeps, asking: Asking, { there 
   const audience = nobodyIn(deps.conversation);
   const found = await askEach(deps, { ...asking, audience }, others.slice(0, MOST_ADMINS));
   const left_out = Math.max(0, others.length - MOST_ADMINS);
-  if (admins.length === 0) found.not_asked.push({ name: 'an admin', why: 'there is none (`DECKHAND_ADMINS`)' });
+  if (admins.length === 0) found.not_asked.push({ name: 'an admin', why: NO_ADMIN });
   if (found.asked.length === 0) return found;
   const all = (there ?? quorumOf(approval)) + found.asked.length + left_out;
   const why = `it takes ${quorumOf(approval)} to approve, and there are ${all}`;
