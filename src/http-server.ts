@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { DeckhandError, messageOf } from './errors.ts';
 
@@ -18,7 +18,25 @@ const PATIENCE: SlowSenders = { headers: 10_000, request: 60_000, look_every: 2_
 /** An HTTP server that waits for nobody for long. What is not HTTP is answered 400 by Node itself, without a body. */
 export function createHttpServer(listener: RequestListener, patience: SlowSenders = PATIENCE): Server {
   const { headers: headersTimeout, request: requestTimeout, look_every: connectionsCheckingInterval } = patience;
-  return createServer({ headersTimeout, requestTimeout, connectionsCheckingInterval }, listener);
+  return createServer({ headersTimeout, requestTimeout, connectionsCheckingInterval }, (request, response) => {
+    closeWithConnection(request, response);
+    listener(request, response);
+  });
+}
+
+/**
+ * Of a connection that ends, Node closes the response that it is at. Those that wait behind it, of requests that were sent
+ * without waiting for answers, would never be closed, and whatever is held until then (a stream's reader, a share) never let go.
+ */
+function closeWithConnection({ socket }: IncomingMessage, response: ServerResponse): void {
+  if (response.socket !== null) return;
+  const close = (): void => {
+    response.destroy();
+    response.emit('close');
+  };
+  // As many listeners as there are requests that wait.
+  socket.setMaxListeners(0).once('close', close);
+  response.once('socket', () => socket.off('close', close));
 }
 
 /**

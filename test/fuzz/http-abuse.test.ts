@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createHttpServer } from '../../src/http-server.ts';
 import { CASES_TIMEOUT_MS, cases } from '../support/cases.ts';
+import { deferred } from '../support/deferred.ts';
 import { send } from '../support/fuzz/http.ts';
 import { expectNoSecret, SECRETS } from '../support/fuzz/secrets.ts';
 import { changedBetween } from '../support/fuzz/store-watch.ts';
@@ -102,6 +103,31 @@ describe('bytes', () => {
     const statuses = statusesOf(await exchange(one.repeat(49) + last, true));
     expect(statuses).toEqual([...Array.from({ length: 49 }, () => 200), 404]);
   });
+
+  it.each([
+    ['is there', (_response: ServerResponse) => undefined, 0],
+    ['was answered', (response: ServerResponse) => response.end(), 1],
+  ])(
+    'of requests that do not wait for answers leave none open when their sender goes and the first %s',
+    async (_what, first, answers) => {
+      const waiting: Array<Promise<unknown>> = [];
+      const arrived = deferred<void>();
+      const server = createHttpServer((_request, response) => {
+        waiting.push(once(response, 'close'));
+        if (waiting.length === 1) first(response);
+        if (waiting.length === 20) arrived.resolve();
+      });
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+      socket.write(head('GET', '/', {}).repeat(20));
+      await arrived.promise;
+      for (let heard = ''; statusesOf(heard).length < answers; ) heard += String(await once(socket, 'data'));
+      socket.destroy();
+      await Promise.all(waiting);
+      server.close();
+    },
+  );
 
   it.each([
     ['more than is promised', valid.replace('content-length: 40', 'content-length: 12')],
