@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_WORKSPACE } from '../../src/resources/defaults.ts';
 import { send, type WireAnswer } from '../support/fuzz/http.ts';
+import { expectCleanLog } from '../support/fuzz/logged.ts';
 import { SECRETS } from '../support/fuzz/secrets.ts';
 import { changedBetween } from '../support/fuzz/store-watch.ts';
 import { makeResources, startWorld, type World } from '../support/fuzz/world.ts';
@@ -22,6 +23,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
+
+afterEach(() => expectCleanLog(world.takeLog()));
 
 function post(path: string, body: object | string): Promise<WireAnswer> {
   const headers = { 'x-api-key': SECRETS.api_key, 'content-type': 'application/json' };

@@ -4,11 +4,12 @@ import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createHttpServer } from '../../src/http-server.ts';
 import { CASES_TIMEOUT_MS, cases } from '../support/cases.ts';
 import { deferred } from '../support/deferred.ts';
 import { send } from '../support/fuzz/http.ts';
+import { expectCleanLog } from '../support/fuzz/logged.ts';
 import { expectNoSecret, SECRETS } from '../support/fuzz/secrets.ts';
 import { changedBetween } from '../support/fuzz/store-watch.ts';
 import { startWorld, type World } from '../support/fuzz/world.ts';
@@ -24,6 +25,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
+
+afterEach(() => expectCleanLog(world.takeLog()));
 
 /** Sends these bytes and returns everything that came back until the connection ended, by us unless `stay`. */
 async function exchange(bytes: string | Buffer, stay = false): Promise<string> {
@@ -91,7 +94,6 @@ describe('bytes', () => {
         }),
         cases(60),
       );
-      expectNoSecret(world.takeLog(), 'the log');
       await world.stores.forgetNew();
     },
     CASES_TIMEOUT_MS,

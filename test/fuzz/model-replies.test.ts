@@ -4,6 +4,7 @@ import { createAskModel } from '../../src/harness/model.ts';
 import { takeTurn } from '../../src/harness/turn.ts';
 import { fold } from '../../src/session/state.ts';
 import { CASES_TIMEOUT_MS, cases } from '../support/cases.ts';
+import { expectCleanLog, keptLog } from '../support/fuzz/logged.ts';
 import { mutants } from '../support/fuzz/mutate.ts';
 import { oddText } from '../support/fuzz/odd-values.ts';
 import { framesOf, type RawAnswer, type RawModel, startRawModel, VALID_STREAM } from '../support/fuzz/raw-model.ts';
@@ -13,6 +14,8 @@ import { type Stage, stage } from '../support/harness.ts';
 import { type TestDatabase, testDatabase } from '../support/services.ts';
 
 /** Whatever comes back from the model, the run ends in something that a person can read, and the log stays whole. */
+
+const { logger, takeLog } = keptLog();
 
 let database: TestDatabase;
 let model: RawModel;
@@ -76,6 +79,7 @@ describe('an answer', () => {
           await settle(scene);
           await expectEndInWords(scene);
           for (const { messages } of model.requests) expectTakenBack(messages);
+          expectCleanLog(takeLog());
         }),
         cases(35),
       );
@@ -86,7 +90,10 @@ describe('an answer', () => {
 
 /** Turns until nothing is owed. None of them may throw: that is for what is broken on our side. */
 async function settle(scene: Stage): Promise<void> {
-  const deps = scene.worker({ ask: createAskModel({ api_key: SECRETS.anthropic_key, base_url: model.base_url }) });
+  const deps = scene.worker({
+    ask: createAskModel({ api_key: SECRETS.anthropic_key, base_url: model.base_url }),
+    logger,
+  });
   for (let turns = 0; (await scene.log.head(scene.ref)).owed; turns++) {
     expect(turns).toBeLessThan(5);
     await takeTurn(deps, scene.ref, new AbortController().signal);

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CASES_TIMEOUT_MS, cases } from '../support/cases.ts';
 import { encoded, send, type WireAnswer } from '../support/fuzz/http.ts';
+import { expectCleanLog } from '../support/fuzz/logged.ts';
 import { oddText } from '../support/fuzz/odd-values.ts';
 import { ODD_HEADERS } from '../support/fuzz/requests.ts';
 import { createStoreWatch, expectNoOperators, type StoreWatch } from '../support/fuzz/store-watch.ts';
@@ -128,7 +129,7 @@ function expectQuiet(log: string, answer: string, { code, state }: Begun): void 
     expect(log).not.toContain(secret);
     expect(answer).not.toContain(secret);
   }
-  expect(log.split('\n').filter((line) => /"level":(50|60)/.test(line))).toEqual([]);
+  expectCleanLog(log);
 }
 
 it(

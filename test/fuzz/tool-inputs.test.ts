@@ -2,19 +2,21 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { runCalls } from '../../src/harness/tool-calls.ts';
-import { silentLogger } from '../../src/logger.ts';
 import { findUnstorable } from '../../src/session/storable.ts';
 import type { ToolResult } from '../../src/tools/tool.ts';
 import { AGENT_TOOLSET } from '../../src/tools/toolset/agent-toolset.ts';
 import type { Workspace } from '../../src/tools/workspace.ts';
 import { CASES_TIMEOUT_MS, cases } from '../support/cases.ts';
+import { expectCleanLog, keptLog } from '../support/fuzz/logged.ts';
 import { mutants } from '../support/fuzz/mutate.ts';
 import { expectNoSecret, SECRETS } from '../support/fuzz/secrets.ts';
 import { run, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 /** Whatever a model puts into a call: its result says what came of it, and nothing outside of the sandbox is touched. */
+
+const { logger, takeLog } = keptLog();
 
 let sandbox: TestSandbox;
 let workspace: Workspace;
@@ -37,6 +39,8 @@ afterAll(async () => {
   await sandbox[Symbol.asyncDispose]();
   rmSync(outside, { recursive: true, force: true });
 });
+
+afterEach(() => expectCleanLog(takeLog()));
 
 /** Files with which patterns and paths can go wrong. */
 const PREPARE = `
@@ -102,7 +106,7 @@ async function call(name: string, input: Record<string, unknown>): Promise<ToolR
       tools,
       openWorkspace: async () => workspace,
       onOutput: () => undefined,
-      logger: silentLogger,
+      logger,
       now: Date.now,
       signal: new AbortController().signal,
     },

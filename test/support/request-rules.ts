@@ -9,7 +9,7 @@ import type {
  * this one does, in words. Null: it would be taken. The rules are those of
  * platform.claude.com/docs/en/agents-and-tools/tool-use/handle-tool-calls and of the API's own error messages.
  */
-export function refusalOf({ messages }: MessageCreateParamsBase): string | null {
+export function refusalOf({ messages }: Pick<MessageCreateParamsBase, 'messages'>): string | null {
   if (messages.length === 0) return 'there are no messages';
   if (messages[0]?.role !== 'user') return 'the first message is not the user’s';
   if (messages.at(-1)?.role !== 'user') return 'the last message is not the user’s';

@@ -7,15 +7,24 @@ import fc from 'fast-check';
 export const ID_PLACEHOLDERS = [
   '{agent}',
   '{environment}',
+  '{unused_environment}',
   '{session}',
   '{event}',
   '{approval_call}',
   '{custom_call}',
+  '{file}',
+  '{upload}',
+  '{resource}',
   '{foreign_agent}',
   '{foreign_environment}',
   '{foreign_session}',
   '{foreign_event}',
+  '{foreign_approval}',
   '{foreign_approval_call}',
+  '{foreign_custom_call}',
+  '{foreign_file}',
+  '{foreign_upload}',
+  '{foreign_resource}',
   '{conversation}',
   '{approval}',
   '{client}',
@@ -92,7 +101,8 @@ export const ODD_KEYS = [
 const ODD_NUMBERS = ['0', '-0', '-1', '0.1', '1e309', '-1e309', '1e-400', '9007199254740993', '-2147483649', '1E2'];
 const NO_JSON = ['NaN', 'Infinity', 'undefined', '01', '+1', "'single'", '', '{', '"open'];
 
-const OPERATORS = ['{"$ne":null}', '{"$gt":""}', '{"$where":"sleep(1000)"}', '{"$regex":".*"}', '{"$oid":"x"}'];
+/** What MongoDB understands where it was to be given a text. */
+export const OPERATORS = ['{"$ne":null}', '{"$gt":""}', '{"$where":"sleep(1000)"}', '{"$regex":".*"}', '{"$oid":"x"}'];
 const BSON_TYPES = [
   '{"_bsontype":"ObjectId","id":"x"}',
   '{"_bsontype":"Code","code":"x"}',

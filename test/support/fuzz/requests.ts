@@ -10,7 +10,8 @@ export interface FuzzedRequest {
   method: string;
   /** Express' own, as in `/sessions/:id`. */
   route: string;
-  id: string;
+  /** What its parameters are, in their order. */
+  path: string[];
   query: Array<[name: string, value: string]>;
   headers: Record<string, string>;
   body: Mutant | null;
@@ -74,16 +75,22 @@ function queries(valid: Record<string, string>): fc.Arbitrary<FuzzedRequest['que
   return fc.tuple(kept, extra).map(([entries, more]) => [...entries, ...more]);
 }
 
+/** The request as it is. */
+export function asItIs(key: string, { path = [], query = {}, body }: ValidRequest): FuzzedRequest {
+  const [method = '', route = ''] = key.split(' ');
+  const whole = body === undefined ? null : { json: JSON.stringify(body), changes: [] };
+  return { method, route, path, query: Object.entries(query), headers: {}, body: whole };
+}
+
 /** Requests of one route: a mutated body, id, query or header, one of them at a time or several. */
 export function fuzzedRequests(key: string, valid: readonly ValidRequest[]): fc.Arbitrary<FuzzedRequest> {
-  const [method = '', route = ''] = key.split(' ');
-  return fc.constantFrom(...valid).chain(({ id = '', query = {}, body }) => {
-    const whole = body === undefined ? null : { json: JSON.stringify(body), changes: [] };
-    const base = { method, route, id, query: Object.entries(query), headers: {}, body: whole };
+  return fc.constantFrom(...valid).chain((request) => {
+    const { path = [], query = {}, body } = request;
+    const odd = fc.tuple(fc.nat({ max: Math.max(0, path.length - 1) }), oddId);
     const aspects: fc.Arbitrary<Partial<FuzzedRequest>>[] = [
       fc.record({ query: queries(query) }),
       fc.record({ headers: fc.constantFrom(...ODD_HEADERS) }),
-      ...(id === '' ? [] : [fc.record({ id: oddId })]),
+      ...(path.length === 0 ? [] : [odd.map(([at, id]) => ({ path: path.toSpliced(at, 1, id) }))]),
     ];
     const anyAspect = fc.oneof(...aspects);
     const changes =
@@ -92,7 +99,7 @@ export function fuzzedRequests(key: string, valid: readonly ValidRequest[]): fc.
         : fc
             .tuple(fc.record({ body: mutants(body) }), fc.array(anyAspect, { maxLength: 1, size: '-1' }))
             .map(([mutated, others]) => [mutated, ...others]);
-    return changes.map((all) => Object.assign({}, base, ...all) as FuzzedRequest);
+    return changes.map((all) => Object.assign({}, asItIs(key, request), ...all) as FuzzedRequest);
   });
 }
 
@@ -102,8 +109,13 @@ export function wireOf(
   ids: Record<string, string>,
   { prefix, headers: usual }: { prefix: string; headers: Record<string, string> },
 ): WireRequest {
-  const { method, route, id, query, headers, body } = fuzzed;
-  const path = route.replace(/:\w+/, encoded(filled(id, ids)));
+  const { method, route, path: parameters, query, headers, body } = fuzzed;
+  const rest = parameters.values();
+  const path = route.replace(/:\w+/g, (name) => {
+    const { value, done } = rest.next();
+    if (done === true) throw new TypeError(`Nothing fills ${name} of ${method} ${route}`);
+    return encoded(filled(value, ids));
+  });
   const search = query.map(([name, value]) => `${encoded(name)}=${encoded(filled(value, ids))}`).join('&');
   return {
     method,

@@ -1,9 +1,11 @@
 /** A valid request of one route: what the fuzz begins from. `{…}` stands for an id of the run's own. */
 export interface ValidRequest {
-  /** Fills the path's `:id`. */
-  id?: string;
+  /** Fills the path's parameters, in their order. */
+  path?: string[];
   query?: Record<string, string>;
   body?: object;
+  /** Its answer, where something about it is wrong on purpose. */
+  refused?: number;
 }
 
 const toolset = {
@@ -96,25 +98,29 @@ const page = 'WzE3NjMwMDAwMDAwMDAsImFnZW50X3giLCJuZXh0Il0';
 export const V1_ROUTES: Record<string, ValidRequest[]> = {
   'POST /agents': [{ body: agent }, { body: { name: 'n', model: 'claude-sonnet-5-5' } }],
   'GET /agents': [{ query: { limit: '3', page, include_archived: 'true', ...created } }],
-  'GET /agents/:id': [{ id: '{agent}', query: { version: '1' } }],
+  'GET /agents/:id': [{ path: ['{agent}'], query: { version: '1' } }],
   'POST /agents/:id': [
-    { id: '{agent}', body: { ...agent, version: 1, metadata: { words: null, team: 'ops' } } },
-    { id: '{agent}', body: { description: null, skills: null } },
+    { path: ['{agent}'], body: { ...agent, version: 1, metadata: { words: null, team: 'ops' } } },
+    { path: ['{agent}'], body: { description: null, skills: null } },
   ],
-  'POST /agents/:id/archive': [{ id: '{agent}' }],
-  'GET /agents/:id/versions': [{ id: '{agent}', query: { limit: '2', page: 'v2' } }],
+  'POST /agents/:id/archive': [{ path: ['{agent}'] }],
+  'GET /agents/:id/versions': [{ path: ['{agent}'], query: { limit: '2', page: 'v2' } }],
   'POST /environments': [{ body: environment }, { body: { name: 'n', config: { type: 'self_hosted' } } }],
   'GET /environments': [{ query: { limit: '3', page, include_archived: 'false' } }],
-  'GET /environments/:id': [{ id: '{environment}' }],
-  'POST /environments/:id': [{ id: '{environment}', body: environment }],
-  'POST /environments/:id/archive': [{ id: '{environment}' }],
-  'DELETE /environments/:id': [{ id: '{environment}' }],
+  'GET /environments/:id': [{ path: ['{environment}'] }],
+  'POST /environments/:id': [{ path: ['{environment}'], body: environment }],
+  'POST /environments/:id/archive': [{ path: ['{environment}'] }],
+  'DELETE /environments/:id': [
+    { path: ['{unused_environment}'] },
+    // Its session goes on needing it.
+    { path: ['{environment}'], refused: 409 },
+  ],
   // As JSON: what is no form. Forms have tests of their own.
-  'POST /files': [{ body: { file: 'x', expires_in_seconds: 3600 } }],
+  'POST /files': [{ body: { file: 'x', expires_in_seconds: 3600 }, refused: 400 }],
   'GET /files': [{ query: { limit: '2', page, scope_id: '{session}' } }, { query: { 'ids[]': '{file}' } }],
-  'GET /files/:id': [{ id: '{file}' }],
-  'GET /files/:id/content': [{ id: '{file}' }],
-  'DELETE /files/:id': [{ id: '{file}' }],
+  'GET /files/:id': [{ path: ['{file}'] }],
+  'GET /files/:id/content': [{ path: ['{file}'] }],
+  'DELETE /files/:id': [{ path: ['{file}'] }],
   'POST /sessions': [
     { body: { agent: '{agent}', environment_id: '{environment}' } },
     {
@@ -133,7 +139,7 @@ export const V1_ROUTES: Record<string, ValidRequest[]> = {
         budget,
         initial_events: [message],
         metadata: { ticket: '7' },
-        resources: [{ type: 'file', file_id: '{file}' }],
+        resources: [{ type: 'file', file_id: '{upload}' }],
         title: 'Seven',
         vault_ids: [],
       },
@@ -156,44 +162,55 @@ export const V1_ROUTES: Record<string, ValidRequest[]> = {
     },
     { query: { deployment_id: 'depl_1' } },
   ],
-  'GET /sessions/:id': [{ id: '{session}' }],
+  'GET /sessions/:id': [{ path: ['{session}'] }],
   'POST /sessions/:id': [
     {
-      id: '{session}',
+      path: ['{session}'],
       body: { title: 'Eight', metadata: { words: null, a: 'b' }, agent: { tools: [custom] }, vault_ids: [] },
     },
   ],
   'POST /sessions/:id/resources': [
-    { id: '{session}', body: { type: 'file', file_id: '{file}', mount_path: '/mnt/session/uploads/data.csv' } },
-    { id: '{session}', body: { type: 'file', file_id: '{file}', mount_path: null } },
+    { path: ['{session}'], body: { type: 'file', file_id: '{upload}', mount_path: '/mnt/session/uploads/data.csv' } },
+    { path: ['{session}'], body: { type: 'file', file_id: '{upload}', mount_path: null } },
   ],
-  'GET /sessions/:id/resources': [{ id: '{session}', query: { limit: '2', page } }],
-  'GET /sessions/:id/resources/:resource': [{ id: '{session}' }],
-  'POST /sessions/:id/resources/:resource': [{ id: '{session}', body: { authorization_token: 'x' } }],
-  'DELETE /sessions/:id/resources/:resource': [{ id: '{session}' }],
-  'POST /sessions/:id/archive': [{ id: '{session}' }],
-  'DELETE /sessions/:id': [{ id: '{session}' }],
+  'GET /sessions/:id/resources': [{ path: ['{session}'], query: { limit: '2', page } }],
+  'GET /sessions/:id/resources/:resource': [{ path: ['{session}', '{resource}'] }],
+  'POST /sessions/:id/resources/:resource': [
+    { path: ['{session}', '{resource}'], body: { authorization_token: 'x' }, refused: 400 },
+  ],
+  'DELETE /sessions/:id/resources/:resource': [{ path: ['{session}', '{resource}'] }],
+  'POST /sessions/:id/archive': [{ path: ['{session}'] }],
+  'DELETE /sessions/:id': [{ path: ['{session}'] }],
   'POST /sessions/:id/events': [
-    { id: '{session}', body: { events: [message, { type: 'system.message', content: [text] }] } },
-    { id: '{session}', body: { events: [message, confirmation, result, { type: 'user.interrupt' }] } },
+    { path: ['{session}'], body: { events: [message, { type: 'system.message', content: [text] }] } },
+    { path: ['{session}'], body: { events: [message, confirmation, result, { type: 'user.interrupt' }] } },
     // Refused for its last event: the ones before it must not stay.
     {
-      id: '{session}',
+      path: ['{session}'],
       body: { events: [message, confirmation, { ...result, custom_tool_use_id: '{approval_call}' }] },
+      refused: 400,
     },
-    { id: '{session}', body: { events: [message, { ...confirmation, tool_use_id: '{foreign_approval_call}' }] } },
-    { id: '{session}', body: { events: [confirmation, confirmation] } },
-    { id: '{session}', body: { events: [{ ...confirmation, result: 'allow', deny_message: null }] } },
     {
-      id: '{session}',
+      path: ['{session}'],
+      body: { events: [message, { ...confirmation, tool_use_id: '{foreign_approval_call}' }] },
+      refused: 400,
+    },
+    { path: ['{session}'], body: { events: [confirmation, confirmation] }, refused: 400 },
+    { path: ['{session}'], body: { events: [{ ...confirmation, result: 'allow', deny_message: null }] } },
+    {
+      path: ['{session}'],
       body: { events: [{ type: 'user.define_outcome', description: 'd', rubric: { type: 'text', content: 'r' } }] },
+      refused: 400,
     },
   ],
   'GET /sessions/:id/events': [
-    { id: '{session}', query: { limit: '2', order: 'desc', page: 'ZGVzYzo0', 'types[]': 'user.message', ...created } },
-    { id: '{session}', query: { types: 'deckhand.note' } },
+    {
+      path: ['{session}'],
+      query: { limit: '2', order: 'desc', page: 'ZGVzYzo0', 'types[]': 'user.message', ...created },
+    },
+    { path: ['{session}'], query: { types: 'deckhand.note' } },
   ],
-  'GET /sessions/:id/events/stream': [{ id: '{session}', query: { 'event_deltas[]': 'agent.message' } }],
+  'GET /sessions/:id/events/stream': [{ path: ['{session}'], query: { 'event_deltas[]': 'agent.message' } }],
 };
 
 /** The same for the page's routes, below `/web`. `{client}` is a new client id. */
@@ -206,19 +223,19 @@ export const WEB_ROUTES: Record<string, ValidRequest[]> = {
     { query: { limit: '3', search: 'hello', before: '1763000000000.conv_0123456789abcdef0123456789abcdef' } },
   ],
   'POST /conversations': [{ body: { client_id: '{client}', agent: '{agent}' } }],
-  'GET /conversations/:conversation': [{ id: '{conversation}' }],
-  'GET /conversations/:conversation/messages': [{ id: '{conversation}', query: { before: '9' } }],
+  'GET /conversations/:conversation': [{ path: ['{conversation}'] }],
+  'GET /conversations/:conversation/messages': [{ path: ['{conversation}'], query: { before: '9' } }],
   'POST /conversations/:conversation/messages': [
-    { id: '{conversation}', body: { client_id: '{client}', text: '@deckhand: hello, **you**\n\n- a\n- b' } },
+    { path: ['{conversation}'], body: { client_id: '{client}', text: '@deckhand: hello, **you**\n\n- a\n- b' } },
   ],
-  'GET /conversations/:conversation/approvals/:approval': [{ id: '{conversation}' }],
-  'GET /conversations/:conversation/files/:file': [{ id: '{conversation}' }],
+  'GET /conversations/:conversation/approvals/:approval': [{ path: ['{conversation}', '{approval}'] }],
+  'GET /conversations/:conversation/files/:file': [{ path: ['{conversation}', '{file}'] }],
   'POST /conversations/:conversation/decisions': [
     {
-      id: '{conversation}',
+      path: ['{conversation}'],
       body: { client_id: '{client}', approval_id: '{approval}', decision: 'deny', reason: 'Too broad.' },
     },
   ],
-  'POST /conversations/:conversation/stop': [{ id: '{conversation}', body: { client_id: '{client}' } }],
+  'POST /conversations/:conversation/stop': [{ path: ['{conversation}'], body: { client_id: '{client}' } }],
   'GET /events': [{ query: { conversation: '{conversation}', after: '0' } }],
 };

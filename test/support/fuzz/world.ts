@@ -7,11 +7,14 @@ import { inject } from 'vitest';
 import { loadConfig } from '../../../src/config.ts';
 import type { Context } from '../../../src/context.ts';
 import { type Deckhand, type Role, startDeckhand } from '../../../src/deckhand.ts';
-import { createLogger } from '../../../src/logger.ts';
+import { mountFile, toResource } from '../../../src/resources/session-resources.ts';
 import type { SessionEvent } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
+import { UPLOADS } from '../../../src/session/mounts.ts';
+import { fold } from '../../../src/session/state.ts';
 import { testDatabase } from '../services.ts';
+import { keptLog } from './logged.ts';
 import { SECRETS } from './secrets.ts';
 import { createStoreWatch, type StoreWatch } from './store-watch.ts';
 
@@ -33,12 +36,7 @@ export interface World extends AsyncDisposable {
 export async function startWorld(options: { roles?: Role[]; env?: Record<string, string> } = {}): Promise<World> {
   const database = await testDatabase();
   const data_dir = await mkdtemp(join(tmpdir(), 'deckhand-fuzz-'));
-  let lines = '';
-  const logger = createLogger('debug', {
-    write(line) {
-      lines += line;
-    },
-  });
+  const { logger, takeLog } = keptLog();
   const config = loadConfig({
     PORT: '0',
     DECKHAND_DATA_DIR: data_dir,
@@ -65,11 +63,7 @@ export async function startWorld(options: { roles?: Role[]; env?: Record<string,
     client: new Anthropic({ baseURL: url, apiKey: SECRETS.api_key, maxRetries: 0 }),
     foreign: Object.fromEntries(Object.entries(foreign).map(([name, id]) => [`foreign_${name}`, id])),
     stores,
-    takeLog() {
-      const taken = lines;
-      lines = '';
-      return taken;
-    },
+    takeLog,
     async [Symbol.asyncDispose]() {
       await deckhand[Symbol.asyncDispose]();
       await rm(data_dir, { recursive: true, force: true });
@@ -78,7 +72,10 @@ export async function startWorld(options: { roles?: Role[]; env?: Record<string,
   };
 }
 
-/** One of each in a workspace: a session that waits for a person and for a client's tool. Returns their ids. */
+/**
+ * One of each in a workspace: a session that waits for a person and for a client's tool, with a file that its agent made and
+ * one that is mounted in it. Returns their ids.
+ */
 export async function makeResources(
   context: Context,
   workspace_id: string,
@@ -95,6 +92,7 @@ export async function makeResources(
     ],
   });
   const environment = await context.environments.create(workspace_id, { name: words, description: words });
+  const unused = await context.environments.create(workspace_id, { name: words, description: words });
   const params = { agent: agent._id, environment_id: environment._id, title: words, metadata: { words } };
   const session = await context.sessions.create(workspace_id, params);
   const ref = { workspace_id, session_id: session._id };
@@ -108,18 +106,29 @@ export async function makeResources(
   });
   const calls = await askPeople(context, ref, words);
   const about = { ...ref, filename: words, mime_type: 'text/plain', purpose: 'output' as const };
-  const file = await context.files.keep(about, Readable.from([Buffer.from(words)]));
+  const bytes = () => Readable.from([Buffer.from(words)]);
+  const file = await context.files.keep(about, bytes());
+  const own = { ...about, session_id: null, purpose: 'upload' as const };
+  const upload = await context.files.keep(own, bytes());
+  const mount = { type: 'file' as const, file_id: upload._id, mount_path: `${UPLOADS}/${words}` };
+  const resource = toResource(await mountFile(context.files, ref, mount));
   return {
     agent: agent._id,
     environment: environment._id,
+    unused_environment: unused._id,
     session: session._id,
     event,
     file: file._id,
+    upload: upload._id,
+    resource: resource.id,
     ...calls,
   };
 }
 
-/** The session waits for a person's approval and for the result of a client's tool, as after a turn. */
+/**
+ * The session waits for a person's approval and for the result of a client's tool, as after a turn that took up what had been
+ * said.
+ */
 export async function askPeople(
   context: Context,
   ref: SessionRef,
@@ -127,8 +136,23 @@ export async function askPeople(
 ): Promise<{ approval: string; approval_call: string; custom_call: string }> {
   const [approval_call, custom_call] = [newId('sevt'), newId('sevt')];
   const approval = derivedId('appr', approval_call);
+  const [approval_use, custom_use] = ['toolu_approval', 'toolu_custom'];
+  const { seq, queued } = fold(await context.log.read(ref));
   const stamp = () => ({ id: newId('sevt'), processed_at: new Date().toISOString() });
   const events: SessionEvent[] = [
+    { ...stamp(), type: 'deckhand.input_processed', event_ids: queued.map(({ event_id }) => event_id) },
+    {
+      ...stamp(),
+      type: 'deckhand.model_reply',
+      model: 'claude-sonnet-5-5',
+      content: [
+        { type: 'tool_use', id: approval_use, name: 'bash', input: { command: words } },
+        { type: 'tool_use', id: custom_use, name: 'lookup', input: { words } },
+      ],
+      stop_reason: 'tool_use',
+      tool_use_events: { [approval_use]: approval_call, [custom_use]: custom_call },
+      cost_micro_usd: 0,
+    },
     {
       ...stamp(),
       id: approval_call,
@@ -156,7 +180,6 @@ export async function askPeople(
       stop_reason: { type: 'requires_action', event_ids: [approval_call, custom_call] },
     },
   ];
-  const { seq } = await context.log.head(ref);
   const entries = await context.log.append({
     ...ref,
     after: seq,
