@@ -176,6 +176,8 @@ export interface History {
   messages: SaidBefore[];
   /** How many older ones there are that did not fit. */
   left_out: number;
+  /** There may be more of these: not all were counted. */
+  left_out_or_more?: true;
   /** The platform gave no more than these for now: later ones are missing. */
   cut_short?: true;
 }

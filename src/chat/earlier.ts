@@ -139,8 +139,9 @@ async function notGiven(
   return messages.filter((message) => !ids.has(idOf(message)));
 }
 
-function told({ messages, left_out, cut_short }: History): string {
-  const older = left_out === 0 ? '' : `; ${left_out.toLocaleString('en')} older ones are left out`;
+function told({ messages, left_out, left_out_or_more, cut_short }: History): string {
+  const count = `${left_out.toLocaleString('en')}${left_out_or_more === true ? ' or more' : ''}`;
+  const older = left_out === 0 ? '' : `; ${count} older ones are left out`;
   const head = `What was said here before the next message, oldest first${older}. Lines that begin with > are quoted.`;
   const rest =
     'What was said between these and the next message could not be read (the chat platform asks to wait). Where you need ' +

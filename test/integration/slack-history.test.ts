@@ -102,6 +102,41 @@ describe('what was said in a Slack thread', () => {
     expect(since.messages.map(({ text }) => text)).not.toContain('root');
     expect(calls()).toBe(4);
   });
+  it('is told from its end on where the thread is too long to be read whole', async () => {
+    await using harness = await startSlackHarness(createRecordingReceiver());
+    const { slack } = harness;
+    const { id } = slack.channel('ops');
+    const root = slack.user('Ana').says('ops', 'root');
+    const begun = Number(root.ts);
+    const at = (minute: number) => (begun + minute * 60).toFixed(6);
+    // One each minute, for four days.
+    for (let minute = 1; minute <= 5_760; minute += 1) {
+      const message = { ts: at(minute), channel: id, user: slack.user('Ana').user.id, blocks: [], thread_ts: root.ts };
+      slack.workspace.messages.push({ ...message, text: `minute ${minute}` });
+    }
+    const calls = () => slack.journal.filter(({ method }) => method === 'conversations.replies').length;
+    const all = await historyOf(harness, root, { before: at(5_760) });
+    expect(all.messages.map(({ text }) => text)).toEqual(Array.from({ length: 100 }, (_, n) => `minute ${5_660 + n}`));
+    expect(all).toMatchObject({ left_out: 5_761 - 100, left_out_or_more: true });
+    expect(all.cut_short).toBeUndefined();
+    // The first page says how long it is; then the last hour, then the last six.
+    expect(calls()).toBe(3);
+    const since = await historyOf(harness, root, { before: at(5_760), after: at(5_700) });
+    expect([since.messages.length, since.left_out, since.left_out_or_more]).toEqual([59, 0, undefined]);
+    const long = await historyOf(harness, root, { before: at(5_760), after: at(1) });
+    expect([long.messages.length, long.left_out_or_more]).toEqual([100, true]);
+    expect(long.left_out).toBeGreaterThan(500);
+    // Where Slack makes an app wait, what came of it is the beginning.
+    slack.workspace.outside_marketplace = true;
+    const few = await historyOf(harness, root, { before: at(5_760) });
+    expect([few.messages.at(-1)?.text, few.cut_short]).toEqual(['minute 14', true]);
+    slack.workspace.outside_marketplace = false;
+    // After three months of silence there is no end to tell.
+    const late = { ts: at(90 * 1_440), channel: id, user: slack.user('Ana').user.id, blocks: [], thread_ts: root.ts };
+    slack.workspace.messages.push({ ...late, text: 'and now?' });
+    const refused = await historyOf(harness, root, { before: late.ts }).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ reason: 'the thread has more than 5,000 messages' });
+  });
 
   it('says what Slack says: wait, never, or not now', async () => {
     await using harness = await startSlackHarness(createRecordingReceiver());

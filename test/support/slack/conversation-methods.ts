@@ -70,7 +70,16 @@ const replies: Method = (scene, args) => {
   const all = scene.workspace.messages.filter(
     (m) => m.channel === channel.id && m.ephemeral_to === undefined && inThread(m),
   );
-  return page(scene, args, all);
+  const given = page(scene, args, all);
+  const replies = scene.workspace.messages.filter(
+    (m) => m.channel === channel.id && m.thread_ts === rootTs && m.ts !== rootTs,
+  );
+  const [first] = given.messages as Record<string, unknown>[];
+  // A root says how long its thread is (the method's own example).
+  if (first?.ts === rootTs && replies.length > 0) {
+    Object.assign(first, { reply_count: replies.length, latest_reply: replies.at(-1)?.ts });
+  }
+  return given;
 };
 
 const history: Method = (scene, args) => {
