@@ -56,6 +56,8 @@ export interface SlackConfig {
   app_token: string | null;
   signing_secret: string | null;
   api_url: string | null;
+  /** In which channels live messages stream (docs/slack.md). */
+  stream_channels: (typeof STREAM_CHANNELS)[number];
 }
 
 /** How many workspaces install the app. */
@@ -83,6 +85,9 @@ const count = (fallback: number, min: number, max: number) =>
 const ADMIN = 'name people by connector and id, with commas between, such as slack:U0123ABCD,web:ana';
 
 const TEAMS = 'name workspaces (T…) and organisations (E…) by their ids with commas between, or * for any';
+
+/** As Slack's connector knows them. */
+const STREAM_CHANNELS = ['alone', 'always', 'never'] as const;
 
 const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
@@ -129,6 +134,7 @@ const environment = z.object({
     .pipe(z.array(z.string().regex(/^([TE][A-Z0-9]{2,31}|\*)$/, TEAMS)))
     .optional(),
   DECKHAND_VAULT_KEY: vaultKeys.optional(),
+  SLACK_STREAM_CHANNELS: z.enum(STREAM_CHANNELS).default('alone'),
   SLACK_API_URL: httpUrl('https://slack.com/api/').optional(),
 });
 
@@ -213,6 +219,7 @@ function slackOf(value: Environment): SlackConfig | null {
     app_token: app ?? null,
     signing_secret: secret ?? null,
     api_url: url ?? null,
+    stream_channels: value.SLACK_STREAM_CHANNELS,
   };
 }
 

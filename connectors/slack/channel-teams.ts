@@ -20,6 +20,8 @@ export interface ChannelTeams {
   createIndexes(): Promise<void>;
   /** Something was said there. Resolves when that is kept, where it was not known. */
   heard(at: At, identity: Identity): Promise<void>;
+  /** The workspace of a channel; null: of an organisation's, where nobody has spoken yet. */
+  of(at: At): Promise<string | null>;
   /**
    * The workspaces that may be asked about a group, the channel's own first, and at most twenty: each is a call. Undefined
    * stands for the only one that there is.
@@ -62,6 +64,10 @@ export function createChannelTeams(db: Db | null): ChannelTeams {
         known.delete(key);
         throw error;
       }
+    },
+
+    async of({ tenant, channel }) {
+      return (await teamOf(keyOf(tenant, channel))) ?? (tenant.startsWith('E') ? null : tenant);
     },
 
     async around({ tenant, channel }) {

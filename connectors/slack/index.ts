@@ -37,7 +37,7 @@ import { createPosting } from './posting.ts';
 import { createAudience } from './presence.ts';
 import { permalinkOf, reach } from './reach.ts';
 import { react } from './reactions.ts';
-import { createReaders } from './readers.ts';
+import { createReaders, type StreamChannels } from './readers.ts';
 import { refusalInWords } from './refusal-words.ts';
 import { TEXT_LIMIT } from './render.ts';
 import { createStatus } from './status.ts';
@@ -48,6 +48,8 @@ export interface SlackOptions extends LinkOptions {
   /** Of the one workspace that it is for; null: many install it, by `oauth`. */
   bot_token: string | null;
   oauth: OAuthOptions | null;
+  /** In which channels live messages stream. */
+  stream_channels: StreamChannels;
   /** For what is to be known after a restart; null: nothing is. */
   db: Db | null;
   /** Milliseconds since the epoch; a test's clock. */
@@ -126,7 +128,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
   const live = createLiveMessages({
     clients: installations,
-    readers: createReaders(options.db),
+    readers: createReaders({ db: options.db, teams, channels: options.stream_channels }),
     now: options.now ?? Date.now,
     after,
     logger,

@@ -5,15 +5,16 @@ import type { Outgoing } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
-import { isDirect, messageOfRef, placeOf, refOf } from './conversation-id.ts';
+import { messageOfRef, placeOf, refOf } from './conversation-id.ts';
 import type { SlackClients } from './installations.ts';
 import { NOTHING_SENT, type PlanOut, planChunks, type SentPlan } from './plan-blocks.ts';
 import type { Reader, Readers } from './readers.ts';
 import { metadataOf, type Said, saidText, streamHeader } from './render.ts';
 
 /*
- * A live message streams natively where that is good for everybody who reads it, which is in direct messages (docs/slack.md
- * says why). In a channel it is posted and edited like any other.
+ * A live message streams natively to its reader (readers.ts says to whom and where). Where there is none, and where Slack takes
+ * no stream, it is posted and edited like any other; so it is from the moment on in which somebody else speaks there, where a
+ * stream is for one person only.
  *
  *   streaming  chat.startStream took it. Edits that extend it go out as chat.appendStream.
  *   doubtful   an append's answer was lost, so what Slack has is not known. The next edit stops and rewrites.
@@ -191,8 +192,8 @@ export function createLiveMessages({ clients, readers, now, after, logger }: Liv
     async start(conversation, outgoing, signal) {
       const { tenant } = conversation;
       const { channel, thread_ts: threadTs } = placeOf(conversation);
-      if (!isDirect(channel) || threadTs === undefined) return null;
-      const reader = await readers.of(conversation);
+      if (threadTs === undefined) return null;
+      const reader = await readers.of(conversation, outgoing.audience);
       if (reader === null) return null;
       const first = extension(nothingSent(outgoing), outgoing);
       if (first === null) return null;
@@ -227,12 +228,13 @@ export function createLiveMessages({ clients, readers, now, after, logger }: Liv
       }
     },
 
-    async edit({ tenant }, ref, outgoing, { signal, below = [] }) {
-      const at = { tenant, ref };
+    async edit(conversation, ref, outgoing, { signal, below = [] }) {
+      const at = { tenant: conversation.tenant, ref };
       await streams.get(keyOf(at))?.rolled;
       const stream = streams.get(keyOf(at));
       if (stream === undefined) return false;
-      const next = stream.state === 'streaming' ? extension(stream.sent, outgoing) : null;
+      const mayGoOn = !('audience' in outgoing) || readers.allow(conversation, outgoing.audience);
+      const next = stream.state === 'streaming' && mayGoOn ? extension(stream.sent, outgoing) : null;
       if (next !== null) {
         const isLast = !('live' in outgoing) || !outgoing.live;
         if (isLast) return stop(at, outgoing.delivery_id, signal, { chunks: next.chunks, below });
@@ -249,11 +251,9 @@ export function createLiveMessages({ clients, readers, now, after, logger }: Liv
       await stop({ tenant, ref }, deliveryId, signal);
     },
 
-    growsFor: ({ channel }) => (isDirect(channel) ? SEGMENT_MS : null),
+    growsFor: (conversation) => (readers.allow(conversation, undefined) ? SEGMENT_MS : null),
 
-    async heard(conversation, reader) {
-      if (isDirect(conversation.channel)) await readers.heard(conversation, reader);
-    },
+    heard: readers.heard,
 
     close: () => streams.clear(),
   };

@@ -6,6 +6,14 @@ export interface Answer {
   event_id: string;
 }
 
+/** For whom something is that grows: some platforms show only one person how it does. */
+export interface Audience {
+  /** Whoever spoke last, by the platform's id. */
+  to: string;
+  /** Others have spoken in the conversation, too. */
+  several: boolean;
+}
+
 /** What leaves. Everything carries the id of its delivery, which the platform must keep with the message. */
 export type Outgoing =
   | {
@@ -17,6 +25,8 @@ export type Outgoing =
       live: boolean;
       /** It is the answer of a run, or the end of it: ask what people think of it, where the platform can. */
       answer?: Answer;
+      /** While it is live, where the platform asks. */
+      audience?: Audience;
       agent_name: string;
     }
   | {
@@ -50,6 +60,8 @@ export type Outgoing =
       live: boolean;
       /** Their run is over. */
       over: boolean;
+      /** As of a text. */
+      audience?: Audience;
       agent_name: string;
     };
 

@@ -1,5 +1,6 @@
 import type { EventOf, LogEntry, SessionEvent } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
+import type { Audiences } from './audience.ts';
 import { PostRefusedError } from './connector.ts';
 import type { Outgoing, PlannedCall } from './outgoing.ts';
 import { deliver, type PostDeps } from './post.ts';
@@ -40,6 +41,7 @@ export interface Plans {
 export interface PlansDeps extends PostDeps {
   log: Pick<SessionLog, 'query'>;
   ref: SessionRef;
+  audiences: Pick<Audiences, 'now'>;
   context: RenderContext;
   /** Calls of one message. */
   size: number;
@@ -164,6 +166,7 @@ function shownPlans(deps: PlansDeps): Plans {
   }
 
   async function showPlan(plan: Plan, isLast: boolean): Promise<void> {
+    const audience = await deps.audiences.now();
     const outgoing: Outgoing = {
       kind: 'plan',
       delivery_id: plan.delivery_id,
@@ -171,6 +174,7 @@ function shownPlans(deps: PlansDeps): Plans {
       // Nothing more comes to one that is full, or whose run waits for a person.
       live: isLast && plan.state === 'open' && !plan.calls.some((call) => call.status === 'waiting'),
       over: plan.state === 'over',
+      ...(audience !== undefined && { audience }),
       agent_name: deps.context.agent_name,
     };
     try {

@@ -1,6 +1,7 @@
 import type { LRUCache } from 'lru-cache';
 import type { EventOf, LogEntry } from '../session/event.ts';
 import { redraw, showEscalation, showQuestion, showReminder } from './approval-delivery.ts';
+import type { Audiences } from './audience.ts';
 import { type Connector, PostRefusedError } from './connector.ts';
 import type { Delivery, DeliveryStore } from './delivery-store.ts';
 import { brokenOff, withoutBeginning } from './leftovers.ts';
@@ -31,6 +32,7 @@ export interface ShowDeps extends ApprovalShowDeps {
   /** Milliseconds since the epoch. */
   now: () => number;
   live: Live;
+  audiences: Audiences;
   status: StatusLine;
   plans: Plans;
   /** The reply whose message comes next: whether the run ends with it. */
@@ -47,6 +49,7 @@ const LOOK_BACK = 200;
 export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> {
   const { event } = entry;
   const { context } = deps;
+  deps.audiences.take(entry);
   await deps.plans.take(entry);
   switch (event.type) {
     case 'agent.message':
@@ -122,10 +125,12 @@ export async function showLive(deps: ShowDeps): Promise<void> {
   const text = deps.live.takeText();
   if (text !== null && text.text.trim() !== '') {
     const { parts } = partsOf(text.text, context, await growingCuts(deps, text));
+    const audience = await deps.audiences.now();
+    const to = { agent_name: context.agent_name, ...(audience !== undefined && { audience }) };
     for (const [part, markdown] of parts.entries()) {
       const delivery_id = deliveryId(text.message_id, part);
       const live = part === parts.length - 1;
-      const outgoing = { kind: 'text' as const, delivery_id, markdown, live, agent_name: context.agent_name };
+      const outgoing = { kind: 'text' as const, delivery_id, markdown, live, ...to };
       if (await showPart(deps, outgoing)) continue;
       deps.live.settle(text.message_id);
       break;

@@ -8,6 +8,7 @@ import { type Hints, parseSessionHint, SO_FAR_MS, sessionChannel, subscribeClose
 import { holdLease } from '../session/lease.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import type { Looks } from '../session/looks.ts';
+import { ANYBODY, createAudiences } from './audience.ts';
 import { tellConcerned } from './concerned.ts';
 import type { Connector } from './connector.ts';
 import type { CursorLease, CursorStore } from './delivery-cursor.ts';
@@ -139,6 +140,8 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     signal,
     calls,
     isHeld: held.isHeld,
+    // Who lets messages grow for a while only streams them, and to whom.
+    audiences: growsFor === null ? ANYBODY : createAudiences({ log: deps.log, ref, conversation }),
     context: {
       agent_name: target.agent_name,
       text_limit: connector.limits.text,

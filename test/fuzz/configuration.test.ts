@@ -36,6 +36,7 @@ const VALID = {
   SLACK_BOT_TOKEN: SECRETS.slack_bot_token,
   SLACK_APP_TOKEN: SECRETS.slack_app_token,
   SLACK_SIGNING_SECRET: SECRETS.slack_signing_secret,
+  SLACK_STREAM_CHANNELS: 'always',
   SLACK_API_URL: 'https://slack.com/api/',
 };
 const SECRET = Object.entries(VALID).flatMap(([name, value]) => (value.includes('PLANTED') ? [name] : []));

@@ -141,6 +141,19 @@ describe('streams of the test Slack', () => {
     await web.chat.update({ ...at, text: 'put right' });
   });
 
+  it('are for somebody whom Slack knows, in channels as well', async () => {
+    await using slack = await startSlackServer();
+    const web = clientOf(slack);
+    const root = slack.user('Ana').mention('ops', 'hi');
+    const start = { channel: root.channel, thread_ts: root.ts, markdown_text: 'One ' };
+    const [recipient_user_id, recipient_team_id] = [slack.user('Ana').user.id, slack.workspace.team_id];
+    expect(await errorOf(web.chat.startStream({ ...start, recipient_team_id }))).toBe('missing_recipient_user_id');
+    expect(await errorOf(web.chat.startStream({ ...start, recipient_user_id }))).toBe('missing_recipient_team_id');
+    const nobody = { recipient_user_id: 'U0NOBODY', recipient_team_id };
+    expect(await errorOf(web.chat.startStream({ ...start, ...nobody }))).toBe('user_not_found');
+    expect((await web.chat.startStream({ ...start, recipient_user_id, recipient_team_id })).ok).toBe(true);
+  });
+
   it('end once', async () => {
     await using slack = await startSlackServer();
     const web = clientOf(slack);

@@ -107,6 +107,7 @@ test.each([
   ['DECKHAND_VAULT_KEY', 'hunter2'],
   ['DECKHAND_VAULT_KEY', `${Buffer.alloc(32).toString('base64')},hunter2`],
   ['SLACK_TEAMS', 'hunter2'],
+  ['SLACK_STREAM_CHANNELS', 'hunter2'],
   ['MONGODB_URI', 'http://root:hunter2@db'],
   ['REDIS_URL', 'http://:hunter2@redis'],
 ])('a bad %s is named and its value is not', (name, value) => {

@@ -36,6 +36,7 @@ export function slackOptions(slack: SlackServer, over: Partial<SlackOptions> = {
     signing_secret: slack.tokens.signing_secret,
     api_url: slack.apiUrl,
     mode: 'socket',
+    stream_channels: 'alone',
     db: null,
     logger: silentLogger,
     now: () => slack.clock.now(),

@@ -218,7 +218,11 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
     sees(thread) {
       const root = threadRoot(thread);
       const here = (m: SlackMessage) => m.channel === thread.channel && (m.ts === root || m.thread_ts === root);
-      return workspace.messages.filter((m) => here(m) && (m.ephemeral_to === undefined || m.ephemeral_to === user.id));
+      const seen = workspace.messages.filter((m) => here(m) && (m.ephemeral_to ?? user.id) === user.id);
+      return seen.map((m) => {
+        const grows = m.stream?.state === 'in_progress' && m.stream.recipient !== user.id;
+        return grows ? { ...m, blocks: m.stream?.first ?? [] } : m;
+      });
     },
   };
 }

@@ -49,7 +49,13 @@ export interface SlackMessage {
   metadata?: SlackMetadata;
   edited?: { user: string; ts: string };
   /** Present from chat.startStream on. */
-  stream?: { state: 'in_progress' | 'completed' | 'errored'; started_at: number; recipient: string | null };
+  stream?: {
+    state: 'in_progress' | 'completed' | 'errored';
+    started_at: number;
+    recipient: string;
+    /** What it began with, which is all that others see of it until it is over (seen in practice: agentconnect-md/agentconnect#1494). */
+    first: SlackBlock[];
+  };
   files?: { id: string; name: string; title: string; size?: number }[];
   /** Who reacted, by the reaction's name; a name without anybody is left out. */
   reactions?: Map<string, Set<string>>;

@@ -27,6 +27,7 @@ function listeners() {
     signing_secret: 'secret',
     api_url: 'http://127.0.0.1:1/api/',
     mode: 'http',
+    stream_channels: 'alone',
     db: null,
     logger: silentLogger,
   });
