@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Outgoing } from '../../src/chat/outgoing.ts';
+import { reminderText } from '../../src/chat/approval-elsewhere.ts';
+import type { Called, Outgoing } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { answerOut, approvalOut, textOut } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';
@@ -32,9 +33,16 @@ async function place(where: 'ops' | 'direct' = 'ops'): Promise<ConversationKey> 
   return { connector: 'slack', tenant: slack.workspace.team_id, channel: root.channel, thread: root.ts };
 }
 
-function notice(level: 'info' | 'error'): Outgoing {
-  return { kind: 'notice', delivery_id: 'dlv_1', level, markdown: TEXT, agent_name: 'Deckhand' };
+function notice(level: 'info' | 'error', over: { called?: Called[]; markdown?: string } = {}): Outgoing {
+  return { kind: 'notice', delivery_id: 'dlv_1', level, markdown: TEXT, agent_name: 'Deckhand', ...over };
 }
+
+/** Whom a reminder calls: by their mention, where Slack has one. */
+const CALLED: Called[] = [
+  { name: 'Ana', mention: { kind: 'person', id: 'U0ANA' } },
+  { name: 'Leads', mention: { kind: 'group', id: 'S0LEADS' } },
+  { name: 'Ben & <Co>' },
+];
 
 /** The latest message as Slack has it, which refuses what breaks a limit. */
 async function matches(name: string, message: SlackMessage | undefined = harness.slack.workspace.messages.at(-1)) {
@@ -48,6 +56,7 @@ it.each([
   ['answer', textOut('dlv_1', TEXT)],
   ['notice-info', notice('info')],
   ['notice-error', notice('error')],
+  ['notice-reminder', notice('info', { markdown: reminderText('https://deckhand.slack.test/p51'), called: CALLED })],
 ])('%s', async (name, outgoing) => {
   await harness.connector.post(await place(), outgoing, signal);
   await matches(name);

@@ -78,6 +78,20 @@ describe('creating an agent', () => {
     expect(await agents.retrieve(agent.id)).toEqual(agent);
   });
 
+  it('takes no agent with sub-agents, whose approvals could hang it', async () => {
+    const multiagent = { type: 'coordinator' as const, agents: [] };
+    const { id } = await agents.create({ name: 'alone', model: 'claude-sonnet-5-5' });
+    const asked = [
+      agents.create({ name: 'many', model: 'claude-sonnet-5-5', multiagent }),
+      agents.update(id, { version: 1, multiagent }),
+    ];
+    for (const error of await Promise.all(asked.map((request) => refusal(request)))) {
+      expect(error).toMatchObject({ status: 400, type: 'invalid_request_error' });
+      expect(error.apiMessage).toContain('multiagent is not supported yet');
+    }
+    expect((await agents.retrieve(id)).multiagent).toBeNull();
+  });
+
   it.each<[string, Record<string, unknown>]>([
     ['name', { name: '' }],
     ['name', { name: 7 }],

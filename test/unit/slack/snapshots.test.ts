@@ -41,7 +41,7 @@ const speakers = sourcesIn('connectors/slack/').flatMap(([file, source]) =>
 /** Of each, the snapshots that show it. A kind that is not here fails the test, and so does a snapshot of no kind. */
 const SHOWN: Record<string, readonly string[]> = {
   'outgoing text': ['answer', 'answer-streamed', 'answer-with-feedback', 'answer-with-table'],
-  'outgoing notice': ['notice-info', 'notice-error'],
+  'outgoing notice': ['notice-info', 'notice-error', 'notice-reminder'],
   'outgoing approval': [
     'approval-allowed',
     'approval-allowed-by-two',
