@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -76,6 +77,14 @@ describe('the manifest, by the type that Slack publishes', () => {
     ['name', "Property 'name' is missing", { display_information: {} }],
   ])('is none with another %s', async (name, problem, spoilt) => {
     expect(await problemsOf({ ...manifest, ...spoilt } as typeof manifest, name)).toContain(problem);
+  });
+
+  it('is validated so as docs/slack.md says, where Slack’s own schema would refuse it', () => {
+    const docs = readFileSync(new URL('../../../docs/slack.md', import.meta.url), 'utf8');
+    expect(readFileSync(PUBLISHED_TYPE, 'utf8')).toContain('agent_view?:');
+    for (const word of ['slackapi/manifest-schema', 'agent_view', '@slack/web-api', ...NEWER_SCOPES, ...NEWER_EVENTS]) {
+      expect(docs.split('## What it may do')[1]?.split('| scope |')[0]).toContain(word);
+    }
   });
 
   it('goes beyond it only by what is newer, and names that', () => {
