@@ -75,7 +75,18 @@ const SHOWN: Record<string, readonly string[]> = {
   'said by files': ['file'],
   'said by posting': ['answer'],
   'said by waiting-answer': ['approvals-list', 'approvals-list-empty'],
-  'said by whisper': ['whisper', 'whisper-by-response-url'],
+  'said by whisper': [
+    'command-cost',
+    'command-help',
+    'command-list',
+    'command-runs',
+    'command-sessions',
+    'command-show',
+    'command-unknown',
+    'command-versions',
+    'whisper',
+    'whisper-by-response-url',
+  ],
 };
 
 /** Kinds of nothing that can be seen, and why. */
