@@ -199,7 +199,8 @@ const STEPS: Record<string, () => Promise<void>> = {
     const numbers = /Line \d+ of the answer/g;
     expect((first + second).match(numbers)).toEqual(answer.match(numbers));
     expect(first + second).not.toContain('nobody');
-    expect(third).toMatch(/^Line \d+ of words.*\*\(broken off\)\*$/s);
+    // What was streamed begins with the line that says who speaks.
+    expect(third).toMatch(/^deckhand · AI\nLine \d+ of words.*\*\(broken off\)\*$/s);
   },
 
   'tool call in the log, not begun': async () => {
