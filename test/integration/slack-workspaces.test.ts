@@ -73,11 +73,18 @@ async function sessionsOf(workspace_id: string): Promise<SessionRef[]> {
   return items.map(({ _id }) => ({ workspace_id, session_id: _id }));
 }
 
+/** The only session there, once it has been run and shown. */
 async function resting(workspace_id: string): Promise<SessionRef> {
   return eventually(async () => {
     const [ref] = await sessionsOf(workspace_id);
     if (ref === undefined) throw new Error('No session has begun');
-    expect(await world.context.log.head(ref)).toMatchObject({ status: 'idle', owed: false });
+    expect(
+      await world.context.log.query({ ...ref, types: ['session.status_idle'], order: 'asc', limit: 1 }),
+    ).toHaveLength(1);
+    const { log } = await world.context.sessions.getSession(ref);
+    // Nothing is done to it any more.
+    expect(log).toMatchObject({ status: 'idle', undelivered: false, lease: { holder: null } });
+    expect(log.unrecorded).toBeUndefined();
     return ref;
   });
 }
@@ -136,6 +143,7 @@ beforeAll(async () => {
   await saidIn(acme, 'forty-two');
   const { approval } = await askPeople(world.context, ref, 'rm the hidden plan');
   await saidIn(acme, 'rm the hidden plan');
+  await resting(ACME);
   // Who asked for it is shown it on the Home tab, too.
   const requested_by = { via: 'slack', id: 'U0BOSS', name: 'Boss' };
   await world.context.db
@@ -352,7 +360,7 @@ it('who was here before companies had workspaces of their own stays where they a
     .collection<{ _id: string; workspace_id: string }>('slack_installations')
     .insertOne({ _id: 'T0EARLY', workspace_id: DEFAULT_WORKSPACE });
   const place = { connector: 'slack', tenant: 'T0BEFORE', channel: 'C1', thread: '1.1' };
-  await createConversationStore(db).open(place, DEFAULT_WORKSPACE);
+  const conversation = await createConversationStore(db).open(place, DEFAULT_WORKSPACE);
   for (const team of [early, before]) {
     await install(team, world, { by: 'U0FIRST' });
     expect(await told(someone(team, 'First', 'U0FIRST'), '/agents role')).toContain('are a member here');
@@ -361,4 +369,11 @@ it('who was here before companies had workspaces of their own stays where they a
   const installations = db.collection('slack_installations');
   const there = await installations.distinct('_id', { workspace_id: DEFAULT_WORKSPACE });
   expect(new Set(there)).toEqual(new Set(['T0EARLY', 'T0BEFORE']));
+
+  // They share what there is, and still open no place of each other's.
+  const { agent_id, environment_id } = defaultsOf(DEFAULT_WORKSPACE);
+  const params = { agent: agent_id, environment_id };
+  const { _id } = await world.context.sessions.create(DEFAULT_WORKSPACE, params, { conversation_id: conversation._id });
+  expect(await told(before.user('Admin'), `/sessions open ${_id}`)).toContain('before.slack.test');
+  expect(await told(early.user('Admin'), `/sessions open ${_id}`)).toContain('which you cannot open');
 });
