@@ -25,6 +25,8 @@ import { createWebClient, type WebClient } from '../support/web-client.ts';
 let world: World;
 let worker: FuzzWorker;
 let web: WebClient;
+/** A conversation for what changes none. */
+let kept: Record<string, string>;
 
 beforeAll(async () => {
   // What is to be shown is shown also where the word of it was lost.
@@ -32,6 +34,7 @@ beforeAll(async () => {
   worker = await startFuzzWorker(world);
   web = createWebClient(world.url);
   await web.signIn('Ana', SECRETS.api_key);
+  kept = await makeConversation({ world, worker, web }, true);
   await world.stores.keepAll();
 });
 
@@ -48,7 +51,8 @@ it('knows every route of the page', () => {
 });
 
 async function ask(key: string, fuzzed: FuzzedRequest): Promise<WireAnswer> {
-  const ids = await makeConversation({ world, worker, web }, /decisions|approvals/.test(key));
+  const changes = /^POST .*(messages|decisions|stop)$/.test(key);
+  const ids = changes ? await makeConversation({ world, worker, web }, key.endsWith('/decisions')) : kept;
   // Of its own: a request may end it.
   const cookie = await newCookie(world);
   const before = await world.stores.look();
@@ -56,7 +60,7 @@ async function ask(key: string, fuzzed: FuzzedRequest): Promise<WireAnswer> {
   try {
     const answer = await send(world.url, wireOf(fuzzed, ids, usual));
     await check(answer, fuzzed, before);
-    if (answer.status < 300 && fuzzed.method === 'POST') await expectGoodForTurns(ids);
+    if (answer.status < 300 && changes) await expectGoodForTurns(ids);
     expectCleanLog(world.takeLog());
     return answer;
   } finally {
