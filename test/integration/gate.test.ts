@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { MongoClient, MongoNetworkError } from 'mongodb';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { type Gate, mongoGate, redisGate } from '../support/gate/gate.ts';
-import type { MongoCommand } from '../support/gate/mongo-wire.ts';
+import { hadEffect, type MongoCommand } from '../support/gate/mongo-wire.ts';
 import { type TestDatabase, testDatabase } from '../support/services.ts';
 
 let database: TestDatabase;
@@ -54,6 +54,30 @@ test('a held answer is of something that is written', async () => {
   expect(acknowledged).toBe(false);
   held.release();
   await written;
+});
+
+test('whoever watches is told of each answer, and whether its command had an effect', async () => {
+  await things().insertOne({ _id: 1, text: 'there' });
+  const effects: boolean[] = [];
+  const end = gate.watch(
+    ({ collection }) => collection === 'things',
+    (answer) => effects.push(hadEffect(answer)),
+  );
+  const missing = { _id: 9 };
+  const set = { $set: { text: 'new' } };
+  await things().insertOne({ _id: 2, text: 'new' });
+  await things()
+    .insertOne({ _id: 2, text: 'again' })
+    .catch(() => undefined);
+  for (const which of [missing, { _id: 1 }]) await things().updateOne(which, set);
+  await things().updateOne({ _id: 1 }, set);
+  await things().updateOne({ _id: 3 }, set, { upsert: true });
+  for (const which of [missing, { _id: 1 }]) await things().findOneAndUpdate(which, set);
+  await things().findOneAndUpdate({ _id: 4 }, set, { upsert: true });
+  expect(effects).toEqual([true, false, false, true, false, true, false, true, true]);
+  end();
+  await things().insertOne({ _id: 5, text: 'unseen' });
+  expect(effects).toHaveLength(9);
 });
 
 test('a request that is held when its client dies is never written', async () => {

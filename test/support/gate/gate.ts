@@ -16,6 +16,8 @@ export interface Gate<Command> extends Link {
   holdAnswer(matches: Matches<Command>): Held<Command>;
   /** From now on the answers of commands like this never come: the connection breaks in their place. Returns the end of it. */
   loseAnswers(matches: Matches<Command>): () => void;
+  /** Be told of the answer to each command like this, as it comes; nothing is held. Returns the end of it. */
+  watch(matches: Matches<Command>, onAnswer: (answer: Buffer) => void): () => void;
 }
 
 type Matches<Command> = (command: Command) => boolean;
@@ -42,8 +44,14 @@ interface Rule<Command> {
   reach(command: Command): Promise<void>;
 }
 
+interface Watch<Command> {
+  matches: Matches<Command>;
+  onAnswer(answer: Buffer): void;
+}
+
 async function gateTo<Command>(uri: string, createWire: () => Wire<Command>): Promise<Gate<Command>> {
   const rules = new Set<Rule<Command>>();
+  const watches = new Set<Watch<Command>>();
 
   function hold(at: 'request' | 'answer', matches: Matches<Command>): Held<Command> {
     const reached = deferred<Command>();
@@ -68,7 +76,10 @@ async function gateTo<Command>(uri: string, createWire: () => Wire<Command>): Pr
 
   function join(near: Socket, far: Socket): void {
     const wire = createWire();
-    const awaited = new Map<number, { rule: Rule<Command>; command: Command }>();
+    const awaited = new Map<
+      number,
+      { rule: Rule<Command> | undefined; watching: Watch<Command>[]; command: Command }
+    >();
     const toService = inOrder(far);
     const toClient = inOrder(near);
 
@@ -76,23 +87,25 @@ async function gateTo<Command>(uri: string, createWire: () => Wire<Command>): Pr
       'data',
       messagesOf(wire.requestSize, (message) => {
         const id = wire.asked(message);
-        if (id === null || rules.size === 0) return toService(message);
+        if (id === null || rules.size + watches.size === 0) return toService(message);
         const command = wire.commandOf(message);
         const rule = [...rules].find(({ matches }) => matches(command));
-        if (rule === undefined) return toService(message);
-        if (rule.at === 'request') return toService(message, () => rule.reach(command));
-        awaited.set(id, { rule, command });
-        toService(message);
+        const watching = [...watches].filter(({ matches }) => matches(command));
+        if (rule !== undefined || watching.length > 0) awaited.set(id, { rule, watching, command });
+        toService(message, rule?.at === 'request' ? () => rule.reach(command) : undefined);
       }),
     );
     far.on(
       'data',
       messagesOf(wire.answerSize, (message) => {
         const id = wire.answered(message);
-        const held = id === null ? undefined : awaited.get(id);
-        if (id === null || held === undefined) return toClient(message);
+        const asked = id === null ? undefined : awaited.get(id);
+        if (id === null || asked === undefined) return toClient(message);
         awaited.delete(id);
-        toClient(message, () => (held.rule.at === 'lost' ? drop(near) : held.rule.reach(held.command)));
+        const { rule, watching, command } = asked;
+        for (const { onAnswer } of watching) onAnswer(message);
+        if (rule === undefined || rule.at === 'request') return toClient(message);
+        toClient(message, () => (rule.at === 'lost' ? drop(near) : rule.reach(command)));
       }),
     );
   }
@@ -106,6 +119,11 @@ async function gateTo<Command>(uri: string, createWire: () => Wire<Command>): Pr
       const rule: Rule<Command> = { at: 'lost', matches, reach: async () => undefined };
       rules.add(rule);
       return () => void rules.delete(rule);
+    },
+    watch(matches, onAnswer) {
+      const watch = { matches, onAnswer };
+      watches.add(watch);
+      return () => void watches.delete(watch);
     },
   };
 }

@@ -30,7 +30,23 @@ export function mongoWire(): Wire<MongoCommand> {
   };
 }
 
+/** Whether this answer says that its command wrote something, or changed what it found. */
+export function hadEffect(answer: Buffer): boolean {
+  const { value, lastErrorObject, n, nModified, upserted } = bodyOf(answer);
+  if (lastErrorObject !== undefined) return lastErrorObject.n > 0 || value != null;
+  if (nModified !== undefined) return nModified > 0 || upserted !== undefined;
+  return n > 0;
+}
+
 function commandOf(message: Buffer): MongoCommand {
+  const body = bodyOf(message);
+  const [name = ''] = Object.keys(body);
+  const { [name]: target, $db: database } = body;
+  return { name, collection: typeof target === 'string' ? target : '', database: String(database), body };
+}
+
+/** What a message says, whatever sections it comes in. */
+function bodyOf(message: Buffer): Document {
   const checksum = (message.readUInt32LE(HEADER_BYTES) & CHECKSUM_PRESENT) !== 0;
   const end = message.length - (checksum ? CHECKSUM_BYTES : 0);
   let body: Document = {};
@@ -44,14 +60,7 @@ function commandOf(message: Buffer): MongoCommand {
     else Object.assign(lists, listOf(section));
     at += 1 + size;
   }
-  const [name = ''] = Object.keys(body);
-  const { [name]: target, $db: database } = body;
-  return {
-    name,
-    collection: typeof target === 'string' ? target : '',
-    database: String(database),
-    body: { ...body, ...lists },
-  };
+  return { ...body, ...lists };
 }
 
 /** A list that came in a section of its own: its size, its name, and its documents one after another. */

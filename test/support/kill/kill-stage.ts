@@ -1,14 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { expect, inject } from 'vitest';
-import { deliveryIdOf } from '../../../connectors/slack/render.ts';
 import { detectCgroups, listCgroups } from '../../../sandbox/cgroup.ts';
 import type { LogEntry } from '../../../src/session/event.ts';
 import type { LoggedDocument } from '../../../src/session/log-document.ts';
 import { createMongoLog } from '../../../src/session/mongo-log.ts';
 import { eventually } from '../eventually.ts';
-import { type Gate, mongoGate, redisGate } from '../gate/gate.ts';
+import { type Gate, type Held, mongoGate, redisGate } from '../gate/gate.ts';
 import type { MongoCommand } from '../gate/mongo-wire.ts';
 import type { RedisCommand } from '../gate/redis-wire.ts';
 import { buildHouse, type House, type HouseProcess } from '../house.ts';
@@ -19,6 +17,9 @@ import { buttonLabels, type MessagePlace } from '../slack/person.ts';
 import { type SlackServer, startSlackServer } from '../slack/server.ts';
 import { readable } from '../slack/transcript.ts';
 import type { SlackMessage } from '../slack/workspace.ts';
+import { expectEachPostOnce, expectNoDocuments, expectRest, expectSoundLog, expectTidy, linesOf } from './at-rest.ts';
+import { createRecoveries, type Recoveries } from './recoveries.ts';
+import { looksFor, type Step } from './steps.ts';
 
 export type Role = 'gateway' | 'worker';
 
@@ -40,8 +41,14 @@ export interface KillStage extends AsyncDisposable {
   worker: Victim;
   /** Start what is missing. */
   ready(): Promise<void>;
-  /** SIGKILL, all at once, then a successor for each; what each left of processes is gone by the end. */
-  kill(...roles: Role[]): Promise<void>;
+  /**
+   * SIGKILL, all at once, then a successor for each; what each left of processes is gone by the end.
+   * @param goes_on what it is to go on with what was left: `recoveries` tells when that had an effect
+   */
+  kill(roles: Role | readonly Role[], goes_on?: Step): Promise<void>;
+  recoveries: Recoveries;
+  /** Who lives and would go on with what is to be lost does not sweep until this is released: a busy machine is late to kill. */
+  holdSweep(role: Role): Promise<Held<MongoCommand>>;
   /** Commands of new sessions run at once, or ask a person, by these rules (`deckhand_*`). */
   commands(policy: 'always_allow' | 'always_ask', rules?: Record<string, string>): Promise<void>;
   /** The API, for a program. */
@@ -57,6 +64,8 @@ export interface KillStage extends AsyncDisposable {
   marks(): number;
   /** The latest session is at rest in every respect: nothing is owed, held or half done, in no place. */
   atRest(): Promise<LogEntry[]>;
+  /** Deletes every session, brings a worker back to each machine, and nothing of any session is left anywhere. */
+  leavesNothing(): Promise<void>;
 }
 
 /** A command that leaves a mark each time it runs. */
@@ -66,7 +75,11 @@ export const MARK = 'echo ran >> marks';
 const PATIENCE_MS = 60_000;
 
 /** The time to notice a loss. Longer than a busy machine may leave a living process without the processor. */
-const LEASE_MS = 2_000;
+const LEASE_MS = Number(process.env['DECKHAND_LEASE_MS'] ?? 2_000);
+const SWEEP_MS = Number(process.env['DECKHAND_SWEEP_MS'] ?? 200);
+
+/** What docs/reliability.md promises, in sweeps of whoever goes on. */
+export const MOST_SWEEPS = 5_000 / SWEEP_MS;
 
 /** What one test asked for is not the next one's. */
 const NO_RULES = {
@@ -88,22 +101,32 @@ export async function killStage(): Promise<KillStage> {
     SLACK_API_URL: slack.apiUrl,
     SLACK_SIGNING_SECRET: slack.tokens.signing_secret,
     DECKHAND_LEASE_MS: String(LEASE_MS),
+    DECKHAND_SWEEP_MS: String(SWEEP_MS),
   });
   const { db } = house.database;
   const log = createMongoLog(db, { appended: () => undefined });
   const living: Partial<Record<Role, Victim>> = {};
+  const recoveries = createRecoveries();
   let workers = 0;
   let latestId = '';
+
+  const machines = () =>
+    ['machine-0', 'machine-1'].map((name) => join(house.data_dir, name, 'sandboxes', 'workspaces'));
+
+  const isTidy = (folder: string) => eventually(() => expectTidy(db, folder), PATIENCE_MS);
 
   async function start(role: Role): Promise<void> {
     if (role === 'worker') workers += 1;
     const [mongo, redis] = await Promise.all([mongoGate(inject('mongodb_uri')), redisGate(inject('redis_url'))]);
+    recoveries.follow(role, mongo);
     const started_process = await house.start(role, {
       MONGODB_URI: mongo.uri,
       REDIS_URL: redis.uri,
       ...(role === 'worker' ? { DECKHAND_DATA_DIR: join(house.data_dir, `machine-${workers % 2}`) } : {}),
     });
+    recoveries.runs(mongo);
     living[role] = { ...started_process, mongo, redis };
+    if (role === 'worker') await isTidy(machines()[workers % 2] ?? '');
     if (role === 'gateway') slack.deliverTo(`${started_process.url}/slack/events`);
   }
 
@@ -125,9 +148,6 @@ export async function killStage(): Promise<KillStage> {
     return log.read({ workspace_id, session_id: _id });
   }
 
-  const machines = () =>
-    ['machine-0', 'machine-1'].map((name) => join(house.data_dir, name, 'sandboxes', 'workspaces'));
-
   const stage: KillStage = {
     house,
     model,
@@ -142,10 +162,19 @@ export async function killStage(): Promise<KillStage> {
       model.forget();
       await Promise.all((['gateway', 'worker'] as const).filter((role) => living[role] === undefined).map(start));
     },
-    async kill(...roles) {
+    recoveries,
+    async holdSweep(role) {
+      const held = alive(role).mongo.holdRequest(looksFor[role]);
+      await held.reached;
+      return held;
+    },
+    async kill(killed, goes_on) {
+      const roles = [killed].flat();
       const victims = roles.map(alive);
       const children = victims.flatMap((victim) => descendants(victim.pid));
       const mounts = mountNamespaces(children);
+      for (const { mongo } of victims) recoveries.unfollow(mongo);
+      if (goes_on !== undefined) recoveries.lost(roles.join(' and '), goes_on);
       await Promise.all(victims.map((victim) => victim.kill()));
       for (const role of roles) delete living[role];
       await Promise.all(
@@ -195,28 +224,18 @@ export async function killStage(): Promise<KillStage> {
     log: entries,
     marks: () => machines().reduce((sum, workspaces) => sum + linesOf(join(workspaces, latestId, 'files', 'marks')), 0),
     async atRest() {
-      await eventually(async () => {
-        const { _id, log: head } = await latest();
-        const { status, owed, undelivered } = head;
-        const cursors = db.collection<{ _id: string; holder: string | null }>('delivery_cursors');
-        expect({
-          log: { status, owed, undelivered, holder: head.lease.holder },
-          cursor: (await cursors.findOne({ _id }))?.holder,
-          chat_events: await db.collection('inbound').countDocuments({ state: { $ne: 'applied' } }),
-          posts: await db.collection('deliveries').countDocuments({ state: { $ne: 'posted' } }),
-          decisions: await db.collection('approvals').countDocuments({ appended: false }),
-        }).toEqual({
-          log: { status: 'idle', owed: false, undelivered: false, holder: null },
-          cursor: null,
-          chat_events: 0,
-          posts: 0,
-          decisions: 0,
-        });
-      }, PATIENCE_MS);
+      await eventually(async () => expectRest(db, await latest()), PATIENCE_MS);
       const found = await entries();
       expectSoundLog(found);
       expectEachPostOnce(slack);
       return found;
+    },
+    async leavesNothing() {
+      const { sessions } = stage.api().beta;
+      for await (const { id } of sessions.list()) await sessions.delete(id);
+      for (const _machine of machines()) await stage.kill('worker');
+      for (const folder of machines()) await isTidy(folder);
+      await expectNoDocuments(db);
     },
     async [Symbol.asyncDispose]() {
       const gates = Object.values(living).flatMap(({ mongo, redis }) => [mongo, redis]);
@@ -227,35 +246,4 @@ export async function killStage(): Promise<KillStage> {
     },
   };
   return stage;
-}
-
-function linesOf(path: string): number {
-  try {
-    return readFileSync(path, 'utf8').trim().split('\n').length;
-  } catch {
-    return 0;
-  }
-}
-
-/** No gap, nothing twice, a result for every call, and the end of a run at the end. */
-function expectSoundLog(log: readonly LogEntry[]): void {
-  const events = log.map((entry) => entry.event);
-  expect(log.map((entry) => entry.seq)).toEqual(log.map((_entry, index) => index + 1));
-  expect(new Set(events.map((event) => event.id)).size).toBe(events.length);
-  const calls = events.flatMap((event) => (event.type === 'agent.tool_use' ? [event.id] : []));
-  const results = events.flatMap((event) => (event.type === 'agent.tool_result' ? [event.tool_use_id] : []));
-  const idle = events.findLast((event) => event.type === 'session.status_idle');
-  const waiting = idle?.stop_reason.type === 'requires_action' ? idle.stop_reason.event_ids : [];
-  expect([...results, ...waiting].sort()).toEqual(calls.sort());
-}
-
-/** No delivery stands in a conversation twice. */
-function expectEachPostOnce(slack: SlackServer): void {
-  const ids = slack.workspace.messages.flatMap((message) => deliveryIdOf(message.metadata) ?? []);
-  expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([]);
-}
-
-/** What is on a machine beside sessions' files: folders of workers' own. */
-export function ownFolders(data_dir: string): string[] {
-  return readdirSync(join(data_dir, 'sandboxes', 'workspaces')).filter((name) => name.startsWith('.'));
 }

@@ -4,7 +4,7 @@ import type { RedisCommand } from '../gate/redis-wire.ts';
 
 /** The product's writes as they pass a gate: the only place of these tests that knows how they look on the wire. */
 
-type Step = (command: MongoCommand) => boolean;
+export type Step = (command: MongoCommand) => boolean;
 
 function isWrite(command: MongoCommand, collection: string): boolean {
   return ['update', 'insert', 'findAndModify'].includes(command.name) && command.collection === collection;
@@ -73,3 +73,10 @@ export const confirmsDelivery: Step = (command) =>
 export function wakesWorker({ name, args }: RedisCommand): boolean {
   return name.startsWith('EVAL') && args.some((arg) => arg.includes('"session_id"'));
 }
+
+/** One in each sweep, whether or not it finds anything: of a worker for sessions, of a gateway for reminders. */
+export const looksFor: Record<'gateway' | 'worker', Step> = {
+  gateway: claimsReminder,
+  worker: ({ name, collection, body }) =>
+    name === 'find' && collection === 'sessions' && JSON.stringify(body).includes('"log.owed":true'),
+};

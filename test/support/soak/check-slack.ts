@@ -11,7 +11,7 @@ const POSTS = new Set(['chat.postMessage', 'chat.startStream']);
 const EDITS = new Set(['chat.update', 'chat.appendStream', 'chat.stopStream']);
 
 /** No delivery was posted a second time, also not for a while, and nothing was taken back. */
-export const postedOnce: Check = ({ journal }) => {
+export function postedOnce({ journal }: Pick<Evidence, 'journal'>): string[] {
   const posted = new Map<string, number>();
   for (const call of journal) {
     const id = POSTS.has(call.method) && APPLIED.has(call.outcome) ? deliveryOf(call) : null;
@@ -23,7 +23,7 @@ export const postedOnce: Check = ({ journal }) => {
       method === 'chat.delete' ? [`message ${String(args['ts'])} was taken back`] : [],
     ),
   ];
-};
+}
 
 /** A stream begins without metadata: the id of its first block says whose it is. */
 function deliveryOf({ args }: JournalEntry): string | null {
