@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, statfs } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MongoClient } from 'mongodb';
@@ -40,10 +41,12 @@ async function closeIdleFiles(uri: string): Promise<{ close(): Promise<void> }> 
   };
 }
 
-/** Linux's folder in memory, and what it and the machine must have free: several times what a run has been seen to take. */
+/** Linux's folder in memory, and what it and the machine must have free: a run has been seen to take 3 GB. */
 const IN_MEMORY = '/dev/shm';
-const ROOM = 4 * 2 ** 30;
+const ROOM = 8 * 2 ** 30;
 const SPARE = 12 * 2 ** 30;
+/** Followed by the process's id. */
+const FOLDER = 'deckhand-test-';
 
 /**
  * Where the run's MongoDB and Redis keep their data: in memory where there is plenty. A test makes a database with all its
@@ -57,6 +60,19 @@ async function folderForData(): Promise<string> {
   return free >= ROOM && process.availableMemory() >= SPARE ? IN_MEMORY : tmpdir();
 }
 
+/** Memory that a run left behind when it was killed comes back to nobody by itself. */
+async function removeLeftovers(): Promise<void> {
+  const names = await readdir(IN_MEMORY).catch(() => []);
+  const left = names.filter(
+    (name) => name.startsWith(FOLDER) && !isAlive(Number.parseInt(name.slice(FOLDER.length), 10)),
+  );
+  await Promise.all(left.map((name) => rm(join(IN_MEMORY, name), { recursive: true, force: true })));
+}
+
+function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
+}
+
 /** Build the program that tests start as processes of their own. What is wrong with its types is for the check to say. */
 async function build(): Promise<void> {
   const args = ['-p', 'tsconfig.build.json', '--incremental', '--tsBuildInfoFile', 'dist/tests.tsbuildinfo'];
@@ -68,7 +84,8 @@ async function build(): Promise<void> {
 
 /** One MongoDB and one Redis for the whole run: those of MONGODB_URI and REDIS_URL, else embedded ones in a folder of this run. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const dataDir = await mkdtemp(join(await folderForData(), 'deckhand-test-'));
+  await removeLeftovers();
+  const dataDir = await mkdtemp(join(await folderForData(), `${FOLDER}${process.pid}-`));
   const started: { close(): Promise<void> }[] = [];
   const helpers: { close(): Promise<void> }[] = [];
   const teardown = async () => {
