@@ -95,10 +95,18 @@ export interface InstallationStoreParts {
   workspaces: HouseWorkspaces;
   /** The address of the workspace that this token is for. */
   urlOf: (token: string) => Promise<string>;
+  /** Whether Slack calls this person an admin or an owner there. */
+  isSlackAdmin: (token: string, user_id: string) => Promise<boolean>;
 }
 
 /** Installations in MongoDB. No user's token is kept: nothing is done in a person's name. */
-export function createInstallationStore({ db, seal, workspaces, urlOf }: InstallationStoreParts): SlackInstallations {
+export function createInstallationStore({
+  db,
+  seal,
+  workspaces,
+  urlOf,
+  isSlackAdmin,
+}: InstallationStoreParts): SlackInstallations {
   const installations = installationsIn(db);
 
   const sealed = (tenant: string, tokens: Tokens) => seal.seal(JSON.stringify(tokens), boundTo(tenant));
@@ -153,7 +161,10 @@ export function createInstallationStore({ db, seal, workspaces, urlOf }: Install
     },
 
     async tenantOfBot(bot_id) {
-      const stored = await installations.findOne({ 'bot.id': bot_id }, { projection: { _id: 1 } });
+      const stored = await installations.findOne(
+        { 'bot.id': bot_id, tokens: { $exists: true } },
+        { projection: { _id: 1 } },
+      );
       return stored?._id ?? null;
     },
 
@@ -193,19 +204,24 @@ export function createInstallationStore({ db, seal, workspaces, urlOf }: Install
       const { bot } = installation;
       const tenant = tenantOf(installation);
       if (bot === undefined) throw new Error('Slack gave no token for the bot');
+      const installer = installation.user.id;
+      const url = await urlOf(bot.token);
       const before = await installations.findOne({ _id: tenant }, { projection: { workspace_id: 1, 'tokens.iv': 1 } });
       const workspace_id = before?.workspace_id ?? (await workspaces.of(tenant));
-      // Any member may install what is installed: that gives them nothing. Uninstalling it first takes an admin of Slack's.
-      if (before?.tokens === undefined) await workspaces.open(workspace_id, installation.user.id);
+      // In most workspaces any member may install an app, and also remove it: neither may make them an admin of what is there.
+      const isFirst = before === null;
+      const isBack = !isFirst && before.tokens === undefined;
+      if (isFirst || (isBack && (await isSlackAdmin(bot.token, installer))))
+        await workspaces.open(workspace_id, installer);
       const document: Omit<StoredInstallation, '_id'> = {
         workspace_id,
         is_enterprise_install: installation.isEnterpriseInstall === true,
         team: named(installation.team),
         enterprise: named(installation.enterprise),
         app_id: installation.appId ?? null,
-        url: await urlOf(bot.token),
+        url,
         bot: { id: bot.id, user_id: bot.userId, scopes: bot.scopes, expires_at: bot.expiresAt ?? null },
-        installed_by: installation.user.id,
+        installed_by: installer,
         tokens: sealed(tenant, { bot: bot.token, refresh: bot.refreshToken ?? null }),
         stored_at: new Date(),
       };

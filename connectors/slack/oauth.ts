@@ -2,9 +2,10 @@ import type { Logger as BoltLogger } from '@slack/bolt';
 import { InstallProvider } from '@slack/oauth';
 import type { Router } from 'express';
 import type { Db } from 'mongodb';
+import { PostRefusedError } from '../../src/chat/connector.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { Seal } from '../../src/seal.ts';
-import type { SlackClient } from './client.ts';
+import { isWithoutLeave, platformErrorOf, type SlackClient } from './client.ts';
 import type { InFlight } from './in-flight.ts';
 import { createInstallRoutes } from './install-routes.ts';
 import { createInstallStates, STATE_SECONDS } from './install-states.ts';
@@ -50,6 +51,17 @@ export function createOAuth(
     async urlOf(token) {
       const { url } = await clientOf(token).call((web) => web.auth.test(), AbortSignal.timeout(CALL_MS));
       return url ?? 'https://slack.com/';
+    },
+    async isSlackAdmin(token, id) {
+      try {
+        const signal = AbortSignal.timeout(CALL_MS);
+        const { user } = await clientOf(token).call((web) => web.users.info({ user: id }), signal);
+        return user?.is_admin === true || user?.is_owner === true;
+      } catch (error) {
+        // Of whom Slack says nothing, nothing is known.
+        if (!(error instanceof PostRefusedError) && !isWithoutLeave(platformErrorOf(error))) throw error;
+        return false;
+      }
     },
   });
   const installer = new InstallProvider({

@@ -345,6 +345,15 @@ it('what is uninstalled and installed again is where it was, with an admin from 
     expect(await installations.findOne({ _id: 'T0ACME', tokens: { $exists: true } })).toBeNull();
   });
   const before = await world.context.agents.list(ACME, {});
+  // Whoever may remove it need not be an admin of Slack's.
+  expect(await install(acme, world, { by: 'U0EVE' })).toMatchObject({ status: 200 });
+  expect(await told(eve, '/agents role')).toContain('are a member here');
+
+  acme.uninstall();
+  await eventually(async () => {
+    expect(await installations.findOne({ _id: 'T0ACME', tokens: { $exists: true } })).toBeNull();
+  });
+  acme.workspace.users.set('U0NEXT', { id: 'U0NEXT', name: 'Next', is_bot: false, is_admin: true });
   expect(await install(acme, world, { by: 'U0NEXT' })).toMatchObject({ status: 200 });
   expect(await told(next, '/agents role')).toContain('are an admin here');
   expect(await told(eve, '/agents role')).toContain('are a member here');

@@ -31,6 +31,8 @@ const userInfo: Method = ({ workspace }, args) => {
       name: user.name.toLowerCase(),
       real_name: user.name,
       is_bot: user.is_bot,
+      is_admin: user.is_admin ?? false,
+      is_owner: false,
       is_restricted: user.is_restricted ?? false,
       is_ultra_restricted: user.is_ultra_restricted ?? false,
       ...(user.is_stranger !== undefined && { is_stranger: user.is_stranger }),

@@ -7,6 +7,7 @@ export interface SlackUser {
   id: string;
   name: string;
   is_bot: boolean;
+  is_admin?: boolean;
   /** Guests of the workspace; people of other teams and organisations. */
   is_restricted?: boolean;
   is_ultra_restricted?: boolean;
