@@ -27,49 +27,46 @@ export interface StateCache {
  */
 export const CHECKPOINT_EVENTS = 200;
 
-interface Known {
-  state: SessionState;
-  /** Where the last checkpoint stands, as far as this worker knows; 0 for none. */
-  saved: number;
-}
-
 /** What a worker keeps. One that is not kept costs a read of what its claim does not bring. */
 const MAX_SESSIONS = 1_000;
 const MAX_BYTES = 64 * 1024 * 1024;
+const MAX_SAVED = 20_000;
 
 export function createStateCache(checkpoints: CheckpointStore): StateCache {
-  const states = new LRUCache<string, Known>({
+  const states = new LRUCache<string, SessionState>({
     max: MAX_SESSIONS,
     maxSize: MAX_BYTES,
-    sizeCalculation: ({ state }) => 1 + state.bytes,
+    sizeCalculation: ({ bytes }) => 1 + bytes,
   });
+  /** Where the last checkpoint of each stands, or the one that is being saved, as far as this worker knows. It outlives the states. */
+  const saved = new LRUCache<string, number>({ max: MAX_SAVED });
 
   /** The later of what this worker knows and what was saved, by whomever. */
-  async function recall(ref: SessionRef, cached: Known): Promise<Known> {
+  async function recall(ref: SessionRef, cached: SessionState): Promise<SessionState> {
     const state = await checkpoints.load(ref);
     if (state === null) return cached;
-    return state.seq > cached.state.seq ? { state, saved: state.seq } : { ...cached, saved: state.seq };
+    saved.set(ref.session_id, state.seq);
+    return state.seq > cached.seq ? state : cached;
   }
 
   return {
     async load(log, ref, { head, latest }) {
       const first = latest[0]?.seq ?? head.seq + 1;
-      const cached = states.get(ref.session_id) ?? { state: emptyState(), saved: 0 };
-      const isBrought = first <= cached.state.seq + 1;
-      const isLittle = head.seq - cached.state.seq < CHECKPOINT_EVENTS;
-      const known = isBrought || isLittle ? cached : await recall(ref, cached);
-      let { state } = known;
+      const cached = states.get(ref.session_id) ?? emptyState();
+      const isBrought = first <= cached.seq + 1;
+      const isLittle = head.seq - cached.seq < CHECKPOINT_EVENTS;
+      let state = isBrought || isLittle ? cached : await recall(ref, cached);
       const { seq } = state;
       const fresh = first <= seq + 1 ? [latest.filter((entry) => entry.seq > seq)] : pagesAfter(log, ref, seq);
       for await (const entries of fresh) if (entries.length > 0) state = fold(entries, state);
-      states.set(ref.session_id, { ...known, state });
+      states.set(ref.session_id, state);
       return state;
     },
 
-    peek: (ref) => states.peek(ref.session_id)?.state ?? null,
+    peek: (ref) => states.peek(ref.session_id) ?? null,
 
     put(ref, state) {
-      states.set(ref.session_id, { state, saved: states.peek(ref.session_id)?.saved ?? 0 });
+      states.set(ref.session_id, state);
     },
 
     forget(ref) {
@@ -77,10 +74,18 @@ export function createStateCache(checkpoints: CheckpointStore): StateCache {
     },
 
     async checkpoint(ref) {
-      const known = states.peek(ref.session_id);
-      if (known === undefined || known.state.seq - known.saved < CHECKPOINT_EVENTS) return;
-      await checkpoints.save(ref, known.state);
-      states.set(ref.session_id, { ...known, saved: known.state.seq });
+      const { session_id } = ref;
+      const state = states.peek(session_id);
+      const before = saved.get(session_id) ?? 0;
+      if (state === undefined || state.seq - before < CHECKPOINT_EVENTS) return;
+      // Before it is: whoever appends meanwhile need not save it too.
+      saved.set(session_id, state.seq);
+      try {
+        await checkpoints.save(ref, state);
+      } catch (error) {
+        saved.set(session_id, before);
+        throw error;
+      }
     },
   };
 }

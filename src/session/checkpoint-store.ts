@@ -70,7 +70,7 @@ export function createCheckpointStore(db: Db, part_bytes: number = PART_BYTES): 
         if (part === null) return null;
         bytes.push(part.state);
       }
-      return JSON.parse(Buffer.concat(bytes.map((part) => part.value())).toString()) as SessionState;
+      return parsed(bytes.map((part) => part.value()));
     },
 
     async save({ workspace_id, session_id }, state) {
@@ -99,6 +99,15 @@ export async function forgetCheckpoint(db: Db, session_id: string): Promise<void
   await db.collection<CheckpointDocument>(CHECKPOINTS).deleteOne({ _id: session_id });
   const all = { $gte: partId(session_id, 0), $lt: partId(session_id, Number.MAX_SAFE_INTEGER) };
   await db.collection<PartDocument>(PARTS).deleteMany({ _id: all });
+}
+
+/** Null: it cannot be read, and so is as good as none. */
+function parsed(bytes: readonly Uint8Array[]): SessionState | null {
+  try {
+    return JSON.parse(Buffer.concat(bytes).toString()) as SessionState;
+  } catch {
+    return null;
+  }
 }
 
 /** One session's stand side by side, in the order of their logs. Without an index, the least of its `seq`. */
