@@ -222,7 +222,8 @@ export function createLiveMessages({ clients, readers, now, after, logger }: Liv
         });
         return ref;
       } catch (error) {
-        if (!(error instanceof PostRefusedError)) throw error;
+        // Nothing was begun. Streams have a limit of their own: what is posted need not wait for it.
+        if (!(error instanceof PostRefusedError || error instanceof RateLimitedError)) throw error;
         logger.info({ reason: messageOf(error) }, 'slack takes no stream here, posting instead');
         return null;
       }

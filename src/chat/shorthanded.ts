@@ -1,7 +1,6 @@
 import { type Approval, quorumOf } from '../approvals/approval.ts';
 import { requestersOf } from '../approvals/policy.ts';
 import type { Connector } from './connector.ts';
-import { countsAsGuest } from './guests.ts';
 import type { ConversationKey } from './place.ts';
 import { actorIdOf, type Roles } from './roles.ts';
 
@@ -33,7 +32,8 @@ export async function shorthanded(
   const isDirect = platform?.isDirect?.(asked) === true;
   const theirs = await Promise.all(
     requesters.map(async (person) => {
-      const guest = await countsAsGuest(platform, person, asked.tenant);
+      // Unknown is no guest here: it would call people who need not be asked.
+      const guest = (await platform?.isGuest?.(person, asked.tenant)) === true;
       return roles.roleOf(workspace_id, { actor_id: actorIdOf(asked.connector, person), guest });
     }),
   );

@@ -111,6 +111,14 @@ describe('a live message in a channel', () => {
     },
   );
 
+  it('is posted at once where Slack takes no more streams for a while', async () => {
+    await using scene = await begun();
+    scene.slack.faults.rateLimit('chat.startStream', 30);
+    await grow(scene, scene.toAna);
+    expect(scene.calls()).toEqual(['chat.startStream 429', ...EDITED]);
+    expect(scene.reads(scene.ana)).toEqual(['One two three.']);
+  });
+
   it('is edited from the moment on in which somebody else speaks there', async () => {
     await using scene = await begun();
     const { connector, key, toAna, both } = scene;
