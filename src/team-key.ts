@@ -3,6 +3,7 @@ import type { Config } from './config.ts';
 import { DeckhandError } from './errors.ts';
 import { createMongoClient, mongodbUnreachable } from './mongo-client.ts';
 import { createApiKeys } from './resources/api-keys.ts';
+import { DEFAULT_WORKSPACE } from './resources/defaults.ts';
 
 /**
  * API keys of the workspace that a Slack team or organisation has, for the operator to hand over: `T0123ABCD` makes one,
@@ -39,6 +40,12 @@ export async function teamKey(config: Config, args: readonly string[]): Promise<
     if (isRevoked) {
       await keys.revoke(workspace_id, key_id);
       return `${key_id} opens nothing any more.`;
+    }
+    if (workspace_id === DEFAULT_WORKSPACE) {
+      throw new DeckhandError('shared_workspace', `${team} was here before it had a workspace of its own.`, {
+        remedy:
+          'Its key would open what everybody in the default workspace has. Whoever may have all of that is given DECKHAND_API_KEY.',
+      });
     }
     const made = await keys.create(workspace_id, team);
     return `A key of ${team}'s workspace (${workspace_id}), which is shown this once: ${made.key}\nIts id, to revoke it: ${made.key_id}`;

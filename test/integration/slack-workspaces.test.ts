@@ -375,6 +375,7 @@ it('who was here before companies had workspaces of their own stays where they a
     expect(await told(someone(team, 'First', 'U0FIRST'), '/agents role')).toContain('are a member here');
     expect(await told(someone(team, 'Admin', 'U0SAME'), '/agents role')).toContain('are an admin here');
   }
+  await expect(teamKey(world.context.config, ['T0EARLY'])).rejects.toThrow('before it had a workspace');
   const installations = db.collection('slack_installations');
   const there = await installations.distinct('_id', { workspace_id: DEFAULT_WORKSPACE });
   expect(new Set(there)).toEqual(new Set(['T0EARLY', 'T0BEFORE']));
