@@ -135,7 +135,7 @@ export function createInstallationStore({
 
   return {
     async createIndexes() {
-      await installations.createIndexes([{ key: { 'bot.id': 1 } }, { key: { 'tokens.key_id': 1 } }]);
+      await installations.createIndexes([{ key: { 'bot.id': 1, 'tokens.key_id': 1 } }, { key: { 'tokens.key_id': 1 } }]);
     },
 
     workspaceOf: (tenant) => installedWorkspaceOf(db, tenant),
@@ -161,10 +161,9 @@ export function createInstallationStore({
     },
 
     async tenantOfBot(bot_id) {
-      const stored = await installations.findOne(
-        { 'bot.id': bot_id, tokens: { $exists: true } },
-        { projection: { _id: 1 } },
-      );
+      // A text, as in `sealAnew`.
+      const isInstalled = { 'tokens.key_id': { $gte: '' } };
+      const stored = await installations.findOne({ 'bot.id': bot_id, ...isInstalled }, { projection: { _id: 1 } });
       return stored?._id ?? null;
     },
 
