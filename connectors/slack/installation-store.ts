@@ -135,7 +135,10 @@ export function createInstallationStore({
 
   return {
     async createIndexes() {
-      await installations.createIndexes([{ key: { 'bot.id': 1, 'tokens.key_id': 1 } }, { key: { 'tokens.key_id': 1 } }]);
+      await installations.createIndexes([
+        { key: { 'bot.id': 1, 'tokens.key_id': 1 } },
+        { key: { 'tokens.key_id': 1 } },
+      ]);
     },
 
     workspaceOf: (tenant) => installedWorkspaceOf(db, tenant),
