@@ -20,6 +20,7 @@ import { createHomeListeners } from './home-listeners.ts';
 import { createHomeTabs } from './home-tabs.ts';
 import { createInFlight, type InFlight } from './in-flight.ts';
 import type { Installations } from './installations.ts';
+import { EXTRAS_PER_MINUTE, LIMITS } from './limits.ts';
 import { createLink, type LinkOptions } from './link.ts';
 import { createListeners } from './listeners.ts';
 import { createLiveMessages } from './live-message.ts';
@@ -32,14 +33,12 @@ import { createOAuth, type OAuthOptions } from './oauth.ts';
 import { createOneInstallation } from './one-installation.ts';
 import type { Identity } from './parse.ts';
 import { patiently } from './patiently.ts';
-import { PLAN_SIZE } from './plan-blocks.ts';
 import { createPosting } from './posting.ts';
 import { createAudience } from './presence.ts';
 import { permalinkOf, reach } from './reach.ts';
 import { react } from './reactions.ts';
 import { createReaders, type StreamChannels } from './readers.ts';
 import { refusalInWords } from './refusal-words.ts';
-import { TEXT_LIMIT } from './render.ts';
 import { createStatus } from './status.ts';
 import { createUploads } from './uploads.ts';
 import { createWhispers } from './whisper.ts';
@@ -66,21 +65,6 @@ export interface SlackConnector extends Connector {
   readonly router: Router | null;
 }
 
-/** chat.update is limited to 50 a minute and more (Tier 3), appendStream to 100 (Tier 4). */
-const EDIT_INTERVAL_MS = 1_200;
-/**
- * These limits count the whole workspace, and what is refused then holds up final texts as well. Slack lets bursts pass: five
- * a second is what a handful of growing texts needs.
- */
-const LIVE_EDITS_PER_SECOND = 5;
-/** chat.postMessage takes about one message a second in one channel, and short bursts (docs.slack.dev/apis/web-api/rate-limits). */
-const POST_INTERVAL_MS = 1_000;
-/** reactions.add and conversations.replies are Tier 3 as well; a mark and what was said before can be done without. */
-const EXTRAS_PER_MINUTE = 50;
-/** 55,000 characters: more than anybody reads in a thread. */
-const POSTS_BEFORE_FILE = 5;
-const STATUS_MS = 5_000;
-
 function installationsOf(
   { bot_token, oauth, api_url, db, logger, now = Date.now }: SlackOptions,
   boltLogger: BoltLogger,
@@ -101,6 +85,8 @@ function later(ms: number, run: () => void): () => void {
   const timer = setTimeout(run, ms).unref();
   return () => clearTimeout(timer);
 }
+
+const STATUS_MS = 5_000;
 
 /** Slack by its own SDK: Bolt in Socket Mode or over HTTP, and the Web API. @throws DeckhandError when a token is missing */
 export function createSlackConnector(options: SlackOptions): SlackConnector {
@@ -205,14 +191,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
   return {
     name: SLACK,
-    limits: {
-      text: TEXT_LIMIT,
-      edit_interval_ms: EDIT_INTERVAL_MS,
-      live_edits_per_second: LIVE_EDITS_PER_SECOND,
-      post_interval_ms: POST_INTERVAL_MS,
-      posts_before_file: POSTS_BEFORE_FILE,
-      plan_size: PLAN_SIZE,
-    },
+    limits: LIMITS,
     shows_activity: false,
     isDirect: ({ channel }) => isDirect(channel),
     growsFor: live.growsFor,
