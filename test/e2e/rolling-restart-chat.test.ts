@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually.ts';
 import { buildHouse } from '../support/house.ts';
 import { startTestModel } from '../support/model.ts';
 import { LEAVE_MS, startProbedBalancer } from '../support/probed-balancer.ts';
+import { startRolling } from '../support/rolling.ts';
 import { buttonLabels, type MessagePlace } from '../support/slack/person.ts';
 import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
 import { readable } from '../support/slack/transcript.ts';
@@ -112,15 +113,7 @@ for (const mode of ['HTTP', 'Socket Mode'] satisfies Mode[]) {
       // Long enough for a busy machine to lose nobody.
       DECKHAND_LEASE_MS: '20000',
     });
-    const startGateway = async () => {
-      const gateway = await house.start('gateway');
-      await balancer.add(gateway.url);
-      return gateway;
-    };
-    const [gateways, workers] = await Promise.all([
-      Promise.all([startGateway(), startGateway()]),
-      Promise.all([house.start('worker'), house.start('worker')]),
-    ]);
+    const rolling = await startRolling(house, balancer);
     const { beta } = new Anthropic({ baseURL: balancer.url, apiKey: house.api_key, maxRetries: 0 });
     const [agent] = (await beta.agents.list()).data;
     await beta.agents.update(agent?.id ?? '', {
@@ -132,21 +125,7 @@ for (const mode of ['HTTP', 'Socket Mode'] satisfies Mode[]) {
     const people = Array.from({ length: PEOPLE }, (_, n) => person(slack, `person-${n}`, mode, () => going));
     // What fails must fail the test at once, and not after the restarts.
     const all = Promise.all(people);
-    const restarts = [
-      async () => {
-        for (const old of gateways) {
-          expect(await old.stop()).toBe(0);
-          await startGateway();
-        }
-      },
-      async () => {
-        for (const old of workers) {
-          expect(await old.stop()).toBe(0);
-          await house.start('worker');
-        }
-      },
-    ];
-    const restarted = Promise.all(restarts.map((restart) => restart())).then(() => {
+    const restarted = rolling.restart().then(() => {
       going = false;
     });
     await Promise.race([restarted, all.then(() => restarted)]);

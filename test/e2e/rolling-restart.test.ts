@@ -7,6 +7,7 @@ import { buildHouse } from '../support/house.ts';
 import { startTestModel } from '../support/model.ts';
 import { lines, plainAnswer, SEEN } from '../support/plain-answers.ts';
 import { LEAVE_MS, startProbedBalancer } from '../support/probed-balancer.ts';
+import { startRolling } from '../support/rolling.ts';
 
 const PEOPLE = 24;
 const PATIENCE_MS = 120_000;
@@ -105,15 +106,7 @@ test('a rolling restart under load shows nobody an error, and everything is answ
     // Long enough for a busy machine to lose nobody.
     DECKHAND_LEASE_MS: '20000',
   });
-  const startGateway = async () => {
-    const gateway = await house.start('gateway');
-    await balancer.add(gateway.url);
-    return gateway;
-  };
-  const [gateways, workers] = await Promise.all([
-    Promise.all([startGateway(), startGateway()]),
-    Promise.all([house.start('worker'), house.start('worker')]),
-  ]);
+  const rolling = await startRolling(house, balancer);
   // Nothing is ever tried again.
   const { beta } = new Anthropic({ baseURL: balancer.url, apiKey: house.api_key, maxRetries: 0 });
   const { sessions } = beta;
@@ -139,21 +132,7 @@ test('a rolling restart under load shows nobody an error, and everything is answ
   });
   // What fails must fail the test at once, and not after the restarts.
   const failed = Promise.all(crowd.flatMap(({ rounds, follower }) => [rounds, follower.done]));
-  const restarts = [
-    async () => {
-      for (const old of gateways) {
-        expect(await old.stop()).toBe(0);
-        await startGateway();
-      }
-    },
-    async () => {
-      for (const old of workers) {
-        expect(await old.stop()).toBe(0);
-        await house.start('worker');
-      }
-    },
-  ];
-  const restarted = Promise.all(restarts.map((restart) => restart())).then(() => {
+  const restarted = rolling.restart().then(() => {
     going = false;
   });
   await Promise.race([restarted, failed.then(() => restarted)]);
