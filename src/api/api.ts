@@ -15,8 +15,9 @@ import { nameRequest } from './request-id.ts';
 import { type EventRoutesDeps, eventRoutes } from './session-events.ts';
 import { resourceRoutes } from './session-resources.ts';
 import { type SessionRoutesDeps, sessionRoutes } from './sessions.ts';
+import { createUnread, UNREAD } from './unread.ts';
 
-export interface ApiDeps extends EventRoutesDeps {
+export interface ApiDeps extends Omit<EventRoutesDeps, 'unread'> {
   agents: Agents;
   environments: Environments;
   sessions: Sessions;
@@ -41,7 +42,12 @@ export function createApi(deps: ApiDeps): Router {
   api.use(...readBody);
   api.use('/agents', agentRoutes(deps.agents));
   api.use('/environments', environmentRoutes(deps.environments));
-  api.use('/sessions', sessionRoutes(deps), eventRoutes(deps, admission.stream), resourceRoutes(deps));
+  api.use(
+    '/sessions',
+    sessionRoutes(deps),
+    eventRoutes({ ...deps, unread: createUnread(UNREAD) }, admission.stream),
+    resourceRoutes(deps),
+  );
   api.use(refuseUnknownRoute);
   api.use(createErrorHandler(deps.logger));
   return api;

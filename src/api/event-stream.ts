@@ -19,10 +19,13 @@ import type { SessionFeeds } from '../session/feed.ts';
 import type { PreviewEvent } from '../session/hints.ts';
 import { newId } from '../session/id.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
+import type { Unread } from './unread.ts';
 
 export interface StreamDeps {
   log: Pick<SessionLog, 'find'>;
   feeds: Pick<SessionFeeds, 'open'>;
+  /** What waits for clients that read slowly, of all streams. */
+  unread: Unread;
   logger: Logger;
 }
 
@@ -42,7 +45,8 @@ const MOST_QUEUED = 100;
  * `processed_at`, when a turn takes it up.
  *
  * A client that reads slowly is sent no faster than it reads: at most one event waits for its socket, the next ones are
- * read from the log when it is ready, and previews it is too slow for are left out. @throws NotFoundError before anything
+ * read from the log when it is ready, and previews it is too slow for are left out. It is let go when it takes nothing for
+ * `STALL_MS`, or when what waits for all such clients together needs its room. @throws NotFoundError before anything
  * is sent
  */
 export async function streamEvents(
@@ -77,18 +81,21 @@ export async function streamEvents(
     write(frameOf(event));
   }
 
-  /** The socket has taken what was written. A client that does not let it within `STALL_MS` is let go. */
-  async function drained(): Promise<void> {
+  /** The socket has taken what was written, `frame` last. A client that does not let it within `STALL_MS` is let go. */
+  async function drained(frame: Buffer): Promise<void> {
     if (over || res.destroyed || !res.writableNeedDrain) return;
     // What it misses of a growing text meanwhile leaves a gap.
     started.clear();
     await new Promise<void>((resolve) => {
-      const stalled = setTimeout(() => {
+      const letGo = (): void => {
         deps.logger.warn({ ...ref, unread_bytes: res.writableLength }, 'dropped a reader that does not read');
         res.destroy();
-      }, STALL_MS);
+      };
+      const release = deps.unread.hold(ref.workspace_id, frame, letGo);
+      const stalled = setTimeout(letGo, STALL_MS);
       const done = (): void => {
         clearTimeout(stalled);
+        release();
         res.off('drain', done);
         res.off('close', done);
         resolve();
@@ -98,14 +105,18 @@ export async function streamEvents(
     });
   }
 
+  async function sendFrame(frame: Buffer): Promise<void> {
+    write(frame);
+    await drained(frame);
+  }
+
   async function sendEntries(entries: readonly LogEntry[]): Promise<void> {
     for (const { event } of entries) {
       if (event.type === 'deckhand.input_processed') await sendProcessed(event);
       else if (!isDeckhandEvent(event)) {
         if (isInput(event)) waiting.set(event.id, event);
         started.delete(event.id);
-        write(sharedFrame(event));
-        await drained();
+        await sendFrame(sharedFrame(event));
       }
     }
   }
@@ -121,8 +132,7 @@ export async function streamEvents(
       const input = waiting.get(id) ?? found.get(id);
       waiting.delete(id);
       if (input === undefined) continue;
-      write(processedFrame(input, processed_at));
-      await drained();
+      await sendFrame(processedFrame(input, processed_at));
     }
   }
 

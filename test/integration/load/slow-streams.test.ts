@@ -4,6 +4,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import express, { type Response } from 'express';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { streamEvents } from '../../../src/api/event-stream.ts';
+import { createUnread, UNREAD, type Unread } from '../../../src/api/unread.ts';
 import { silentLogger } from '../../../src/logger.ts';
 import { createSessionFeeds, type SessionFeeds } from '../../../src/session/feed.ts';
 import { appendedHint, sessionChannel } from '../../../src/session/hints.ts';
@@ -29,6 +30,7 @@ let ref: SessionRef;
 /** The server's side of each stream, in the order in which they were opened. */
 let responses: Response[];
 let sockets: Socket[];
+let unread: Unread;
 
 beforeEach(async () => {
   database = await testDatabase();
@@ -44,9 +46,10 @@ beforeEach(async () => {
   feeds = createSessionFeeds({ log, hints, logger: silentLogger }, 50);
   responses = [];
   sockets = [];
+  unread = createUnread(UNREAD);
   const app = express().get('/', async (_request, response) => {
     responses.push(response);
-    await streamEvents({ log, feeds, logger: silentLogger }, ref, ['agent.message'], response);
+    await streamEvents({ log, feeds, unread, logger: silentLogger }, ref, ['agent.message'], response);
   });
   server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -120,6 +123,35 @@ describe('a client that does not read', () => {
     await new Promise((resolve) => setImmediate(resolve));
     vi.advanceTimersByTime(30_000);
     expect(responses[0]?.destroyed).toBe(true);
+  });
+});
+
+describe('clients that do not read', () => {
+  it('are let go, who waits longest first, when all that waits for them is too much', async () => {
+    // A frame is a little larger than its text.
+    unread = createUnread({ all: 2.5 * MEBIBYTE, of_workspace: 2.5 * MEBIBYTE });
+    const isWaiting = (n: number): boolean => responses[n]?.writableNeedDrain === true;
+    let said = 0;
+    const watchers: Watcher[] = [];
+    // Each comes to wait at an event of its own.
+    for (const n of [0, 1, 2]) {
+      watchers.push(await watch(false));
+      while (!isWaiting(n) && responses[n]?.destroyed === false) {
+        await say(`${said}:${'x'.repeat(MEBIBYTE)}`);
+        said += 1;
+      }
+    }
+    await eventually(() => expect(responses[0]?.destroyed).toBe(true));
+    expect(responses.slice(1).map(({ destroyed }) => destroyed)).toEqual([false, false]);
+    watchers[2]?.resume();
+    await eventually(() => expect(watchers[2]?.numbers.at(-1)).toBe(said - 1), PATIENCE_MS);
+  });
+
+  it('may be many at one event, which is in memory once', async () => {
+    unread = createUnread({ all: 1.5 * MEBIBYTE, of_workspace: 1.5 * MEBIBYTE });
+    await Promise.all(Array.from({ length: 5 }, () => watch(false)));
+    while (responses.some((response) => !response.writableNeedDrain)) await say('x'.repeat(MEBIBYTE));
+    expect(responses.filter(({ destroyed }) => destroyed)).toEqual([]);
   });
 });
 
