@@ -16,6 +16,8 @@ export interface DelivererDeps extends Omit<ShowSessionDeps, 'timings' | 'pace' 
   holder: string;
   /** Milliseconds since the epoch; a test's clock. */
   now?: () => number;
+  /** Sessions shown side by side, in all and of one lane; `MOST_SHOWN` by default. */
+  most_shown?: { all: number; of_lane: number };
   /** A test's waiting for a platform that was called too often. */
   sleep?: PaceDeps['sleep'];
   timings: ShowSessionDeps['timings'] & {
@@ -45,8 +47,7 @@ interface Slot extends Showing {
 
 const SWEEP_BATCH = 500;
 /** Sessions shown side by side, in all and of one lane. The others stand in the log as not shown, and the sweep comes back. */
-const MOST_SHOWN = 5_000;
-const MOST_OF_LANE = 2_000;
+const MOST_SHOWN = { all: 5_000, of_lane: 2_000 };
 const DRAIN_MS = 2_000;
 /** How often logs are looked at although no hint came, in sweeps: a lost hint costs at most this. */
 const LOOK_SWEEPS = 2;
@@ -54,6 +55,7 @@ const LOOK_SWEEPS = 2;
 const MISSING_MS = 300_000;
 
 export function createDeliverer(deps: DelivererDeps): Deliverer {
+  const { most_shown = MOST_SHOWN } = deps;
   const stopping = new AbortController();
   /** The time for what was under way when the gateway stopped is over. */
   const drained = new AbortController();
@@ -90,7 +92,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       return;
     }
     const inLane = ofLane.get(lane) ?? 0;
-    if (running.size >= MOST_SHOWN || inLane >= MOST_OF_LANE || !putOff.isDue(ref.session_id)) return;
+    if (running.size >= most_shown.all || inLane >= most_shown.of_lane || !putOff.isDue(ref.session_id)) return;
     const slot: Slot = { again: false, poke: () => undefined, done: Promise.resolve() };
     running.set(ref.session_id, slot);
     ofLane.set(lane, inLane + 1);

@@ -7,6 +7,7 @@ import { newId } from '../../../src/session/id.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
 import { ends, says, uses } from '../../support/chat-events.ts';
 import { type ChatStage, type NewEvent } from '../../support/chat-stage.ts';
+import { deferred } from '../../support/deferred.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
 import { useChatStage } from '../../support/use-chat-stage.ts';
@@ -122,6 +123,58 @@ describe('sessions that cannot be shown', () => {
     expect(deliverer.troubles()).toEqual({});
     await deliverer.sweepNow();
     await eventually(() => expect(platform.texts()).toEqual(['the first', 'late', 'late', 'late', 'late']));
+  });
+});
+
+describe('one channel that floods', () => {
+  const OF_LANE = 3;
+  const FLOOD = OF_LANE + 2;
+
+  /** The platform with posts to one channel that take until `released`; says how many of them are under way. */
+  function slow(
+    channel: string,
+    released: Promise<void>,
+  ): { connectors: ReadonlyMap<string, Connector>; begun: () => number } {
+    const connector = platform.connector();
+    let begun = 0;
+    const post: Connector['post'] = async (place, outgoing, signal) => {
+      if (place.channel === channel) {
+        begun += 1;
+        await released;
+      }
+      return connector.post(place, outgoing, signal);
+    };
+    return { connectors: new Map([['test', { ...connector, post }]]), begun: () => begun };
+  }
+
+  async function inLane(thread: string, channel: string): Promise<SessionRef> {
+    const ref = await stage.session(thread, channel);
+    await stage.db
+      .collection<SessionDocument>('sessions')
+      .updateOne({ _id: ref.session_id }, { $set: { 'log.lane': channel } });
+    return ref;
+  }
+
+  it('leaves room for the others, and is shown to its end', async () => {
+    const released = deferred<void>();
+    const { connectors, begun } = slow('C_flood', released.promise);
+    for (let n = 0; n < FLOOD; n++) {
+      await stage.append(await inLane(`10${n}.1`, 'C_flood'), says(`flood ${n}`), ends());
+    }
+    const deliverer = gateway({ connectors, most_shown: { all: FLOOD, of_lane: OF_LANE } });
+    await deliverer.sweepNow();
+    await eventually(() => expect(begun()).toBe(OF_LANE));
+    await stage.append(await inLane('200.1', 'C_quiet'), says('a word'), ends());
+    await deliverer.sweepNow();
+    await eventually(() => expect(platform.texts()).toEqual(['a word']));
+    // The sweep came by twice, and the channel still has no more than its part.
+    expect(begun()).toBe(OF_LANE);
+
+    released.resolve();
+    await eventually(async () => {
+      await deliverer.sweepNow();
+      expect(platform.texts().toSorted()).toEqual(['a word', ...Array.from({ length: FLOOD }, (_, n) => `flood ${n}`)]);
+    });
   });
 });
 
