@@ -18,6 +18,8 @@ const PER_SECOND = 200;
 const HELD = 195;
 /** Five seconds of them. */
 const EVENTS = 1000;
+/** Rounds of the floor, before the measured rounds and after them: those follow each other without a break. */
+const FLOORS = 2;
 /** Events that go before the measured ones: ten seconds of them, in which V8 makes fast what is done so often. */
 const WARM_UP = 2000;
 /** The running answers last longer than the measurement, whatever the machine. */
@@ -43,7 +45,7 @@ function chat(mode: Mode, way: string): Benchmark {
       const flooded = await flood(stage, mode, rounds, profile_dir);
       const { found, least, applied_per_second, resident, errors, notes, shares } = flooded;
       say('a bare Bolt echo, and nothing beside it');
-      const bare = [await echo(mode, null)];
+      const bare = await echo(mode, rounds, null);
       const singles = found.flatMap(({ each_ms }) => each_ms);
       const row = (share: number): Measurement => ({
         rounds: found.map(({ each_ms }) => percentile(each_ms, share)),
@@ -80,7 +82,7 @@ export const chatSocket = chat('socket', 'over Socket Mode');
 
 interface Flooded {
   found: Flood[];
-  /** The same events at an app that only keeps them, beside the same sessions: before the rounds, and after them. */
+  /** The same events at an app that only keeps them, beside the same sessions: some rounds before the others, and some after. */
   least: number[][];
   /** From the first event to the last that has its effect, over all rounds: they follow each other without a break. */
   applied_per_second: number;
@@ -103,7 +105,7 @@ async function flood(stage: Stage, mode: Mode, rounds: number, profile_dir: stri
   const allApplied = () => until('all events are applied', PATIENCE_MS, async () => !(await isAnyLeft(house)));
   const warm = await slack.call('flood', { per_second: PER_SECOND, events: WARM_UP });
   await allApplied();
-  const keepOnly = () => echo(mode, { mongodb_uri: stage.mongodb_uri, database: house.database });
+  const keepOnly = () => echo(mode, FLOORS, { mongodb_uri: stage.mongodb_uri, database: house.database });
   const before_rounds = await keepOnly();
   const shares = cpuShares({
     gateway: gateway.pid,
@@ -127,7 +129,7 @@ async function flood(stage: Stage, mode: Mode, rounds: number, profile_dir: stri
   const [said, before] = [await inputsIn(house), RUNNING + WARM_UP];
   errors.push(...wrongInputs(said, before + rounds * EVENTS));
   const resident = peakResidentMb(gateway.pid);
-  const least = [before_rounds, await keepOnly()];
+  const least = [...before_rounds, ...(await keepOnly())];
   // Its answers would go on for minutes.
   await worker.kill();
   const applied_per_second = (said.length - before) / seconds;
@@ -160,14 +162,19 @@ function wrongInputs(said: string[], sent: number): string[] {
  * The same events at an app of Bolt's that does nothing with them, with a Slack of its own.
  * @param keep where it writes each, journaled, before it acknowledges it: what no acknowledgement of ours can do without
  */
-async function echo(mode: Mode, keep: { mongodb_uri: string; database: string } | null): Promise<number[]> {
+async function echo(
+  mode: Mode,
+  rounds: number,
+  keep: { mongodb_uri: string; database: string } | null,
+): Promise<number[][]> {
   await using slack = startSlack();
   const { api_url, tokens } = await slack.call('access');
   await using bare = startChild<EchoHandlers>([at('../load/bolt-echo.mjs')], { NODE_ENV: 'production' });
   if (mode === 'http') await slack.call('deliverTo', await bare.call('listen', tokens.signing_secret, keep));
   else await bare.call('connect', { appToken: tokens.app, api_url }, keep);
   await slack.call('flood', { per_second: PER_SECOND, events: WARM_UP });
-  return (await slack.call('flood', { per_second: PER_SECOND, events: EVENTS })).each_ms;
+  const found = await repeated(rounds, () => slack.call('flood', { per_second: PER_SECOND, events: EVENTS }));
+  return found.map(({ each_ms }) => each_ms);
 }
 
 function at(path: string): string {
