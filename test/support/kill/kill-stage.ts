@@ -18,6 +18,7 @@ import { type SlackServer, startSlackServer } from '../slack/server.ts';
 import { readable } from '../slack/transcript.ts';
 import type { SlackMessage } from '../slack/workspace.ts';
 import { expectEachPostOnce, expectNoDocuments, expectRest, expectSoundLog, expectTidy, linesOf } from './at-rest.ts';
+import { sumOf } from './matrix-page.ts';
 import { createRecoveries, type Recoveries } from './recoveries.ts';
 import { looksFor, type Step } from './steps.ts';
 
@@ -78,8 +79,13 @@ const PATIENCE_MS = 60_000;
 const LEASE_MS = Number(process.env['DECKHAND_LEASE_MS'] ?? 2_000);
 const SWEEP_MS = Number(process.env['DECKHAND_SWEEP_MS'] ?? 200);
 
-/** What docs/reliability.md promises, in sweeps of whoever goes on. */
-export const MOST_SWEEPS = 5_000 / SWEEP_MS;
+/** Sweeps that may go by beyond those in which a loss is noticed, while what they found is under way to its effect. */
+const SPARE_SWEEPS = 4;
+
+/** After how many sweeps of its own, at most, somebody must have gone on with what is noticed after these settings. */
+export function mostSweeps(noticed_after: string): number {
+  return Math.ceil(sumOf(noticed_after, { lease: LEASE_MS, sweep: SWEEP_MS }) / SWEEP_MS) + SPARE_SWEEPS;
+}
 
 /** What one test asked for is not the next one's. */
 const NO_RULES = {
