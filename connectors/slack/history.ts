@@ -11,7 +11,7 @@ import { platformErrorOf, type SlackClient } from './client.ts';
 import { placeOf } from './conversation-id.ts';
 import { type Names, readableText, shorten } from './mrkdwn.ts';
 import type { Identity } from './parse.ts';
-import { textOf, withFiles } from './said.ts';
+import { speakerOf, textOf, withFiles } from './said.ts';
 
 /** Messages a page (Slack recommends at most 200, conversations.replies takes 1,000) and pages; a page is one call of about 50 a minute. */
 const PAGE = 500;
@@ -83,7 +83,7 @@ async function read(
     isBefore(message.ts) &&
     // The root comes along whatever was asked for.
     (after === null || message.ts > after) &&
-    (range.own || !isOwn(message, identity));
+    (range.own || speakerOf(message, identity) !== 'self');
   const pages = async (oldest: string | null, isEnd: boolean): Promise<Pages> => {
     const options = { channel, ts, limit: PAGE, ...(oldest !== null && { oldest }) };
     return readPages((cursor) => repliesOf(client, { ...options, ...cursor }, signal), { isBefore, isEnd });
@@ -167,17 +167,15 @@ function isSaid(message: Found): message is Found & { ts: string } {
   return message.ts !== undefined && SAID.has(message.subtype);
 }
 
-function isOwn({ bot_id, user }: Found, { bot_id: own, bot_user_id }: Identity): boolean {
-  return user === bot_user_id || (own !== undefined && bot_id === own);
-}
-
 async function saidBefore({ names, identity }: HistoryParts, message: Found, length: number): Promise<SaidBefore> {
-  const markup = withFiles(textOf(message), message.files);
+  const from = speakerOf(message, identity);
+  const markup = withFiles(textOf(message, from), message.files);
   const text = await readableText(markup, '', names);
   const ts = message.ts ?? '0';
   return {
     message_id: ts,
-    ...(await authorOf(message, names, identity)),
+    from,
+    name: await authorOf(message, names),
     text: shorten(text, length),
     ...(message.files !== undefined && { files: filesIn(message.files) }),
     at: new Date(Number(ts) * 1_000).toISOString(),
@@ -190,9 +188,6 @@ function filesIn(files: NonNullable<Found['files']>): NonNullable<SaidBefore['fi
   );
 }
 
-async function authorOf(message: Found, names: Names, identity: Identity): Promise<Pick<SaidBefore, 'from' | 'name'>> {
-  const { user, bot_id, bot_profile, username } = message;
-  const known = username ?? bot_profile?.name ?? (user === undefined ? 'a bot' : await names.user(user));
-  if (isOwn(message, identity)) return { from: 'self', name: known };
-  return { from: bot_id === undefined ? 'person' : 'bot', name: known };
+async function authorOf({ user, bot_profile, username }: Found, names: Names): Promise<string> {
+  return username ?? bot_profile?.name ?? (user === undefined ? 'a bot' : await names.user(user));
 }

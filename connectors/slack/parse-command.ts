@@ -6,7 +6,7 @@ import { FORM_VIEW, type FormMemory, parseMemory } from './form-modal.ts';
 import { fieldsOf } from './form-values.ts';
 import { shorten, unescape } from './mrkdwn.ts';
 import { filesOf, type Identity, personOf } from './parse.ts';
-import { textOf } from './said.ts';
+import { speakerOf, textOf } from './said.ts';
 import { slackId } from './slack-id.ts';
 
 /** What a command needs so that its person can be answered: by a modal, or where they are. */
@@ -62,6 +62,8 @@ const shortcutBody = z.object({
     .object({
       ts: slackId,
       thread_ts: slackId.optional(),
+      subtype: z.string().optional(),
+      bot_id: z.string().optional(),
       text: z.string().nullish(),
       blocks: z.unknown().optional(),
       attachments: z.unknown().optional(),
@@ -87,7 +89,11 @@ export function parseShortcut(body: unknown, identity: Identity): Asked | null {
     name: 'ask',
     text: '',
     ...(message !== undefined && {
-      about: { author: author ?? 'somebody', text: textOf(message), ...attachedTo(message) },
+      about: {
+        author: author ?? 'somebody',
+        text: textOf(message, speakerOf(message, identity)),
+        ...attachedTo(message),
+      },
     }),
   };
   return { command, trigger_id, response_url };

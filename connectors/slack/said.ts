@@ -1,5 +1,8 @@
 import { z } from 'zod';
+import type { SaidBefore } from '../../src/chat/connector.ts';
+import { blockWords } from './block-words.ts';
 import { escape, shortenMarkup } from './mrkdwn.ts';
+import { withoutRepeats } from './repeats.ts';
 
 /** What a message says besides its text, as events and the Web API show it. */
 export interface SaidParts {
@@ -45,7 +48,17 @@ export function withFiles(
 
 /** What its author wrote, in Slack's markup; some messages say everything in blocks. */
 export function spokenIn({ text, blocks }: SaidParts): string {
-  return text?.trim() ? text : textsIn(blocks).join('\n');
+  return text?.trim() ? text : blockWords(blocks).join('\n');
+}
+
+/** Who says a message: an app also where it says it for a person, because it chose the words. */
+export function speakerOf(
+  message: { user?: string | undefined; bot_id?: string | undefined; subtype?: string | undefined },
+  own: { bot_user_id: string; bot_id: string | undefined },
+): SaidBefore['from'] {
+  const { user, bot_id, subtype } = message;
+  if (user === own.bot_user_id || (own.bot_id !== undefined && bot_id === own.bot_id)) return 'self';
+  return bot_id === undefined && subtype !== 'bot_message' ? 'person' : 'bot';
 }
 
 /**
@@ -56,21 +69,51 @@ export function withForwarded(spoken: string, { attachments }: SaidParts): strin
   return [spoken, ...quotations(listOf(attachments))].filter((part) => part !== '').join('\n\n');
 }
 
-/** All that a message shows, also what an app says in attachments alone. */
-export function textOf(message: SaidParts): string {
-  const attached = listOf(message.attachments).filter((one) => !forwardedMessage.safeParse(one).success);
-  const shown = [spokenIn(message), ...attached.map(attachmentText)].filter((part) => part !== '').join('\n');
-  return withForwarded(shown, message);
+/**
+ * All that a message shows. A person's text says all that they wrote; an app's may be no more than what a notification shows,
+ * and what people see stands in blocks and attachments.
+ */
+export function textOf(message: SaidParts, by: SaidBefore['from']): string {
+  const attached = listOf(message.attachments)
+    .filter((one) => !forwardedMessage.safeParse(one).success)
+    .map((one) => attachmentText(one))
+    .filter((part) => part !== '');
+  const said =
+    by === 'bot'
+      ? withoutRepeats(message.text ?? '', blockWords(message.blocks), attached)
+      : [by === 'self' ? ownWords(message) : spokenIn(message), ...attached];
+  return withForwarded(said.filter((part) => part.trim() !== '').join('\n'), message);
 }
 
+/** Of a long post of this app the text is its beginning (`fallbackText`), and the small print is not what it said. */
+function ownWords(message: SaidParts): string {
+  if (!message.text?.trim().endsWith('…')) return spokenIn(message);
+  const blocks = listOf(message.blocks).filter((block) => !smallPrint.safeParse(block).success);
+  return blockWords(blocks).join('\n') || message.text;
+}
+
+const smallPrint = z.object({ type: z.literal('context') });
+
 function attachmentText(attachment: unknown): string {
-  const { fallback, pretext, title, text } = textFields.parse(attachment);
-  const parts = [pretext, title, text].filter(Boolean);
+  const { fallback, pretext, author_name, title, text, fields, blocks, footer } = attachmentParts.parse(attachment);
+  const named = fields.map((field) => [field.title, field.value].filter(Boolean).join(': '));
+  const parts = [pretext, author_name, title, text, ...named, ...blockWords(blocks), footer].filter(Boolean);
   return parts.length > 0 ? parts.join('\n') : (fallback ?? '');
 }
 
 const words = z.string().optional().catch(undefined);
-const textFields = z.object({ fallback: words, pretext: words, title: words, text: words }).catch({});
+const attachmentParts = z
+  .object({
+    fallback: words,
+    pretext: words,
+    author_name: words,
+    title: words,
+    text: words,
+    fields: z.array(z.object({ title: words, value: words }).catch({})).catch([]),
+    blocks: z.unknown().optional(),
+    footer: words,
+  })
+  .catch({ fields: [], blocks: [] });
 
 function quotations(attachments: readonly unknown[]): string[] {
   const forwarded = attachments.flatMap((one) => forwardedMessage.safeParse(one).data ?? []);
@@ -81,7 +124,7 @@ function quotations(attachments: readonly unknown[]): string[] {
 
 function quotation(message: z.infer<typeof forwardedMessage>): string {
   const { author_name, author_subname, channel_id = '', channel_name, text, fallback, message_blocks, files } = message;
-  const said = text?.trim() ? text : textsIn(message_blocks).join('\n') || (fallback ?? '');
+  const said = text?.trim() ? text : blockWords(message_blocks).join('\n') || (fallback ?? '');
   const by = nameIn(author_subname || author_name || '') || 'somebody';
   const label = nameIn(channel_name ?? '');
   const where = /^[CG]/.test(channel_id) ? ` in <#${channel_id}${label === '' ? '' : `|${label}`}>` : '';
@@ -101,13 +144,4 @@ function nameIn(name: string): string {
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-/** Every text in blocks, in their order. */
-function textsIn(value: unknown): string[] {
-  if (Array.isArray(value)) return value.flatMap(textsIn);
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]) =>
-    key === 'text' && typeof inner === 'string' ? [inner] : textsIn(inner),
-  );
 }

@@ -268,6 +268,23 @@ describe('asking by a shortcut', () => {
     expect(found).toMatchObject({ channel: place.channel, thread: place.ts });
   });
 
+  it('of an app’s message brings all that it shows', async () => {
+    const said = {
+      text: 'Deploy failed',
+      blocks: [
+        { type: 'header', text: { type: 'plain_text', text: 'Deploy failed' } },
+        { type: 'section', fields: [{ type: 'mrkdwn', text: '*Service*: api' }] },
+      ],
+      attachments: [{ fallback: 'x', title: 'Run 7', fields: [{ title: 'Branch', value: 'main' }] }],
+    };
+    const place = slack.otherBot('ci').says('ops', said);
+    await ana.shortcut('deckhand_ask_about', place);
+    await asked({ what: 'Find out why.' });
+    await eventually(async () => expect(await messages()).toHaveLength(1));
+    const quoted = '> Deploy failed\n> *Service*: api\n> Run 7\n> Branch: main';
+    expect(await messages()).toEqual([`Find out why.\n\nAbout this message of U0CI:\n${quoted}`]);
+  });
+
   it('of nothing in particular begins one where it was asked', async () => {
     await ana.shortcut('deckhand_ask');
     const { id } = channelNamed(slack.workspace, 'lab');

@@ -3,6 +3,7 @@ import { type HistoryRange, PostRefusedError, RateLimitedError } from '../../src
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { type SlackHarness, startSlackHarness } from '../support/slack/harness.ts';
+import type { OtherBot } from '../support/slack/other-bot.ts';
 import type { MessagePlace } from '../support/slack/person.ts';
 import { messageAt } from '../support/slack/workspace.ts';
 
@@ -24,6 +25,178 @@ function historyOf(harness: SlackHarness, place: MessagePlace, range: Partial<Hi
   const { connector } = harness;
   if (connector.history === undefined) throw new Error('Slack has a history');
   return connector.history(keyOf(place), { ...WHOLE, ...range }, signal);
+}
+
+const mrkdwn = (text: string) => ({ type: 'mrkdwn', text });
+const plainText = (text: string) => ({ type: 'plain_text', text });
+const richText = (...elements: unknown[]) => ({ type: 'rich_text', elements });
+const line = (text: string) => ({ type: 'rich_text_section', elements: [{ type: 'text', text }] });
+
+/** Shapes that alerts have in channels; `told` is what becomes of each. */
+const appPosts: { name: string; said: Parameters<OtherBot['says']>[1]; told: string }[] = [
+  {
+    name: 'a text for notifications, and blocks that say more',
+    said: {
+      text: 'Deploy failed: api',
+      blocks: [
+        { type: 'header', text: plainText('Deploy failed') },
+        { type: 'section', text: mrkdwn('*api* v12, see <https://ci.test/7|run 7>'), accessory: pressed('Roll back') },
+        { type: 'section', fields: [mrkdwn('*Where*\nprod &amp; eu'), mrkdwn('*Who*\n<@U0ALERTS>')] },
+        { type: 'divider' },
+        { type: 'context', elements: [mrkdwn('took 4 min'), plainText('step <test>')] },
+        { type: 'actions', elements: [pressed('Acknowledge')] },
+      ],
+    },
+    told: [
+      'Deploy failed',
+      '*api* v12, see [run 7](https://ci.test/7)',
+      '*Where*\nprod & eu',
+      '*Who*\n@U0ALERTS',
+      'took 4 min',
+      'step <test>',
+    ].join('\n'),
+  },
+  {
+    name: 'a text that the blocks do not say',
+    said: { text: 'Ana, your turn', blocks: [{ type: 'section', text: mrkdwn('Review of #7 is due') }] },
+    told: 'Ana, your turn\nReview of #7 is due',
+  },
+  {
+    name: 'a text, and the blocks that Slack made of it',
+    said: {
+      text: '*db1* is down :fire: see <https://mon.test/1|the graph>',
+      blocks: [
+        richText({
+          type: 'rich_text_section',
+          elements: [
+            { type: 'text', text: 'db1', style: { bold: true } },
+            { type: 'text', text: ' is down ' },
+            { type: 'emoji', name: 'fire' },
+            { type: 'text', text: ' see ' },
+            { type: 'link', url: 'https://mon.test/1', text: 'the graph' },
+          ],
+        }),
+      ],
+    },
+    told: '*db1* is down :fire: see [the graph](https://mon.test/1)',
+  },
+  {
+    name: 'rich text',
+    said: {
+      blocks: [
+        richText(
+          {
+            type: 'rich_text_section',
+            elements: [
+              { type: 'text', text: 'For ' },
+              { type: 'channel', channel_id: 'C0X' },
+              { type: 'text', text: ' & all: ' },
+              { type: 'broadcast', range: 'here' },
+              { type: 'text', text: ' if a < b, at ' },
+              { type: 'date', timestamp: 0, format: '{time}', fallback: 'midnight' },
+            ],
+          },
+          { type: 'rich_text_list', style: 'ordered', elements: [line('stop'), line('look')] },
+          { type: 'rich_text_list', style: 'bullet', indent: 1, elements: [line('twice')] },
+          { type: 'rich_text_quote', elements: [{ type: 'text', text: 'he said\nso' }] },
+          { type: 'rich_text_preformatted', elements: [{ type: 'text', text: 'exit 1' }] },
+        ),
+      ],
+    },
+    told: [
+      'For #C0X & all: @here if a < b, at midnight',
+      '1. stop\n2. look',
+      '  • twice',
+      '> he said\n> so',
+      '```\nexit 1\n```',
+    ].join('\n'),
+  },
+  {
+    name: 'a table',
+    said: {
+      text: 'Slow queries',
+      blocks: [
+        { type: 'markdown', text: '**Slow queries** since 9:00' },
+        {
+          type: 'table',
+          rows: [
+            [{ type: 'raw_text', text: 'query' }, richText(line('seconds'))],
+            [
+              { type: 'raw_text', text: 'a|b' },
+              { type: 'raw_number', value: 4, text: '4' },
+            ],
+          ],
+        },
+      ],
+    },
+    told: '**Slow queries** since 9:00\nquery | seconds\na|b | 4',
+  },
+  {
+    name: 'an attachment with fields, as of Datadog',
+    said: {
+      attachments: [
+        {
+          color: 'danger',
+          fallback: 'Triggered: disk on db1',
+          title: 'Triggered: disk on db1',
+          text: 'Disk is at *91 %*',
+          fields: [
+            { title: 'Host', value: 'db1', short: true },
+            { title: 'Monitor', value: '<https://dd.test/7|disk>', short: true },
+          ],
+          footer: 'Datadog',
+        },
+      ],
+    },
+    told: 'Triggered: disk on db1\nDisk is at *91 %*\nHost: db1\nMonitor: [disk](https://dd.test/7)\nDatadog',
+  },
+  {
+    name: 'an attachment with blocks, as of PagerDuty',
+    said: {
+      text: 'Triggered #77: api is down',
+      attachments: [
+        {
+          fallback: '[no preview available]',
+          blocks: [
+            { type: 'section', text: mrkdwn('*Triggered* <https://pd.test/77|#77>: api is down') },
+            { type: 'section', fields: [mrkdwn('*Assigned*: Ana'), mrkdwn('*Service*: api')] },
+            { type: 'actions', elements: [pressed('Acknowledge')] },
+          ],
+        },
+      ],
+    },
+    told: '*Triggered* [#77](https://pd.test/77): api is down\n*Assigned*: Ana\n*Service*: api',
+  },
+  {
+    name: 'attachments with everything, as of GitHub',
+    said: {
+      attachments: [
+        {
+          fallback: '[o/r] Pull request opened by ana',
+          pretext: 'Pull request opened by <https://gh.test/ana|ana>',
+          author_name: 'ana',
+          title: '#12 Mend the build',
+          text: 'It was red.',
+          fields: [{ title: 'Reviewers', value: 'ben', short: true }],
+          footer: '<https://gh.test/o/r|o/r>',
+        },
+        { fallback: 'a picture of the graph', image_url: 'https://gh.test/1.png' },
+      ],
+    },
+    told: [
+      'Pull request opened by [ana](https://gh.test/ana)',
+      'ana',
+      '#12 Mend the build',
+      'It was red.',
+      'Reviewers: ben',
+      '[o/r](https://gh.test/o/r)',
+      'a picture of the graph',
+    ].join('\n'),
+  },
+];
+
+function pressed(label: string) {
+  return { type: 'button', action_id: label, text: plainText(label) };
 }
 
 describe('what was said in a Slack thread', () => {
@@ -51,6 +224,31 @@ describe('what was said in a Slack thread', () => {
     expect(left_out).toBe(0);
     expect(messages[0]?.message_id).toBe(root.ts);
     expect(messages[0]?.at).toMatch(/^\d{4}-\d\d-\d\dT/);
+  });
+
+  it.each(appPosts)('tells all that an app shows: $name', async ({ said, told }) => {
+    await using harness = await startSlackHarness(createRecordingReceiver());
+    const { slack } = harness;
+    slack.channel('ops');
+    const root = slack.otherBot('alerts').says('ops', said);
+    const { messages } = await historyOf(harness, root);
+    expect(messages.map(({ text }) => text)).toEqual([told]);
+  });
+
+  it('tells a long post of its own whole, of which the text is the beginning', async () => {
+    await using harness = await startSlackHarness(createRecordingReceiver());
+    const { slack, connector } = harness;
+    slack.channel('ops');
+    const root = slack.user('Ana').mention('ops', 'list them');
+    const markdown = `All of them:\n${'- one more\n'.repeat(200)}and that was the last.`;
+    const answer = { session_id: 'sesn_1', event_id: 'sevt_1' };
+    const post = { kind: 'text', delivery_id: 'dlv_1', markdown, live: false, answer, agent_name: 'Dev' } as const;
+    await connector.post(keyOf(root), post, signal);
+    const { messages } = await historyOf(harness, root);
+    expect(messages.map(({ from, text }) => [from, text])).toEqual([
+      ['person', expect.stringContaining('list them')],
+      ['self', markdown],
+    ]);
   });
 
   it('tells whose words were forwarded', async () => {
