@@ -319,6 +319,40 @@ describe('asking by a shortcut', () => {
     expect(await stage.refs()).toEqual([]);
   });
 
+  it.each([
+    ['is_archived', 'the channel is archived'],
+    ['restricted_action_read_only_channel', 'the channel is read-only'],
+    ['restricted_action_thread_locked', 'the thread is locked'],
+  ])('where Slack takes no post (%s) is answered with why, and invites nobody', async (reason, why) => {
+    const place = slack.user('Ben').says('ops', 'The build is red.');
+    await ana.shortcut('deckhand_ask_about', place);
+    slack.faults.refuse('chat.postMessage', reason);
+    const { payload } = await asked({ what: 'Why?' });
+    expect(payload).toEqual({
+      response_action: 'errors',
+      errors: {
+        what: `I may not post there, so nobody would see the answer: ${why}. Ask in another channel, or write to me directly.`,
+      },
+    });
+    expect(await stage.refs()).toEqual([]);
+  });
+
+  it.each([
+    ['group', 'If it is private, invite me there first: /invite @deckhand'],
+    ['im', 'I am not in these direct messages, and nobody can invite me.'],
+  ] as const)('of what was said between others (%s) is answered with what is possible there', async (kind, words) => {
+    const ben = slack.user('Ben');
+    const id = kind === 'im' ? 'D0OTHERS' : 'C0OTHERS';
+    const members = new Set([ana.user.id, ben.user.id]);
+    slack.workspace.channels.set(id, { id, name: 'others', kind, members, is_archived: false });
+    const place = { channel: id, ts: slack.workspace.nextTs() };
+    slack.workspace.messages.push({ ...place, user: ben.user.id, text: 'The build is red.', blocks: [] });
+    await ana.shortcut('deckhand_ask_about', place);
+    const { payload } = await asked({ what: 'Why?' });
+    expect(payload).toMatchObject({ errors: { what: expect.stringContaining(words) } });
+    expect(await stage.refs()).toEqual([]);
+  });
+
   /** What everybody sees of a question, with the bot’s name before it. */
   function shownIn(place: MessagePlace): string[] {
     const posted = ana

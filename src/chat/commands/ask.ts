@@ -86,16 +86,10 @@ async function ask(
       : null;
   if (refused !== null) return fieldProblems({ agent: refused });
   const shown = `**${plain(person.name)}** asks **${plain(agent.name)}**:\n${quoted(what)}`;
-  const place = await posted({ ask: connector.ask }, where, {
-    delivery_id: deliveryOf(kept),
-    markdown: shown,
-    since: kept.id.getTimestamp(),
-  });
-  if (place === null) {
-    return fieldProblems({
-      what: 'I am not in that channel, so nobody would see the answer. Invite me there first: /invite @deckhand',
-    });
-  }
+  const question = { delivery_id: deliveryOf(kept), markdown: shown, since: kept.id.getTimestamp() };
+  const post = await posted({ ask: connector.ask }, where, question);
+  if ('refused' in post) return fieldProblems({ what: refusalWords(connector, where, post.refused) });
+  const { place } = post;
   const text = about === undefined ? what : `${what}\n\nAbout this message of ${about.author}:\n${quoted(about.text)}`;
   const message = {
     event_id: kept.id.toHexString(),
@@ -127,16 +121,37 @@ function linkedTo(link: string | null): string {
   return link === null ? '' : `: [its thread](${link})`;
 }
 
-/** Null: the platform lets nothing be said there. */
+/** `refused`: why the platform lets nothing be said there, in its word. */
 async function posted(
   connector: Required<Pick<Connector, 'ask'>>,
   where: ConversationKey,
   question: Question,
-): Promise<ConversationKey | null> {
+): Promise<{ place: ConversationKey } | { refused: string }> {
   try {
-    return await connector.ask(where, question, AbortSignal.timeout(POST_MS));
+    return { place: await connector.ask(where, question, AbortSignal.timeout(POST_MS)) };
   } catch (error) {
-    if (error instanceof PostRefusedError) return null;
+    if (error instanceof PostRefusedError) return { refused: error.reason };
     throw error;
   }
+}
+
+const INVITE = '/invite @deckhand';
+
+/** What to do about it, too. Slack does not tell a bot a private channel that it is not in from none at all. */
+function refusalWords(
+  connector: Pick<Connector, 'inWords' | 'isDirect'>,
+  where: ConversationKey,
+  reason: string,
+): string {
+  const isAbsent = reason === 'not_in_channel' || reason === 'channel_not_found';
+  if (isAbsent && connector.isDirect?.(where) === true) {
+    return 'I am not in these direct messages, and nobody can invite me. Ask in a channel that I am in, or write to me directly.';
+  }
+  if (reason === 'not_in_channel') {
+    return `I am not in that channel, so nobody would see the answer. Invite me there first: ${INVITE}`;
+  }
+  const why = `I may not post there, so nobody would see the answer: ${connector.inWords?.(reason) ?? reason}.`;
+  return isAbsent
+    ? `${why} If it is private, invite me there first: ${INVITE}`
+    : `${why} Ask in another channel, or write to me directly.`;
 }

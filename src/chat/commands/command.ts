@@ -28,7 +28,16 @@ export interface CommandDeps extends Omit<ReceiveMessageDeps, 'channels' | 'role
 /** What commands ask of the place that they were given in. */
 export type CommandConnector = Pick<
   Connector,
-  'ask' | 'closed_conversations' | 'groups' | 'history' | 'isDirect' | 'isGuest' | 'linkTo' | 'nameOf' | 'openFile'
+  | 'ask'
+  | 'closed_conversations'
+  | 'groups'
+  | 'history'
+  | 'inWords'
+  | 'isDirect'
+  | 'isGuest'
+  | 'linkTo'
+  | 'nameOf'
+  | 'openFile'
 >;
 
 /** A command as somebody gave it; who they are is known, and what they wrote is taken apart. */

@@ -8,3 +8,8 @@ export class SlackApiError extends Error {
     this.extra = extra;
   }
 }
+
+/** The bot is not in it: what is not public is not there at all then (chat.postMessage, Errors). */
+export function absentFrom({ kind }: { kind: string }): SlackApiError {
+  return new SlackApiError(kind === 'channel' ? 'not_in_channel' : 'channel_not_found');
+}

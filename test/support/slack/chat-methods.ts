@@ -1,4 +1,4 @@
-import { SlackApiError } from './api-error.ts';
+import { absentFrom, SlackApiError } from './api-error.ts';
 import { type Arguments, blocksOf, metadataOf, optional, required } from './arguments.ts';
 import { checkBlocks } from './block-limits.ts';
 import type { Method, MethodScene } from './method.ts';
@@ -14,7 +14,7 @@ export function writableChannel(scene: MethodScene, args: Arguments): SlackChann
   const channel = scene.workspace.channels.get(required(args, 'channel'));
   if (channel === undefined) throw new SlackApiError('channel_not_found');
   if (channel.is_archived) throw new SlackApiError('is_archived');
-  if (!channel.members.has(scene.workspace.bot_user_id)) throw new SlackApiError('not_in_channel');
+  if (!channel.members.has(scene.workspace.bot_user_id)) throw absentFrom(channel);
   return channel;
 }
 

@@ -1,4 +1,4 @@
-import { SlackApiError } from './api-error.ts';
+import { absentFrom, SlackApiError } from './api-error.ts';
 import { type Arguments, optional, required } from './arguments.ts';
 import { shown } from './chat-methods.ts';
 import type { Method, MethodScene } from './method.ts';
@@ -12,7 +12,7 @@ function channelOf(scene: MethodScene, args: Arguments): SlackChannel {
 
 function readable(scene: MethodScene, args: Arguments): SlackChannel {
   const channel = channelOf(scene, args);
-  if (!channel.members.has(scene.workspace.bot_user_id)) throw new SlackApiError('not_in_channel');
+  if (!channel.members.has(scene.workspace.bot_user_id)) throw absentFrom(channel);
   return channel;
 }
 
