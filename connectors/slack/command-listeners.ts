@@ -19,6 +19,9 @@ const GROUPS_MS = 500;
 /** Of what is wrong with a field; Slack shows it below it. */
 const FIELD_ERROR = 300;
 const NOT_TAKEN = 'That could not be taken just now. Please try again.';
+/** It is durable by then, and whichever gateway does it whispers what became of it. */
+const NOT_DONE_YET =
+  'That could not be done just now. It is kept and tried again by itself: you are told what became of it, and need not send it again.';
 
 export const ASK_ABOUT_SHORTCUT = 'deckhand_ask_about';
 export const ASK_SHORTCUT = 'deckhand_ask';
@@ -108,9 +111,18 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
   async function ask(asked: Asked, home: boolean): Promise<void> {
     const kept = await receiver().command(asked.command);
     inFlight.follow(
-      kept.receipt.then((receipt) => draw(asked, receipt, home)),
+      kept.receipt.then(
+        (receipt) => draw(asked, receipt, home),
+        (error: unknown) => tellLater(asked, home, error),
+      ),
       failed,
     );
+  }
+
+  /** Whoever asked waits, and the answer may be minutes away. */
+  function tellLater(asked: Pick<Asked, 'command' | 'response_url'>, home: boolean, error: unknown): Promise<void> {
+    failed(error);
+    return tell(asked, home, NOT_DONE_YET);
   }
 
   for (const name of ['/agents', '/approvals', '/sessions']) {
@@ -144,8 +156,12 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
     });
     const first = await Promise.race([receipt, late]).finally(() => clearTimeout(timer));
     if (first === null) {
+      const home = sent.memory.home === true;
       inFlight.follow(
-        receipt.then(({ text }) => tell(sent, sent.memory.home === true, text)),
+        receipt.then(
+          ({ text }) => tell(sent, home, text),
+          (error: unknown) => tellLater(sent, home, error),
+        ),
         failed,
       );
     }
@@ -158,8 +174,11 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
       await ack();
       return;
     }
+    let trouble = NOT_TAKEN;
     try {
-      const receipt = await soon(await receiver().command(sent.command), sent);
+      const kept = await receiver().command(sent.command);
+      trouble = NOT_DONE_YET;
+      const receipt = await soon(kept, sent);
       if (receipt?.errors !== undefined) {
         await ack({ response_action: 'errors', errors: shownErrors(receipt.errors, sent.shown) });
         return;
@@ -169,7 +188,7 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
     } catch (error) {
       // The modal stays open with what was typed.
       failed(error);
-      await ack({ response_action: 'errors', errors: shownErrors({}, sent.shown, NOT_TAKEN) });
+      await ack({ response_action: 'errors', errors: shownErrors({}, sent.shown, trouble) });
     }
   });
 

@@ -1,7 +1,7 @@
-import { RateLimitedError } from '../../src/chat/connector.ts';
+import { PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
 import type { ConversationKey, Person } from '../../src/chat/place.ts';
 import { isTrouble } from './client.ts';
-import { placeOf } from './conversation-id.ts';
+import { isDirect, placeOf } from './conversation-id.ts';
 import type { SlackClients } from './installations.ts';
 import { cut, withChannels } from './mrkdwn.ts';
 import { fallbackText, markdownOf, TEXT_LIMIT } from './render.ts';
@@ -14,7 +14,10 @@ const TROUBLE_MS = 1_000;
 
 /** Words for one person only. */
 export interface Whispers {
-  /** An ephemeral message in the conversation; where that is the person themselves, as for what was asked outside of any channel, `direct`. */
+  /**
+   * An ephemeral message in the conversation; where that is the person themselves, as for what was asked outside of any channel,
+   * `direct`. So is what Slack takes not there, with the word where it belongs: commands are given also where the app is not.
+   */
   whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
   /**
    * The same where a click was; where Slack takes none, by the click's own response url. Where there is no such url and Slack
@@ -28,7 +31,7 @@ export interface Whispers {
 }
 
 export function createWhispers(clients: SlackClients, after: (ms: number, run: () => void) => unknown): Whispers {
-  async function whisper(
+  async function inPlace(
     conversation: ConversationKey,
     person: Person,
     markdown: string,
@@ -40,6 +43,17 @@ export function createWhispers(clients: SlackClients, after: (ms: number, run: (
     await clients
       .of(conversation.tenant)
       .call((web) => web.chat.postEphemeral(thread_ts === undefined ? content : { ...content, thread_ts }), signal);
+  }
+
+  async function whisper(...[conversation, person, markdown, signal]: Parameters<Whispers['whisper']>): Promise<void> {
+    try {
+      await inPlace(conversation, person, markdown, signal);
+    } catch (error) {
+      const { tenant, channel } = conversation;
+      if (!(error instanceof PostRefusedError) || channel === person.id) throw error;
+      const where = isDirect(channel) ? 'direct messages' : `#${channel}`;
+      await sayDirectly(tenant, person.id, `In ${where}, about what you did there:\n\n${markdown}`, signal);
+    }
   }
 
   async function sayDirectly(tenant: string, users: string, markdown: string, signal: AbortSignal): Promise<void> {
@@ -69,7 +83,7 @@ export function createWhispers(clients: SlackClients, after: (ms: number, run: (
     async tell(conversation, person, text, responseUrl) {
       if (responseUrl === undefined) return patientWhisper(conversation, person, text);
       try {
-        await whisper(conversation, person, text, soon());
+        await inPlace(conversation, person, text, soon());
       } catch (error) {
         const { thread_ts } = placeOf(conversation);
         await respond(responseUrl, { text: withChannels(fallbackText(text)), thread_ts }, error);

@@ -2,6 +2,8 @@ import { expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { startSlackHarness } from '../support/slack/harness.ts';
+import { readable } from '../support/slack/transcript.ts';
+import { directChannel } from '../support/slack/workspace.ts';
 import { STOP_MS } from '../support/stop.ts';
 
 const signal = AbortSignal.timeout(60_000);
@@ -23,6 +25,23 @@ it('says how much of a long answer one message does not hold, and how to see it'
     `${300 - shown.length} more lines are left out: one message of Slack's holds no more. Ask about one by its name or id to see it.`,
   );
 });
+
+it.each(['not_in_channel', 'user_not_in_channel', 'is_archived'])(
+  'is said in direct messages, with where it belongs, when Slack takes none there: %s',
+  async (reason) => {
+    await using harness = await startSlackHarness(createRecordingReceiver());
+    const { slack, connector } = harness;
+    const { user } = slack.user('Ana');
+    const { channel, ts } = slack.user('Ana').says('ops', 'hello');
+    const key = { connector: 'slack', tenant: slack.workspace.team_id, channel, thread: ts };
+    slack.faults.refuse('chat.postEphemeral', reason);
+    await connector.whisper(key, { id: user.id, name: user.name }, 'Recorded.', signal);
+    const { id } = directChannel(slack.workspace, user.id);
+    const said = slack.workspace.messages.filter((message) => message.channel === id);
+    expect(said.map(readable)).toEqual([`In <#${channel}>, about what you did there:\n\nRecorded.`]);
+    expect(slack.user('Ana').told('ops')).toEqual([]);
+  },
+);
 
 const REFUSED = { effect: 'refused', text: 'This agent is paused.' } as const;
 
