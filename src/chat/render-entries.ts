@@ -1,7 +1,9 @@
 import type { EventOf, LogEntry, SessionEvent } from '../session/event.ts';
 import { derivedId } from '../session/id.ts';
+import { usd } from './commands/words.ts';
 import { textOfBlocks } from './live.ts';
 import type { Outgoing, ToolActivity } from './outgoing.ts';
+import { raisedBy } from './over-budget.ts';
 import { splitMarkdown } from './split.ts';
 
 /** How a call is named to people; the tools know (`describe` in src/tools/tool.ts). */
@@ -151,12 +153,13 @@ function outputText(content: unknown): string {
 
 /** What a run's end means to people, when its messages do not say it; null when they do. */
 export function endingOf(
+  session_id: string,
   idle: EventOf<'session.status_idle'>,
   run: readonly LogEntry[],
 ): { level: 'info' | 'error'; text: string } | null {
   switch (idle.stop_reason.type) {
     case 'budget_reached':
-      return { level: 'error', text: "I stopped: this session's budget is used up. Raise it to let me go on." };
+      return { level: 'error', text: `I stopped: this session’s budget is used up. ${raisedBy(session_id)}` };
     case 'refusal': {
       const why = idle.stop_details?.explanation;
       return { level: 'error', text: `I cannot help with that.${typeof why === 'string' ? ` ${why}` : ''}` };
@@ -176,6 +179,14 @@ export function endingOf(
     default:
       return idle.stop_reason satisfies never;
   }
+}
+
+/** A changed budget in words; null: something else of the session was changed. */
+export function budgetSaid({ event, by }: LogEntry & { event: EventOf<'session.updated'> }): string | null {
+  if (event.budget === undefined) return null;
+  const who = by === undefined ? 'over the API' : `by ${by.name}`;
+  if (event.budget === null) return `This session’s budget was taken away ${who}.`;
+  return `This session may cost ${usd(Number(event.budget.max_list_cost.amount))} now, as set ${who}.`;
 }
 
 function saysWhy(event: SessionEvent): boolean {

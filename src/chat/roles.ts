@@ -22,6 +22,7 @@ export const MAY = {
   'set up a channel': ['admin', 'member'],
   'see runs and costs': ['admin', 'owner', 'member'],
   'stop or resume a session': ['admin', 'owner', 'starter'],
+  'raise a budget': ['admin', 'owner'],
   'give roles': ['admin'],
 } as const satisfies Record<string, readonly Standing[]>;
 

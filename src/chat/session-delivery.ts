@@ -12,6 +12,7 @@ import { deliverLive, edit, find } from './post.ts';
 import {
   activityAfter,
   activityPost,
+  budgetSaid,
   deliveryId,
   endingOf,
   messagePosts,
@@ -93,6 +94,8 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
       return send(deps, notice(event.id, 'info', event.text, context));
     case 'deckhand.session_resumed':
       return send(deps, notice(event.id, 'info', `Resumed by ${entry.by?.name ?? 'a person'}.`, context));
+    case 'session.updated':
+      return showChange(deps, { ...entry, event });
     case 'session.status_running':
       return deps.status.set({ state: 'working', text: 'Thinking…' });
     case 'session.error':
@@ -213,9 +216,15 @@ function isOpen(state: string): boolean {
   return state === 'running' || state === 'waiting';
 }
 
+/** Who let it spend more, for all who are there: it goes on by itself. */
+async function showChange(deps: ShowDeps, entry: LogEntry & { event: EventOf<'session.updated'> }): Promise<void> {
+  const said = budgetSaid(entry);
+  if (said !== null) await send(deps, notice(entry.event.id, 'info', said, deps.context));
+}
+
 async function showEnding(deps: ShowDeps, entry: LogEntry, idle: EventOf<'session.status_idle'>): Promise<void> {
   const run = await runBefore(deps, entry);
-  const ending = endingOf(idle, run);
+  const ending = endingOf(deps.session_id, idle, run);
   await deps.plans.show('all');
   await breakOff(deps, await deps.store.live(deps.session_id));
   if (ending !== null) await send(deps, notice(idle.id, ending.level, ending.text, deps.context));

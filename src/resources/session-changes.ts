@@ -14,8 +14,6 @@ export interface SessionChanges {
   only_if: { 'log.status'?: 'idle' };
   /** What the log is told: only what changed. */
   event: Omit<EventOf<'session.updated'>, 'id' | 'type' | 'processed_at'>;
-  /** A run that stopped for its budget may go on. */
-  owed: boolean;
 }
 
 /** The changes that an update asks for; null when it asks for nothing new. @throws InvalidInputError */
@@ -23,7 +21,7 @@ export function changesOf(session: SessionDocument, params: SessionUpdate): Sess
   if (session.archived_at !== null) {
     throw new InvalidInputError(`Session ${session._id} is archived and can no longer change.`);
   }
-  const changes: SessionChanges = { set: {}, only_if: {}, event: {}, owed: false };
+  const changes: SessionChanges = { set: {}, only_if: {}, event: {} };
   if (params.title !== undefined && params.title !== session.title) {
     changes.set.title = params.title;
     changes.event.title = params.title;
@@ -78,5 +76,4 @@ function changeBudget(
   }
   changes.set.budget = budget;
   changes.event.budget = budget;
-  changes.owed = session.log.stop_reason?.type === 'budget_reached';
 }

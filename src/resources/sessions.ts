@@ -1,3 +1,4 @@
+import type { BetaManagedAgentsBudgetLimit } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import type { Collection, Db, Filter } from 'mongodb';
 import { ConflictError, InvalidInputError, LogMovedError, NotFoundError } from '../errors.ts';
 import { isDuplicate } from '../session/duplicate.ts';
@@ -19,7 +20,7 @@ import { referenceOf, type SessionCreate, type SessionUpdate, snapshotOf } from 
 import type { SessionDocument } from './session-document.ts';
 
 export interface SessionDeps {
-  log: Pick<SessionLog, 'append' | 'appendInputs' | 'head'>;
+  log: Pick<SessionLog, 'append' | 'appendInputs' | 'find' | 'head'>;
   agents: Pick<Agents, 'get'>;
   environments: Pick<Environments, 'get'>;
   /** Whether a budget can be kept for this model. */
@@ -41,6 +42,12 @@ export interface SessionOrigin {
   by?: Actor;
   /** What has to be there before its first event; when it fails, there is no session. */
   prepare?(ref: SessionRef): Promise<void>;
+}
+
+/** A person's change. Its event has this id: however often it is made, the log tells it once. */
+export interface Decision {
+  event_id: string;
+  by: Actor;
 }
 
 export interface SessionList extends PageRequest {
@@ -68,6 +75,8 @@ export interface Sessions {
   list(workspace_id: string, request: SessionList): Promise<PageOf<SessionDocument>>;
   /** @throws NotFoundError, InvalidInputError */
   update(ref: SessionRef, params: SessionUpdate): Promise<SessionDocument>;
+  /** The same of a budget alone, with a word in the log of whose decision that is. @throws as `update` */
+  setBudget(ref: SessionRef, budget: BetaManagedAgentsBudgetLimit, decision: Decision): Promise<SessionDocument>;
   /** Read only from here on. @throws NotFoundError, InvalidInputError while it is running */
   archive(ref: SessionRef): Promise<SessionDocument>;
   /** For good, with its log. @throws NotFoundError, InvalidInputError while it is running */
@@ -123,26 +132,50 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
     }
   }
 
-  /** Append what happened to the session itself after whatever stands there. `owed`: a run may go on now. */
-  async function appendUpdated(ref: SessionRef, changes: SessionChanges): Promise<void> {
+  /** Append what happened to the session itself after whatever stands there. */
+  async function appendUpdated(ref: SessionRef, changed: SessionChanges['event'], decision?: Decision): Promise<void> {
     const event: EventOf<'session.updated'> = {
-      ...changes.event,
-      id: newId('sevt'),
+      ...changed,
+      id: decision?.event_id ?? newId('sevt'),
       type: 'session.updated',
       processed_at: new Date().toISOString(),
     };
-    if (changes.owed) {
-      await deps.log.appendInputs(ref, [{ event }]);
-      return;
-    }
+    const entry = { event, ...(decision !== undefined && { by: decision.by }) };
     for (;;) {
-      const { seq } = await deps.log.head(ref);
+      const { seq, stop_reason } = await deps.log.head(ref);
+      if (decision !== undefined && (await deps.log.find(ref, [event.id])).length > 0) return;
+      // A run that stopped for its budget may go on now, also one that did so since the change was written.
+      const goesOn = changed.budget !== undefined && stop_reason?.type === 'budget_reached';
       try {
-        await deps.log.append({ ...ref, after: seq, entries: [{ event }] });
+        await deps.log.append({ ...ref, after: seq, entries: [entry], ...(goesOn && { owed: true, open: true }) });
         return;
       } catch (error) {
         if (!(error instanceof LogMovedError)) throw error;
       }
+    }
+  }
+
+  /** @param told what the log is told where nothing is left to change: whoever made the change may have died before its word */
+  async function change(
+    ref: SessionRef,
+    params: SessionUpdate,
+    told?: { decision: Decision; event: SessionChanges['event'] },
+  ): Promise<SessionDocument> {
+    for (;;) {
+      const before = await getSession(ref);
+      const changes = changesOf(before, params);
+      if (changes === null && told === undefined) return before;
+      if (changes !== null) {
+        if (isGiven(changes.event.budget)) refuseUnpriced(deps, before.agent.model.id);
+        const set = { ...changes.set, updated_at: new Date(Math.max(Date.now(), before.updated_at.getTime() + 1)) };
+        const { matchedCount } = await sessions.updateOne(
+          { ...filterOf(ref), updated_at: before.updated_at, archived_at: null, ...changes.only_if },
+          { $set: set },
+        );
+        if (matchedCount === 0) continue;
+      }
+      await appendUpdated(ref, changes?.event ?? told?.event ?? {}, told?.decision);
+      return getSession(ref);
     }
   }
 
@@ -211,22 +244,9 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
       return readPage(sessions, filter, request, WITHOUT_TAIL);
     },
 
-    async update(ref, params) {
-      for (;;) {
-        const before = await getSession(ref);
-        const changes = changesOf(before, params);
-        if (changes === null) return before;
-        if (isGiven(changes.event.budget)) refuseUnpriced(deps, before.agent.model.id);
-        const set = { ...changes.set, updated_at: new Date(Math.max(Date.now(), before.updated_at.getTime() + 1)) };
-        const { matchedCount } = await sessions.updateOne(
-          { ...filterOf(ref), updated_at: before.updated_at, archived_at: null, ...changes.only_if },
-          { $set: set },
-        );
-        if (matchedCount === 0) continue;
-        await appendUpdated(ref, changes);
-        return getSession(ref);
-      }
-    },
+    update: (ref, params) => change(ref, params),
+
+    setBudget: (ref, budget, decision) => change(ref, { budget }, { decision, event: { budget } }),
 
     async archive(ref) {
       const now = new Date();

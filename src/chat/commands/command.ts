@@ -15,7 +15,7 @@ import type { Role, Roles } from '../roles.ts';
 export interface CommandDeps extends Omit<ReceiveMessageDeps, 'channels' | 'roles'> {
   approvals: Pick<Approvals, 'find' | 'decide' | 'pending' | 'refusalByToolUse'>;
   agents: Pick<Agents, 'archive' | 'create' | 'get' | 'listVersions' | 'update'>;
-  sessions: Pick<Sessions, 'getSession' | 'list'>;
+  sessions: Pick<Sessions, 'getSession' | 'list' | 'setBudget'>;
   environments: Pick<Environments, 'list'>;
   costs: Costs;
   channels: ChannelSettingsStore;

@@ -21,6 +21,7 @@ import { showApproval } from './approvals-show.ts';
 import { askAgent } from './ask.ts';
 import { answer, type Command, type CommandDeps, type CommandReply, plain, refuse } from './command.ts';
 import { nearest, parseCommand } from './parse-command.ts';
+import { setBudget } from './sessions-budget.ts';
 import { mySessions, sessionsHere } from './sessions-list.ts';
 import { openSession } from './sessions-open.ts';
 import { resumeSession } from './sessions-resume.ts';
@@ -67,7 +68,7 @@ const FAMILIES: Readonly<Record<InboundCommand['name'], Family>> = {
     about: 'Sessions: what agents were asked to do, each in its thread.',
     first_step: 'New here? Mention me with what you want done: its thread is a session, and `/sessions` lists it.',
     example: '/sessions here',
-    commands: [mySessions, sessionsHere, stopSession, resumeSession, openSession],
+    commands: [mySessions, sessionsHere, stopSession, resumeSession, openSession, setBudget],
     first: mySessions,
   },
   approvals: {

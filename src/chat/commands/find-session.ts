@@ -1,27 +1,37 @@
 import { NotFoundError } from '../../errors.ts';
 import type { SessionDocument } from '../../resources/session-document.ts';
 import { namesOf } from '../names.ts';
-import { forbidden, may } from '../roles.ts';
+import { type Action, forbidden, may } from '../roles.ts';
 import { type CommandDeps, type CommandReply, type CommandRequest, plain, refuse } from './command.ts';
+import { idAndRest } from './find-approval.ts';
 
-/** A command about one session, by somebody who may stop it, or began it, or may see all runs where that is enough. */
+type SessionAction = Extract<Action, 'stop or resume a session' | 'see runs and costs' | 'raise a budget'>;
+
+/** What somebody who began it may do with it, whoever they are. */
+const STARTERS: readonly SessionAction[] = ['stop or resume a session', 'see runs and costs'];
+
+/** A command about one session, by somebody who may do this with it. `args` of the request is what stands behind its id. */
 export function onSession(
-  action: 'stop or resume a session' | 'see runs and costs',
+  action: SessionAction,
   run: (deps: CommandDeps, request: CommandRequest, session: SessionDocument) => Promise<CommandReply>,
 ) {
   return async (deps: CommandDeps, request: CommandRequest): Promise<CommandReply> => {
-    const { workspace_id, args, actor_id, role } = request;
-    if (args === '') return refuse('Say which session: `/sessions` lists yours with their ids.');
-    const session = await find(deps, workspace_id, args.replaceAll('`', ''));
+    const { workspace_id, actor_id, role } = request;
+    const { id, rest } = idAndRest(request.args);
+    if (id === '') return refuse('Say which session: `/sessions` lists yours with their ids.');
+    const session = await find(deps, workspace_id, id);
     const starter = session?.started_by === actor_id;
     const owner = session?.owners.includes(actor_id) === true;
-    // What somebody began they may see and stop, whoever they are.
-    const allowed = may(action, role, { owner, starter }) || starter;
+    const allowed = may(action, role, { owner, starter }) || (starter && STARTERS.includes(action));
     // An id that is not theirs to know of is none.
-    if (session === null || (!allowed && role === 'guest')) {
-      return refuse(`There is no session ${plain(args)}. \`/sessions\` lists yours with their ids.`);
+    if (session === null || (!allowed && !starter && role === 'guest')) {
+      return refuse(`There is no session ${plain(id)}. \`/sessions\` lists yours with their ids.`);
     }
-    if (allowed) return run(deps, request, session);
+    // Only an amount stands behind an id.
+    if (allowed && rest !== '' && action !== 'raise a budget') {
+      return refuse(`Say the id alone: what stands behind it (${plain(rest)}) is not understood.`);
+    }
+    if (allowed) return run(deps, { ...request, args: rest }, session);
     const nameOf = await namesOf(deps.connectors, session.owners, request.conversation);
     return refuse(
       forbidden(

@@ -1,12 +1,12 @@
 import { NotFoundError, SessionClosedError } from '../../errors.ts';
 import { earlierEventId } from '../inbound-keys.ts';
+import { raisedBy } from '../over-budget.ts';
 import { pausedWords } from '../paused.ts';
 import { sayOnce } from '../receive-message.ts';
 import { answer, type Command, refuse } from './command.ts';
 import { onSession } from './find-session.ts';
-import { stateOf } from './words.ts';
+import { ENDED, isSpent, stateOf } from './words.ts';
 
-const ENDED = 'It has ended. Begin a new one with a new message.';
 const GO_ON = 'Please go on where you stopped.';
 
 export const resumeSession: Command = {
@@ -15,12 +15,13 @@ export const resumeSession: Command = {
   summary: 'let it go on where it stopped',
   run: onSession('stop or resume a session', async (deps, { kept, workspace_id, person, conversation }, session) => {
     const state = stateOf(session);
-    if (kept.targets === null && state !== 'at rest') {
+    // Once it may cost more than it has, nothing holds it.
+    if (kept.targets === null && state !== 'at rest' && !(state === 'over budget' && !isSpent(session))) {
       return refuse(
         {
           running: 'It is running.',
           'waits for approval': 'It waits for somebody’s decision: press Approve or Deny on its card.',
-          'over budget': 'It has used up its budget. Raise that in the API, or begin a new session.',
+          'over budget': `It has used up its budget. ${raisedBy(session._id)}`,
           ended: ENDED,
         }[state],
       );

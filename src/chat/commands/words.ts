@@ -24,6 +24,9 @@ export function fenced(text: string): string {
   return `${fence}\n${text}\n${fence}`;
 }
 
+/** Said of a session that takes nothing more. */
+export const ENDED = 'It has ended. Begin a new one with a new message.';
+
 type SessionState = 'running' | 'waits for approval' | 'at rest' | 'over budget' | 'ended';
 
 export function stateOf({ log, archived_at }: Pick<SessionDocument, 'log' | 'archived_at'>): SessionState {
@@ -31,6 +34,16 @@ export function stateOf({ log, archived_at }: Pick<SessionDocument, 'log' | 'arc
   if (log.owed || log.status !== 'idle') return 'running';
   if (log.stop_reason?.type === 'requires_action') return 'waits for approval';
   return log.stop_reason?.type === 'budget_reached' ? 'over budget' : 'at rest';
+}
+
+/** What a session has cost so far, in cents. */
+export function centsOf({ log }: Pick<SessionDocument, 'log'>): number {
+  return Number(log.usage?.list_cost?.amount ?? 0);
+}
+
+/** Its budget is used up: it stays where it is until that is raised. */
+export function isSpent(session: Pick<SessionDocument, 'budget' | 'log'>): boolean {
+  return session.budget !== null && centsOf(session) >= Number(session.budget.max_list_cost.amount);
 }
 
 /** It runs or waits for people in the middle of a run. */

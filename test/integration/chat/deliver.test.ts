@@ -114,7 +114,11 @@ describe('a run', () => {
 
   it.each([
     ['in silence', [ends()], '(i) Done; there is nothing to add.'],
-    ['at a budget', [ends({ type: 'budget_reached' })], expect.stringMatching(/^\(!\) .*budget is used up/)],
+    [
+      'at a budget',
+      [ends({ type: 'budget_reached' })],
+      expect.stringMatching(/^\(!\) .*budget is used up.*`\/sessions budget sesn_\w+ <dollars>`/),
+    ],
     ['in a refusal', [ends({ type: 'refusal' })], '(!) I cannot help with that.'],
     ['in retries', [ends({ type: 'retries_exhausted' })], '(!) I gave up after several failures.'],
     [

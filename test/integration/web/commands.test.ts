@@ -73,6 +73,7 @@ describe('a command on the page', () => {
       [`/sessions stop ${begun}`, /being stopped/],
       [`/sessions resume ${begun}`, /It is running/],
       [`/sessions open ${begun}`, /It is on web/],
+      [`/sessions budget ${begun} 5`, /You may not raise a budget/],
       ['/approvals mine', new RegExp(approval_id)],
       [`/approvals show ${approval_id}`, /rm -rf build/],
       [`/approvals deny ${approval_id} No`, /Denied\./],

@@ -19,6 +19,7 @@ const COMMANDS: Record<Action, (id: string) => string> = {
   'set up a channel': () => '/agents reply thread',
   'see runs and costs': () => '/agents runs Reviewer',
   'stop or resume a session': (id) => `/sessions stop ${id}`,
+  'raise a budget': (id) => `/sessions budget ${id} 5`,
   'give roles': () => '/agents role test:U_X member',
 };
 
@@ -29,7 +30,7 @@ const rows = actions.flatMap((action) =>
 
 describe('who may what', () => {
   it.each(rows)('$standing: $action', async ({ action, standing, name }) => {
-    await agentOf(stage, 'Reviewer');
+    await agentOf(stage, 'Reviewer', { deckhand_budget: '1' });
     await give(stage, 'Gil', 'guest');
     const sender = { id: 'U_SAM', name: 'Sam' };
     await stage.receiver().message(said('hello', { agent: 'Reviewer', sender }));

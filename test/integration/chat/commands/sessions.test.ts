@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { SessionRef } from '../../../../src/session/log.ts';
 import { ends, says } from '../../../support/chat-events.ts';
 import { place, said } from '../../../support/chat-stage.ts';
-import { commanded, give, typing } from '../../../support/commands.ts';
+import { agentOf, commanded, give, typing } from '../../../support/commands.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { createPlatform } from '../../../support/fake-connector.ts';
 import { useChatStage } from '../../../support/use-chat-stage.ts';
@@ -80,8 +80,10 @@ describe('/sessions stop', () => {
   it.each([
     ['/sessions stop', 'Say which session'],
     ['/sessions stop sesn_unknown', 'There is no session'],
+    ['/sessions stop ID at once', 'Say the id alone: what stands behind it (at once) is not understood.'],
   ])('%s is answered with what to do', async (text, words) => {
-    expect(await type.ana(text)).toMatchObject({ effect: 'refused', text: expect.stringContaining(words) });
+    const receipt = await type.ana(text.replace('ID', id));
+    expect(receipt).toMatchObject({ effect: 'refused', text: expect.stringContaining(words) });
   });
 });
 
@@ -108,6 +110,122 @@ describe('what /sessions resume does', () => {
     await stage.append(ref, says('Where was I?'));
     await eventually(() => expect(platform.texts()).toContain('Where was I?'));
     expect(platform.texts()).toEqual([expect.any(String), '(i) Resumed by Ada.', 'Where was I?']);
+  });
+});
+
+describe('a session that has used up its budget', () => {
+  let thrifty: SessionRef;
+  let budget: string;
+
+  /** Ana's agent, and a session of it that Ben began: it has cost its dollar. */
+  beforeEach(async () => {
+    await agentOf(stage, 'Thrifty', { deckhand_budget: '1' });
+    const ben = { id: 'U_BEN', name: 'Ben' };
+    await stage
+      .receiver()
+      .message(said('spend', { agent: 'Thrifty', sender: ben, conversation: { ...place, thread: '200.1' } }));
+    thrifty = (await stage.refs()).find(({ session_id }) => session_id !== id) as SessionRef;
+    budget = `/sessions budget ${thrifty.session_id}`;
+    await stage.append(thrifty, costs('103'), ends({ type: 'budget_reached' }));
+  });
+
+  const costs = (amount: string) => ({
+    type: 'session.usage' as const,
+    usage: { list_cost: { amount, currency: 'USD' as const } },
+  });
+  const limit = (amount: string) => ({ type: 'limit' as const, max_list_cost: { amount, currency: 'USD' as const } });
+  const limitOf = async () => (await stage.sessions.getSession(thrifty)).budget?.max_list_cost.amount;
+  const isOwed = async () => (await stage.log.head(thrifty)).owed;
+
+  it('goes on when its agent’s owner raises that, with a word of whose decision it is, once', async () => {
+    const platform = createPlatform();
+    const gateway = stage.deliverer(platform);
+    onTestFinished(() => gateway.stop());
+    const raise = commanded(`${budget} $2.50`);
+    const receipts = [await stage.receiver().command(raise), await stage.receiver().command(raise)];
+    expect(receipts[0]).toEqual({ effect: 'accepted', text: 'It may cost $2.50 in all now, and goes on.' });
+    expect(receipts[1]?.effect).toBe('duplicate');
+    expect([await limitOf(), await isOwed()]).toEqual(['250', true]);
+    const by = { via: 'test', id: 'U_ANA', name: 'Ana' };
+    expect(await stage.entries('session.updated')).toMatchObject([{ by, event: { budget: limit('250') } }]);
+    await eventually(() => expect(platform.texts()).toHaveLength(2));
+    expect(platform.texts()).toEqual([
+      `(!) I stopped: this session’s budget is used up. Its agent’s owners and admins raise that with \`${budget} <dollars>\`; then it goes on.`,
+      '(i) This session may cost $2.50 now, as set by Ana.',
+    ]);
+  });
+
+  it('is told so also where the gateway died between the change and its word', async () => {
+    const decision = { event_id: 'sevt_decided', by: { via: 'test', id: 'U_ANA', name: 'Ana' } };
+    await stage.db
+      .collection<{ _id: string }>('sessions')
+      .updateOne({ _id: thrifty.session_id }, { $set: { budget: limit('250') } });
+    for (let n = 0; n < 2; n += 1) await stage.sessions.setBudget(thrifty, limit('250'), decision);
+    expect((await stage.entries('session.updated')).map(({ event }) => event.id)).toEqual(['sevt_decided']);
+    expect(await isOwed()).toBe(true);
+  });
+
+  it('goes on with /sessions resume too, once it may cost more than it has', async () => {
+    const resume = `/sessions resume ${thrifty.session_id}`;
+    expect(await type.ben(resume)).toEqual({
+      effect: 'refused',
+      text: `It has used up its budget. Its agent’s owners and admins raise that with \`${budget} <dollars>\`; then it goes on.`,
+    });
+    await stage.db
+      .collection<{ _id: string }>('sessions')
+      .updateOne({ _id: thrifty.session_id }, { $set: { budget: limit('250') } });
+    expect(await type.ben(resume)).toEqual({ effect: 'accepted', text: 'It goes on.' });
+  });
+
+  it('is not for whoever began it to raise, and of what a guest began they are told so', async () => {
+    const words = 'You may not raise a budget. Who may: its owners (U\\_ANA), admins';
+    expect((await type.ben(`${budget} 5`)).text).toContain(words);
+    await give(stage, 'Ben', 'guest');
+    expect((await type.ben(`${budget} 5`)).text).toContain(words);
+    await give(stage, 'Gil', 'guest');
+    expect((await type.as('Gil')(`${budget} 5`)).text).toContain('There is no session');
+    expect([await limitOf(), await isOwed()]).toEqual(['100', false]);
+  });
+
+  it.each([
+    ['', 'It may cost $1.00, and has cost $1.03. Say what it may cost in all, in US dollars, as in `/sessions budget '],
+    [' lots', 'lots is no amount. It may cost $1.00'],
+    [' -5', 'is no amount'],
+    [' 1.005', 'is no amount'],
+    [' 5 please', 'is no amount'],
+    [' 1.03', 'It has cost $1.03 already: say more than that.'],
+    [' 0', 'It has cost $1.03 already'],
+  ])('is raised by no "%s", and what to do is said', async (amount, words) => {
+    const receipt = await type.ana(`${budget}${amount}`);
+    expect(receipt).toMatchObject({ effect: 'refused', text: expect.stringContaining(words) });
+    expect(receipt.text).toContain(`\`${budget} 3\``);
+    expect([await limitOf(), await isOwed()]).toEqual(['100', false]);
+  });
+
+  it('stays where it is while its agent is paused', async () => {
+    await type.ana('/agents pause Thrifty');
+    expect(await type.ana(`${budget} 5`)).toMatchObject({
+      effect: 'refused',
+      text: expect.stringContaining('Thrifty is paused'),
+    });
+    expect([await limitOf(), await isOwed()]).toEqual(['100', false]);
+  });
+
+  it.each([
+    ['has none', async () => id, 'It has no budget'],
+    [
+      'has ended',
+      async () => {
+        await stage.sessions.archive(thrifty);
+        return thrifty.session_id;
+      },
+      'It has ended.',
+    ],
+  ])('is no session that %s', async (_what, session, words) => {
+    expect(await type.ada(`/sessions budget ${await session()} 5`)).toMatchObject({
+      effect: 'refused',
+      text: expect.stringContaining(words),
+    });
   });
 });
 
