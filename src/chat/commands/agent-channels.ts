@@ -1,6 +1,6 @@
 import type { ChannelSettings } from '../channel-settings.ts';
 import { namesOf } from '../names.ts';
-import { type CommandDeps, type CommandRequest, plain } from './command.ts';
+import { type CommandDeps, type CommandRequest, plainName } from './command.ts';
 import { listOf } from './words.ts';
 
 type Asker = Pick<CommandRequest, 'workspace_id' | 'conversation' | 'actor_id'>;
@@ -19,6 +19,33 @@ export async function channelsOf(deps: CommandDeps, asker: Asker, agent_id: stri
   const here = found.filter((one) => one.connector === connector && one.tenant === tenant);
   const own = here.filter(({ set_by }) => set_by === asker.actor_id).map(({ channel }) => channel);
   return { own, others: here.length - own.length };
+}
+
+/** Channels that are named to whoever looks at an agent; the others are counted. */
+const NAMED = 10;
+
+/** All channels whose default an agent is, in words: by name those that the asker set, or is in. */
+export async function channelsInWords(
+  deps: CommandDeps,
+  asker: Asker,
+  agent_id: string,
+): Promise<{ words: string; here: boolean }> {
+  const { connector, tenant, channel } = asker.conversation;
+  const found = await deps.channels.withAgent(asker.workspace_id, agent_id);
+  const onIt = found.filter((one) => one.connector === connector && one.tenant === tenant);
+  const seen = onIt.filter((one) => one.channel === channel || one.set_by === asker.actor_id).slice(0, NAMED);
+  const keyOf = (one: ChannelSettings) => `${connector}:channel:${one.channel}`;
+  const nameOf = await namesOf(deps.connectors, seen.map(keyOf), asker.conversation);
+  const platform = deps.connectors.get(connector);
+  const names = seen.map((one) =>
+    platform?.isDirect?.({ ...asker.conversation, channel: one.channel, thread: one.channel }) === true
+      ? 'your direct messages'
+      : plainName(nameOf(keyOf(one))),
+  );
+  const others = found.length - seen.length;
+  const more = names.length === 0 ? `${others} that others have chosen` : `${others} more`;
+  const words = [...names.toSorted(), ...(others === 0 ? [] : [more])].join(', ') || 'none';
+  return { words, here: onIt.some((one) => one.channel === channel) };
 }
 
 /**
@@ -42,7 +69,7 @@ export async function channelsProblem(
   const ids = taken.map(({ channel }) => `${connector}:channel:${channel}`);
   const nameOf = await namesOf(deps.connectors, ids, asker.conversation);
   return (
-    `Somebody else has chosen who answers in ${ids.map((id) => plain(nameOf(id))).join(', ')}. ` +
+    `Somebody else has chosen who answers in ${ids.map((id) => plainName(nameOf(id))).join(', ')}. ` +
     'Type `/agents use` with this agent’s name there.'
   );
 }

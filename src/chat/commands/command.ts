@@ -16,7 +16,7 @@ export interface CommandDeps extends Omit<ReceiveMessageDeps, 'channels' | 'role
   approvals: Pick<Approvals, 'find' | 'decide' | 'pending' | 'refusalByToolUse'>;
   agents: Pick<Agents, 'archive' | 'create' | 'get' | 'listVersions' | 'update'>;
   sessions: Pick<Sessions, 'getSession' | 'list' | 'setBudget'>;
-  environments: Pick<Environments, 'list'>;
+  environments: Pick<Environments, 'get' | 'list'>;
   costs: Costs;
   channels: ChannelSettingsStore;
   roles: Roles;
@@ -91,4 +91,9 @@ export function refuse(text: string, errors?: Record<string, string>): CommandRe
 /** Words of a person's in a line of markdown: one line, and nothing in them is markup. */
 export function plain(text: string): string {
   return text.replaceAll(/\s+/g, ' ').replaceAll(/[\\`*_~[\]<>|#]/g, '\\$&');
+}
+
+/** The same of a name; that of a channel keeps its sign, by which its platform knows it: `#C089JKL`. */
+export function plainName(name: string): string {
+  return name.startsWith('#') ? `#${plain(name.slice(1))}` : plain(name);
 }

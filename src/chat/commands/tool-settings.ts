@@ -1,4 +1,7 @@
+import type { AgentConfig } from '../../resources/agent-config.ts';
 import type { ResolvedTool } from '../../resources/tool-config.ts';
+import { plain } from './command.ts';
+import { someOf } from './words.ts';
 
 /** The built-in tools that a form sets, each by one word. */
 export const TOOLS = ['bash', 'read', 'write', 'edit', 'glob', 'grep'] as const;
@@ -23,8 +26,12 @@ export function toolSetting(tools: readonly ResolvedTool[], name: ToolName): Too
   const toolset = tools.find((tool): tool is Toolset => tool.type === 'agent_toolset_20260401');
   if (toolset === undefined) return 'off';
   const config = toolset.configs.find((one) => one.name === name) ?? toolset.default_config;
-  if (!config.enabled) return 'off';
-  switch (config.permission_policy.type) {
+  return settingOf(config);
+}
+
+function settingOf({ enabled, permission_policy }: Toolset['default_config']): ToolSetting {
+  if (!enabled) return 'off';
+  switch (permission_policy.type) {
     case 'always_allow':
       return 'allow';
     case 'always_ask':
@@ -58,4 +65,28 @@ export function withToolSettings(
   const configs = [...kept, ...changed];
   if (before === undefined && configs.every(({ enabled }) => !enabled)) return others;
   return [{ type: 'agent_toolset_20260401', default_config, configs }, ...others];
+}
+
+/** The tools that no form sets, in lines of a list: those of its own, and those of MCP servers. */
+export function otherToolLines({ tools, mcp_servers }: Pick<AgentConfig, 'mcp_servers' | 'tools'>): string[] {
+  const custom = tools.flatMap((tool) => (tool.type === 'custom' ? [`\`${tool.name}\``] : []));
+  const servers = mcp_servers.map(({ name, url }) => {
+    const toolset = tools.find((tool) => tool.type === 'mcp_toolset' && tool.mcp_server_name === name);
+    const settings = toolset?.type === 'mcp_toolset' ? mcpSettings(toolset) : 'off';
+    return `${plain(name)} on ${new URL(url).host} (${settings})`;
+  });
+  return [
+    ...(custom.length === 0 ? [] : [`- Custom tools: ${someOf(custom)}`]),
+    ...(servers.length === 0 ? [] : [`- MCP servers: ${someOf(servers)}`]),
+  ];
+}
+
+/** What holds for a server's tools, and for which it is another: `ask; search: allow`. */
+function mcpSettings({ default_config, configs }: Extract<ResolvedTool, { type: 'mcp_toolset' }>): string {
+  const usual = settingOf(default_config);
+  const others = configs.filter((one) => settingOf(one) !== usual);
+  return [
+    usual,
+    ...(others.length === 0 ? [] : [someOf(others.map((one) => `${plain(one.name)}: ${settingOf(one)}`))]),
+  ].join('; ');
 }

@@ -59,3 +59,12 @@ export function listOf(text: string): string[] {
     .map((one) => one.trim())
     .filter((one) => one !== '');
 }
+
+/** Names in one line. */
+const NAMED = 20;
+
+/** Names with commas between: so many of them, and how many there are besides. */
+export function someOf(names: readonly string[]): string {
+  const left = names.length - NAMED;
+  return [...names.slice(0, NAMED), ...(left > 0 ? [`${left} more`] : [])].join(', ');
+}

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { createEnvironments } from '../../../../src/resources/environments.ts';
 import { place, said } from '../../../support/chat-stage.ts';
 import { agentOf, commanded, typing } from '../../../support/commands.ts';
 import { useChatStage } from '../../../support/use-chat-stage.ts';
@@ -60,6 +61,51 @@ describe('/agents list and show', () => {
     expect(text).toContain('Owners: U\\_ANA');
     expect(text).toContain('Approvers: U\\_ANA, U\\_BEN');
     expect(text).toContain('$2.50');
+  });
+
+  it('say which tools it has beside those that a form sets', async () => {
+    const { _id } = await agentOf(stage, 'Deployer');
+    expect((await type.ana('/agents show Deployer')).text).not.toMatch(/Custom tools|MCP servers/);
+    const schema = { type: 'object' as const };
+    await stage.agents.update(stage.defaults.workspace_id, _id, {
+      mcp_servers: [
+        { type: 'url', name: 'git_hub', url: 'https://mcp.github.test/x?key=secret' },
+        { type: 'url', name: 'wiki', url: 'https://wiki.test:8443/' },
+      ],
+      tools: [
+        { type: 'custom', name: 'deploy_it', description: 'd', input_schema: schema },
+        { type: 'custom', name: 'look', description: 'd', input_schema: schema },
+        {
+          type: 'mcp_toolset',
+          mcp_server_name: 'git_hub',
+          configs: [
+            { name: 'search', permission_policy: { type: 'always_allow' } },
+            { name: 'list', permission_policy: { type: 'always_ask' } },
+            { name: 'drop', enabled: false },
+          ],
+        },
+        { type: 'mcp_toolset', mcp_server_name: 'wiki', default_config: { enabled: false } },
+      ],
+    });
+    const { text } = await type.ana('/agents show Deployer');
+    expect(text).toContain('\n- Custom tools: `deploy_it`, `look`\n');
+    expect(text).toContain(
+      '\n- MCP servers: git\\_hub on mcp.github.test (ask; search: allow, drop: off), wiki on wiki.test:8443 (off)\n',
+    );
+    expect(text).not.toContain('secret');
+  });
+
+  it('call its environment by its name', async () => {
+    const { workspace_id } = stage.defaults;
+    const environments = createEnvironments(stage.db);
+    const { _id } = await environments.create(workspace_id, { name: 'The lab' });
+    await agentOf(stage, 'Deployer', { deckhand_environment: _id });
+    const shown = async () => (await type.ana('/agents show Deployer')).text;
+    expect(await shown()).toContain('- Environment: The lab\n');
+    await environments.archive(workspace_id, _id);
+    expect(await shown()).toContain('- Environment: The lab, which is archived: no session begins there\n');
+    await environments.remove(workspace_id, _id);
+    expect(await shown()).toContain(`- Environment: \`${_id}\`, which is gone: no session begins there\n`);
   });
 
   it.each([
@@ -138,7 +184,7 @@ describe('/agents new', () => {
     expect((await agentNamed('Careful'))?.config.metadata).toEqual(stored);
     const { text } = await type.ana('/agents show Careful');
     expect(text).toContain('- Approvals: 2 have to approve, never who asked, may count for the session');
-    expect(text).toContain('reminded every 30m; each after 1h: U\\_CARA, \\#C9; denied after 2d');
+    expect(text).toContain('reminded every 30m; each after 1h: U\\_CARA, #C9; denied after 2d');
     // As text: what stands there comes back as it is.
     const lines = ['remind_after: 30m', 'four_eyes: yes', 'escalate_to: test:U_CARA,test:channel:C9'];
     for (const line of lines) expect((await type.ana('/agents edit Careful')).text).toContain(line);
@@ -332,6 +378,35 @@ describe('the channels of an agent', () => {
     // C9 is Ben's still.
     await type.fills('Ana', '/agents edit Reviewer', { channels: '' });
     expect(await Promise.all(channels.map(agentIn))).toEqual([null, null, _id, _id, _id]);
+  });
+});
+
+describe('the channels that /agents show names', () => {
+  const at = (channel: string) => ({ conversation: { ...place, channel, thread: channel } });
+  const shown = async (name: string, channel: string) =>
+    /- Channels .*: (.*)/.exec((await type.as(name)('/agents show Reviewer', at(channel))).text ?? '')?.[1];
+
+  it('are those that its reader set or is in; the others are counted', async () => {
+    const { _id } = await agentOf(stage, 'Reviewer');
+    expect(await shown('Ana', 'C1')).toBe('none');
+    await type.ana('/agents use Reviewer', at('C1'));
+    for (const channel of ['C_BEN', 'C3']) await type.ben('/agents use Reviewer', at(channel));
+    const elsewhere = { connector: 'other', tenant: 'T1', channel: 'C1' };
+    await stage.channels.change(stage.defaults.workspace_id, elsewhere, { agent_id: _id });
+    expect(await shown('Ana', 'C2')).toBe('#C1, 3 more');
+    expect(await shown('Ana', 'C3')).toBe('#C1, #C3, 2 more');
+    expect(await shown('Ben', 'C1')).toBe('#C1, #C3, #C\\_BEN, 1 more');
+    expect(await shown('Cleo', 'C2')).toBe('4 that others have chosen');
+  });
+
+  it('have words for direct messages', async () => {
+    await agentOf(stage, 'Reviewer');
+    const direct = { nameOf: async () => 'Ana', readable: async (x: string) => x, whisper: async () => undefined };
+    const isDirect = ({ channel }: { channel: string }) => channel.startsWith('D');
+    const receiver = stage.receiver({ connectors: new Map([['test', { ...direct, isDirect }]]) });
+    for (const channel of ['D1', 'C1']) await receiver.command(commanded('/agents use Reviewer', at(channel)));
+    const { text } = await receiver.command(commanded('/agents show Reviewer', at('C1')));
+    expect(text).toContain('by default: #C1, your direct messages\n');
   });
 });
 
