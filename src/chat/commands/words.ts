@@ -61,7 +61,7 @@ export function listOf(text: string): string[] {
 }
 
 /** Names in one line. */
-const NAMED = 20;
+export const NAMED = 20;
 
 /** Names with commas between: so many of them, and how many there are besides. */
 export function someOf(names: readonly string[]): string {

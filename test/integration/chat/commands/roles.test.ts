@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Action, MAY } from '../../../../src/chat/roles.ts';
 import { said } from '../../../support/chat-stage.ts';
 import { agentOf, commanded, give, typing } from '../../../support/commands.ts';
+import { createPlatform } from '../../../support/fake-connector.ts';
 import { useChatStage } from '../../../support/use-chat-stage.ts';
 
 const stage = useChatStage();
@@ -22,6 +23,8 @@ const COMMANDS: Record<Action, (id: string) => string> = {
   'raise a budget': (id) => `/sessions budget ${id} 5`,
   'give roles': () => '/agents role test:U_X member',
 };
+
+const idOf = (name: string) => `U_${name.toUpperCase().replaceAll('*', '')}`;
 
 const actions = Object.keys(MAY) as Action[];
 const rows = actions.flatMap((action) =>
@@ -64,10 +67,48 @@ describe('roles', () => {
     const type = typing(stage);
     expect((await type.ben('/agents role')).text).toContain('are a member here');
     await type.ada('/agents role test:U_BEN admin');
-    expect((await type.ben('/agents role test:U_ANA guest')).text).toBe('test:U_ANA is a guest now.');
+    expect((await type.ben('/agents role test:U_ANA guest')).text).toBe('U\\_ANA is a guest now.');
     expect((await type.ben('/agents role test:U_ADA member')).text).toContain('DECKHAND_ADMINS');
     expect((await type.ben('/agents role Ana')).text).toContain('as in `/agents role slack:U123 member`');
   });
+
+  it('are looked up by name: one’s own with those of admins and owners, or somebody’s', async () => {
+    const platform = createPlatform();
+    for (const name of ['Ada', 'Ana', 'Ben', 'Gil', '*Cleo*']) platform.names.set(idOf(name), name);
+    platform.guests.add('U_GIL');
+    const receiver = stage.receiver({ connectors: new Map([['test', platform.connector()]]) });
+    const told = async (name: string, text: string) => {
+      const guest = platform.guests.has(idOf(name));
+      const { id } = commanded('', {}, name).person;
+      return (await receiver.command(commanded(text, { person: { id, name, guest } }, name))).text;
+    };
+    await agentOf(stage, 'Reviewer');
+    await agentOf(stage, 'Scout', { deckhand_owners: 'test:U_ANA,test:U_BEN' });
+    expect(await told('Ada', '/agents role test:U_CLEO admin')).toBe('\\*Cleo\\* is an admin now.');
+    expect(await told('Ben', '/agents role')).toBe(
+      'You (`test:U_BEN`) are a member here.\n- Admins: Ada, \\*Cleo\\*\n- Owners: Ana (Reviewer, Scout), Ben (Scout)',
+    );
+    for (const [person, words] of [
+      ['U_ANA', 'Ana is a member here.'],
+      ['U_ADA', 'Ada is an admin here.'],
+      ['U_GIL', 'Gil is a guest here.'],
+      ['U_BEN', 'You are a member here.'],
+    ]) {
+      expect(await told('Ben', `/agents role test:${person}`)).toBe(words);
+    }
+    expect(await told('Gil', '/agents role test:U_GIL')).toBe('You are a guest here.');
+    expect(await told('Gil', '/agents role test:U_ANA')).toContain('Guests see only what they are themselves');
+  });
+
+  it.each(['/agents role @ana', '/agents role test:U_ANA boss', '/agents role test:U_ANA member now'])(
+    '%s is answered with what to do',
+    async (text) => {
+      expect(await typing(stage).ada(text)).toMatchObject({
+        effect: 'refused',
+        text: expect.stringContaining('as in `/agents role slack:U123 member`'),
+      });
+    },
+  );
 
   it('of somebody whom the platform calls a guest are a guest’s, until an admin says otherwise', async () => {
     const guests = {
