@@ -1,6 +1,6 @@
 import type { Button, KnownBlock } from '@slack/types';
 import { z } from 'zod';
-import type { ApprovalCard } from '../../src/chat/outgoing.ts';
+import { type ApprovalCard, isShownWhole } from '../../src/chat/outgoing.ts';
 import { aboutLine, asking, heading, outcome, requesters, summaryOf, whyLine } from './approval-words.ts';
 import { cut, shorten } from './mrkdwn.ts';
 
@@ -96,7 +96,6 @@ export function buttons(card: ApprovalCard, at: Omit<ButtonValue, 'approval_id'>
   const button = (action_id: string, text: string): Button => {
     return { type: 'button', action_id, value, text: { type: 'plain_text', text } };
   };
-  const isWhole = card.private_detail !== true && card.detail.length <= shown;
   const approving: Button[] = [
     { ...button(APPROVE_ACTION, 'Approve'), style: 'primary' },
     ...(card.for_session === undefined ? [] : [button(APPROVE_SESSION_ACTION, 'Approve for this session')]),
@@ -105,7 +104,7 @@ export function buttons(card: ApprovalCard, at: Omit<ButtonValue, 'approval_id'>
     type: 'actions',
     block_id: `approval:${card.approval_id}`,
     elements: [
-      ...(isWhole ? approving : [{ ...button(REVIEW_ACTION, 'Review'), style: 'primary' as const }]),
+      ...(isShownWhole(card, shown) ? approving : [{ ...button(REVIEW_ACTION, 'Review'), style: 'primary' as const }]),
       { ...button(DENY_ACTION, 'Deny'), style: 'danger' },
     ],
   };

@@ -2,6 +2,7 @@ import type { Approval } from '../approvals/approval.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import { UNKNOWN } from '../approvals/decide.ts';
 import { decidersOf, refusalFor } from '../approvals/policy.ts';
+import { argumentsOf } from '../session/arguments.ts';
 import type { SessionLog } from '../session/log.ts';
 import { cardElsewhere, cardOf, namedIn } from './approval-card.ts';
 import type { Connector } from './connector.ts';
@@ -144,16 +145,4 @@ async function decidable(deps: LookDeps, approval: Approval, from: PersonAt): Pr
   const asked = await askedBy(deps, approval);
   if (isOfAnotherTenant(asked.conversation, from.conversation)) return null;
   return isNamed || (await mayDecide(asked.conversation)) ? asked : null;
-}
-
-/** Every argument as it is: text unquoted, so that a command reads as a command. */
-function argumentsOf(input: unknown): string {
-  if (typeof input !== 'object' || input === null) return String(input);
-  const fields = Object.entries(input).map(([name, value]) => ({
-    name,
-    text: typeof value === 'string' ? value : JSON.stringify(value, null, 2),
-  }));
-  const [only, ...others] = fields;
-  if (only !== undefined && others.length === 0) return only.text;
-  return fields.map(({ name, text }) => (text.includes('\n') ? `${name}:\n${text}` : `${name}: ${text}`)).join('\n');
 }

@@ -145,6 +145,17 @@ export interface ApprovalCard {
     | { status: 'expired' | 'withdrawn'; at: string };
 }
 
+/**
+ * Whether all that a call would do stands where so many characters of it are shown: only then is it approved there. Where
+ * nothing stands, nothing was read.
+ */
+export function isShownWhole(
+  { detail, private_detail }: Pick<ApprovalCard, 'detail' | 'private_detail'>,
+  shown: number,
+): boolean {
+  return private_detail !== true && detail !== '' && detail.length <= shown;
+}
+
 /** By name. */
 export interface AskedElsewhere {
   asked: string[];

@@ -42,7 +42,10 @@ export interface CallDescription {
   title: string;
   /** One sentence, at most 200 characters. */
   summary: string;
-  /** The exact command or arguments, at most 3,000 characters with a note of what is cut. */
+  /**
+   * The exact command or arguments, at most 3,000 characters with a note of what is cut. People approve by it: every
+   * argument that changes what the call does stands in it.
+   */
   detail: string;
 }
 

@@ -131,6 +131,19 @@ describe('an approval on the page', () => {
     expect(await approve.isEnabled()).toBe(true);
   });
 
+  it('lets nobody approve a call of which nothing is shown', async () => {
+    const ana = await stage.enter('Ana');
+    await ana.say('Go');
+    await stage.crew.approval(await stage.keyOf(ana), { detail: '' });
+    stage.crew.shown = { summary: 'Run it', why: null, detail: 'restart: true\ncommand: make', closed: null };
+    const approve = ana.approvals.getByRole('button', { name: 'Approve', exact: true });
+    await approve.waitFor();
+    expect(await approve.isDisabled()).toBe(true);
+    await ana.approvals.getByRole('button', { name: 'Show what exactly' }).click();
+    await ana.approvals.getByText('command: make').waitFor();
+    expect(await approve.isEnabled()).toBe(true);
+  });
+
   it('answers a stranger’s click in words, and leaves the card as it is', async () => {
     const ana = await stage.enter('Ana');
     await ana.say('Go');

@@ -1,8 +1,11 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { SPILL_CHARS } from '../../src/tools/spill.ts';
-import type { ToolResult } from '../../src/tools/tool.ts';
+import type { Tool, ToolResult } from '../../src/tools/tool.ts';
 import { AGENT_TOOLSET } from '../../src/tools/toolset/agent-toolset.ts';
 import { type ExecResult, type Workspace, WorkspaceFileError } from '../../src/tools/workspace.ts';
+import { cases } from '../support/cases.ts';
 import { png } from '../support/images.ts';
 
 const limits = { processes: 1, memory_bytes: 1, cpus: 1, file_bytes: 1, disk_bytes: 1, output_bytes: 1, timeout_ms: 1 };
@@ -97,6 +100,59 @@ describe('bad input from the model is an answer, never an exception', () => {
   ];
   test.each(AGENT_TOOLSET.map((tool) => tool.definition.name))('%s', async (name) => {
     for (const input of inputs) expect(await run(name, input)).toMatchObject({ is_error: true });
+  });
+});
+
+/** What Claude may give each tool, as its own definition says. */
+function inputsOf({ definition }: Tool): fc.Arbitrary<Record<string, unknown>> {
+  const { properties, required = [] } = definition.input_schema;
+  const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 100 });
+  const kinds: Record<string, fc.Arbitrary<unknown>> = {
+    string: text,
+    boolean: fc.boolean(),
+    integer: fc.integer({ min: 0, max: 10_000 }),
+    array: fc.array(fc.integer({ min: 0, max: 10_000 }), { minLength: 2, maxLength: 2 }),
+  };
+  const fields = Object.entries(properties).map(([name, schema]) => {
+    const { type } = z.object({ type: z.string() }).parse(schema);
+    const kind = kinds[type];
+    if (kind === undefined) throw new Error(`no values for ${name}, which is a ${type}`);
+    return [name, kind] as const;
+  });
+  return fc.record(Object.fromEntries(fields), { requiredKeys: required });
+}
+
+describe('what a person approves by', () => {
+  /** Says the same as if it were not there. */
+  const hasNoEffect = (value: unknown) => value === false || value === 0;
+
+  test.each(AGENT_TOOLSET.map((tool) => [tool.definition.name, tool] as const))(
+    'shows every argument of %s that has an effect, all texts as they are',
+    (_name, tool) => {
+      fc.assert(
+        fc.property(inputsOf(tool), (input) => {
+          const { detail } = tool.describe(input);
+          for (const [name, value] of Object.entries(input)) {
+            if (typeof value === 'string') expect(detail).toContain(value);
+            if (tool.definition.input_schema.required?.includes(name) === true || hasNoEffect(value)) continue;
+            const { [name]: _left, ...without } = input;
+            expect(tool.describe(without).detail).not.toBe(detail);
+          }
+        }),
+        cases(200),
+      );
+    },
+  );
+
+  test('is the command, also where the shell is restarted before it', () => {
+    const bash = AGENT_TOOLSET.find(({ definition }) => definition.name === 'bash');
+    expect(bash?.describe({ command: 'rm -rf build', restart: false, timeout_ms: 0 }).detail).toBe('rm -rf build');
+    expect(bash?.describe({ restart: true, command: 'rm -rf build' })).toEqual({
+      title: 'Restart the shell and run a command',
+      summary: 'Restart the shell. Run: rm -rf build',
+      detail: 'restart: true\ncommand: rm -rf build',
+    });
+    expect(bash?.describe({ restart: true })).toMatchObject({ title: 'Restart the shell', detail: 'restart: true' });
   });
 });
 

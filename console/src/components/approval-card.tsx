@@ -16,7 +16,7 @@ const SURELY_WHOLE = 2_900;
 export function ApprovalCard({ card, decide, details }: { card: Card; decide: Decide; details: Details }) {
   const heading = useId();
   const { status } = card.state;
-  const isWhole = card.private_detail !== true && card.detail.length <= SURELY_WHOLE;
+  const isWhole = card.private_detail !== true && card.detail !== '' && card.detail.length <= SURELY_WHOLE;
   const [isRead, setRead] = useState(false);
   return (
     <div

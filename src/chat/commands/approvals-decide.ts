@@ -1,4 +1,5 @@
 import { detailsOf } from '../look-at-approvals.ts';
+import { isShownWhole } from '../outgoing.ts';
 import { receiveDecision } from '../receive-decision.ts';
 import { visible } from '../visible.ts';
 import { type Command, type CommandDeps, type CommandReply, type CommandRequest, refuse } from './command.ts';
@@ -30,9 +31,7 @@ export const approve: Command = {
       }
       const approval = await deps.approvals.find(request.workspace_id, id);
       const isListed =
-        approval !== null &&
-        approval.policy.private_detail !== true &&
-        visible(approval.detail).length <= LISTED_DETAIL;
+        approval !== null && isShownWhole({ ...approval.policy, detail: visible(approval.detail) }, LISTED_DETAIL);
       // Nobody approves what they have not had before their eyes.
       if (!isListed && word?.toLowerCase() !== readWord(details.detail)) {
         return refuse(`Read all of it first: \`/approvals show ${id}\`. Its end says how to approve it.`);

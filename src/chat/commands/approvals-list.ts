@@ -1,5 +1,6 @@
 import type { WaitingApproval } from '../inbound.ts';
 import { SHOWN, waitingFor } from '../look-at-approvals.ts';
+import { isShownWhole } from '../outgoing.ts';
 import { answer, type Command, plain, refuse } from './command.ts';
 import { LISTED_DETAIL } from './find-approval.ts';
 import { counted, fenced, moment } from './words.ts';
@@ -41,12 +42,13 @@ function shown({ card, agent_name, asked_at, link }: WaitingApproval): string {
       ? null
       : `may be approved for the session: \`/approvals approve ${approval_id} for session\``,
   ].filter((rule) => rule !== null);
-  const isWhole = card.private_detail !== true && detail.length <= LISTED_DETAIL;
   return [
     `**${plain(summary)}** \`${approval_id}\``,
     asked.filter((part) => part !== null).join(' · '),
     ...(rules.length === 0 ? [] : [rules.join(' · ')]),
-    isWhole ? fenced(detail) : `All of it, and the way to approve it: \`/approvals show ${approval_id}\``,
+    isShownWhole(card, LISTED_DETAIL)
+      ? fenced(detail)
+      : `All of it, and the way to approve it: \`/approvals show ${approval_id}\``,
   ]
     .filter((line) => line !== '')
     .join('\n');

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
+import { argumentsOf } from '../../session/arguments.ts';
 import { spill } from '../spill.ts';
 import { defineTool, describeCall, type ToolResult, toolError } from '../tool.ts';
 import type { ExecResult } from '../workspace.ts';
@@ -23,10 +24,18 @@ their output in a file.`,
   input,
   idempotent: false,
   parallel: false,
-  describe: ({ command, restart }) =>
-    restart === true
-      ? describeCall('Restart the shell', 'Restart the shell.', '')
-      : describeCall('Run a command', `Run: ${command ?? ''}`, command ?? ''),
+  describe({ command, restart, timeout_ms }) {
+    // In the order in which they have their effect; what has none is left out.
+    const detail = argumentsOf({
+      restart: restart === true ? restart : undefined,
+      command,
+      timeout_ms: timeout_ms === 0 ? undefined : timeout_ms,
+    });
+    const run = `Run: ${command ?? ''}`;
+    if (restart !== true) return describeCall('Run a command', run, detail);
+    if (command === undefined) return describeCall('Restart the shell', 'Restart the shell.', detail);
+    return describeCall('Restart the shell and run a command', `Restart the shell. ${run}`, detail);
+  },
   async prepare({ openWorkspace }) {
     const workspace = await openWorkspace();
     await workspace.warmUp();

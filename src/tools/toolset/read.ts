@@ -23,7 +23,10 @@ Images (PNG, JPEG, GIF, WebP) come back as pictures. Other binary files are refu
   input,
   idempotent: true,
   parallel: true,
-  describe: ({ file_path }) => describeCall('Read a file', `Read ${file_path}`, file_path),
+  describe: ({ file_path, view_range }) => {
+    const lines = view_range === undefined ? '' : `\nlines ${view_range.join(' to ')}`;
+    return describeCall('Read a file', `Read ${file_path}`, `${file_path}${lines}`);
+  },
   run: ({ file_path, view_range }, context) =>
     orFileProblem(async () => {
       const workspace = await context.openWorkspace();

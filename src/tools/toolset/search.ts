@@ -24,7 +24,11 @@ function searchTool({ name, description, pattern, title, find }: Search) {
     idempotent: true,
     parallel: true,
     describe: (input) =>
-      describeCall(title, `${title}: ${input.pattern}`, [input.pattern, input.path ?? ''].join('\n').trim()),
+      describeCall(
+        title,
+        `${title}: ${input.pattern}`,
+        [input.pattern, ...(input.path === undefined ? [] : [`in ${input.path}`])].join('\n'),
+      ),
     run: (input, context) =>
       orFileProblem(async () => {
         const workspace = await context.openWorkspace();

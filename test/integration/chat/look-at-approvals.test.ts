@@ -129,6 +129,8 @@ describe('the details of a call', () => {
     });
     const two = await asked({}, { input: { file_path: '/a', content: 'b\nc', mode: 7 } });
     expect(await detailsFor('Eve', place, two)).toMatchObject({ detail: 'file_path: /a\ncontent:\nb\nc\nmode: 7' });
+    const three = await asked({}, { input: { restart: true } });
+    expect(await detailsFor('Eve', place, three)).toMatchObject({ detail: 'restart: true' });
   });
 
   it('show what nobody would see', async () => {

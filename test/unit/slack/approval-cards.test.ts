@@ -87,6 +87,19 @@ describe('an approval card in Slack', () => {
   });
 });
 
+describe('a card that shows nothing of its call', () => {
+  it('has no button that approves: whoever would, reviews it first', () => {
+    const { blocks } = render(approvalOut('dlv_1', { detail: '', for_session: 'tool' }), '5.1');
+    expect(buttonsOf(JSON.parse(JSON.stringify(blocks))).map(buttonLabel)).toEqual(['Review', 'Deny']);
+  });
+
+  it('nor has it where it stands in a list that has no room for any of it', () => {
+    const list = { approvals: [waitingApproval('appr_1', { card: { detail: '' } })], more: 0 };
+    const blocks: SlackBlock[] = JSON.parse(JSON.stringify(waitingMessage('1', list)));
+    expect(buttonsOf(blocks).map(buttonLabel)).toEqual(['Review', 'Deny']);
+  });
+});
+
 describe('where it was asked, on a card that stands elsewhere', () => {
   it.each([
     ['another platform', { link: null }, 'Asked in another conversation, where nobody decided in time.'],

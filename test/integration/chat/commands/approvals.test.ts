@@ -14,15 +14,17 @@ beforeEach(() => {
 });
 
 /** The turn of a session in a thread of `place` asks whether it may. */
-async function asked(policy: Partial<ApprovalPolicy> = {}, command = 'rm -rf build'): Promise<string> {
+async function asked(
+  policy: Partial<ApprovalPolicy> = {},
+  command = 'rm -rf build',
+  detail = command.slice(0, 3_000),
+): Promise<string> {
   const ref = await stage.session();
   const tool_use_id = newId('sevt');
   const approval_id = derivedId('appr', tool_use_id);
   const events = asks(approval_id, tool_use_id, { approvers: ['test:U_BEN'], ...policy }).map((event) => {
     if (event.type === 'agent.tool_use') return { ...event, input: { command } };
-    return event.type === 'deckhand.approval_requested'
-      ? { ...event, detail: command.slice(0, 3_000), why: 'It is in the way.' }
-      : event;
+    return event.type === 'deckhand.approval_requested' ? { ...event, detail, why: 'It is in the way.' } : event;
   });
   await stage.append(ref, ...events);
   await stage.approvals.record(ref, await stage.log.read(ref));
@@ -109,8 +111,9 @@ describe('/approvals approve', () => {
   it.each([
     ['is long', {}, `echo ${'😀'.repeat(9_000)} end`],
     ['is private', { private_detail: true as const }, 'rm -rf ```build```'],
-  ])('wants a call that %s to be read to its end first', async (_what, policy, command) => {
-    const id = await asked(policy, command);
+    ['is shown nowhere', {}, 'rm -rf build', ''],
+  ])('wants a call that %s to be read to its end first', async (_what, policy, command, detail?: string) => {
+    const id = await asked(policy, command, detail);
     const { text: listed } = await type.ben('/approvals');
     expect(listed).toContain(`\`/approvals show ${id}\``);
     expect(listed).not.toContain('rm -rf');
