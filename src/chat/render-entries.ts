@@ -88,6 +88,11 @@ export function messagePosts(
   return [...posts, { kind: 'notice', delivery_id, level: 'info', markdown, agent_name }];
 }
 
+/** A line in the place of a message that is not for the conversation. */
+export function standIn(event_id: string, markdown: string, { agent_name }: RenderContext): Outgoing {
+  return { kind: 'text', delivery_id: deliveryId(event_id), markdown, live: false, agent_name };
+}
+
 function wholeFile(event_id: string, content: string, agent_name: string): Outgoing {
   const markdown = `The whole of it, ${content.length.toLocaleString('en')} characters.`;
   const delivery_id = deliveryId(event_id, MOST_POSTS);

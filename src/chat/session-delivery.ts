@@ -20,12 +20,14 @@ import {
   outputPost,
   partsOf,
   type RenderContext,
+  standIn,
   type ToolUse,
 } from './render-entries.ts';
 import { cutsOf, growingCuts } from './segments.ts';
 import { send } from './send.ts';
 import type { ApprovalShowDeps } from './shown-cards.ts';
 import type { StatusLine } from './status-line.ts';
+import { insteadOf } from './withheld.ts';
 
 export interface ShowDeps extends ApprovalShowDeps {
   store: DeliveryStore;
@@ -55,7 +57,7 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
   switch (event.type) {
     case 'agent.message':
       deps.live.settle(event.id);
-      await showMessage(deps, event);
+      await showMessage(deps, { ...entry, event });
       return breakOff(deps, withoutBeginning(await deps.store.live(deps.session_id)));
     case 'deckhand.model_reply':
       deps.reply.ends = event.stop_reason === 'end_turn';
@@ -117,7 +119,10 @@ export async function showEntry(deps: ShowDeps, entry: LogEntry): Promise<void> 
   }
 }
 
-async function showMessage(deps: ShowDeps, event: EventOf<'agent.message'>): Promise<void> {
+async function showMessage(deps: ShowDeps, entry: LogEntry & { event: EventOf<'agent.message'> }): Promise<void> {
+  const { event } = entry;
+  const instead = deps.context.private_detail ? await insteadOf(deps, entry) : null;
+  if (instead !== null) return send(deps, standIn(event.id, instead, deps.context));
   const answers = deps.reply.ends ? deps.session_id : null;
   for (const post of messagePosts(event, deps.context, answers, await cutsOf(deps, event.id))) await send(deps, post);
 }

@@ -64,7 +64,7 @@ export interface ShowSessionDeps {
 export interface Target {
   conversation: ConversationKey;
   agent_name: string;
-  /** Commands, arguments and outputs are not for the conversation. */
+  /** Commands, arguments, outputs and what leads up to a question are not for the conversation. */
   private_detail?: boolean;
   title: string | null;
   /** Actor id of whoever began it in chat; null: nobody did. */
@@ -171,9 +171,10 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
       news.hear(hint);
       bell.ring();
     }
-    if (hint?.type !== 'preview') return;
-    // Output of a call is shown where calls are, if it may be.
-    if (hint.event.type === 'tool_output' && (!connector.shows_activity || target.private_detail === true)) return;
+    // What is private shows only when it is whole (withheld.ts), and what calls print does not.
+    if (hint?.type !== 'preview' || target.private_detail === true) return;
+    // Output of a call is shown where calls are.
+    if (hint.event.type === 'tool_output' && !connector.shows_activity) return;
     if (!live.accept(hint.event, hint.token)) return;
     const now = performance.now();
     // First words are a post, which platforms count by channel.

@@ -100,7 +100,7 @@ export interface ApprovalPolicy {
   /** People (`slack:U1`), user groups (`slack:group:S1`) and channels (`slack:channel:C1`). They may decide from then on. */
   escalate_to?: string[];
   expire_after_ms: number | null;
-  /** Commands and arguments are kept out of the conversation: only who may decide sees them. */
+  /** Commands, arguments and the reason for them are kept out of the conversation: only who may decide sees them. */
   private_detail?: true;
 }
 

@@ -6,14 +6,14 @@ export function says(text: string, id?: string): NewEvent {
   return { type: 'agent.message', content: [{ type: 'text', text }], ...(id === undefined ? {} : { id }) };
 }
 
-/** What stands before each message: how Claude's reply ended. */
-export function replied(stop_reason: 'end_turn' | 'tool_use'): NewEvent {
+/** What stands before each message: how Claude's reply ended (null: by a Stop), and the ids of its calls. */
+export function replied(stop_reason: 'end_turn' | 'tool_use' | null, calls: readonly string[] = []): NewEvent {
   return {
     type: 'deckhand.model_reply',
     model: 'claude-sonnet-5-5',
     content: [],
     stop_reason,
-    tool_use_events: {},
+    tool_use_events: Object.fromEntries(calls.map((id) => [`toolu_${id}`, id])),
     cost_micro_usd: 0,
   };
 }

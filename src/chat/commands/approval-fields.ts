@@ -22,7 +22,7 @@ const LABELS = {
   escalate_to: 'When nobody decides, ask besides',
   escalate_after: 'Ask each of them after',
   expire_after: 'Deny after',
-  private_detail: 'Commands and arguments',
+  private_detail: 'Commands, and why it wants them',
 } as const;
 
 type ApprovalField = keyof typeof LABELS;
