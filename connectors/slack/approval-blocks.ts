@@ -1,7 +1,16 @@
 import type { Button, KnownBlock } from '@slack/types';
 import { z } from 'zod';
 import { type ApprovalCard, isShownWhole } from '../../src/chat/outgoing.ts';
-import { aboutLine, asking, heading, outcome, requesters, summaryOf, whyLine } from './approval-words.ts';
+import {
+  aboutLine,
+  asking,
+  heading,
+  outcome,
+  requesters,
+  sessionConfirm,
+  summaryOf,
+  whyLine,
+} from './approval-words.ts';
 import { cut, shorten } from './mrkdwn.ts';
 
 /*
@@ -98,7 +107,9 @@ export function buttons(card: ApprovalCard, at: Omit<ButtonValue, 'approval_id'>
   };
   const approving: Button[] = [
     { ...button(APPROVE_ACTION, 'Approve'), style: 'primary' },
-    ...(card.for_session === undefined ? [] : [button(APPROVE_SESSION_ACTION, 'Approve for this session')]),
+    ...(card.for_session === undefined
+      ? []
+      : [{ ...button(APPROVE_SESSION_ACTION, 'Approve for this session'), confirm: sessionConfirm(card.for_session) }]),
   ];
   return {
     type: 'actions',

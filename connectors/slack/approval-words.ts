@@ -1,3 +1,4 @@
+import type { Confirm, PlainTextElement } from '@slack/types';
 import type { ApprovalCard, Called } from '../../src/chat/outgoing.ts';
 import type { Mention, Person } from '../../src/chat/place.ts';
 import { isDirect } from './conversation-id.ts';
@@ -30,6 +31,28 @@ const LASTING = {
   tool: ':repeat: Further calls of this tool run without asking for the rest of this session.',
   arguments: ':repeat: The same call runs without asking for the rest of this session.',
 };
+
+const COVERS = {
+  tool: 'Not only this call: all further calls of this tool, whatever their arguments, run without asking for the rest of this session.',
+  arguments: 'Not only this call: whenever the very same call comes again in this session, it runs without asking.',
+};
+
+/**
+ * What "Approve for this session" covers, asked before it counts. Limits of a confirmation dialog (its reference page): title
+ * 100, text 300, labels 30 characters.
+ */
+export function sessionConfirm(scope: keyof typeof COVERS): Confirm {
+  return {
+    title: plain('Approve for this session?'),
+    text: plain(`${COVERS[scope]} Where several have to approve, all of them have to say so.`),
+    confirm: plain('Approve for this session'),
+    deny: plain('Cancel'),
+  };
+}
+
+function plain(text: string): PlainTextElement {
+  return { type: 'plain_text', text };
+}
 
 export function outcome(state: Exclude<ApprovalCard['state'], { status: 'pending' }>): string {
   switch (state.status) {

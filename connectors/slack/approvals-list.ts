@@ -1,5 +1,6 @@
 import type { KnownBlock } from '@slack/types';
 import type { WaitingApproval, WaitingApprovals } from '../../src/chat/inbound.ts';
+import { isShownWhole } from '../../src/chat/outgoing.ts';
 import { buttons, note, preformatted, SECRET, TO_REVIEW } from './approval-blocks.ts';
 import { asking, type Pending, summaryOf, when, whyLine } from './approval-words.ts';
 import { SLACK } from './conversation-id.ts';
@@ -24,8 +25,9 @@ const SIZES = [
 ];
 type Size = (typeof SIZES)[number];
 
-/** What the labels of its buttons take. */
+/** What the labels of its buttons take, and the question behind the one that approves for the session. */
 const LABELS = 50;
+const CONFIRM = 350;
 /** Lines that stand in one block; a text takes 3,000 characters. */
 const SMALL_PRINT = 2_900;
 /** Of those that are looked up at once. */
@@ -78,6 +80,7 @@ function shownOf(one: WaitingApproval, state: Pending, before: number, size: Siz
   const detail = cut(card.detail, size.detail);
   const rest = card.detail.length - detail.length;
   const [who = '', ...then] = asking(card, state);
+  const asksFirst = card.for_session !== undefined && isShownWhole(card, size.detail);
   const lines = [
     askedLine(one, size.whole),
     ...(card.why && size.why > 0 ? [whyLine(card.why, size.why)] : []),
@@ -93,7 +96,7 @@ function shownOf(one: WaitingApproval, state: Pending, before: number, size: Siz
       ...packed(lines).map(note),
       buttons(card, { before }, size.detail),
     ],
-    characters: summary.length + detail.length + lines.join('\n').length + LABELS,
+    characters: summary.length + detail.length + lines.join('\n').length + LABELS + (asksFirst ? CONFIRM : 0),
   };
 }
 

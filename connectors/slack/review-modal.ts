@@ -2,6 +2,7 @@ import type { Button, KnownBlock, ModalView } from '@slack/types';
 import { z } from 'zod';
 import type { ApprovalDetails } from '../../src/chat/inbound.ts';
 import { codePages, note, summaryBlock, whyBlocks } from './approval-blocks.ts';
+import { sessionConfirm } from './approval-words.ts';
 import { escapeWithin, withChannels } from './mrkdwn.ts';
 import { type ClickMemory, clickMemory, jsonOf } from './parse.ts';
 import { slackId } from './slack-id.ts';
@@ -37,7 +38,9 @@ export function reviewModal({ summary, why, detail, closed, for_session }: Shown
   const isLast = page === pages.length - 1;
   const approving = [
     { ...button(REVIEW.approve, 'Approve'), style: 'primary' as const },
-    ...(for_session === undefined ? [] : [button(REVIEW.approve_session, 'Approve for this session')]),
+    ...(for_session === undefined
+      ? []
+      : [{ ...button(REVIEW.approve_session, 'Approve for this session'), confirm: sessionConfirm(for_session) }]),
   ];
   const buttons: Button[] = [
     ...(page > 0 ? [button(REVIEW.previous, 'Previous')] : []),

@@ -228,12 +228,22 @@ function Decision({ card, reminded, mayApprove, decide }: DecisionProps) {
           )}
         </div>
       )}
+      {step !== 'denying' && card.for_session !== undefined && (
+        <p className="approval-note">{FOR_SESSION[card.for_session]}</p>
+      )}
       <p className="approval-failure" role="alert">
         {failure}
       </p>
     </div>
   );
 }
+
+/** What the button covers, before it is pressed. */
+const FOR_SESSION: Record<NonNullable<Card['for_session']>, string> = {
+  tool: '“Approve for this session” covers not only this call: all further calls of this tool, whatever their arguments, run without asking for the rest of this session.',
+  arguments:
+    '“Approve for this session” covers not only this call: whenever the very same call comes again in this session, it runs without asking.',
+};
 
 function Decided({ state }: { state: Card['state'] }) {
   if (state.status === 'pending') return null;

@@ -2,7 +2,7 @@ import type { WaitingApproval } from '../inbound.ts';
 import { SHOWN, waitingFor } from '../look-at-approvals.ts';
 import { isShownWhole } from '../outgoing.ts';
 import { answer, type Command, plain, refuse } from './command.ts';
-import { LISTED_DETAIL } from './find-approval.ts';
+import { LASTING, LISTED_DETAIL } from './find-approval.ts';
 import { counted, fenced, moment } from './words.ts';
 
 export const listApprovals: Command = {
@@ -38,9 +38,7 @@ function shown({ card, agent_name, asked_at, link }: WaitingApproval): string {
   const rules = [
     quorum === undefined ? null : `${votes} of ${quorum} have approved`,
     expires_at === null ? null : `denied on ${moment(new Date(expires_at))} if nobody decides`,
-    for_session === undefined
-      ? null
-      : `may be approved for the session: \`/approvals approve ${approval_id} for session\``,
+    for_session === undefined ? null : `\`/approvals approve ${approval_id} for session\` ${LASTING[for_session]}`,
   ].filter((rule) => rule !== null);
   return [
     `**${plain(summary)}** \`${approval_id}\``,

@@ -1,6 +1,6 @@
 import { detailsOf } from '../look-at-approvals.ts';
 import { answer, type Command, plain, refuse } from './command.ts';
-import { idAndRest, readWord, WHICH } from './find-approval.ts';
+import { idAndRest, LASTING, readWord, WHICH } from './find-approval.ts';
 import { fenced } from './words.ts';
 
 /** Characters of a call in one answer: Slack takes 12,000 of markdown, with all around it. */
@@ -26,7 +26,7 @@ export const showApproval: Command = {
       page < pages.length
         ? `Page ${page} of ${pages.length}: \`/approvals show ${id} ${page + 1}\` goes on.`
         : (closed ??
-          `That is all of it. \`${approve}\` approves it${for_session === undefined ? '' : `, \`${approve} for session\` for the rest of the session`}; \`/approvals deny ${id} <why>\` does not.`);
+          `That is all of it. \`${approve}\` approves it${for_session === undefined ? '' : `, \`${approve} for session\` ${LASTING[for_session]}`}; \`/approvals deny ${id} <why>\` does not.`);
     return answer(
       [`**${plain(summary)}**`, ...(page === 1 && why !== null ? [`> ${plain(why)}`] : []), fenced(part), end].join(
         '\n\n',

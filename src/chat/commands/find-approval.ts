@@ -15,3 +15,9 @@ export function readWord(detail: string): string {
 
 /** Characters of a call that a list shows; of a longer one, `/approvals show` does. */
 export const LISTED_DETAIL = 1_000;
+
+/** What an approval for the session does beside approving the call itself. */
+export const LASTING = {
+  tool: 'also lets every further call of this tool run without asking for the rest of the session, whatever its arguments',
+  arguments: 'also lets the very same call run without asking whenever it comes again in the session',
+};

@@ -63,6 +63,22 @@ function checkButton(button: Fields, pointer: string): void {
     refuse(`${pointer}/action_id`, 'too long');
   if (button.style !== undefined && button.style !== 'primary' && button.style !== 'danger')
     refuse(`${pointer}/style`, 'unknown');
+  checkConfirm(button, pointer);
+}
+
+/** Confirmation dialog object reference. */
+function checkConfirm(element: Fields, pointer: string): void {
+  if (element.confirm === undefined) return;
+  const dialog = fieldsOf(element.confirm);
+  for (const [name, most] of [
+    ['title', 100],
+    ['text', 300],
+    ['confirm', 30],
+    ['deny', 30],
+  ] as const) {
+    const text = textOf(dialog[name]);
+    if (text === '' || text.length > most) refuse(`${pointer}/confirm/${name}`, `must be 1 to ${most} characters`);
+  }
 }
 
 /** One block, wherever it stands. */

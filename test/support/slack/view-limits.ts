@@ -99,19 +99,9 @@ function checkElement(workspace: SlackWorkspace, element: Fields, { pointer, vie
       refuse(`${pointer}/${name}`, 'must not be empty');
 }
 
-function checkConfirm(element: Fields, pointer: string): void {
-  if (element.confirm === undefined) return;
-  const { title, text, confirm, deny } = fields(element.confirm);
-  checkText(title, 100, `${pointer}/confirm/title`);
-  checkText(text, 300, `${pointer}/confirm/text`);
-  checkText(confirm, 30, `${pointer}/confirm/confirm`);
-  checkText(deny, 30, `${pointer}/confirm/deny`);
-}
-
 function checkViewBlock(workspace: SlackWorkspace, block: SlackBlock, { pointer, viewer }: At): void {
   if (!IN_VIEWS.has(block.type)) refuse(`${pointer}/type`, 'unsupported type');
   checkBlock(block, pointer);
-  for (const element of [block.accessory, ...list(block.elements)]) checkConfirm(fields(element), pointer);
   if (block.type !== 'input') return;
   checkText(block.label, LIMITS.label, `${pointer}/label`);
   if (block.hint !== undefined) checkText(block.hint, LIMITS.label, `${pointer}/hint`);

@@ -87,6 +87,32 @@ describe('an approval card in Slack', () => {
   });
 });
 
+/** Every piece of text of the dialog behind "Approve for this session", if there is one. */
+function askedFirst(blocks: unknown): string[] | undefined {
+  const sent: SlackBlock[] = JSON.parse(JSON.stringify(blocks));
+  const button = buttonsOf(sent).find((one) => buttonLabel(one) === 'Approve for this session');
+  return button?.['confirm'] === undefined ? undefined : readableText(button['confirm']);
+}
+
+describe('what "Approve for this session" covers is asked before it counts', () => {
+  const tool = expect.stringMatching(/^Not only this call: all further calls of this tool, whatever their arguments/);
+  const same = expect.stringMatching(/^Not only this call: whenever the very same call comes again/);
+
+  it.each([
+    ['tool', tool],
+    ['arguments', same],
+  ] as const)('for %s', (for_session, covers) => {
+    const dialog = ['Approve for this session?', covers, 'Approve for this session', 'Cancel'];
+    expect(askedFirst(render(approvalOut('dlv_1', { for_session }), '5.1').blocks)).toEqual(dialog);
+    const call = { summary: 'Run it', why: null, detail: 'make', closed: null, for_session };
+    expect(
+      askedFirst(reviewModal(call, { channel: 'C1', thread: '5.1', approval_id: 'appr_1', page: 0 }).blocks),
+    ).toEqual(dialog);
+    const list = { approvals: [waitingApproval('appr_1', { card: { for_session } })], more: 0 };
+    expect(askedFirst(waitingMessage('1', list))).toEqual(dialog);
+  });
+});
+
 describe('a card that shows nothing of its call', () => {
   it('has no button that approves: whoever would, reviews it first', () => {
     const { blocks } = render(approvalOut('dlv_1', { detail: '', for_session: 'tool' }), '5.1');
@@ -204,12 +230,21 @@ describe('the list of what waits', () => {
   const many = (count: number, card: Partial<ApprovalCard>) =>
     Array.from({ length: count }, (_, index) => waitingApproval(`appr_${index}`, { agent_name: long, card }));
 
-  it.each([1, 2, 3, 5, 7, 8, 9, 10])('fits one message with %i that are as large as they get', (count) => {
-    const list = { approvals: many(count, largest), more: 1 };
+  const { private_detail: _hidden, ...open } = largest;
+  it.each(
+    [1, 2, 3, 5, 7, 8, 9, 10].flatMap(
+      (count) =>
+        [
+          [count, 'and private', largest],
+          [count, 'and whole, for the session', { ...open, why: 'x'.repeat(150), detail: '&'.repeat(300) }],
+        ] as const,
+    ),
+  )('fits one message with %i that are as large as they get, %s', (count, _what, card) => {
+    const list = { approvals: many(count, card), more: 1 };
     for (const text of ['Approved.', 'x'.repeat(2_900)]) {
       const blocks: SlackBlock[] = JSON.parse(JSON.stringify(waitingMessage(text, list)));
       checkBlocks(blocks);
-      const shown = buttonsOf(blocks).filter((button) => button.action_id === 'deckhand_details').length;
+      const shown = buttonsOf(blocks).filter((button) => button.action_id === 'deckhand_deny').length;
       const said = readableText(blocks).join('\n');
       expect(said).toContain(`${count + 1 - shown} more wait`);
       if (text === 'Approved.') expect(shown).toBe(count);

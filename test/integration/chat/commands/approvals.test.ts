@@ -45,7 +45,7 @@ describe('/approvals', () => {
         `**Delete the build folder** \`${id}\``,
         '```\nrm -rf build\n```',
         '0 of 2 have approved',
-        `\`/approvals approve ${id} for session\``,
+        `\`/approvals approve ${id} for session\` also lets every further call of this tool run without asking`,
         '`/approvals deny <id> <why>`',
       ]) {
         expect(listed).toContain(words);

@@ -4,15 +4,27 @@ import { expect, it } from 'vitest';
 import { ApprovalCard } from '../../../console/src/components/approval-card.tsx';
 import { approvalOut } from '../../support/cards.ts';
 
-/** What stands on the page's card where it says why. */
-function whyOf(why: string): string {
-  const out = approvalOut('dlv_1', { why });
+/** The page's card. */
+function drawn(over: Parameters<typeof approvalOut>[1]): string {
+  const out = approvalOut('dlv_1', over);
   if (out.kind !== 'approval') throw new Error('It is no card');
   const unasked = () => Promise.reject(new Error('Nobody clicks here'));
-  const html = renderToStaticMarkup(createElement(ApprovalCard, { card: out.card, decide: unasked, details: unasked }));
-  const [, said = ''] = /<p class="approval-why markdown">(.*?)<\/p>/s.exec(html) ?? [];
+  return renderToStaticMarkup(createElement(ApprovalCard, { card: out.card, decide: unasked, details: unasked }));
+}
+
+/** What stands there where it says why. */
+function whyOf(why: string): string {
+  const [, said = ''] = /<p class="approval-why markdown">(.*?)<\/p>/s.exec(drawn({ why })) ?? [];
   return said;
 }
+
+it.each([
+  ['tool', 'all further calls of this tool, whatever their arguments, run without asking'],
+  ['arguments', 'whenever the very same call comes again in this session, it runs without asking'],
+] as const)('what may be approved for the session is said beside the buttons: %s', (for_session, words) => {
+  expect(drawn({ for_session })).toContain(words);
+  expect(drawn({})).not.toContain('without asking');
+});
 
 const LINK = 'target="_blank" rel="noopener noreferrer nofollow"';
 
