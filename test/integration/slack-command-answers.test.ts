@@ -22,7 +22,10 @@ async function answerTo(person: SlackPerson, command: string, text: string): Pro
 /** Each run has its own ids and times. */
 function steady(message: SlackMessage): string {
   const shown = JSON.stringify({ text: message.text, blocks: withoutIds(message.blocks) }, null, 2);
-  return shown.replaceAll(/sesn_\w+/g, 'sesn_1').replaceAll(/\d{1,2} \w{3,9}, \d\d:\d\d UTC/g, '20 Nov, 12:00 UTC');
+  return shown
+    .replaceAll(/sesn_\w+/g, 'sesn_1')
+    .replaceAll(/\/archives\/\w+\/p\d+/g, '/archives/C1/p51')
+    .replaceAll(/\d{1,2} \w{3,9}, \d\d:\d\d UTC/g, '20 Nov, 12:00 UTC');
 }
 
 /** Ana has made an agent and changed it, and asked it for something that has cost a dollar. */

@@ -1,8 +1,9 @@
+import type { SessionDocument } from '../../resources/session-document.ts';
 import { laneOf } from '../conversation-store.ts';
 import { answer, type Command, plain, refuse } from './command.ts';
 import { onAgent } from './find-agent.ts';
 import { LOOKED_AT, pageOf } from './pages.ts';
-import { sessionLine } from './session-line.ts';
+import { sessionLines } from './session-line.ts';
 
 const SHOWN = 10;
 
@@ -20,10 +21,9 @@ export const listRuns: Command = {
     const closed = deps.connectors.get(request.conversation.connector)?.closed_conversations === true;
     const lane = closed ? null : laneOf(request.conversation);
     // What was said elsewhere may be none of this person's business.
-    const lines = page.items.map((one) =>
-      sessionLine(one, { title: one.started_by === request.actor_id || one.log.lane === lane }),
-    );
-    const ways = ['`/sessions open <id>` says where one is.', page.rest].filter((line) => line !== '').join(' ');
+    const hears = (one: SessionDocument) => one.started_by === request.actor_id || one.log.lane === lane;
+    const lines = await sessionLines(deps, request, page.items, hears);
+    const ways = ['`/sessions stop | resume | open <id>`', page.rest].filter((line) => line !== '').join(' ');
     return answer(`**Runs of ${plain(name)}**${page.place}, the latest first\n${lines.join('\n')}\n\n${ways}`);
   }),
 };

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { ConversationKey } from '../../../../src/chat/place.ts';
 import type { SessionRef } from '../../../../src/session/log.ts';
 import { ends, says } from '../../../support/chat-events.ts';
 import { place, said } from '../../../support/chat-stage.ts';
@@ -60,6 +61,41 @@ describe('/sessions', () => {
     expect((await type.ana('/sessions help')).text).toMatch(
       /New here\? Mention me .*\nFor example: `\/sessions here`\n/,
     );
+  });
+});
+
+describe('each session in a list', () => {
+  const linkTo = ({ channel, thread }: { channel: string; thread: string }) => `https://chat.test/${channel}/${thread}`;
+  const plainly = { nameOf: async () => 'x', readable: async (x: string) => x, whisper: async () => undefined, linkTo };
+  const asked = async (over: object, name: string, text: string, at: Partial<ConversationKey> = {}) => {
+    const receiver = stage.receiver({ connectors: new Map([['test', { ...plainly, ...over }]]) });
+    const conversation = { ...place, thread: place.channel, ...at };
+    const { text: answer } = await receiver.command(commanded(text, { conversation }, name));
+    return answer?.split('\n').find((line) => line.includes(id));
+  };
+  const link = `https://chat.test/C1/${place.thread}`;
+
+  it.each(['/sessions', '/sessions here', '/agents runs deckhand'])('of %s is a link to it', async (command) => {
+    expect(await asked({}, 'Ana', command)).toContain(`\`${id}\` [count to a million](${link}) · deckhand · running`);
+  });
+
+  it('is a link also where only its platform says who may open it', async () => {
+    const elsewhere = { channel: 'C2', thread: 'C2' };
+    expect(await asked({}, 'Ben', '/agents runs deckhand', elsewhere)).toContain(`[(said elsewhere)](${link})`);
+  });
+
+  it.each([
+    ['somebody else’s conversation', { closed_conversations: true }, {}],
+    ['another tenant’s place', {}, { tenant: 'T2' }],
+    ['a place without links', { linkTo: () => null }, {}],
+  ])('is none to %s', async (_where, over, at) => {
+    const line = await asked(over, 'Ben', '/agents runs deckhand', at);
+    expect(line).toContain(id);
+    expect(line).not.toContain('](');
+  });
+
+  it('is one to a conversation of one’s own where others’ are closed', async () => {
+    expect(await asked({ closed_conversations: true }, 'Ana', '/sessions')).toContain(`](${link})`);
   });
 });
 
