@@ -7,6 +7,7 @@ import type { BrowserContextOptions } from 'playwright-core';
 import type { ConversationKey } from '../src/chat/place.ts';
 import { startEmbeddedMongo } from '../src/embedded/mongo.ts';
 import { silentLogger } from '../src/logger.ts';
+import { bash } from '../src/tools/toolset/bash.ts';
 import { openBrowser, openWindow } from '../test/support/browser.ts';
 import { type ConsolePage, openConsole } from '../test/support/page.ts';
 import { buildPage } from '../test/support/page-build.ts';
@@ -54,9 +55,10 @@ async function playScene(crew: Crew, key: ConversationKey): Promise<void> {
       '```',
     ].join('\n'),
   );
+  const { summary, detail } = bash.describe({ command: 'git push origin HEAD:nightly-fixtures' });
   await crew.approval(key, {
-    summary: 'Push the fix to the branch nightly-fixtures',
-    detail: 'git push origin HEAD:nightly-fixtures',
+    summary,
+    detail,
     requested_by: { id: 'ana-lima', name: 'Ana Lima' },
     approvers: 'Ana Lima or Tomasz Kern',
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
 import type { ApprovalCard } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
-import { approvalOut, textOut } from '../support/cards.ts';
+import { approvalOut, REMOVAL, textOut } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';
 import { STOP_MS } from '../support/stop.ts';
@@ -307,7 +307,7 @@ export function connectorContract(name: string, createHarness: CreateHarness, ab
         const over = { approvers: 'Ben or Cleo', expires_at: '2030-01-02T03:04:05.000Z' };
         await scene.harness.connector.post(key, approvalOut('dlv_card', over), scene.signal);
         const shown = await card(scene.harness, 'Ben', key);
-        for (const part of ['Delete the build folder', 'rm -rf build', 'bash', 'Ana', 'Ben or Cleo']) {
+        for (const part of [REMOVAL.summary, 'rm -rf build', 'bash', 'Ana', 'Ben or Cleo']) {
           expect(shown.text).toContain(part);
         }
         expect(shown.buttons).toHaveLength(2);
@@ -399,7 +399,7 @@ export function connectorContract(name: string, createHarness: CreateHarness, ab
         await connector.edit(key, ref, approvalOut('dlv_card', { state }), scene.signal);
         const shown = await card(scene.harness, 'Ana', key);
         for (const word of words) expect(shown.text).toMatch(word);
-        expect(shown.text).toContain('Delete the build folder');
+        expect(shown.text).toContain(REMOVAL.summary);
         expect(shown.buttons).toEqual([]);
       });
     });

@@ -1,6 +1,7 @@
 import type { Locator } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import type { InboundDecision } from '../../src/chat/inbound.ts';
+import { REMOVAL } from '../support/cards.ts';
 import { useConsoleStage } from '../support/console-stage.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -111,7 +112,7 @@ describe('an approval on the page', () => {
     stage.expectComplaints(/403/);
     await ana.approvals.getByRole('button', { name: 'Show what exactly' }).click();
     await ana.approvals.getByText('Only those who may decide this see it.').waitFor();
-    stage.crew.shown = { summary: 'Run: rm -rf build', why: null, detail: 'rm -rf build', closed: null };
+    stage.crew.shown = { summary: REMOVAL.summary, why: null, detail: REMOVAL.detail, closed: null };
     await ana.approvals.getByRole('button', { name: 'Show what exactly' }).click();
     await ana.approvals.getByText('rm -rf build', { exact: true }).waitFor();
   });

@@ -3,6 +3,7 @@ import { createSlackConnector, type SlackConnector } from '../../connectors/slac
 import type { Deliverer } from '../../src/chat/deliver.ts';
 import type { ApprovalPolicy } from '../../src/session/event.ts';
 import { derivedId, newId } from '../../src/session/id.ts';
+import { REMOVAL } from '../support/cards.ts';
 import { asks } from '../support/chat-events.ts';
 import { eventually } from '../support/eventually.ts';
 import { createPlatform } from '../support/fake-connector.ts';
@@ -59,7 +60,7 @@ async function asked(over: Partial<ApprovalPolicy> = {}): Promise<MessagePlace> 
 
 function cardIn(channel: string): SlackMessage | undefined {
   return slack.workspace.messages.find(
-    (message) => message.channel === channel && readable(message).includes('Delete the build folder'),
+    (message) => message.channel === channel && readable(message).includes(REMOVAL.summary),
   );
 }
 
@@ -111,7 +112,7 @@ it('asks a person directly, then a channel; decided there, every card says by wh
 
   await ben.click(inChannel, 'Approve').catch(() => undefined);
   expect(await stage.entries('deckhand.approval_decided')).toHaveLength(1);
-  expect(slack.workspace.messages.filter((message) => readable(message).includes('Delete the build'))).toHaveLength(3);
+  expect(slack.workspace.messages.filter((message) => readable(message).includes(REMOVAL.summary))).toHaveLength(3);
 });
 
 it('says in words why a channel could not be asked', async () => {
@@ -135,7 +136,7 @@ describe('/approvals in a channel that was asked besides', () => {
     return eventually(() => {
       const list = slack.workspace.messages.find((one) => one.ephemeral_to === person.user.id);
       if (list === undefined) throw new Error('There is no list');
-      expect(readable(list)).toContain('Delete the build folder');
+      expect(readable(list)).toContain(REMOVAL.summary);
       return list;
     });
   }

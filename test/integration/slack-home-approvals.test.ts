@@ -4,6 +4,7 @@ import type { Deliverer } from '../../src/chat/deliver.ts';
 import type { ApprovalPolicy } from '../../src/session/event.ts';
 import { derivedId, newId } from '../../src/session/id.ts';
 import { pendingOf } from '../support/approvals.ts';
+import { REMOVAL } from '../support/cards.ts';
 import { asks } from '../support/chat-events.ts';
 import { eventually } from '../support/eventually.ts';
 import { createPlatform } from '../support/fake-connector.ts';
@@ -107,7 +108,7 @@ describe('an approval on the Home tab', () => {
     const thread = await asked({ for_session: 'tool', expire_after_ms: HOUR, quorum: 2 });
     const text = await opens();
     for (const words of [
-      'Delete the build folder',
+      REMOVAL.summary,
       'rm -rf build',
       'The disk is full.',
       'Requested by *Ana*',

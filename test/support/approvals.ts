@@ -8,6 +8,7 @@ import { derivedId, newId } from '../../src/session/id.ts';
 import type { SessionLog, SessionRef } from '../../src/session/log.ts';
 import { emptyLog, type LoggedDocument } from '../../src/session/log-document.ts';
 import { createLogIndexes, createMongoLog } from '../../src/session/mongo-log.ts';
+import { REMOVAL } from './cards.ts';
 
 export const ana: Actor = { via: 'slack', id: 'U_ANA', name: 'Ana' };
 export const ben: Actor = { via: 'slack', id: 'U_BEN', name: 'Ben' };
@@ -88,8 +89,8 @@ export async function approvalScene(db: Db, own_clock = true): Promise<ApprovalS
           approval_id,
           tool_use_id,
           tool_name: 'bash',
-          summary: 'Delete the build folder',
-          detail: 'rm -rf build',
+          summary: REMOVAL.summary,
+          detail: REMOVAL.detail,
           requested_by: ana,
           ...(also_asked.length === 0 ? {} : { also_asked }),
           policy: { ...anyone, ...policy },

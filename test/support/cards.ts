@@ -1,13 +1,17 @@
 import type { WaitingApproval } from '../../src/chat/inbound.ts';
 import type { ApprovalCard, Outgoing, PlannedCall } from '../../src/chat/outgoing.ts';
+import { bash } from '../../src/tools/toolset/bash.ts';
+
+/** What people are asked in most tests, as the tool itself says it. */
+export const REMOVAL = bash.describe({ command: 'rm -rf build' });
 
 /** A card that waits for a decision; say only what the test is about. */
 function approvalCard(over: Partial<ApprovalCard> = {}): ApprovalCard {
   return {
     approval_id: 'appr_1',
     tool_name: 'bash',
-    summary: 'Delete the build folder',
-    detail: 'rm -rf build',
+    summary: REMOVAL.summary,
+    detail: REMOVAL.detail,
     requested_by: { id: 'U_ANA', name: 'Ana' },
     approvers: 'members in this conversation',
     expires_at: null,

@@ -1,4 +1,5 @@
 import type { Actor, ApprovalPolicy, EventOf, StopReason } from '../../src/session/event.ts';
+import { REMOVAL } from './cards.ts';
 import type { NewEvent } from './chat-stage.ts';
 
 /** Events as a turn appends them; say only what the test is about. */
@@ -50,8 +51,8 @@ export function asks(approval_id: string, tool_use_id: string, policy: Partial<A
       approval_id,
       tool_use_id,
       tool_name: 'bash',
-      summary: 'Delete the build folder',
-      detail: 'rm -rf build',
+      summary: REMOVAL.summary,
+      detail: REMOVAL.detail,
       requested_by: null,
       policy: { approvers: [], four_eyes: false, remind_after_ms: null, expire_after_ms: null, ...policy },
     },

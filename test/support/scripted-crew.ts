@@ -12,6 +12,7 @@ import type {
 } from '../../src/chat/inbound.ts';
 import type { ApprovalCard, Outgoing, ToolActivity } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
+import { REMOVAL } from './cards.ts';
 
 /**
  * Stands in for the rest of the house behind a connector: it hears what people say and posts what an agent would, step
@@ -157,8 +158,8 @@ export function createCrew(): Crew {
       let card: ApprovalCard = {
         approval_id: `appr_${nextDelivery()}`,
         tool_name: 'bash',
-        summary: 'Delete the build folder',
-        detail: 'rm -rf build',
+        summary: REMOVAL.summary,
+        detail: REMOVAL.detail,
         requested_by: null,
         approvers: 'members in this conversation',
         expires_at: null,

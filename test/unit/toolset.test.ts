@@ -149,7 +149,7 @@ describe('what a person approves by', () => {
     expect(bash?.describe({ command: 'rm -rf build', restart: false, timeout_ms: 0 }).detail).toBe('rm -rf build');
     expect(bash?.describe({ restart: true, command: 'rm -rf build' })).toEqual({
       title: 'Restart the shell and run a command',
-      summary: 'Restart the shell. Run: rm -rf build',
+      summary: 'Restart the shell. Run a command that deletes files (rm)',
       detail: 'restart: true\ncommand: rm -rf build',
     });
     expect(bash?.describe({ restart: true })).toMatchObject({ title: 'Restart the shell', detail: 'restart: true' });

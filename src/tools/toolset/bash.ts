@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { argumentsOf } from '../../session/arguments.ts';
+import { commandSummary } from '../command-summary.ts';
 import { spill } from '../spill.ts';
 import { defineTool, describeCall, type ToolResult, toolError } from '../tool.ts';
 import type { ExecResult } from '../workspace.ts';
@@ -31,7 +32,7 @@ their output in a file.`,
       command,
       timeout_ms: timeout_ms === 0 ? undefined : timeout_ms,
     });
-    const run = `Run: ${command ?? ''}`;
+    const run = commandSummary(command ?? '');
     if (restart !== true) return describeCall('Run a command', run, detail);
     if (command === undefined) return describeCall('Restart the shell', 'Restart the shell.', detail);
     return describeCall('Restart the shell and run a command', `Restart the shell. ${run}`, detail);

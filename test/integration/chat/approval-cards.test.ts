@@ -174,7 +174,7 @@ describe('private details', () => {
     await eventually(() => expect(platform.messages).toHaveLength(2));
     expect(card()).toMatchObject({ summary: 'Use the tool bash.', detail: '', private_detail: true });
     expect(JSON.stringify(platform.messages)).not.toContain('rm -rf');
-    expect(JSON.stringify(platform.messages)).not.toContain('Delete the build');
+    expect(JSON.stringify(platform.messages)).not.toContain('deletes files');
   });
 
   it.each(['activity', 'plan'] as const)('nor is what a call printed, or why it failed (%s)', async (kind) => {

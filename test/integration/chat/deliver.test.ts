@@ -232,9 +232,9 @@ describe('an approval', () => {
     gateway();
     const ref = await stage.session();
     await stage.append(ref, ...asks('appr_1', 'sevt_c1'));
-    await shows(['[pending] Delete the build folder']);
+    await shows(['[pending] Run a command that deletes files (rm)']);
     await stage.append(ref, decided('appr_1', 'sevt_c1', 'allowed', ana));
-    await shows(['[allowed by Ana] Delete the build folder']);
+    await shows(['[allowed by Ana] Run a command that deletes files (rm)']);
     await atRest();
     expect(platform.messages).toHaveLength(1);
   });
@@ -243,7 +243,7 @@ describe('an approval', () => {
     gateway();
     const ref = await stage.session();
     await stage.append(ref, ...asks('appr_1', 'sevt_c1'), decided('appr_1', 'sevt_c1', outcome, null));
-    await shows([`[${outcome}] Delete the build folder`]);
+    await shows([`[${outcome}] Run a command that deletes files (rm)`]);
   });
 
   it('that is reminded of stays one card, with a notice below', async () => {
@@ -251,7 +251,7 @@ describe('an approval', () => {
     const ref = await stage.session();
     await stage.append(ref, ...asks('appr_1', 'sevt_c1'));
     await stage.append(ref, { type: 'deckhand.approval_reminded', approval_id: 'appr_1', tool_use_id: 'sevt_c1' });
-    await shows(['[pending] Delete the build folder', expect.stringMatching(/^\(i\) A reminder/)]);
+    await shows(['[pending] Run a command that deletes files (rm)', expect.stringMatching(/^\(i\) A reminder/)]);
     expect(platform.messages[0]?.versions.at(-1)).toMatchObject({ card: { state: { reminded: 1 } } });
   });
 
@@ -261,7 +261,11 @@ describe('an approval', () => {
     await stage.append(ref, ...asks('appr_1', 'sevt_c1'), ...asks('appr_2', 'sevt_c2'));
     await stage.append(ref, decided('appr_1', 'sevt_c1', 'denied', ana));
     await stage.append(ref, decided('appr_2', 'sevt_c2', 'allowed', ana), says('Done.'), ends());
-    await shows(['[denied by Ana] Delete the build folder', '[allowed by Ana] Delete the build folder', 'Done.']);
+    await shows([
+      '[denied by Ana] Run a command that deletes files (rm)',
+      '[allowed by Ana] Run a command that deletes files (rm)',
+      'Done.',
+    ]);
   });
 });
 
@@ -439,10 +443,10 @@ describe('a platform that refuses', () => {
     gateway();
     const ref = await stage.session();
     await stage.append(ref, ...asks('appr_1', 'sevt_c1'));
-    await shows(['[pending] Delete the build folder']);
+    await shows(['[pending] Run a command that deletes files (rm)']);
     platform.messages.splice(0, 1, { at: place, ref: 'gone', versions: [] });
     await stage.append(ref, decided('appr_1', 'sevt_c1', 'allowed', ana));
-    await shows(['', '[allowed by Ana] Delete the build folder']);
+    await shows(['', '[allowed by Ana] Run a command that deletes files (rm)']);
   });
 });
 

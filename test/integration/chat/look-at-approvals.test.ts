@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { ConversationKey } from '../../../src/chat/place.ts';
 import type { Actor, ApprovalPolicy } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
+import { REMOVAL } from '../../support/cards.ts';
 import { asks } from '../../support/chat-events.ts';
 import { place } from '../../support/chat-stage.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
@@ -122,7 +123,7 @@ describe('the details of a call', () => {
     const command = `echo ${'x'.repeat(10_000)}`;
     const one = await asked({}, { input: { command } });
     expect(await detailsFor('Eve', place, one)).toEqual({
-      summary: 'Delete the build folder',
+      summary: REMOVAL.summary,
       why: 'It is in the way.',
       detail: command,
       closed: null,

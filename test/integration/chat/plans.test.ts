@@ -95,7 +95,7 @@ describe('the calls of a run, where a platform shows them together', () => {
     gateway();
     const ref = await stage.session();
     await stage.append(ref, uses('sevt_c1'), returns('sevt_c1'), ...asks('appr_1', 'sevt_c2'));
-    await shows(['<done> Use bash, <waiting> Use bash', '[pending] Delete the build folder']);
+    await shows(['<done> Use bash, <waiting> Use bash', '[pending] Run a command that deletes files (rm)']);
     await atRest();
     expect(platform.messages[0]?.versions.at(-1)).toMatchObject({ live: false, over: false });
     // Its card shows what it is to those who may see it.

@@ -6,6 +6,7 @@ import { createMongoClient } from '../../../src/mongo-client.ts';
 import type { SessionEvent } from '../../../src/session/event.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
 import type { SessionLog, SessionRef } from '../../../src/session/log.ts';
+import { REMOVAL } from '../../support/cards.ts';
 import { place, said } from '../../support/chat-stage.ts';
 import { commanded } from '../../support/commands.ts';
 import { deferred } from '../../support/deferred.ts';
@@ -630,7 +631,7 @@ describe('a click', () => {
     const [ref] = await stage.refs();
     const tool_use_id = newId('sevt');
     approval_id = derivedId('appr', tool_use_id);
-    const what = { tool_name: 'bash', summary: 'Delete the build folder', detail: 'rm -rf build' };
+    const what = { tool_name: 'bash', summary: REMOVAL.summary, detail: 'rm -rf build' };
     await append(
       ref as SessionRef,
       { ...stamp(), id: tool_use_id, type: 'agent.tool_use', name: 'bash', input: {}, evaluated_permission: 'ask' },

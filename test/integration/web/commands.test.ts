@@ -118,7 +118,7 @@ describe('a command on the page', () => {
     await ben.say(id, '/approvals');
     expect((await seenBy(ben)).at(-1)).toBe('whisper: Nothing waits for you.');
     await ana.say(id, '/approvals');
-    expect((await seenBy(ana)).at(-1)).toContain(`**Delete the build folder** \`${approval_id}\``);
+    expect((await seenBy(ana)).at(-1)).toContain(`**Run a command that deletes files (rm)** \`${approval_id}\``);
     await ana.say(id, `/approvals deny ${approval_id} Not on a Friday`);
     expect((await seenBy(ana)).at(-1)).toContain('Denied.');
     expect(await stage.entries('deckhand.approval_decided')).toMatchObject([

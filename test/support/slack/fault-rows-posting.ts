@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { newId } from '../../../src/session/id.ts';
+import { REMOVAL } from '../cards.ts';
 import { asks, decided, ends, says } from '../chat-events.ts';
 import { eventually } from '../eventually.ts';
 import { type Begun, type FaultRow, type FaultScene, PATIENCE_MS } from './fault-scene.ts';
@@ -23,7 +24,7 @@ export const POSTING_ROWS: Record<string, FaultRow> = {
     await run(decided('appr_1', 'sevt_c1', 'allowed', { via: 'slack', id: 'U1', name: 'Ben' }));
     const cards = own()
       .map(readable)
-      .filter((text) => text.includes('Delete the build folder'));
+      .filter((text) => text.includes(REMOVAL.summary));
     expect(cards).toEqual([expect.stringContaining('Approved by *Ben*')]);
   },
   'chat.startStream': async (scene) => {

@@ -5,13 +5,20 @@ import { wordsModal } from '../../../connectors/slack/open-modal.ts';
 import { render } from '../../../connectors/slack/render.ts';
 import { REVIEW_TITLE, reviewModal } from '../../../connectors/slack/review-modal.ts';
 import type { ApprovalCard } from '../../../src/chat/outgoing.ts';
-import { approvalOut, waitingApproval } from '../../support/cards.ts';
+import { bash } from '../../../src/tools/toolset/bash.ts';
+import { approvalOut, REMOVAL, waitingApproval } from '../../support/cards.ts';
 import { buttonLabel, buttonsOf, checkBlocks, readableText } from '../../support/slack/block-limits.ts';
 import type { SlackBlock } from '../../support/slack/workspace.ts';
 
 const ana = { id: 'U_ANA', name: 'Ana' };
 const ben = { id: 'U_BEN', name: 'Ben' };
 const at = '2026-11-20T10:00:00.000Z';
+
+/** As bash itself says it. */
+function asked(command: string): Partial<ApprovalCard> {
+  const { summary, detail } = bash.describe({ command });
+  return { summary, detail };
+}
 
 const STATES: Record<string, Partial<ApprovalCard>> = {
   'approval-pending': {
@@ -48,7 +55,7 @@ const STATES: Record<string, Partial<ApprovalCard>> = {
       left_out: 3,
     },
   },
-  'approval-long': { detail: `for build in ${'old-build '.repeat(200)}; do rm -rf $build; done` },
+  'approval-long': asked(`for build in ${'old-build '.repeat(200)}; do rm -rf $build; done`),
   'approval-private': { summary: 'Use the tool bash.', detail: '', private_detail: true },
   'approval-asked-by-two': { also_asked: [ben], approvers: 'members in this conversation except Ana, Ben' },
   'approval-one-of-two': { quorum: 2, state: { status: 'pending', reminded: 1, approved_by: [ana] } },
@@ -147,7 +154,7 @@ describe('a modal of an approval', () => {
     snapshot('approval-deny-modal', denyModal({ channel: 'C1', thread: '5.1', approval_id: 'appr_1' })));
 
   const memory = { channel: 'C1', thread: '5.1', approval_id: 'appr_1', page: 0 };
-  const call = { summary: 'Run: rm -rf build', why: 'It is in the way.', detail: 'rm -rf build', closed: null };
+  const call = { summary: REMOVAL.summary, why: 'It is in the way.', detail: REMOVAL.detail, closed: null };
 
   it.each([
     ['approval-review-modal', { ...call, for_session: 'tool' as const }],

@@ -42,7 +42,7 @@ describe('/approvals', () => {
       const id = await asked({ quorum: 2, for_session: 'tool' });
       const { text: listed, waiting } = await type.ben(text);
       for (const words of [
-        `**Delete the build folder** \`${id}\``,
+        `**Run a command that deletes files (rm)** \`${id}\``,
         '```\nrm -rf build\n```',
         '0 of 2 have approved',
         `\`/approvals approve ${id} for session\` also lets every further call of this tool run without asking`,
