@@ -138,6 +138,9 @@ const environment = z.object({
   SLACK_API_URL: httpUrl('https://slack.com/api/').optional(),
 });
 
+/** Every variable that is read. */
+export const VARIABLES: readonly string[] = Object.keys(environment.shape);
+
 /**
  * Read the configuration from environment variables. Empty ones count as unset.
  * @throws ConfigError naming each bad variable and its remedy

@@ -8,6 +8,9 @@ export const SECRETS = {
   slack_bot_token: 'xoxb-PLANTED-bot-5ec4e7',
   slack_app_token: 'xapp-PLANTED-app-5ec4e7',
   slack_signing_secret: 'PLANTED-signing-5ec4e7',
+  slack_client_secret: 'PLANTED-client-5ec4e7',
+  /** The base64 of 32 bytes, as such a key has to be. */
+  vault_key: `PLANTEDvault${'A'.repeat(24)}5ec4e7A=`,
   mongodb_password: 'PLANTED-mongo-5ec4e7',
   redis_password: 'PLANTED-redis-5ec4e7',
 } as const;
