@@ -173,13 +173,22 @@ interface QueryPlace {
   line: string;
 }
 
+/**
+ * Every call of a method that only a collection has, whatever it is called on; of `find`, which lists have as well, those on
+ * what is known to be a collection.
+ */
 function placesIn(file: string): QueryPlace[] {
   const text = readFileSync(join(ROOT, file), 'utf8');
-  const names = [...text.matchAll(/(\w+)(?:: Collection<[^=]*?>)?\s*(?:=|:)\s*(?:db\.collection|Collection<)/g)].map(
-    (match) => match[1],
-  );
+  const names = [
+    ...text.matchAll(/(\w+)(?:: Collection<[^=]*?>)?\s*(?:=|:)\s*(?:db\??\.collection|Collection<|\w+In\(db\))/g),
+  ].map((match) => match[1]);
   const receivers = [...new Set(names), "\\.collection(?:<[^(]*>)?\\('\\w+'\\)"].join('|');
-  const calls = new RegExp(`(?:\\b|(?=\\.))(?:${receivers})\\s*\\.(${METHODS.join('|')})(?:<[^>(]*>)?\\(`, 'g');
+  const others = METHODS.filter((method) => method !== 'find').join('|');
+  // The database's own `aggregate` looks nothing up.
+  const calls = new RegExp(
+    `(?:(?:\\b|(?=\\.))(?:${receivers})\\s*\\??\\.find|(?<!\\bdb)\\??\\.(?:${others}))(?:<[^>(]*>)?\\(`,
+    'g',
+  );
   return [...text.matchAll(calls)].map((match) => {
     const number = text.slice(0, match.index + match[0].length).split('\n').length;
     return { place: `${file}:${number}`, line: text.split('\n')[number - 1] ?? '' };
