@@ -13,7 +13,8 @@ export type Path = readonly number[];
 export function treeOf(value: unknown): JsonTree {
   if (Array.isArray(value)) return { kind: 'array', items: value.map(treeOf) };
   if (typeof value === 'object' && value !== null) {
-    return { kind: 'object', entries: Object.entries(value).map(([key, child]) => [key, treeOf(child)]) };
+    const entries = Object.entries(value).filter(([, child]) => child !== undefined);
+    return { kind: 'object', entries: entries.map(([key, child]) => [key, treeOf(child)]) };
   }
   return { kind: 'text', text: JSON.stringify(value) };
 }

@@ -14,7 +14,6 @@ export interface WithOperator {
 /** In the place of every text of the body and of every parameter of the path and the query, one by one. */
 export function withOperators(key: string, valid: ValidRequest): WithOperator[] {
   const whole = asItIs(key, valid);
-  const tree = valid.body === undefined ? null : treeOf(valid.body);
   return OPERATORS.flatMap((operator) => [
     ...whole.path.map((_id, at) => ({
       at: `path ${at}`,
@@ -26,15 +25,21 @@ export function withOperators(key: string, valid: ValidRequest): WithOperator[] 
       operator,
       request: { ...whole, query: whole.query.toSpliced(at, 1, [name, operator]) },
     })),
-    ...(tree === null ? [] : textsOf(tree)).map((path) => ({
-      at: `body ${nameOf(tree as JsonTree, path)}`,
+    ...(valid.body === undefined ? [] : withOperatorIn(valid.body, operator)).map(({ at, json }) => ({
+      at: `body ${at}`,
       operator,
-      request: {
-        ...whole,
-        body: { json: print(changeAt(tree as JsonTree, path, () => ({ kind: 'text', text: operator }))), changes: [] },
-      },
+      request: { ...whole, body: { json, changes: [] } },
     })),
   ]);
+}
+
+/** `value` as JSON with the operator in the place of each of its texts, one by one. */
+export function withOperatorIn(value: unknown, operator: string): Array<{ at: string; json: string }> {
+  const tree = treeOf(value);
+  return textsOf(tree).map((path) => ({
+    at: nameOf(tree, path),
+    json: print(changeAt(tree, path, () => ({ kind: 'text', text: operator }))),
+  }));
 }
 
 /** `agent_id[$ne]` in the place of `agent_id`, for every parameter of the query; and the request without that parameter. */
