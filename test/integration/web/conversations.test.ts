@@ -120,8 +120,23 @@ describe('a conversation', () => {
     expect((await stranger.request('GET', `/web/conversations/${id}`)).status).toBe(404);
     expect((await stranger.request('GET', `/web/events?conversation=${id}`)).status).toBe(404);
     expect(await listOf(stranger)).toEqual([]);
-    const post = { client_id: nextClientId(), text: 'hello' };
-    expect((await stranger.request('POST', `/web/conversations/${id}/messages`, post)).status).toBe(404);
+    const own = { client_id: nextClientId() };
+    for (const [path, body] of [
+      ['messages', { ...own, text: 'hello' }],
+      ['decisions', { ...own, approval_id: 'appr_1', decision: 'approve' }],
+      ['stop', own],
+    ] as const) {
+      expect((await stranger.request('POST', `/web/conversations/${id}/${path}`, body)).status, path).toBe(404);
+    }
+    for (const path of ['messages', 'approvals/appr_1', 'files/file_1']) {
+      const answer = await stranger.request('GET', `/web/conversations/${id}/${path}`);
+      expect([answer.status, await answer.text()], path).toEqual([
+        404,
+        expect.stringContaining('There is no conversation at this address.'),
+      ]);
+    }
+    // Nothing of it was kept.
+    expect((await ana.open(id)).messages).toHaveLength(1);
   });
 
   it.each(['conv_nothing', 'x', `conv_${'0'.repeat(32)}`])('is not found at %s', async (id) => {
