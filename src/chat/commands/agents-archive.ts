@@ -5,14 +5,18 @@ export const archiveAgent: Command = {
   name: 'archive',
   args: '<name>',
   summary: 'take it away for good; sessions that run end in peace',
-  run: onAgent('change an agent', async (deps, { workspace_id }, { agent, rest }) => {
-    const { name } = agent.config;
-    if (rest !== 'for good') {
-      return refuse(
-        `That cannot be undone. If **${plain(name)}** shall go: \`/agents archive ${name} for good\`. To stop new work only: \`/agents pause ${name}\`.`,
-      );
-    }
-    await deps.agents.archive(workspace_id, agent._id);
-    return answer(`**${plain(name)}** is archived. Its versions and sessions can still be read in the API.`);
-  }),
+  run: onAgent(
+    'change an agent',
+    async (deps, { workspace_id }, { agent, rest }) => {
+      const { name } = agent.config;
+      if (rest !== 'for good') {
+        return refuse(
+          `That cannot be undone. If **${plain(name)}** shall go: \`/agents archive ${name} for good\`. To stop new work only: \`/agents pause ${name}\`.`,
+        );
+      }
+      await deps.agents.archive(workspace_id, agent._id);
+      return answer(`**${plain(name)}** is archived. Its versions and sessions can still be read in the API.`);
+    },
+    'more',
+  ),
 };

@@ -12,8 +12,11 @@ export const editAgent: Command = {
   name: 'edit',
   args: '<name>',
   summary: 'change how it is made: model, instructions, tools, who decides what it asks, environment, channels, budget',
-  run: onAgent('change an agent', async (deps, request, { agent, rest }) =>
-    request.fields === null ? ask(deps, request, agent) : change(deps, request, agent, rest),
+  run: onAgent(
+    'change an agent',
+    async (deps, request, { agent, rest }) =>
+      request.fields === null ? ask(deps, request, agent) : change(deps, request, agent, rest),
+    'more',
   ),
 };
 

@@ -20,7 +20,7 @@ import { readAgentForm } from './read-agent-form.ts';
 
 export const newAgent: Command = {
   name: 'new',
-  args: '',
+  args: '[name]',
   summary: 'make an agent that you own',
   async run(deps, request) {
     if (!may('create an agent', request.role)) return refuse(forbidden('create an agent'));

@@ -15,52 +15,60 @@ export const listVersions: Command = {
   name: 'versions',
   args: '<name> [page]',
   summary: 'what it was before',
-  run: onAgent('see how an agent is made', async (deps, { workspace_id }, { agent, rest }) => {
-    const { items, next_page } = await deps.agents.listVersions(workspace_id, agent._id, { limit: LOOKED_AT });
-    const { name } = agent.config;
-    const found = { items, more: next_page !== null };
-    const page = pageOf(found, { word: rest, size: SHOWN, command: `/agents versions ${name}` });
-    if (typeof page === 'string') return refuse(page);
-    const lines = page.items.map((one) => {
-      const earlier = items[items.indexOf(one) + 1];
-      const changed = earlier === undefined ? [] : differences(earlier.config, one.config);
-      const what = changed.length === 0 ? '' : `: ${changed.join(', ')}`;
-      return `- ${one.version} · ${moment(one.updated_at)}${one === items[0] ? ' · now' : ''}${what}`;
-    });
-    const ways = [`\`/agents rollback ${name} <version>\` goes back to one.`, page.rest];
-    return answer(
-      `**Versions of ${plain(name)}**${page.place}\n${lines.join('\n')}\n\n${ways.filter((line) => line !== '').join(' ')}`,
-    );
-  }),
+  run: onAgent(
+    'see how an agent is made',
+    async (deps, { workspace_id }, { agent, rest }) => {
+      const { items, next_page } = await deps.agents.listVersions(workspace_id, agent._id, { limit: LOOKED_AT });
+      const { name } = agent.config;
+      const found = { items, more: next_page !== null };
+      const page = pageOf(found, { word: rest, size: SHOWN, command: `/agents versions ${name}` });
+      if (typeof page === 'string') return refuse(page);
+      const lines = page.items.map((one) => {
+        const earlier = items[items.indexOf(one) + 1];
+        const changed = earlier === undefined ? [] : differences(earlier.config, one.config);
+        const what = changed.length === 0 ? '' : `: ${changed.join(', ')}`;
+        return `- ${one.version} · ${moment(one.updated_at)}${one === items[0] ? ' · now' : ''}${what}`;
+      });
+      const ways = [`\`/agents rollback ${name} <version>\` goes back to one.`, page.rest];
+      return answer(
+        `**Versions of ${plain(name)}**${page.place}\n${lines.join('\n')}\n\n${ways.filter((line) => line !== '').join(' ')}`,
+      );
+    },
+    'more',
+  ),
 };
 
 export const rollBack: Command = {
   name: 'rollback',
   args: '<name> <version>',
   summary: 'make it again what it was; who owns it, what approvals need and a pause stay',
-  run: onAgent('change an agent', async (deps, { workspace_id }, { agent, rest }) => {
-    const { name } = agent.config;
-    if (!/^v?\d{1,9}$/.test(rest))
-      return refuse(`Say which version, as in \`/agents rollback ${name} ${Math.max(1, agent.version - 1)}\`.`);
-    const version = Number(rest.replace('v', ''));
-    if (version < 1 || version > agent.version) {
-      return refuse(
-        `**${plain(name)}** has the versions 1 to ${agent.version}; \`/agents versions ${name}\` lists them.`,
-      );
-    }
-    const { config: then } = await deps.agents.get(workspace_id, agent._id, version);
-    const updated = await goBack(deps, workspace_id, agent, then);
-    if (updated === null)
-      return refuse(`Somebody else changed **${plain(name)}** meanwhile. Look again, and say it again.`);
-    const back = differences(agent.config, updated.config);
-    const stays = differences(then, updated.config);
-    const kept = stays.length === 0 ? '' : ` What stays as it is now: ${stays.join(', ')}.`;
-    const now = `that is version ${updated.version} now.${kept}`;
-    // Also for a repeat of what was done.
-    if (back.length === 0)
-      return answer(`**${plain(name)}** has nothing left to go back to in version ${version}; ${now}`);
-    return answer(`**${plain(name)}** went back to version ${version} in its ${back.join(', ')}; ${now}`);
-  }),
+  run: onAgent(
+    'change an agent',
+    async (deps, { workspace_id }, { agent, rest }) => {
+      const { name } = agent.config;
+      if (!/^v?\d{1,9}$/.test(rest))
+        return refuse(`Say which version, as in \`/agents rollback ${name} ${Math.max(1, agent.version - 1)}\`.`);
+      const version = Number(rest.replace('v', ''));
+      if (version < 1 || version > agent.version) {
+        return refuse(
+          `**${plain(name)}** has the versions 1 to ${agent.version}; \`/agents versions ${name}\` lists them.`,
+        );
+      }
+      const { config: then } = await deps.agents.get(workspace_id, agent._id, version);
+      const updated = await goBack(deps, workspace_id, agent, then);
+      if (updated === null)
+        return refuse(`Somebody else changed **${plain(name)}** meanwhile. Look again, and say it again.`);
+      const back = differences(agent.config, updated.config);
+      const stays = differences(then, updated.config);
+      const kept = stays.length === 0 ? '' : ` What stays as it is now: ${stays.join(', ')}.`;
+      const now = `that is version ${updated.version} now.${kept}`;
+      // Also for a repeat of what was done.
+      if (back.length === 0)
+        return answer(`**${plain(name)}** has nothing left to go back to in version ${version}; ${now}`);
+      return answer(`**${plain(name)}** went back to version ${version} in its ${back.join(', ')}; ${now}`);
+    },
+    'more',
+  ),
 };
 
 /** Settings that an old version must not bring back: owners who left, approvals with less care, the end of a pause. */

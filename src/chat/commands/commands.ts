@@ -89,6 +89,11 @@ export async function runCommand(deps: CommandDeps, kept: KeptInbound, inbound: 
   const { subcommand, args, fields, stray } = parseCommand(inbound.text, AGENT_FIELDS);
   const command = subcommand === '' ? family.first : family.commands.find((one) => one.name === subcommand);
   if (command === undefined || command === null) return unknown(name, family, subcommand);
+  if (command.args === '' && args !== '') {
+    return refuse(
+      `\`/${name} ${command.name}\` takes nothing behind it: what stands there (${plain(args)}) is not understood.`,
+    );
+  }
   if (stray !== null) {
     return refuse(
       `I do not understand the line "${plain(stray)}". Below a command each line is \`field: what it shall be\`.`,

@@ -25,14 +25,24 @@ async function findAgent(deps: CommandDeps, request: CommandRequest): Promise<Fo
   return { refusal: `There is no agent named ${plain(args)}.${meant} ${there}` };
 }
 
-/** A command about one agent, by somebody who may do this with it. */
+/**
+ * A command about one agent, by somebody who may do this with it.
+ * @param takes what stands behind its name: by default nothing may, and whoever says more is told so before it is done
+ */
 export function onAgent(
   action: Action,
   run: (deps: CommandDeps, request: CommandRequest, found: Found) => Promise<CommandReply>,
+  takes: 'name' | 'more' = 'name',
 ) {
   return async (deps: CommandDeps, request: CommandRequest): Promise<CommandReply> => {
     const found = await findAgent(deps, request);
     if ('refusal' in found) return refuse(found.refusal);
+    if (takes === 'name' && found.rest !== '') {
+      const { name } = found.agent.config;
+      return refuse(
+        `Say the name alone: what stands behind **${plain(name)}** (${plain(found.rest)}) is not understood.`,
+      );
+    }
     const owners = ownersOf(found.agent.config);
     if (may(action, request.role, { owner: owners.includes(request.actor_id) })) return run(deps, request, found);
     const nameOf = await namesOf(deps.connectors, owners, request.conversation);

@@ -65,7 +65,7 @@ describe('a command on the page', () => {
       ['/agents versions Scout', /5 · .* now: owners/],
       ['/agents rollback Scout 1', /went back to version 1/],
       ['/agents runs Scout', /has not been asked/],
-      ['/agents cost Scout', /spent this month/],
+      ['/agents cost Scout', /Scout\*\* has spent nothing this month/],
       ['/agents role web:ben guest', /You may not give roles/],
       ['/agents archive Scout', /cannot be undone/],
       ['/sessions mine', /Your sessions.*look around/s],

@@ -46,6 +46,27 @@ describe('the help', () => {
   });
 });
 
+describe('words behind a command that takes none', () => {
+  it.each([
+    ['/agents list all', '`/agents list` takes nothing behind it: what stands there (all) is not understood.'],
+    ['/agents show Reviewer please', 'Say the name alone: what stands behind **Reviewer** (please) is not understood.'],
+    ['/agents use Reviewer in test:channel:C9', 'what stands behind **Reviewer** (in test:channel:C9)'],
+    ['/agents pause Reviewer tomorrow', 'what stands behind **Reviewer** (tomorrow)'],
+    ['/agents resume Reviewer tomorrow', 'what stands behind **Reviewer** (tomorrow)'],
+    ['/agents cost Reviewer 2025', 'what stands behind **Reviewer** (2025)'],
+  ])('are not passed over: %s', async (text, words) => {
+    const { _id } = await agentOf(stage, 'Reviewer');
+    expect(await type.ana(text)).toMatchObject({ effect: 'refused', text: expect.stringContaining(words) });
+    expect((await configOf(_id)).metadata).not.toHaveProperty('deckhand_paused');
+    expect((await stage.channels.of(stage.defaults.workspace_id, place)).agent_id).toBeNull();
+  });
+
+  it('are the name of a new agent', async () => {
+    const { form } = await type.ana('/agents new Code Reviewer');
+    expect(form?.fields.find(({ name }) => name === 'name')?.value).toBe('Code Reviewer');
+  });
+});
+
 describe('/agents list and show', () => {
   it('say who there is, who answers here and who is paused', async () => {
     await agentOf(stage, 'Code Reviewer', { deckhand_paused: 'true' });
@@ -537,5 +558,18 @@ describe('runs and cost', () => {
     expect(text).toContain('$2.57, 2 sessions');
     expect(text).toContain('- **Reviewer**: $2.50, 1 session');
     expect(text).toContain('Yours: $2.50, 1 session.');
+    const one = await type.ben('/agents cost reviewer');
+    expect(one.text).toBe(
+      '**Reviewer, this month** (since the 1st, UTC, at list price): $2.50, 1 session\n\nYours: $0.00, 0 sessions.',
+    );
+    await agentOf(stage, 'Scout');
+    expect((await type.ana('/agents cost Scout')).text).toBe('**Scout** has spent nothing this month.');
+  });
+
+  it('are those of no agent that is not there', async () => {
+    expect(await type.ana('/agents cost Scuot')).toMatchObject({
+      effect: 'refused',
+      text: expect.stringContaining('There is no agent named Scuot.'),
+    });
   });
 });
