@@ -1,8 +1,9 @@
 import type { Button, KnownBlock } from '@slack/types';
 import { z } from 'zod';
-import { type ApprovalCard, isShownWhole } from '../../src/chat/outgoing.ts';
+import { type ApprovalCard, isShownWhole, type Outgoing } from '../../src/chat/outgoing.ts';
 import {
   aboutLine,
+  agentLine,
   asking,
   heading,
   outcome,
@@ -85,11 +86,11 @@ export function note(text: string): KnownBlock {
   return { type: 'context', elements: [{ type: 'mrkdwn', text }] };
 }
 
-/** For whom it was and why the agent wanted it, in one line: what is left to say of that once it is decided. */
-function origin(card: ApprovalCard): KnownBlock[] {
+/** Who wanted it for whom and why, in one line: what is left to say of that once it is decided. */
+function origin(card: ApprovalCard, agent_name: string): KnownBlock {
   const why = card.why?.replaceAll(/\s+/g, ' ').trim();
-  const parts = [requesters(card), why ? whyLine(why, WHY) : null].filter((part) => part !== null);
-  return parts.length === 0 ? [] : [note(parts.join('  ·  '))];
+  const parts = [agentLine(agent_name), requesters(card), why ? whyLine(why, WHY) : null];
+  return note(parts.filter((part) => part !== null).join('  ·  '));
 }
 
 /** Where a call does not stand whole beside its buttons, as a line of mrkdwn: nobody is to approve what they have not seen. */
@@ -130,8 +131,10 @@ export function whyBlocks(why: string | null | undefined): KnownBlock[] {
 export const SECRET =
   ':lock: What exactly it will do is shown to those who may decide: *Review* shows it, and approves it.';
 
+type ApprovalOut = Extract<Outgoing, { kind: 'approval' }>;
+
 /** The card in its true state; only a pending one has buttons. */
-export function approvalBlocks(card: ApprovalCard, thread: string): KnownBlock[] {
+export function approvalBlocks({ card, agent_name }: ApprovalOut, thread: string): KnownBlock[] {
   const { state } = card;
   const head: KnownBlock[] = [
     { type: 'header', text: { type: 'plain_text', text: shorten(heading(card), HEADER) } },
@@ -140,14 +143,14 @@ export function approvalBlocks(card: ApprovalCard, thread: string): KnownBlock[]
   ];
   if (state.status !== 'pending') {
     const called = code(card.detail, SHORT_DETAIL, "the session's log has them.");
-    return [...head, ...called, ...origin(card), note(outcome(state))];
+    return [...head, ...called, origin(card, agent_name), note(outcome(state))];
   }
   return [
     ...head,
     ...whyBlocks(card.why),
     ...code(card.detail, CARD_DETAIL, `${TO_REVIEW}.`),
     ...(card.private_detail === true ? [note(SECRET)] : []),
-    ...asking(card, state).map(note),
+    ...asking(card, state, agent_name).map(note),
     buttons(card, { thread }),
   ];
 }

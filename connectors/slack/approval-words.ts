@@ -75,9 +75,14 @@ export function outcome(state: Exclude<ApprovalCard['state'], { status: 'pending
 
 export type Pending = Extract<ApprovalCard['state'], { status: 'pending' }>;
 
-/** Who may decide, who is asked elsewhere, then what happens if nobody decides; each in a line of mrkdwn, where there is anything to say. */
-export function asking(card: ApprovalCard, state: Pending): string[] {
-  const who = [requesters(card), `Who may decide: ${approvers(card)}`];
+/**
+ * Who asks and who may decide, who is asked elsewhere, then what happens if nobody decides; each in a line of mrkdwn, where there
+ * is anything to say.
+ * @param agent_name where nothing else says it
+ */
+export function asking(card: ApprovalCard, state: Pending, agent_name?: string): string[] {
+  const agent = agent_name === undefined ? null : agentLine(agent_name);
+  const who = [agent, requesters(card), `Who may decide: ${approvers(card)}`];
   const then = [
     card.quorum === undefined ? null : approvedSoFar(card.quorum, state.approved_by ?? []),
     ...ifNobodyDecides(card, state),
@@ -143,6 +148,11 @@ export function calledBy(called: readonly Called[]): string {
 function mentionIn({ kind, id }: Mention): string {
   const signs = { person: '@', group: '!subteam^', channel: '#' } as const;
   return `<${signs[kind]}${escape(id)}>`;
+}
+
+/** All agents post under the app's one name. */
+export function agentLine(agent_name: string): string {
+  return `Agent: ${nameIn(agent_name)}`;
 }
 
 /** `Requested by Ana, Ben`. */

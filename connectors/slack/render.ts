@@ -1,9 +1,9 @@
 import type { KnownBlock, MessageMetadata } from '@slack/types';
 import { z } from 'zod';
 import { PostRefusedError } from '../../src/chat/connector.ts';
-import type { Outgoing } from '../../src/chat/outgoing.ts';
+import type { Called, Outgoing } from '../../src/chat/outgoing.ts';
 import { approvalBlocks, note } from './approval-blocks.ts';
-import { approvalText, calledBy } from './approval-words.ts';
+import { agentLine, approvalText, calledBy } from './approval-words.ts';
 import { answerBlocks } from './feedback.ts';
 import { escapeWithin, quiet, withChannels } from './mrkdwn.ts';
 import { planBlock, planText } from './plan-blocks.ts';
@@ -49,8 +49,13 @@ export function streamBlockId(deliveryId: string): string {
 }
 
 export function streamHeader(deliveryId: string, agentName: string): KnownBlock {
-  const text = `${escapeWithin(agentName, 100)} · AI`;
-  return { type: 'context', block_id: streamBlockId(deliveryId), elements: [{ type: 'mrkdwn', text }] };
+  const elements = [{ type: 'mrkdwn' as const, text: byLine(agentName) }];
+  return { type: 'context', block_id: streamBlockId(deliveryId), elements };
+}
+
+/** Who says it, as mrkdwn: all agents post under the app's one name. */
+function byLine(agentName: string): string {
+  return `${escapeWithin(agentName, 100)} · AI`;
 }
 
 /** What leaves, and of a text also what it is with Slack's own mentions in it: quiet but for these. */
@@ -105,6 +110,10 @@ export function renderPlainly(outgoing: Said): Rendered | null {
   };
 }
 
+function forWhom(called: readonly Called[] = []): string[] {
+  return called.length === 0 ? [] : [`For ${calledBy(called)}`];
+}
+
 /**
  * One outgoing thing as a message. Notifications and screen readers get a text without Slack's own mentions.
  * @param thread of the conversation, so that a button finds its way back
@@ -125,7 +134,7 @@ export function render(outgoing: Said, thread: string): Rendered {
         text: withChannels(fallbackText(`${sign}${withoutLinks(outgoing.markdown)}`)),
         blocks: [
           { type: 'markdown', text: `${sign}${withChannels(markdownOf(outgoing.markdown))}` },
-          ...(outgoing.called === undefined ? [] : [note(`For ${calledBy(outgoing.called)}`)]),
+          note([agentLine(outgoing.agent_name), ...forWhom(outgoing.called)].join('  ·  ')),
         ],
         metadata,
       };
@@ -133,11 +142,15 @@ export function render(outgoing: Said, thread: string): Rendered {
     case 'approval':
       return {
         text: fallbackText(approvalText(outgoing.card)),
-        blocks: approvalBlocks(outgoing.card, thread),
+        blocks: approvalBlocks(outgoing, thread),
         metadata,
       };
     case 'plan':
-      return { text: fallbackText(planText(outgoing)), blocks: [planBlock(outgoing)], metadata };
+      return {
+        text: fallbackText(planText(outgoing)),
+        blocks: [note(byLine(outgoing.agent_name)), planBlock(outgoing)],
+        metadata,
+      };
     case 'file':
       throw new PostRefusedError('file_not_shown_as_a_message');
     case 'activity':

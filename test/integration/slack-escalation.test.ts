@@ -180,7 +180,7 @@ it('reminds in the thread, each time with a mention of who may decide by then', 
       .filter(({ channel, blocks }) => channel === thread.channel && readableText(blocks).join().includes('A reminder'))
       .map(({ blocks }) => readableText(blocks).at(-1));
   await later(HOUR / 2);
-  const first = `For <@${ana.id}>, <!subteam^${group}>`;
+  const first = `Agent: *deckhand*  ·  For <@${ana.id}>, <!subteam^${group}>`;
   await eventually(() => expect(reminders()).toEqual([first]));
   await later(HOUR / 2);
   await eventually(() => expect(reminders()).toEqual([first, `${first}, <@${ben.id}>`]));

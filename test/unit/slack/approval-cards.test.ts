@@ -94,6 +94,12 @@ describe('an approval card in Slack', () => {
   });
 });
 
+it.each(Object.entries(STATES))('says which agent asks, also once it is decided: %s', (_name, over) => {
+  const { blocks } = render({ ...approvalOut('dlv_1', over), agent_name: 'Code <Reviewer>' }, '5.1');
+  const small = readableText(JSON.parse(JSON.stringify(blocks.filter(({ type }) => type === 'context'))));
+  expect(small.filter((text) => text.startsWith('Agent: *Code &lt;Reviewer&gt;*'))).toHaveLength(1);
+});
+
 /** Every piece of text of the dialog behind "Approve for this session", if there is one. */
 function askedFirst(blocks: unknown): string[] | undefined {
   const sent: SlackBlock[] = JSON.parse(JSON.stringify(blocks));

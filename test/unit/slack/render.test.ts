@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { nextPiece } from '../../../connectors/slack/live-message.ts';
 import { deliveryIdOf, fallbackText, render, TEXT_LIMIT } from '../../../connectors/slack/render.ts';
 import { PostRefusedError } from '../../../src/chat/connector.ts';
-import type { ApprovalCard } from '../../../src/chat/outgoing.ts';
-import { approvalOut, textOut } from '../../support/cards.ts';
+import type { ApprovalCard, Outgoing } from '../../../src/chat/outgoing.ts';
+import { approvalOut, planOut, textOut } from '../../support/cards.ts';
 import { cases } from '../../support/cases.ts';
 import { buttonLabel, buttonsOf, checkBlocks, readableText } from '../../support/slack/block-limits.ts';
 import type { SlackBlock } from '../../support/slack/workspace.ts';
@@ -47,6 +47,16 @@ describe('rendering for Slack', () => {
   it('never sends an empty block', () => {
     checkBlocks(sent(textOut('dlv_1', ' \n', true)));
     expect(fallbackText('')).not.toBe('');
+  });
+
+  const notice: Outgoing = { kind: 'notice', delivery_id: 'd', level: 'info', markdown: 'x', agent_name: 'A' };
+  it.each<[string, Outgoing, string]>([
+    ['a notice', notice, 'Agent: *Code Reviewer*'],
+    ['a reminder', { ...notice, called: [{ name: 'Ana' }] }, 'Agent: *Code Reviewer*  ·  For *Ana*'],
+    ['a plan', planOut('d', []), 'Code Reviewer · AI'],
+  ])('says which agent speaks in %s', (_kind, outgoing, words) => {
+    const small = sent({ ...outgoing, agent_name: 'Code Reviewer' }).filter(({ type }) => type === 'context');
+    expect(readableText(small)).toEqual([words]);
   });
 
   it('does not show tool calls as messages', () => {
