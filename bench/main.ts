@@ -29,8 +29,13 @@ async function main(): Promise<void> {
     notes.push(...found.notes);
   }
   console.log(args.json ? JSON.stringify(judged.map(({ row }) => row)) : [table(judged), ...notes].join('\n\n'));
-  if (args.json && notes.length > 0) console.error(notes.join('\n\n'));
+  if (args.json) console.error([...wrongs(judged), ...notes].join('\n\n'));
   if (args.strict && judged.some(({ row }) => !row.ok)) process.exitCode = 1;
+}
+
+/** What the array of rows has no room for: why one is not ok, unless its target says so. */
+function wrongs(judged: Judged[]): string[] {
+  return judged.flatMap(({ row, errors }) => errors.map((error) => `${row.name} went wrong: ${error}`));
 }
 
 function stopSignal(stop: () => Promise<never>): AbortSignal {

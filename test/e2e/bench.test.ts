@@ -23,10 +23,12 @@ test('one benchmark prints exactly one array of its rows', { timeout: 400_000 },
       ratio: null,
       target: 5,
       better: 'lower',
+      // On a busy machine it may take longer than its target.
       ok: expect.any(Boolean),
       n: 1,
     },
   ]);
+  expect(stderr).not.toContain('went wrong');
   expect(rows[0]?.value).toBeGreaterThan(0);
   expect(stderr).toContain('kill 1 of 1');
 });
