@@ -8,7 +8,8 @@ export const UNREAD: UnreadLimits = { all: 256 * 1024 * 1024, of_workspace: 128 
 
 /**
  * The frames that wait for sockets to take them. Each stream waits with one at a time; this is what bounds all of them
- * together. Where there is no room for one more, whoever has waited longest is let go: it can list what it missed.
+ * together. Where there is no room for one more, all who wait with the one that came first are let go: they can list what
+ * they missed.
  */
 export interface Unread {
   /**
@@ -25,7 +26,7 @@ interface Held {
 }
 
 export function createUnread(limits: UnreadLimits): Unread {
-  /** Those that began to wait first come first. */
+  /** The frames that came first come first. */
   const held = new Map<Buffer, Held>();
   const ofWorkspace = new Map<string, number>();
   let all = 0;
@@ -42,7 +43,7 @@ export function createUnread(limits: UnreadLimits): Unread {
     add(workspace_id, -frame.length);
   }
 
-  /** What has waited longest makes room; never what came last, or nothing would ever be sent. */
+  /** What came first makes room; never what came last, or nothing would ever be sent. */
   function makeRoom(latest: Buffer, isFull: () => boolean, mayGo: (one: Held) => boolean): void {
     for (const [frame, one] of held) {
       if (!isFull()) return;

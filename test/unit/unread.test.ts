@@ -10,7 +10,7 @@ function calls(...letGo: Array<ReturnType<typeof vi.fn>>): number[] {
 }
 
 describe('what clients have not read yet', () => {
-  it('lets go who has waited longest when all together is too much', () => {
+  it('lets go who waits with the oldest when all together is too much', () => {
     const unread = createUnread({ all: 10, of_workspace: 10 });
     const letGo = [vi.fn(), vi.fn(), vi.fn()];
     for (const one of letGo) unread.hold('a', frame(4), one);

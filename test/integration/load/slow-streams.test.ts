@@ -127,7 +127,7 @@ describe('a client that does not read', () => {
 });
 
 describe('clients that do not read', () => {
-  it('are let go, who waits longest first, when all that waits for them is too much', async () => {
+  it('are let go, those with the oldest event first, when all that waits for them is too much', async () => {
     // A frame is a little larger than its text.
     unread = createUnread({ all: 2.5 * MEBIBYTE, of_workspace: 2.5 * MEBIBYTE });
     const isWaiting = (n: number): boolean => responses[n]?.writableNeedDrain === true;
