@@ -139,7 +139,7 @@ function silent(id: string, idle: EventOf<'session.status_idle'>, seq: number, e
   }
 }
 
-/** What Claude was asked is done, once; undone only where somebody pressed Stop or the run failed in words. */
+/** What Claude was asked is done, once; undone only where the run that took it up was stopped or failed in words. */
 export const jobsAreDone: Check = ({ sessions }) => {
   const wrong: string[] = [];
   const done = new Map<string, number>();
@@ -152,7 +152,7 @@ export const jobsAreDone: Check = ({ sessions }) => {
   for (const { id, entries } of sessions) {
     for (const { event, seq } of ofTypeWithSeq(entries, 'user.message')) {
       for (const job of jobsIn(textOf(event))) {
-        if (done.has(job.id) || isExcused(entries, seq)) continue;
+        if (done.has(job.id) || isExcused(entries, { seq, id: event.id })) continue;
         wrong.push(`${id}: ${job.id} was never done`);
       }
     }
@@ -160,13 +160,28 @@ export const jobsAreDone: Check = ({ sessions }) => {
   return wrong;
 };
 
-function isExcused(entries: readonly LogEntry[], since: number): boolean {
-  return entries.some(
-    ({ seq, event }) =>
-      seq > since &&
-      (event.type === 'user.interrupt' ||
-        (event.type === 'session.error' && event.error.retry_status.type !== 'retrying')),
+/** The run that took this message up was stopped or failed in words, or a Stop found it still waiting. */
+function isExcused(entries: readonly LogEntry[], message: { seq: number; id: string }): boolean {
+  const taken = entries.findIndex(({ event }) => takesUp(event, message.id));
+  if (taken === -1) return false;
+  const end = entries.findIndex(({ event }, index) => index > taken && endsRun(event));
+  const run = entries.slice(taken, end === -1 ? undefined : end);
+  // A Stop from before the message is about an earlier run, and one that nobody took up has stopped nothing.
+  const stops = ofTypeWithSeq(entries, 'user.interrupt').filter(({ seq }) => seq > message.seq);
+  return run.some(
+    ({ event }) =>
+      stops.some((stop) => takesUp(event, stop.event.id)) ||
+      (event.type === 'session.error' && event.error.retry_status.type !== 'retrying'),
   );
+}
+
+function takesUp(event: SessionEvent, id: string): boolean {
+  return event.type === 'deckhand.input_processed' && event.event_ids.includes(id);
+}
+
+/** Waiting for people is a pause in a run. */
+function endsRun(event: SessionEvent): boolean {
+  return event.type === 'session.status_idle' && event.stop_reason.type !== 'requires_action';
 }
 
 export function ofType<T extends SessionEvent['type']>(entries: readonly LogEntry[], type: T): EventOf<T>[] {

@@ -263,7 +263,7 @@ const confirmedAgain: SessionEvent = {
   result: 'allow',
   processed_at: AT,
 };
-const failed: SessionEvent = {
+const failed: EventOf<'session.error'> = {
   id: 'sevt_failed',
   type: 'session.error',
   error: { type: 'unknown_error', message: 'no luck', retry_status: { type: 'exhausted' } },
@@ -826,6 +826,49 @@ test.each(PLANTED)('%s is seen', (_what, rule, words, plant) => {
   plant(planted);
   const seen = check(planted).filter((violation) => violation.rule === rule);
   expect(seen.map(({ what }) => what).join('\n')).toMatch(words);
+});
+
+const asked: SessionEvent = { ...again, id: 'sevt_in' };
+const stop: SessionEvent = { id: 'sevt_stop', type: 'user.interrupt', processed_at: AT };
+function takenUp(...inputs: SessionEvent[]): SessionEvent {
+  const event_ids = inputs.map(({ id }) => id);
+  return { id: `sevt_taken_${event_ids.join('_')}`, type: 'deckhand.input_processed', event_ids, processed_at: AT };
+}
+const over = idle('sevt_over', 'end_turn');
+const overAgain = idle('sevt_over_2', 'end_turn');
+
+const undoneIn = (log: readonly SessionEvent[]): string[] => {
+  const from = evidence();
+  change(from, () => [...log]);
+  return check(from).flatMap(({ rule, what }) => (rule === 'every job is done once' ? [what] : []));
+};
+
+test.each<[string, SessionEvent[]]>([
+  ['was stopped', [asked, takenUp(asked), stop, takenUp(stop), over]],
+  ['failed in words', [asked, takenUp(asked), failed, idle('sevt_over', 'retries_exhausted')]],
+  [
+    'was stopped while people were asked',
+    [asked, takenUp(asked), idle('sevt_wait', 'requires_action'), stop, takenUp(stop), over],
+  ],
+  ['was that of a Stop, which found it waiting', [asked, stop, takenUp(stop, asked), over]],
+  ['was the next one, and was stopped', [asked, over, takenUp(asked), stop, takenUp(stop), overAgain]],
+  ['was begun after the Stop that ended it', [asked, stop, takenUp(asked), takenUp(stop), over]],
+])('a job need not be done whose run %s', (_what, log) => {
+  expect(undoneIn(log)).toEqual([]);
+});
+
+test.each<[string, SessionEvent[]]>([
+  ['a later run was stopped', [asked, takenUp(asked), over, second, takenUp(second), stop, takenUp(stop), overAgain]],
+  ['a later run failed', [asked, takenUp(asked), over, second, takenUp(second), failed, overAgain]],
+  ['the run before it was stopped', [stop, asked, takenUp(stop), over, takenUp(asked), overAgain]],
+  ['the run that it waited for failed', [asked, failed, over, takenUp(asked), overAgain]],
+  [
+    'its run was asked again',
+    [asked, takenUp(asked), { ...failed, error: { ...failed.error, retry_status: { type: 'retrying' } } }, over],
+  ],
+  ['nobody took it up', [asked, failed, over]],
+])('a job has to be done although %s', (_what, log) => {
+  expect(undoneIn(log)).toEqual(['sesn_1: s1m1 was never done']);
 });
 
 test('every check has something planted for it', () => {
