@@ -61,6 +61,7 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
   const streams = new Set<EventStream>();
   const inFlight = new Set<Promise<unknown>>();
   let receiver: Receiver | null = null;
+  let isLeaving = false;
 
   const deps: WebDeps = {
     conversations,
@@ -74,6 +75,7 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
     stand_in: options.standIn,
     examples: options.examples ?? defaultExamples,
     receiver: () => receiver ?? unavailable(),
+    isLeaving: () => isLeaving,
   };
 
   const live = createLiveText({
@@ -119,16 +121,18 @@ export function createWebConnector(options: WebConnectorOptions): Connector & { 
     async start(to) {
       await Promise.all([conversations.createIndexes(), messages.createIndexes(), signIns.createIndexes()]);
       receiver = to;
+      isLeaving = false;
       track(receiveLeftovers(to)).catch((err: unknown) => logger.error({ err }, 'unreceived messages not handed on'));
     },
 
     async stop(patience_ms) {
-      receiver = null;
+      isLeaving = true;
       for (const stream of streams) stream.close();
       const done = Promise.allSettled(inFlight).then(() => live.flush());
       const late = new AbortController();
       await Promise.race([done, delay(patience_ms, undefined, { signal: late.signal }).catch(() => undefined)]);
       late.abort();
+      receiver = null;
     },
 
     nameOf: async (person) => person.name,
@@ -206,6 +210,7 @@ function createRouter(
   api.use(securityHeaders, guard, express.json({ limit: '512kb' }));
   api.use((_request, response, next) => {
     response.set('cache-control', 'no-store');
+    if (deps.isLeaving()) unavailable();
     // Answered, or given up by the browser.
     void track(new Promise((resolve) => response.once('close', resolve)));
     next();

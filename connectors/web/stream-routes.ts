@@ -40,6 +40,8 @@ export function createStreamRouter(deps: WebDeps, streams: Set<EventStream>): Ro
     );
     streams.add(stream);
     void stream.ended.then(() => streams.delete(stream));
+    // `stop` has closed those that were open by then.
+    if (deps.isLeaving()) stream.close();
   });
 
   return router;

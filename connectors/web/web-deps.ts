@@ -20,4 +20,6 @@ export interface WebDeps {
   examples: Example[];
   /** @throws Refusal (503) before `start` and after `stop`. */
   receiver(): Receiver;
+  /** From the beginning of `stop` on requests that are under way may end, and no other begins. */
+  isLeaving(): boolean;
 }

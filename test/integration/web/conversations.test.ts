@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ConversationSummary, Page } from '../../../connectors/web/wire.ts';
+import { deferred } from '../../support/deferred.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../../support/recording-receiver.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
 import { STOP_MS } from '../../support/stop.ts';
@@ -187,6 +188,28 @@ describe('a message', () => {
     expect(heir.messages.map((message) => message.text)).toEqual(['Left behind']);
     expect(heir.messages[0]?.event_id).toBe(receiver.messages[0]?.event_id);
     expect(await messages.countDocuments({ received: false })).toBe(0);
+  });
+
+  it('that is under way when the gateway leaves is still taken, and no other', async () => {
+    const { id } = await ana.begin();
+    const asked = deferred<void>();
+    const known = deferred<void>();
+    async function agents(): Promise<[]> {
+      asked.resolve();
+      await known.promise;
+      return [];
+    }
+    await using leaving = await startWebServer(database.db, receiver, { agents });
+    const there = await clientFor('Ana', leaving.url);
+    const underway = there.say(id, 'Just in time');
+    await asked.promise;
+    const stopped = leaving.connector.stop(STOP_MS);
+    await expect(there.say(id, 'Too late')).rejects.toThrow('503');
+    known.resolve();
+    expect((await underway).receipt.effect).toBe('accepted');
+    await stopped;
+    expect(receiver.messages.map(({ text }) => text)).toEqual(['Just in time']);
+    expect((await ana.open(id)).messages).toHaveLength(1);
   });
 
   it('carries why it was refused, also after a reload', async () => {
