@@ -1,11 +1,11 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { expect, test } from 'vitest';
-import type { Answer, ModelRequest } from '../../src/embedded/messages-api.ts';
 import { eventually } from '../support/eventually.ts';
 import { buildHouse } from '../support/house.ts';
 import { startTestModel } from '../support/model.ts';
 import { LEAVE_MS, startProbedBalancer } from '../support/probed-balancer.ts';
 import { startRolling } from '../support/rolling.ts';
+import { sayOrDo } from '../support/say-or-do.ts';
 import { buttonLabels, type MessagePlace } from '../support/slack/person.ts';
 import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
 import { readable } from '../support/slack/transcript.ts';
@@ -15,21 +15,6 @@ type Mode = 'HTTP' | 'Socket Mode';
 
 const PEOPLE = 12;
 const PATIENCE_MS = 120_000;
-
-/** Words that stand before what an answer is known by: it is under way for a second and a half. */
-const FIRST = 'word '.repeat(30);
-const WORDS_PER_S = 20;
-
-/** Claude's answer from what it is asked alone: `say n`, or `do n`, which is a command that somebody must approve. */
-function answerOf({ messages }: ModelRequest): Answer {
-  const last = JSON.stringify(messages.at(-1)?.content ?? '');
-  const [, , n] = [...JSON.stringify(messages).matchAll(/(say|do) (\d+)/g)].at(-1) ?? [];
-  const said = (words: string) => ({ text: `${FIRST}${words}`, tokens_per_second: WORDS_PER_S });
-  if (last.includes('"tool_result"')) return said(`Did ${n}.`);
-  return last.includes(`do ${n}`)
-    ? { tool_uses: [{ name: 'bash', input: { command: `: do ${n}` } }] }
-    : said(`Said ${n}.`);
-}
 
 /** @param since how many of the workspace's messages are passed over */
 function saidIn(slack: SlackServer, thread: MessagePlace, words: string, since = 0): number {
@@ -98,7 +83,7 @@ for (const mode of ['HTTP', 'Socket Mode'] satisfies Mode[]) {
   }, async () => {
     const isHttp = mode === 'HTTP';
     await using model = await startTestModel();
-    model.otherwise(answerOf);
+    model.otherwise(sayOrDo);
     await using slack = await startSlackServer();
     await using balancer = await startProbedBalancer();
     if (isHttp) slack.deliverTo(`${balancer.url}/slack/events`);

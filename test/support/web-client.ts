@@ -16,6 +16,8 @@ export interface EventReader extends AsyncDisposable {
   /** Resolves with the first event of this kind that satisfies the test, heard already or still to come. */
   next<E extends keyof StreamEvents>(event: E, test?: (data: StreamEvents[E]) => boolean): Promise<StreamEvents[E]>;
   readonly isClosed: boolean;
+  /** When it is closed, by whomever. */
+  readonly closed: Promise<void>;
 }
 
 /** A person's browser without the page: signs in, keeps the cookie, names its origin. */
@@ -122,6 +124,7 @@ function readEvents(body: ReadableStream<Uint8Array>, stop: () => void): EventRe
     get isClosed() {
       return isClosed;
     },
+    closed: reading,
     next(event, test = () => true) {
       return eventually(() => {
         for (const each of heard) {
