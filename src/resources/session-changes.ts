@@ -10,8 +10,6 @@ import type { SessionDocument } from './session-document.ts';
 /** What an update does to a session. */
 export interface SessionChanges {
   set: Partial<Pick<SessionDocument, 'agent' | 'budget' | 'metadata' | 'title'>>;
-  /** What else must hold when it is written. */
-  only_if: { 'log.status'?: 'idle' };
   /** What the log is told: only what changed. */
   event: Omit<EventOf<'session.updated'>, 'id' | 'type' | 'processed_at'>;
 }
@@ -21,7 +19,7 @@ export function changesOf(session: SessionDocument, params: SessionUpdate): Sess
   if (session.archived_at !== null) {
     throw new InvalidInputError(`Session ${session._id} is archived and can no longer change.`);
   }
-  const changes: SessionChanges = { set: {}, only_if: {}, event: {} };
+  const changes: SessionChanges = { set: {}, event: {} };
   if (params.title !== undefined && params.title !== session.title) {
     changes.set.title = params.title;
     changes.event.title = params.title;
@@ -49,7 +47,6 @@ function changeAgent(changes: SessionChanges, session: SessionDocument, params: 
   }
   changes.set.agent = agent;
   changes.event.agent = agent;
-  changes.only_if['log.status'] = 'idle';
 }
 
 function changeBudget(

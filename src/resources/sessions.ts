@@ -1,8 +1,8 @@
 import type { BetaManagedAgentsBudgetLimit } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import type { Collection, Db, Filter } from 'mongodb';
-import { ConflictError, InvalidInputError, LogMovedError, NotFoundError } from '../errors.ts';
+import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import { isDuplicate } from '../session/duplicate.ts';
-import type { Actor, EventOf, SessionStatus } from '../session/event.ts';
+import type { Actor, SessionStatus } from '../session/event.ts';
 import { newId } from '../session/id.ts';
 import type { LaneSession, SessionLog, SessionRef } from '../session/log.ts';
 import { emptyLog, type LogFields } from '../session/log-document.ts';
@@ -14,13 +14,12 @@ import { createEndedSessions } from './ended-sessions.ts';
 import type { Environments } from './environments.ts';
 import { toInput } from './event-params.ts';
 import { type PageOf, type PageRequest, readPage } from './page.ts';
-import { isGiven } from './parse.ts';
-import { changesOf, type SessionChanges } from './session-changes.ts';
 import { referenceOf, type SessionCreate, type SessionUpdate, snapshotOf } from './session-config.ts';
 import type { SessionDocument } from './session-document.ts';
+import { createSessionUpdates, type Decision, refuseUnpriced } from './session-updates.ts';
 
 export interface SessionDeps {
-  log: Pick<SessionLog, 'append' | 'appendInputs' | 'find' | 'head'>;
+  log: Pick<SessionLog, 'append' | 'appendInputs' | 'find'>;
   agents: Pick<Agents, 'get'>;
   environments: Pick<Environments, 'get'>;
   /** Whether a budget can be kept for this model. */
@@ -42,12 +41,6 @@ export interface SessionOrigin {
   by?: Actor;
   /** What has to be there before its first event; when it fails, there is no session. */
   prepare?(ref: SessionRef): Promise<void>;
-}
-
-/** A person's change. Its event has this id: however often it is made, the log tells it once. */
-export interface Decision {
-  event_id: string;
-  by: Actor;
 }
 
 export interface SessionList extends PageRequest {
@@ -132,52 +125,7 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
     }
   }
 
-  /** Append what happened to the session itself after whatever stands there. */
-  async function appendUpdated(ref: SessionRef, changed: SessionChanges['event'], decision?: Decision): Promise<void> {
-    const event: EventOf<'session.updated'> = {
-      ...changed,
-      id: decision?.event_id ?? newId('sevt'),
-      type: 'session.updated',
-      processed_at: new Date().toISOString(),
-    };
-    const entry = { event, ...(decision !== undefined && { by: decision.by }) };
-    for (;;) {
-      const { seq, stop_reason } = await deps.log.head(ref);
-      if (decision !== undefined && (await deps.log.find(ref, [event.id])).length > 0) return;
-      // A run that stopped for its budget may go on now, also one that did so since the change was written.
-      const goesOn = changed.budget !== undefined && stop_reason?.type === 'budget_reached';
-      try {
-        await deps.log.append({ ...ref, after: seq, entries: [entry], ...(goesOn && { owed: true, open: true }) });
-        return;
-      } catch (error) {
-        if (!(error instanceof LogMovedError)) throw error;
-      }
-    }
-  }
-
-  /** @param told what the log is told where nothing is left to change: whoever made the change may have died before its word */
-  async function change(
-    ref: SessionRef,
-    params: SessionUpdate,
-    told?: { decision: Decision; event: SessionChanges['event'] },
-  ): Promise<SessionDocument> {
-    for (;;) {
-      const before = await getSession(ref);
-      const changes = changesOf(before, params);
-      if (changes === null && told === undefined) return before;
-      if (changes !== null) {
-        if (isGiven(changes.event.budget)) refuseUnpriced(deps, before.agent.model.id);
-        const set = { ...changes.set, updated_at: new Date(Math.max(Date.now(), before.updated_at.getTime() + 1)) };
-        const { matchedCount } = await sessions.updateOne(
-          { ...filterOf(ref), updated_at: before.updated_at, archived_at: null, ...changes.only_if },
-          { $set: set },
-        );
-        if (matchedCount === 0) continue;
-      }
-      await appendUpdated(ref, changes?.event ?? told?.event ?? {}, told?.decision);
-      return getSession(ref);
-    }
-  }
+  const change = createSessionUpdates({ ...deps, getSession });
 
   return {
     getSession,
@@ -290,10 +238,4 @@ function filterOf(ref: SessionRef): { _id: string; workspace_id: string } {
 
 function stillRunning(ref: SessionRef): InvalidInputError {
   return new InvalidInputError(`Session ${ref.session_id} is running: send it a user.interrupt first.`);
-}
-
-function refuseUnpriced(deps: Pick<SessionDeps, 'hasListPrice'>, model: string): void {
-  if (deps.hasListPrice(model)) return;
-  const message = `the model ${model} has no list price, so a budget could not be kept`;
-  throw new InvalidInputError(message, 'budget', 'model_not_budgetable');
 }

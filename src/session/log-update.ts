@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../errors.ts';
 import type { LogEntry, NewEntry, SessionEvent } from './event.ts';
-import { MAX_APPEND_BYTES } from './log.ts';
+import { type Append, MAX_APPEND_BYTES } from './log.ts';
 import { monthOf, type TailEntry } from './log-document.ts';
 import { storedBytes } from './storable.ts';
 
@@ -57,9 +57,9 @@ export function fieldsFor({ entries, bytes }: Addition): Record<string, unknown>
 /** The update of a session's document that makes an append. */
 export function updateFor(
   { entries, bytes }: Addition,
-  change: { owed?: boolean; release?: boolean },
+  change: Pick<Append, 'owed' | 'release' | 'set'>,
 ): Record<string, unknown> {
-  const set: Record<string, unknown> = projections(entries);
+  const set: Record<string, unknown> = { ...change.set, ...projections(entries) };
   if (change.owed !== undefined) set['log.owed'] = change.owed;
   if (change.release === true) {
     set['log.lease.holder'] = null;

@@ -39,6 +39,8 @@ export interface Append extends SessionRef {
   open?: boolean;
   /** Give the lease back in the same write. */
   release?: boolean;
+  /** What else the same write sets on the session's document, whose fields but `log` belong to whoever made it. */
+  set?: Record<string, unknown>;
 }
 
 export interface EventQuery extends SessionRef {

@@ -62,7 +62,7 @@ export function createMongoLog(db: Db, listener: AppendListener): SessionLog {
     ref: SessionRef,
     addition: Addition,
     filter: Filter<LoggedDocument>,
-    change: { owed?: boolean; release?: boolean },
+    change: Pick<Append, 'owed' | 'release' | 'set'>,
     refusal: (found: LoggedDocument) => Error | null,
   ): Promise<LogEntry[]> {
     const { entries } = addition;

@@ -1,10 +1,12 @@
-import { InvalidInputError, NotFoundError, SessionClosedError } from '../../errors.ts';
+import { InvalidInputError, NotFoundError } from '../../errors.ts';
 import type { SessionDocument } from '../../resources/session-document.ts';
 import { loggedEventId } from '../inbound-keys.ts';
 import { pausedWords } from '../paused.ts';
 import { answer, type Command, type CommandDeps, plain, refuse } from './command.ts';
 import { onSession } from './find-session.ts';
 import { centsOf, ENDED, stateOf, usd } from './words.ts';
+
+const UNLIMITED = 'It has no budget: it may cost what it costs.';
 
 /** Dollars, with cents or without. */
 const AMOUNT = /^\$?(\d{1,6}(?:\.\d{1,2})?)$/;
@@ -26,16 +28,20 @@ export const setBudget: Command = {
     if (kept.targets === null) await deps.inbound.target(kept, [{ ...ref, after_seq: session.log.seq }]);
     const by = { via: conversation.connector, id: person.id, name: person.name };
     const budget = { type: 'limit' as const, max_list_cost: { amount: String(cents), currency: 'USD' as const } };
+    let holds: SessionDocument['budget'];
     try {
-      await deps.sessions.setBudget(ref, budget, { event_id: loggedEventId(kept.inbound, session._id), by });
+      const decision = { event_id: loggedEventId(kept.inbound, session._id), by };
+      ({ budget: holds } = await deps.sessions.setBudget(ref, budget, decision));
     } catch (error) {
-      if (error instanceof SessionClosedError || error instanceof NotFoundError) return refuse(ENDED);
+      if (error instanceof NotFoundError) return refuse(ENDED);
       // It was spent, or changed, since it was looked at.
       if (error instanceof InvalidInputError) return refuse(`It stays as it is: ${plain(error.message)}. Look again.`);
       throw error;
     }
     deps.received({ ...ref, lane: session.log.lane });
-    return answer(`It may cost ${usd(cents)} in all now${isOver ? ', and goes on' : ''}.`);
+    // Somebody may have decided something else right after it.
+    if (holds === null) return answer(UNLIMITED);
+    return answer(`It may cost ${usd(Number(holds.max_list_cost.amount))} in all now${isOver ? ', and goes on' : ''}.`);
   }),
 };
 
@@ -43,7 +49,7 @@ export const setBudget: Command = {
 async function problemOf(deps: CommandDeps, session: SessionDocument, cents: number): Promise<string | null> {
   const state = stateOf(session);
   if (state === 'ended') return ENDED;
-  if (session.budget === null) return 'It has no budget: it may cost what it costs.';
+  if (session.budget === null) return UNLIMITED;
   if (!deps.hasListPrice(session.agent.model.id)) {
     return `${plain(session.agent.model.id)} has no list price, so a budget cannot be kept.`;
   }
@@ -55,7 +61,7 @@ async function problemOf(deps: CommandDeps, session: SessionDocument, cents: num
 }
 
 function notUnderstood(session: SessionDocument, said: string): string {
-  if (session.budget === null) return 'It has no budget: it may cost what it costs.';
+  if (session.budget === null) return UNLIMITED;
   const now = `It may cost ${usd(Number(session.budget.max_list_cost.amount))}, and has cost ${usd(centsOf(session))}.`;
   const wrong = said === '' ? '' : `${plain(said)} is no amount. `;
   return `${wrong}${now} ${exampleFor(session)}`;

@@ -191,7 +191,7 @@ describe('a session that has used up its budget', () => {
     ]);
   });
 
-  it('is told so also where the gateway died between the change and its word', async () => {
+  it('is told so also where it may cost that already', async () => {
     const decision = { event_id: 'sevt_decided', by: { via: 'test', id: 'U_ANA', name: 'Ana' } };
     await stage.db
       .collection<{ _id: string }>('sessions')
@@ -199,6 +199,25 @@ describe('a session that has used up its budget', () => {
     for (let n = 0; n < 2; n += 1) await stage.sessions.setBudget(thrifty, limit('250'), decision);
     expect((await stage.entries('session.updated')).map(({ event }) => event.id)).toEqual(['sevt_decided']);
     expect(await isOwed()).toBe(true);
+  });
+
+  it('keeps what somebody else decided when a command is repeated that had its effect before', async () => {
+    const by = { via: 'test', id: 'U_ADA', name: 'Ada' };
+    let gone = false;
+    const setBudget: typeof stage.sessions.setBudget = async (...asked) => {
+      const session = await stage.sessions.setBudget(...asked);
+      if (gone) return session;
+      gone = true;
+      await stage.sessions.setBudget(thrifty, limit('500'), { event_id: 'sevt_ada', by });
+      throw new Error('the gateway is gone before it could say so');
+    };
+    const receiver = stage.receiver({ sessions: { ...stage.sessions, setBudget } });
+    const receipt = await receiver.command(commanded(`${budget} 20`));
+    expect(gone).toBe(true);
+    expect(receipt).toEqual({ effect: 'accepted', text: 'It may cost $5.00 in all now.' });
+    expect(await limitOf()).toBe('500');
+    const told = (await stage.entries('session.updated')).map(({ event }) => event.budget);
+    expect(told).toEqual([limit('2000'), limit('500')]);
   });
 
   it('goes on with /sessions resume too, once it may cost more than it has', async () => {
