@@ -4,8 +4,8 @@ import { linkOf } from './session-link.ts';
 import { centsOf, moment, stateOf, usd } from './words.ts';
 
 /**
- * Sessions in a list, each with the way to it where the asker may have that. A title is what somebody said: it is shown to
- * those who could have heard it.
+ * Sessions in a list. A title is what somebody said: it is shown to those who could have heard it, with the way there where its
+ * asker may have that.
  */
 export async function sessionLines(
   deps: CommandDeps,
@@ -15,11 +15,15 @@ export async function sessionLines(
 ): Promise<string[]> {
   return Promise.all(
     sessions.map(async (session) => {
-      const found = await linkOf(deps, request, session);
-      const title = hears(session) ? plain(session.title ?? 'untitled') : '(said elsewhere)';
-      const shown = 'link' in found ? `[${title}](${found.link})` : title;
+      const shown = hears(session) ? await titleOf(deps, request, session) : '(said elsewhere)';
       const words = [plain(session.agent.name), stateOf(session), moment(session.created_at), usd(centsOf(session))];
       return `- \`${session._id}\` ${[shown, ...words].join(' · ')}`;
     }),
   );
+}
+
+async function titleOf(deps: CommandDeps, request: CommandRequest, session: SessionDocument): Promise<string> {
+  const title = plain(session.title ?? 'untitled');
+  const found = await linkOf(deps, request, session);
+  return 'link' in found ? `[${title}](${found.link})` : title;
 }

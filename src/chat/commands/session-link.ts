@@ -1,4 +1,5 @@
 import type { SessionDocument } from '../../resources/session-document.ts';
+import { laneOf } from '../conversation-store.ts';
 import { isOfAnotherTenant } from '../decider.ts';
 import { type CommandDeps, type CommandRequest, plain } from './command.ts';
 
@@ -18,6 +19,10 @@ export async function linkOf(
   const connector = deps.connectors.get(place.connector);
   if (connector?.closed_conversations === true && session.started_by !== actor_id) {
     return { refusal: 'It is in a conversation of somebody else’s: ask them to let you in.' };
+  }
+  const isHere = laneOf(place) === laneOf(conversation);
+  if (connector?.isDirect?.(place) === true && session.started_by !== actor_id && !isHere) {
+    return { refusal: 'It is in a direct message of somebody else’s, which you cannot open.' };
   }
   const link = connector?.linkTo?.(place) ?? null;
   return link === null ? { refusal: `It is on ${plain(place.connector)}, which gives no links.` } : { link };

@@ -79,17 +79,18 @@ describe('each session in a list', () => {
     expect(await asked({}, 'Ana', command)).toContain(`\`${id}\` [count to a million](${link}) · deckhand · running`);
   });
 
-  it('is a link also where only its platform says who may open it', async () => {
+  it('is none to what its reader could not hear, which others open by its id', async () => {
     const elsewhere = { channel: 'C2', thread: 'C2' };
-    expect(await asked({}, 'Ben', '/agents runs deckhand', elsewhere)).toContain(`[(said elsewhere)](${link})`);
+    expect(await asked({}, 'Ben', '/agents runs deckhand', elsewhere)).toContain(`\`${id}\` (said elsewhere) · deckhand`);
+    expect(await asked({}, 'Ana', '/agents runs deckhand', elsewhere)).toContain(`[count to a million](${link})`);
   });
 
   it.each([
-    ['somebody else’s conversation', { closed_conversations: true }, {}],
-    ['another tenant’s place', {}, { tenant: 'T2' }],
-    ['a place without links', { linkTo: () => null }, {}],
-  ])('is none to %s', async (_where, over, at) => {
-    const line = await asked(over, 'Ben', '/agents runs deckhand', at);
+    ['somebody else’s conversation', 'Ben', { closed_conversations: true }, {}],
+    ['another tenant’s place, whose people may have the same ids', 'Ana', {}, { tenant: 'T2' }],
+    ['a place without links', 'Ben', { linkTo: () => null }, {}],
+  ])('is none to %s', async (_where, name, over, at) => {
+    const line = await asked(over, name, '/agents runs deckhand', at);
     expect(line).toContain(id);
     expect(line).not.toContain('](');
   });
@@ -304,6 +305,25 @@ describe('/sessions open', () => {
     expect((await receiver.command(commanded('/sessions here'))).effect).toBe('refused');
     const runs = await receiver.command(commanded('/agents runs deckhand', {}, 'Ben'));
     expect(runs.text).not.toContain('count to a million');
+  });
+
+  it('opens nobody else’s direct messages', async () => {
+    const isDirect = ({ channel }: ConversationKey) => channel === place.channel;
+    const linkTo = ({ channel, thread }: ConversationKey) => `https://chat.test/${channel}/${thread}`;
+    const direct = { nameOf: async () => 'x', readable: async (x: string) => x, whisper: async () => undefined };
+    const receiver = stage.receiver({ connectors: new Map([['test', { ...direct, isDirect, linkTo }]]) });
+    const opened = async (name: string, channel: string) => {
+      const conversation = { ...place, channel, thread: channel };
+      return receiver.command(commanded(`/sessions open ${id}`, { conversation }, name));
+    };
+    expect(await opened('Ben', 'C2')).toEqual({
+      effect: 'refused',
+      text: 'It is in a direct message of somebody else’s, which you cannot open.',
+    });
+    // Whoever began it, and whoever is in it.
+    for (const [name, channel] of [['Ana', 'C2'] as const, ['Ben', place.channel] as const]) {
+      expect((await opened(name, channel)).text).toContain(`(https://chat.test/${place.channel}/${place.thread})`);
+    }
   });
 
   it('tells a guest nothing of what is not theirs', async () => {
