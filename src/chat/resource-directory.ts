@@ -115,7 +115,6 @@ export function createResourceDirectory(
         agent_id: session.agent.id,
         agent_name: session.agent.name,
         started_by: session.started_by ?? null,
-        owners: session.owners,
         open: session.archived_at === null && session.log.status !== 'terminated',
       };
     },

@@ -51,8 +51,6 @@ export interface ChatSession extends SessionRef {
   agent_name: string;
   /** Actor id of whoever began it in chat; null: it was begun elsewhere. */
   started_by: string | null;
-  /** Actor ids of the agent's owners when it began. */
-  owners: string[];
   /** It takes messages: neither archived nor terminated. */
   open: boolean;
 }

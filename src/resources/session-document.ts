@@ -15,7 +15,7 @@ export interface SessionDocument {
   agent: BetaManagedAgentsSessionAgent;
   /** The agent's at creation: a later change is for later sessions. */
   approval_policy: ApprovalPolicy;
-  /** Actor ids of the agent's owners at creation. */
+  /** Actor ids of the agent's owners at creation. Only gateways of before 22 November 2026 go by them: now the agent says it. */
   owners: string[];
   environment_id: string;
   budget: BetaManagedAgentsBudgetLimit | null;

@@ -1,4 +1,5 @@
 import { NotFoundError } from '../../errors.ts';
+import { ownersOf } from '../../resources/approval-policy.ts';
 import type { SessionDocument } from '../../resources/session-document.ts';
 import { namesOf } from '../names.ts';
 import { type Action, forbidden, may } from '../roles.ts';
@@ -21,7 +22,8 @@ export function onSession(
     if (id === '') return refuse('Say which session: `/sessions` lists yours with their ids.');
     const session = await find(deps, workspace_id, id);
     const starter = session?.started_by === actor_id;
-    const owner = session?.owners.includes(actor_id) === true;
+    const owners = session === null ? [] : await ownersNow(deps, session);
+    const owner = owners.includes(actor_id);
     const allowed = may(action, role, { owner, starter }) || (starter && STARTERS.includes(action));
     // An id that is not theirs to know of is none.
     if (session === null || (!allowed && !starter && role === 'guest')) {
@@ -32,14 +34,19 @@ export function onSession(
       return refuse(`Say the id alone: what stands behind it (${plain(rest)}) is not understood.`);
     }
     if (allowed) return run(deps, { ...request, args: rest }, session);
-    const nameOf = await namesOf(deps.connectors, session.owners, request.conversation);
+    const nameOf = await namesOf(deps.connectors, owners, request.conversation);
     return refuse(
       forbidden(
         action,
-        session.owners.map((id) => plain(nameOf(id))),
+        owners.map((id) => plain(nameOf(id))),
       ),
     );
   };
+}
+
+/** Those of its agent as it is now, whichever version the session has: who is no longer an owner decides no more. */
+async function ownersNow(deps: CommandDeps, { workspace_id, agent }: SessionDocument): Promise<string[]> {
+  return ownersOf((await deps.agents.get(workspace_id, agent.id)).config);
 }
 
 async function find(deps: CommandDeps, workspace_id: string, session_id: string): Promise<SessionDocument | null> {

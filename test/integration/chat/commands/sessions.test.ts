@@ -81,7 +81,9 @@ describe('each session in a list', () => {
 
   it('is none to what its reader could not hear, which others open by its id', async () => {
     const elsewhere = { channel: 'C2', thread: 'C2' };
-    expect(await asked({}, 'Ben', '/agents runs deckhand', elsewhere)).toContain(`\`${id}\` (said elsewhere) · deckhand`);
+    expect(await asked({}, 'Ben', '/agents runs deckhand', elsewhere)).toContain(
+      `\`${id}\` (said elsewhere) · deckhand`,
+    );
     expect(await asked({}, 'Ana', '/agents runs deckhand', elsewhere)).toContain(`[count to a million](${link})`);
   });
 
@@ -241,6 +243,24 @@ describe('a session that has used up its budget', () => {
     await give(stage, 'Gil', 'guest');
     expect((await type.as('Gil')(`${budget} 5`)).text).toContain('There is no session');
     expect([await limitOf(), await isOwed()]).toEqual(['100', false]);
+  });
+
+  it('is for those who own its agent now to raise and to stop, not for who did when it began', async () => {
+    const { workspace_id } = thrifty;
+    const { agent } = await stage.sessions.getSession(thrifty);
+    await stage.agents.update(workspace_id, agent.id, { metadata: { deckhand_owners: 'test:U_CLEO' } });
+    const words = 'You may not raise a budget. Who may: its owners (U\\_CLEO), admins';
+    expect(await type.ana(`${budget} 5`)).toMatchObject({ effect: 'refused', text: expect.stringContaining(words) });
+    expect(await limitOf()).toBe('100');
+    expect((await type.as('Cleo')(`${budget} 5`)).effect).toBe('accepted');
+    expect(await limitOf()).toBe('500');
+    // What an archived agent has begun goes on, and stays its owners'.
+    await stage.agents.archive(workspace_id, agent.id);
+    const stop = `/sessions stop ${thrifty.session_id}`;
+    expect((await type.ana(stop)).text).toContain(
+      'You may not stop or resume a session. Who may: its owners (U\\_CLEO)',
+    );
+    expect((await type.as('Cleo')(stop)).text).toBe('It is being stopped.');
   });
 
   it.each([
