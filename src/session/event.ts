@@ -113,7 +113,7 @@ export interface ApprovalRequested extends Base {
   tool_name: string;
   /** By the database's clock: due times count from here. Absent in events of before it was kept: from `processed_at`. */
   asked_at?: string;
-  /** What will be done, in words; at most 200 characters. */
+  /** What will be done, in words; at most 300 characters. */
   summary: string;
   /** The exact command or arguments; at most 3,000 characters. */
   detail: string;

@@ -39,6 +39,11 @@ const CHECKED: ReadonlyMap<string, (args: CommandWord[]) => boolean> = new Map([
   ['uniq', (args) => args.every(({ glob }) => !glob) && args.filter(({ text }) => !/^-./.test(text)).length <= 1],
 ]);
 
+/** Whether it is one of the programs that are known to read: what they are given is no command. */
+export function isReader(name: string): boolean {
+  return READERS.has(name) || CHECKED.has(name);
+}
+
 function isHarmless([program, ...args]: SimpleCommand): boolean {
   if (program === undefined || program.glob) return false;
   if (READERS.has(program.text)) return true;

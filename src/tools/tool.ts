@@ -40,7 +40,7 @@ export interface ToolRun {
 export interface CallDescription {
   /** A human title: `Run a command`. */
   title: string;
-  /** One sentence, at most 200 characters. */
+  /** One sentence, at most 300 characters. */
   summary: string;
   /**
    * The exact command or arguments, at most 3,000 characters with a note of what is cut. People approve by it: every
@@ -111,7 +111,7 @@ export function describeUnknownCall(name: string, input: unknown): CallDescripti
   return { title: `Use ${name}`, summary: `Use the tool ${name}.`, detail: clip(jsonOf(input), DETAIL_LIMIT) };
 }
 
-const SUMMARY_LIMIT = 200;
+const SUMMARY_LIMIT = 300;
 const DETAIL_LIMIT = 3000;
 
 /** A description within its limits. */
