@@ -113,7 +113,7 @@ test('a reason for a refusal reaches the model', async () => {
     { text: 'Then only the cache.' },
   );
   await ana.say('clean up');
-  await ana.approvals.getByRole('heading', { name: 'rm -rf build' }).waitFor();
+  await ana.approvals.getByRole('heading', { name: 'Run a command that deletes files (rm)' }).waitFor();
   await ana.approvals.getByRole('button', { name: 'Deny…' }).click();
   await ana.approvals.getByRole('textbox', { name: /Why not/ }).fill('Too broad: only build/cache');
   await ana.approvals.getByRole('textbox', { name: /Why not/ }).press('Enter');
