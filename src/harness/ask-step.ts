@@ -25,7 +25,9 @@ export async function askStep(turn: Turn): Promise<StepResult> {
       return end(turn, () => [], { type: 'budget_reached' });
     }
   }
-  const { request_id, asked_at } = opened ?? (await openRequest(turn));
+  const request = opened ?? (await openRequest(turn));
+  if (request === null) return 'go_on';
+  const { request_id, asked_at } = request;
 
   const message_id = newId('sevt', deps.now());
   const outcome = await ask(turn, {

@@ -21,11 +21,16 @@ export function requestEvents(
   ];
 }
 
-/** Take up what is queued, and say that Claude is asked. */
-export async function openRequest({ log, deps }: Turn): Promise<OpenedRequest> {
+/**
+ * Take up what is queued, and say that Claude is asked. Null when the log asks for something else first by now: what was said
+ * after a Stop must not be taken up before it, or it would end with it.
+ */
+export async function openRequest({ log, deps }: Turn): Promise<OpenedRequest | null> {
   const request_id = newId('sevt', deps.now());
-  const taken = await log.append((state) => requestEvents(state, inputsOf(state), request_id, deps.now));
-  return { request_id, asked_at: taken?.at(-1)?.seq ?? log.state.seq };
+  const taken = await log.append((state) =>
+    nextStep(state).do === 'ask_model' ? requestEvents(state, inputsOf(state), request_id, deps.now) : null,
+  );
+  return taken === null ? null : { request_id, asked_at: taken.at(-1)?.seq ?? log.state.seq };
 }
 
 /** Append these events, and with them, where Claude is asked next, the opening of that request: one write instead of two. */

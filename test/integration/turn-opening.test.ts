@@ -198,6 +198,32 @@ describe('a turn for messages', () => {
       expect(on.model.requests).toHaveLength(1);
     }));
 
+  test('that is interrupted while Claude is about to be asked leaves what is said after that to a run of its own', () =>
+    onStage(async (on) => {
+      on.model.reply({ text: 'the second' });
+      await on.says('first');
+      let isRaced = false;
+      const racing: SessionLog = {
+        ...on.log,
+        async append(request) {
+          const opens = request.entries.some(({ event }) => event.type === 'span.model_request_start');
+          if (opens && !isRaced) {
+            isRaced = true;
+            await on.sends({ id: newId('sevt'), type: 'user.interrupt', processed_at: null });
+            await on.says('second');
+          }
+          return on.log.append(request);
+        },
+      };
+      // Woken without its messages, so that the opening is an append of its own.
+      expect(await takeTurn(on.worker({ log: racing }), on.ref, never)).toBe('rested');
+      expect(isRaced).toBe(true);
+      expect(on.model.requests).toHaveLength(1);
+      const said = (await on.events()).filter((event) => event.type === 'agent.message');
+      expect(said).toMatchObject([{ content: [{ text: 'the second' }] }]);
+      expect(await on.log.head(on.ref)).toMatchObject({ owed: false, status: 'idle' });
+    }));
+
   test('whose worker stops before Claude is asked closes its request: the next one counts no lost worker', () =>
     onStage(async (on) => {
       await on.says('go');
