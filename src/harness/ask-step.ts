@@ -6,7 +6,6 @@ import { nextStep } from '../session/next-step.ts';
 import type { RunEnd, SessionState } from '../session/session-state.ts';
 import { permissionOf } from '../tools/permission.ts';
 import { roomFor, withImages } from './attached-images.ts';
-import { isWithinBudget } from './budget.ts';
 import type { ModelFailure, ModelListener, ModelOutcome } from './model.ts';
 import { openRequest } from './open-request.ts';
 import { buildPrompt } from './prompt.ts';
@@ -17,12 +16,11 @@ import type { StepResult, Turn } from './turn-parts.ts';
 
 /** Take up what is queued, ask Claude once, and put the answer into the log. */
 export async function askStep(turn: Turn): Promise<StepResult> {
-  const { deps, log, session } = turn;
-  const { opened } = turn;
+  const { deps, log, opened } = turn;
   if (opened === null) {
     if (log.state.open_request !== null) return abandonedRequest(turn, log.state.open_request);
-    if (!isWithinBudget(log.state, session.budget, session.agent.model.id)) {
-      return end(turn, () => [], { type: 'budget_reached' });
+    if (!turn.isWithinBudget(log.state)) {
+      return end(turn, (state) => (turn.isWithinBudget(state) ? null : []), { type: 'budget_reached' });
     }
   }
   const request = opened ?? (await openRequest(turn));
@@ -205,7 +203,7 @@ async function abandonedRequest(turn: Turn, { event_id, seq }: OpenRequest): Pro
 
 async function end(
   turn: Turn,
-  last: (state: SessionState) => SessionEvent[],
+  last: (state: SessionState) => SessionEvent[] | null,
   stop_reason: StopReason,
   { asked_at = turn.log.state.seq, details = null }: { asked_at?: number; details?: RunEnd['stop_details'] } = {},
 ): Promise<StepResult> {

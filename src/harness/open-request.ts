@@ -2,7 +2,6 @@ import type { SessionEvent } from '../session/event.ts';
 import { newId } from '../session/id.ts';
 import { nextStep } from '../session/next-step.ts';
 import type { SessionState } from '../session/session-state.ts';
-import { isWithinBudget } from './budget.ts';
 import { after } from './run-end.ts';
 import { processedEvent, runningEvents, stamp } from './turn-log.ts';
 import type { OpenedRequest, Turn } from './turn-parts.ts';
@@ -35,11 +34,11 @@ export async function openRequest({ log, deps }: Turn): Promise<OpenedRequest | 
 
 /** Append these events, and with them, where Claude is asked next, the opening of that request: one write instead of two. */
 export async function appendAndOpen(turn: Turn, events: SessionEvent[]): Promise<void> {
-  const { log, deps, session } = turn;
+  const { log, deps } = turn;
   const request_id = newId('sevt', deps.now());
   const appended = await log.append((state) => {
     const then = after(state, events);
-    const isNext = nextStep(then).do === 'ask_model' && isWithinBudget(then, session.budget, session.agent.model.id);
+    const isNext = nextStep(then).do === 'ask_model' && turn.isWithinBudget(then);
     if (!isNext || turn.signal.aborted) return events;
     return [...events, ...requestEvents(then, inputsOf(then), request_id, deps.now)];
   });

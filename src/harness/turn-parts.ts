@@ -7,6 +7,7 @@ import type { Files } from '../resources/files.ts';
 import type { ApprovalPolicy, LogEntry } from '../session/event.ts';
 import type { Hints } from '../session/hints.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
+import type { SessionState } from '../session/session-state.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { Workspace } from '../tools/workspace.ts';
 import type { AttachedImages } from './attached-images.ts';
@@ -84,6 +85,8 @@ export interface Turn {
   session: TurnSession;
   tools: ReadonlyMap<string, Tool>;
   log: TurnLog;
+  /** Whether Claude may be asked once more, by the budget as it is in this state: it may be changed during a run. */
+  isWithinBudget(state: SessionState): boolean;
   preview: Preview;
   /** Calls that this turn itself started: only these may run although they count as started. */
   mine: Set<string>;

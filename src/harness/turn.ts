@@ -6,6 +6,7 @@ import type { ClaimableLease, Claimed, LogHead, Opening, SessionRef } from '../s
 import { nextStep } from '../session/next-step.ts';
 import type { SessionState } from '../session/session-state.ts';
 import { askStep } from './ask-step.ts';
+import { isWithinBudget } from './budget.ts';
 import { endStep } from './end-step.ts';
 import { failTurn } from './fail-turn.ts';
 import type { Listening } from './interrupt-bell.ts';
@@ -133,6 +134,12 @@ async function runUnder(deps: TurnDeps, ref: SessionRef, begun: Begun, stopping:
     session,
     log,
     tools: new Map(deps.tools.map((tool) => [tool.definition.name, tool])),
+    isWithinBudget(state) {
+      const { budget_change: change } = state;
+      // The session that the claim brought along knows of all changes before it.
+      const budget = change !== null && change.seq > claimed.head.seq ? change.budget : session.budget;
+      return isWithinBudget(state, budget, session.agent.model.id);
+    },
     preview: createPreview(deps, lease, held.isHeld),
     mine: new Set(),
     stopping,

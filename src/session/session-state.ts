@@ -1,5 +1,6 @@
 import type { BetaContentBlock } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import type { BetaManagedAgentsSessionUsageSnapshot } from '@anthropic-ai/sdk/resources/beta/sessions/events';
+import type { BetaManagedAgentsBudgetLimit } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import type { Actor, EventOf, SessionStatus, StopReason } from './event.ts';
 
 /**
@@ -33,6 +34,8 @@ export interface SessionState {
   cost_micro_usd: number;
   /** Some request went to a model without a list price, so that the cost above is too low. */
   unpriced: boolean;
+  /** The last change of the session's budget that the log tells, and where. */
+  budget_change: { seq: number; budget: BetaManagedAgentsBudgetLimit | null } | null;
   running_since: string | null;
   /** The last reply's `toolu_` ids by event id. */
   tool_use_ids: Record<string, string>;
@@ -131,6 +134,7 @@ export function emptyState(): SessionState {
     usage: {},
     cost_micro_usd: 0,
     unpriced: false,
+    budget_change: null,
     running_since: null,
     tool_use_ids: {},
     requesters: [],

@@ -22,7 +22,7 @@ const PROGRESS_CHARS = 2_000;
  * Grows with every change to what the fold makes of an event, and to how checkpoints are kept, so that nobody goes on
  * from what another version saved.
  */
-export const STATE_VERSION = 9;
+export const STATE_VERSION = 10;
 
 /** The state after these entries, which must follow `from` without a gap. `from` is left as it was. */
 export function fold(entries: readonly LogEntry[], from: SessionState = emptyState()): SessionState {
@@ -161,8 +161,10 @@ function apply(state: SessionState, event: SessionEvent, by: Actor | null, seq: 
       state.usage = event.usage;
       return;
     case 'session.updated':
+      if (event.budget === undefined) return;
+      state.budget_change = { seq, budget: event.budget };
       // A raised or removed budget lets a run that stopped for it go on.
-      if (event.budget !== undefined && state.stop_reason?.type === 'budget_reached') state.stopped = false;
+      if (state.stop_reason?.type === 'budget_reached') state.stopped = false;
       return;
     default:
       // Everything else is for people and dashboards; the state does not depend on it.

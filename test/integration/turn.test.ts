@@ -328,6 +328,8 @@ describe('failures of the model', () => {
 });
 
 describe('a budget', () => {
+  const limit = (amount: string) => ({ type: 'limit' as const, max_list_cost: { amount, currency: 'USD' as const } });
+
   test('stops before the next request once it is spent', () =>
     onStage(async (on) => {
       on.session.budget = { type: 'limit', max_list_cost: { amount: '1', currency: 'USD' } };
@@ -338,6 +340,35 @@ describe('a budget', () => {
       expect(stopReasons(await on.events())).toEqual(['budget_reached']);
       expect(only(await on.events(), 'session.usage').at(-1)?.usage.list_cost?.amount).toBe('3');
     }));
+
+  test.each([
+    ['raised', { amount: '100' }, 'end_turn', 2],
+    ['lowered', { amount: '2' }, 'budget_reached', 1],
+  ])('that is %s during a run holds for what is left of it', (_how, { amount }, reason, requests) =>
+    onStage(async (on) => {
+      const costs3 = { output_tokens: 2000 };
+      const now = new Date().toISOString();
+      on.session.budget = limit(amount === '2' ? '100' : '2');
+      const call = { name: 'bash', input: { text: 'x' } };
+      const held = on.model.replyHeld({ text: 'I look', tool_uses: [call], usage: costs3 });
+      on.model.reply({ text: 'done' });
+      await on.says('spend');
+      const running = on.settle();
+      await held.asked;
+      const updated = {
+        id: newId('sevt'),
+        type: 'session.updated' as const,
+        processed_at: now,
+        budget: limit(amount),
+      };
+      const { seq } = await on.log.head(on.ref);
+      await on.log.append({ ...on.ref, after: seq, entries: [{ event: updated }] });
+      held.release();
+      await running;
+      expect(stopReasons(await on.events())).toEqual([reason]);
+      expect(on.model.requests).toHaveLength(requests);
+    }),
+  );
 
   test('cannot be kept for a model without a list price', () =>
     onStage(async (on) => {
