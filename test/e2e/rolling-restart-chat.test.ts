@@ -1,10 +1,9 @@
-import Anthropic from '@anthropic-ai/sdk';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { buildHouse } from '../support/house.ts';
 import { startTestModel } from '../support/model.ts';
 import { LEAVE_MS, startProbedBalancer } from '../support/probed-balancer.ts';
-import { startRolling } from '../support/rolling.ts';
+import { askFirst, startRolling } from '../support/rolling.ts';
 import { sayOrDo } from '../support/say-or-do.ts';
 import { buttonLabels, type MessagePlace } from '../support/slack/person.ts';
 import { type SlackServer, startSlackServer } from '../support/slack/server.ts';
@@ -99,12 +98,7 @@ for (const mode of ['HTTP', 'Socket Mode'] satisfies Mode[]) {
       DECKHAND_LEASE_MS: '20000',
     });
     const rolling = await startRolling(house, balancer);
-    const { beta } = new Anthropic({ baseURL: balancer.url, apiKey: house.api_key, maxRetries: 0 });
-    const [agent] = (await beta.agents.list()).data;
-    await beta.agents.update(agent?.id ?? '', {
-      version: agent?.version ?? 0,
-      tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: 'always_ask' } } }],
-    });
+    await askFirst(house, balancer);
 
     let going = true;
     const people = Array.from({ length: PEOPLE }, (_, n) => person(slack, `person-${n}`, mode, () => going));

@@ -1,6 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import Anthropic from '@anthropic-ai/sdk';
 import { expect, test } from 'vitest';
 import type { WebMessage } from '../../connectors/web/wire.ts';
 import { eventually } from '../support/eventually.ts';
@@ -8,7 +7,7 @@ import { buildHouse, type House } from '../support/house.ts';
 import { startTestModel } from '../support/model.ts';
 import { type OpenPage, openPage } from '../support/open-page.ts';
 import { LEAVE_MS, startProbedBalancer } from '../support/probed-balancer.ts';
-import { startRolling } from '../support/rolling.ts';
+import { askFirst, startRolling } from '../support/rolling.ts';
 import { FIRST, sayOrDo } from '../support/say-or-do.ts';
 import { createWebClient, type WebClient } from '../support/web-client.ts';
 
@@ -87,12 +86,7 @@ test('a rolling restart while people are at the page shows nobody an error, and 
     DECKHAND_LEASE_MS: '20000',
   });
   const rolling = await startRolling(house, balancer);
-  const { beta } = new Anthropic({ baseURL: balancer.url, apiKey: house.api_key, maxRetries: 0 });
-  const [agent] = (await beta.agents.list()).data;
-  await beta.agents.update(agent?.id ?? '', {
-    version: agent?.version ?? 0,
-    tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: 'always_ask' } } }],
-  });
+  await askFirst(house, balancer);
 
   let going = true;
   const people = await Promise.all(

@@ -1,3 +1,4 @@
+import Anthropic from '@anthropic-ai/sdk';
 import type { House, HouseProcess } from './house.ts';
 import type { ProbedBalancer } from './probed-balancer.ts';
 
@@ -32,4 +33,15 @@ export async function startRolling(house: House, balancer: ProbedBalancer): Prom
       await Promise.all([replace(gateways, startGateway), replace(workers, startWorker)]);
     },
   };
+}
+
+/** The default agent asks before every tool. */
+export async function askFirst(house: House, balancer: ProbedBalancer): Promise<void> {
+  const { beta } = new Anthropic({ baseURL: balancer.url, apiKey: house.api_key });
+  const [agent] = (await beta.agents.list()).data;
+  if (agent === undefined) throw new Error('There is no default agent');
+  await beta.agents.update(agent.id, {
+    version: agent.version,
+    tools: [{ type: 'agent_toolset_20260401', default_config: { permission_policy: { type: 'always_ask' } } }],
+  });
 }
