@@ -228,6 +228,15 @@ test('what went well has no violation', () => {
   expect(check(evidence())).toEqual([]);
 });
 
+test('what no stream could be begun for may be posted at once', () => {
+  const from = evidence();
+  from.journal.push(
+    call(8_000, 'chat.startStream', { channel: 'C1' }, '429', { over_at: 9_000, told_at: 8_010 }),
+    call(8_500, 'chat.postMessage', { channel: 'C1' }),
+  );
+  expect(check(from).filter(({ rule }) => rule === 'no call comes before its time')).toEqual([]);
+});
+
 test('an answer that broke off has none either where each of its posts says so', () => {
   const named = (delivery_id: string) => ({
     metadata: { event_type: 'deckhand_delivery', event_payload: { delivery_id } },
@@ -698,6 +707,15 @@ const PLANTED: [string, keyof typeof CHECKS, RegExp, (from: Evidence) => void][]
     (from) =>
       void from.journal.push(
         call(4_000, 'chat.postMessage', { channel: 'C1' }, '429', { over_at: 5_000, told_at: 4_010 }),
+      ),
+  ],
+  [
+    'a stream where streams have to wait',
+    'no call comes before its time',
+    /life-3 called chat.startStream \(posts in C1\) 500 ms before/,
+    (from) =>
+      void from.journal.push(
+        call(4_000, 'chat.startStream', { channel: 'C1' }, '429', { over_at: 5_000, told_at: 4_010 }),
       ),
   ],
   [
