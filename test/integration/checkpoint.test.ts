@@ -98,7 +98,9 @@ test('a worker that goes on with a run of 10,000 events, killed or drained, read
     asked.resolve();
     await gone.promise;
   });
-  const killed = takeTurn(on.worker({ ask: whenKilled }), on.ref, never);
+  // Its first renewal would come long after the test: a killed worker renews nothing.
+  const timings = { lease_ms: 600_000, retry_ms: 1, retry_max_ms: 50, max_failures: 3 };
+  const killed = takeTurn(on.worker({ ask: whenKilled, timings }), on.ref, never);
   await asked.promise;
   await database.db
     .collection<{ _id: string }>('sessions')
