@@ -1,4 +1,3 @@
-import type { App } from '@slack/bolt';
 import type { WaitingApprovals } from '../../src/chat/inbound.ts';
 import type { ConversationKey, Person } from '../../src/chat/place.ts';
 import { messageOf } from '../../src/errors.ts';
@@ -8,6 +7,7 @@ import { PAGE } from './approvals-list.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import { SLACK } from './conversation-id.ts';
 import { DENY_VIEW, REASON_BLOCK } from './deny-modal.ts';
+import type { Dispatch } from './dispatch.ts';
 import { decisionOf, parseClick, parseSubmission } from './parse.ts';
 import { listenForReviews } from './review-listeners.ts';
 import { answerWaiting } from './waiting-answer.ts';
@@ -15,7 +15,7 @@ import { answerWaiting } from './waiting-answer.ts';
 const NOT_RECORDED = 'Your decision could not be recorded just now. Please press the button again.';
 
 /** Cards, their modals, and what waits for somebody in a list and on the Home tab. */
-export function listenForApprovals(app: App, parts: ApprovalListenerParts): void {
+export function listenForApprovals(on: Dispatch, parts: ApprovalListenerParts): void {
   const { logger, inFlight, connected, tell } = parts;
 
   /** Resolves when it is kept. @throws what the receiver threw, after telling the person */
@@ -57,14 +57,14 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
     [APPROVE_ACTION, false],
     [APPROVE_SESSION_ACTION, true],
   ] as const) {
-    app.action(action, async ({ body, ack }) => {
+    on.action(action, async ({ body, ack }) => {
       const click = parseClick(body);
       if (click !== null) await decide(body, click, { decision: 'allow', for_session });
       await ack();
     });
   }
 
-  app.view(DENY_VIEW, async ({ body, ack }) => {
+  on.view(DENY_VIEW, async ({ body, ack }) => {
     const submission = parseSubmission(body);
     if (submission === null) {
       await ack();
@@ -81,7 +81,7 @@ export function listenForApprovals(app: App, parts: ApprovalListenerParts): void
     }
   });
 
-  listenForReviews(app, { ...parts, opens: { review: REVIEW_ACTION, deny: DENY_ACTION }, decide, answer });
+  listenForReviews(on, { ...parts, opens: { review: REVIEW_ACTION, deny: DENY_ACTION }, decide, answer });
 
   /**
    * The list as it is now takes the old one's place, and what became of the click stands above it. Where Slack takes no list

@@ -1,9 +1,9 @@
-import type { App } from '@slack/bolt';
 import type { Kept, Receipt, Receiver, WaitingApprovals } from '../../src/chat/inbound.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import { SLACK } from './conversation-id.ts';
+import type { Dispatch } from './dispatch.ts';
 import { FORM_VIEW, type FormMemory, formModal, type UserGroup } from './form-modal.ts';
 import type { InFlight } from './in-flight.ts';
 import type { SlackClients } from './installations.ts';
@@ -48,7 +48,7 @@ export interface CommandListeners {
 }
 
 /** Slash commands, shortcuts and forms. A form's answer has to be in its acknowledgement, so that one waits for its effect. */
-export function createCommandListeners(app: App, parts: CommandParts): CommandListeners {
+export function createCommandListeners(on: Dispatch, parts: CommandParts): CommandListeners {
   const { logger, clients, inFlight, connected, receiver } = parts;
 
   function failed(error: unknown): void {
@@ -126,7 +126,7 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
   }
 
   for (const name of ['/agents', '/approvals', '/sessions']) {
-    app.command(name, async ({ body, ack }) => {
+    on.command(name, async ({ body, ack }) => {
       try {
         const { identity } = await connected(body);
         const asked = parseSlash(body, identity);
@@ -141,7 +141,7 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
   }
 
   for (const id of [ASK_ABOUT_SHORTCUT, ASK_SHORTCUT]) {
-    app.shortcut(id, async ({ body, ack }) => {
+    on.shortcut(id, async ({ body, ack }) => {
       const asked = parseShortcut(body, (await connected(body)).identity);
       if (asked !== null) await ask(asked, false);
       await ack();
@@ -168,7 +168,7 @@ export function createCommandListeners(app: App, parts: CommandParts): CommandLi
     return first;
   }
 
-  app.view(FORM_VIEW, async ({ body, ack }) => {
+  on.view(FORM_VIEW, async ({ body, ack }) => {
     const sent = parseForm(body, (await connected(body)).identity);
     if (sent === null) {
       await ack();

@@ -1,4 +1,3 @@
-import type { App } from '@slack/bolt';
 import { z } from 'zod';
 import type { InboundCommand, Receiver } from '../../src/chat/inbound.ts';
 import { messageOf } from '../../src/errors.ts';
@@ -6,6 +5,7 @@ import type { Logger } from '../../src/logger.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import type { CommandListeners } from './command-listeners.ts';
 import { SLACK } from './conversation-id.ts';
+import type { Dispatch } from './dispatch.ts';
 import type { HomeDrawing } from './draw-home.ts';
 import { HOME } from './home-view.ts';
 import type { InFlight } from './in-flight.ts';
@@ -40,7 +40,7 @@ interface Press {
 
 /** The Home tab: drawn when it is opened, and again after everything that is done on it. */
 export function createHomeListeners(
-  app: App,
+  on: Dispatch,
   parts: HomeParts,
   { commands, refresh }: { commands: CommandListeners; refresh: HomeDrawing['refresh'] },
 ): void {
@@ -52,7 +52,7 @@ export function createHomeListeners(
     });
   }
 
-  app.event('app_home_opened', async ({ body }) => {
+  on.event('app_home_opened', async ({ body }) => {
     const parsed = opened.safeParse(body);
     if (parsed.data?.event.tab !== 'home') return;
     const { identity } = await connected(body);
@@ -60,7 +60,7 @@ export function createHomeListeners(
   });
 
   function onPress(action: string, handle: (press: Press) => Promise<void>): void {
-    app.action(action, async ({ body, ack }) => {
+    on.action(action, async ({ body, ack }) => {
       const parsed = pressed.safeParse(body);
       const [first] = parsed.data?.actions ?? [];
       if (parsed.data !== undefined && first !== undefined) {

@@ -151,7 +151,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
   const home = { logger, clients: installations, inFlight, connected, receiver };
   const tabs = createHomeTabs({ ...home, direct, groups, db: options.db, now: options.now ?? Date.now, after });
   const { refresh: refreshHome, changed } = tabs;
-  const app = createListeners({
+  const on = createListeners({
     bolt: link.receiver,
     boltLogger,
     logger,
@@ -163,14 +163,14 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     tell,
     refreshHome,
   });
-  const commands = createCommandListeners(app, {
+  const commands = createCommandListeners(on, {
     ...home,
     refreshHome,
     groupsOf: groups.all,
     answer: ({ command: { conversation, person }, response_url }, text) =>
       answer(conversation, person, text, response_url),
   });
-  createHomeListeners(app, home, { commands, refresh: refreshHome });
+  createHomeListeners(on, home, { commands, refresh: refreshHome });
 
   /**
    * Slack leaves the session's status to the app: what turns out not to run is put at rest here, the rest by its run's end.

@@ -5,6 +5,7 @@ import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import { listenForApprovals } from './approval-listeners.ts';
 import { withoutSecrets } from './bolt-logger.ts';
+import { Dispatch } from './dispatch.ts';
 import { FEEDBACK_ACTION, parseFeedback } from './feedback.ts';
 import { type InFlight, StoppingError } from './in-flight.ts';
 import { type Installations, NotInstalledError } from './installations.ts';
@@ -32,8 +33,9 @@ export interface ListenerParts {
  * Everything Slack sends, handed to the receiver. Bolt is told of success as soon as the receiver has kept it, and of
  * nothing before: a listener that throws leaves its event without an acknowledgement (or answers 500), and Slack sends it
  * again. Until then Slack is asked for nothing; only what a click opens is opened first, because that is what it does.
+ * @returns where the rest of the connector listens
  */
-export function createListeners(parts: ListenerParts): App {
+export function createListeners(parts: ListenerParts): Dispatch {
   const { bolt, boltLogger, logger, inFlight, connected, tell } = parts;
 
   const app = new App({
@@ -65,7 +67,8 @@ export function createListeners(parts: ListenerParts): App {
     throw error;
   });
 
-  app.use(({ next }) => inFlight.run(next));
+  const on = new Dispatch();
+  app.use((args) => inFlight.run(() => on.handle(args)));
 
   /** After the acknowledgement, so that nobody waits for it; followed, so that a stop does. */
   function feedback({ receipt }: Kept, conversation: ConversationKey, person: Person, responseUrl?: string): void {
@@ -92,10 +95,10 @@ export function createListeners(parts: ListenerParts): App {
     feedback(await receiver.change(change), change.conversation, change.sender);
   }
 
-  app.event('message', ({ body }) => onMessage(body));
-  app.event('app_mention', ({ body }) => onMessage(body));
+  on.event('message', ({ body }) => onMessage(body));
+  on.event('app_mention', ({ body }) => onMessage(body));
 
-  app.event('agent_session_stopped', async ({ body }) => {
+  on.event('agent_session_stopped', async ({ body }) => {
     const { identity, receiver } = await connected(body);
     const stop = parseStop(body, identity);
     if (stop === null) return;
@@ -108,10 +111,10 @@ export function createListeners(parts: ListenerParts): App {
   });
 
   for (const event of ['app_uninstalled', 'tokens_revoked'] as const) {
-    app.event(event, ({ body }) => parts.installations.ended(body));
+    on.event(event, ({ body }) => parts.installations.ended(body));
   }
 
-  app.action(FEEDBACK_ACTION, async ({ body, ack }) => {
+  on.action(FEEDBACK_ACTION, async ({ body, ack }) => {
     const { identity, receiver } = await connected(body);
     const given = parseFeedback(body, identity);
     if (given !== null) {
@@ -121,7 +124,7 @@ export function createListeners(parts: ListenerParts): App {
     await ack();
   });
 
-  listenForApprovals(app, { ...parts, clients: parts.installations });
+  listenForApprovals(on, { ...parts, clients: parts.installations });
 
-  return app;
+  return on;
 }

@@ -1,4 +1,3 @@
-import type { App } from '@slack/bolt';
 import type { ModalView } from '@slack/types';
 import { PostRefusedError } from '../../src/chat/connector.ts';
 import type { ApprovalDetails } from '../../src/chat/inbound.ts';
@@ -6,6 +5,7 @@ import { messageOf } from '../../src/errors.ts';
 import type { ApprovalListenerParts, Choice, Pressed } from './approval-press.ts';
 import { withoutSecrets } from './bolt-logger.ts';
 import { DENY_TITLE, denyModal } from './deny-modal.ts';
+import type { Dispatch } from './dispatch.ts';
 import { type ModalOpening, openModal, wordsModal } from './open-modal.ts';
 import { decisionOf, memoryOf, parseClick } from './parse.ts';
 import { parseReview, REVIEW, REVIEW_TITLE, type ReviewMemory, type ReviewPress, reviewModal } from './review-modal.ts';
@@ -26,7 +26,7 @@ interface ReviewParts extends Pick<ApprovalListenerParts, 'logger' | 'clients' |
 type Drawing = (details: Exclude<ApprovalDetails, { refused: string }>) => ModalView;
 
 /** Reading a call whole, page by page, and deciding it at its end; and being asked why one denies it. */
-export function listenForReviews(app: App, parts: ReviewParts): void {
+export function listenForReviews(on: Dispatch, parts: ReviewParts): void {
   const { logger, clients, inFlight, connected, decide, answer } = parts;
 
   function afterwards(work: Promise<unknown>): void {
@@ -104,14 +104,14 @@ export function listenForReviews(app: App, parts: ReviewParts): void {
   }
 
   function onPress(action: string, handle: (body: unknown, press: ReviewPress) => Promise<void>): void {
-    app.action(action, async ({ body, ack }) => {
+    on.action(action, async ({ body, ack }) => {
       const press = parseReview(body);
       if (press !== null) await handle(body, press);
       await ack();
     });
   }
 
-  app.action(parts.opens.review, async ({ body, ack }) => {
+  on.action(parts.opens.review, async ({ body, ack }) => {
     const click = parseClick(body);
     if (click !== null) {
       const { trigger_id } = click;
@@ -122,7 +122,7 @@ export function listenForReviews(app: App, parts: ReviewParts): void {
     await ack();
   });
 
-  app.action(parts.opens.deny, async ({ body, ack }) => {
+  on.action(parts.opens.deny, async ({ body, ack }) => {
     const click = parseClick(body);
     if (click !== null) await askWhy(body, click, { trigger_id: click.trigger_id });
     await ack();

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { App } from '@slack/bolt';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Dispatch } from '../../../connectors/slack/dispatch.ts';
 import { createSlackConnector } from '../../../connectors/slack/index.ts';
 import { BOT_SCOPES } from '../../../connectors/slack/scopes.ts';
 import { silentLogger } from '../../../src/logger.ts';
@@ -17,9 +17,9 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** What the connector listens to, by the words that it gives Bolt. */
+/** What the connector listens to, by the words that it gives the dispatch. */
 function listeners() {
-  const heard = (['event', 'command', 'shortcut'] as const).map((kind) => vi.spyOn(App.prototype, kind));
+  const heard = (['event', 'command', 'shortcut'] as const).map((kind) => vi.spyOn(Dispatch.prototype, kind));
   createSlackConnector({
     bot_token: 'xoxb-1-2-token',
     oauth: null,
