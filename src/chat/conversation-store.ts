@@ -1,7 +1,7 @@
 import type { Collection, Db } from 'mongodb';
 import { isDuplicate } from '../session/duplicate.ts';
 import { newId } from '../session/id.ts';
-import { createLots } from './lots.ts';
+import { createLots, LOOKUPS } from './lots.ts';
 import type { ConversationKey } from './place.ts';
 
 const CONVERSATIONS = 'conversations';
@@ -37,9 +37,6 @@ export interface ConversationStore {
   markMade(conversation: Conversation, agent_id: string, session_id: string): Promise<void>;
 }
 
-/** Places that are looked up at once. */
-const LOT = 100;
-
 function placeOf({ connector, tenant, channel, thread }: ConversationKey): string {
   return JSON.stringify([connector, tenant, channel, thread]);
 }
@@ -61,7 +58,7 @@ export function createConversationStore(db: Db): ConversationStore {
     writeConcern: { w: 'majority', journal: true },
   });
 
-  const findByKey = createLots<ConversationKey, Conversation | null>({ most: LOT }, async (keys) => {
+  const findByKey = createLots<ConversationKey, Conversation | null>(LOOKUPS, async (keys) => {
     const $or = keys.map(({ connector, tenant, channel, thread }) => ({ connector, tenant, channel, thread }));
     const found = new Map<string, Conversation>();
     for await (const conversation of conversations.find({ $or })) found.set(placeOf(conversation), conversation);

@@ -30,9 +30,10 @@ export interface CursorStore {
   release(lease: CursorLease): Promise<void>;
 }
 
-/** Leases renewed at once, and how long the first of them waits for others: a small part of the shortest lease. */
+/** Leases renewed at once, and how long the first of them waits for others, as a share of the lease and in milliseconds. */
 const LOT = 500;
-const GATHER_MS = 10;
+const GATHER = 1 / 20;
+const GATHER_MS = 150;
 
 export function createCursorStore(db: Db): CursorStore {
   const cursors: Collection<CursorDocument> = db.collection('delivery_cursors', {
@@ -51,14 +52,15 @@ export function createCursorStore(db: Db): CursorStore {
 
   /** A gateway that shows many sessions would otherwise spend most of its time on saying, one by one, that it does. */
   const renewTogether = createLots<{ lease: CursorLease; ttl_ms: number }, CursorLease | null>(
-    { most: LOT, gather_ms: GATHER_MS },
+    { most: LOT, gatherFor: ({ ttl_ms }) => Math.min(GATHER_MS, GATHER * ttl_ms) },
     async (asked) => {
       // A renewal that a release overtook must not hold for nobody what was just given back.
       const held = (lease: CursorLease) => ({ _id: lease.session_id, token: lease.token, holder: { $ne: null } });
       const updates = asked.map(({ lease, ttl_ms }) => ({
         updateOne: { filter: held(lease), update: [{ $set: { until: { $add: ['$$NOW', ttl_ms] } } }] },
       }));
-      const { matchedCount } = await cursors.bulkWrite(updates, { ordered: false });
+      // A renewal that a crash undoes only makes the lease run out sooner.
+      const { matchedCount } = await cursors.bulkWrite(updates, { ordered: false, writeConcern: { w: 1 } });
       if (matchedCount === asked.length) return asked.map(({ lease }) => lease);
       const found = await cursors
         .find({ $or: asked.map(({ lease }) => held(lease)) }, { projection: { _id: 1 } })

@@ -6,7 +6,7 @@ import { type InboundDocument, type KeptInbound, NEVER, nobodys, type Target, un
 import { createHolder, createHolderIndexes } from './inbound-holder.ts';
 import { type Inbound, keysOf, messageKey } from './inbound-keys.ts';
 import type { Delays } from './later.ts';
-import { createLots } from './lots.ts';
+import { createLots, LOOKUPS } from './lots.ts';
 import type { ConversationKey } from './place.ts';
 
 const INBOUND = 'inbound';
@@ -14,6 +14,8 @@ const INBOUND = 'inbound';
 const REMEMBERED_S = 7 * 24 * 60 * 60;
 /** Events written at once. */
 const LOT = 100;
+/** Between two writes of what is applied: nobody waits for them but the next of the same conversation. */
+const APPLIED_APART_MS = 20;
 
 /** What is known of each chat event. The clock is the database's. */
 export interface InboundStore extends Custody {
@@ -80,19 +82,20 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
   });
 
   /** False: perhaps a faster one fixed another. */
-  const fixTarget = createLots<{ kept: KeptInbound; targets: Target[] }, boolean>({ most: LOT }, async (asked) => {
+  const fixTarget = createLots<{ kept: KeptInbound; targets: Target[] }, boolean>(LOOKUPS, async (asked) => {
     const updates = asked.map(({ kept, targets }) => ({
       updateOne: {
         filter: { _id: kept.id, targets: kept.targets === null ? { $exists: false } : { $eq: kept.targets } },
         update: { $set: { targets } },
       },
     }));
-    const { matchedCount } = await events.bulkWrite(updates, { ordered: false });
+    // What is appended to a log afterwards is journaled, and so is all that the journal has before it.
+    const { matchedCount } = await events.bulkWrite(updates, { ordered: false, writeConcern: { w: 1 } });
     return asked.map(() => matchedCount === asked.length);
   });
 
   /** A crash that undoes it costs another look, and no more. */
-  const markApplied = createLots<ObjectId, void>({ most: LOT }, async (ids) => {
+  const markApplied = createLots<ObjectId, void>({ most: LOT, apart_ms: APPLIED_APART_MS }, async (ids) => {
     await events.updateMany({ _id: { $in: ids } }, APPLIED);
     return ids.map(() => undefined);
   });

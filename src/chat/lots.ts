@@ -1,13 +1,20 @@
+import { setTimeout as delay, setImmediate as soon } from 'node:timers/promises';
+
+/** Of what each chat event is looked up for: at 200 of them a second two or three go together, and none waits for long. */
+export const LOOKUPS = { most: 100, apart_ms: 10 };
+
 /**
  * Does together what comes at the same time: one lot is under way, and what comes meanwhile goes with the next. So nothing
  * waits while there is little to do, and one round trip does for many while there is much.
  *
  * @param most items of one lot
- * @param gather_ms how long the first waits for others
+ * @param gatherFor how long the first one waits for others, in ms
+ * @param apart_ms from the beginning of one lot to that of the next, at least: what comes alone never waits for it, and the
+ * more there is to do, the more of it goes together
  * @param work one result for each item, in their order; when it rejects, so does every item of that lot
  */
 export function createLots<Item, Result>(
-  { most, gather_ms = 0 }: { most: number; gather_ms?: number },
+  { most, gatherFor, apart_ms = 0 }: { most: number; gatherFor?: (first: Item) => number; apart_ms?: number },
   work: (items: Item[]) => Promise<Result[]>,
 ): (item: Item) => Promise<Result> {
   interface Waiting {
@@ -17,12 +24,17 @@ export function createLots<Item, Result>(
   }
   const waiting: Waiting[] = [];
   let busy = false;
+  /** When the last lot began (`performance.now()`). */
+  let began = Number.NEGATIVE_INFINITY;
 
-  async function go(): Promise<void> {
+  async function go(first: Item): Promise<void> {
     busy = true;
     // What begins in the same turn of the event loop goes together.
-    await new Promise((resolve) => (gather_ms > 0 ? setTimeout(resolve, gather_ms) : setImmediate(resolve)));
+    await (gatherFor === undefined ? soon() : delay(gatherFor(first)));
     while (waiting.length > 0) {
+      const early_ms = began + apart_ms - performance.now();
+      if (early_ms > 0) await delay(early_ms);
+      began = performance.now();
       const lot = waiting.splice(0, most);
       try {
         const results = await work(lot.map(({ item }) => item));
@@ -37,6 +49,6 @@ export function createLots<Item, Result>(
   return (item) =>
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject });
-      if (!busy) void go();
+      if (!busy) void go(item);
     });
 }

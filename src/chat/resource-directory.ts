@@ -8,7 +8,7 @@ import type { SessionDocument } from '../resources/session-document.ts';
 import type { Sessions } from '../resources/sessions.ts';
 import type { SessionRef } from '../session/log.ts';
 import type { ConversationStore } from './conversation-store.ts';
-import { createLots } from './lots.ts';
+import { createLots, LOOKUPS } from './lots.ts';
 
 import type { AgentName, SessionDirectory } from './session-directory.ts';
 import type { Target } from './show-session.ts';
@@ -23,8 +23,6 @@ export interface ResourceDirectoryDeps {
 
 /** Most agents one page of a list holds; a workspace with more names them by pages. */
 const PAGE = 100;
-/** Messages that come at the same time and are answered by one look at the agents. */
-const LOT = 100;
 
 /** Agents and sessions as chat sees them, and where a session is shown. */
 export function createResourceDirectory(
@@ -57,7 +55,7 @@ export function createResourceDirectory(
     return [...first, ...found.filter((agent) => agent.id !== agent_id)];
   }
 
-  const listTogether = createLots<string, AgentName[]>({ most: LOT }, async (asked) => {
+  const listTogether = createLots<string, AgentName[]>(LOOKUPS, async (asked) => {
     const workspaces = [...new Set(asked)];
     const lists = await Promise.all(workspaces.map(list));
     return asked.map((workspace_id) => lists[workspaces.indexOf(workspace_id)] ?? []);

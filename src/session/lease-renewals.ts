@@ -2,8 +2,9 @@ import type { Collection } from 'mongodb';
 import type { Lease, LogHead } from './log.ts';
 import { HEAD, headOf, type LoggedDocument } from './log-document.ts';
 
-/** How long a renewal waits for others at most: a small part of the shortest lease, in milliseconds. */
-const GATHER_MS = 25;
+/** How long a renewal waits for others, as a share of the lease and in milliseconds. */
+const GATHER = 1 / 20;
+const GATHER_MS = 150;
 /** Most sessions of one update. */
 const BATCH = 500;
 
@@ -65,7 +66,7 @@ export function createRenewals(
       const request = { lease, resolve, reject };
       if (others === undefined) {
         waiting.set(key, [request]);
-        setTimeout(() => waiting.has(key) && send(), Math.min(GATHER_MS, ttl_ms / 20));
+        setTimeout(() => waiting.has(key) && send(), Math.min(GATHER_MS, GATHER * ttl_ms));
         return;
       }
       others.push(request);

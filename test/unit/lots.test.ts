@@ -1,5 +1,9 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { createLots } from '../../src/chat/lots.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 /** Lots as they are asked for; each is done when it is told to be. */
 function heldLots(most: number) {
@@ -53,4 +57,44 @@ test('a lot that fails fails each of its own, and the next one goes on', async (
   await settle();
   ends[1]?.();
   expect(await kept).toBe(6);
+});
+
+test('what comes soon after a lot waits until the next may begin, and what comes alone does not', async () => {
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'setImmediate'] });
+  const asked: number[][] = [];
+  const add = createLots<number, void>({ most: 10, apart_ms: 20 }, async (items) => {
+    asked.push(items);
+    return items.map(() => undefined);
+  });
+  const first = add(1);
+  await vi.advanceTimersByTimeAsync(1);
+  await first;
+  const results = [add(2)];
+  await vi.advanceTimersByTimeAsync(15);
+  results.push(add(3));
+  expect(asked).toEqual([[1]]);
+  await vi.advanceTimersByTimeAsync(5);
+  await Promise.all(results);
+  expect(asked).toEqual([[1], [2, 3]]);
+  await vi.advanceTimersByTimeAsync(20);
+  const alone = add(4);
+  await vi.advanceTimersByTimeAsync(1);
+  await alone;
+  expect(asked).toEqual([[1], [2, 3], [4]]);
+});
+
+test('the first waits for others for as long as it says', async () => {
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'setImmediate'] });
+  const asked: number[][] = [];
+  const add = createLots<number, void>({ most: 10, gatherFor: (ms) => ms }, async (items) => {
+    asked.push(items);
+    return items.map(() => undefined);
+  });
+  const results = [add(50)];
+  await vi.advanceTimersByTimeAsync(49);
+  results.push(add(1));
+  expect(asked).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  await Promise.all(results);
+  expect(asked).toEqual([[50, 1]]);
 });

@@ -1,7 +1,8 @@
 import type { Scheduler } from 'fast-check';
 import { vi } from 'vitest';
 
-const A_MOMENT_MS = 100;
+/** Longer than a renewal waits for others. */
+const A_MOMENT_MS = 200;
 
 /** Lets concurrent work go on one database operation at a time, in an order that fast-check chooses and can repeat. */
 export interface Stepper {
