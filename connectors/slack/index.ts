@@ -1,7 +1,7 @@
 import type { Logger as BoltLogger } from '@slack/bolt';
 import { type RequestHandler, Router } from 'express';
 import { type Db, MongoError } from 'mongodb';
-import { type Connector, PostRefusedError } from '../../src/chat/connector.ts';
+import { type Connector, PostRefusedError, TooOftenError } from '../../src/chat/connector.ts';
 import type { InboundMessage, Receipt, Receiver } from '../../src/chat/inbound.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
 import { DeckhandError, messageOf } from '../../src/errors.ts';
@@ -247,7 +247,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
 
     async history(conversation, range, signal) {
       const { tenant } = conversation;
-      if (!reads.take(tenant)) throw new PostRefusedError('too many messages came in this minute');
+      if (!reads.take(tenant)) throw new TooOftenError();
       const identity = await installations.identityIn(tenant);
       return threadHistory(
         { client: installations.of(tenant), names: namesIn(tenant), identity },
@@ -273,7 +273,7 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     inWords: refusalInWords,
 
     async react({ tenant, channel }, ts, on, signal) {
-      if (on && !marks.take(tenant)) throw new PostRefusedError('too many messages came in this minute');
+      if (on && !marks.take(tenant)) throw new TooOftenError();
       return react(installations.of(tenant), { channel, ts }, on, signal);
     },
     whisper,

@@ -234,6 +234,14 @@ export class PostRefusedError extends Error {
   }
 }
 
+/** The connector did not even ask: so many calls came in a minute that the platform would refuse those that matter more. */
+export class TooOftenError extends PostRefusedError {
+  constructor() {
+    super('too many messages came in this minute');
+    this.name = 'TooOftenError';
+  }
+}
+
 /** An attached file cannot be had, for a reason that stays. */
 export class FileUnavailableError extends Error {
   /** The end of a sentence for people: `it was deleted`. */

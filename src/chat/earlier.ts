@@ -4,7 +4,14 @@ import type { NewEntry } from '../session/event.ts';
 import { DECKHAND, type SessionLog } from '../session/log.ts';
 import type { UserContent } from '../session/session-state.ts';
 import type { AttachDeps } from './attached-files.ts';
-import { type Connector, type History, PostRefusedError, RateLimitedError, type SaidBefore } from './connector.ts';
+import {
+  type Connector,
+  type History,
+  PostRefusedError,
+  RateLimitedError,
+  type SaidBefore,
+  TooOftenError,
+} from './connector.ts';
 import { attachEarlier } from './earlier-files.ts';
 import type { InboundMessage } from './inbound.ts';
 import type { KeptInbound, Target } from './inbound-document.ts';
@@ -103,7 +110,9 @@ async function historyOf(
     const isRefused = error instanceof PostRefusedError || isLong;
     if (!isRefused && !deps.is_last_try) throw error;
     const reason = reasonOf(error);
-    deps.logger.warn({ ...conversation, reason: messageOf(error) }, 'earlier messages not read');
+    // In a flood it is so for every message.
+    const level = error instanceof TooOftenError ? 'debug' : 'warn';
+    deps.logger[level]({ ...conversation, reason: messageOf(error) }, 'earlier messages not read');
     return `What was said here before the next message could not be read (${reason}). Where you need it, ask for it.`;
   }
 }
