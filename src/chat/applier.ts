@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DeckhandError, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { type ApplyDeps, applyInbound, withNames } from './apply-inbound.ts';
+import { type ApplyDeps, conclude, effectOf, withNames } from './apply-inbound.ts';
 import type { ApplyRoom } from './apply-room.ts';
 import { RateLimitedError } from './connector.ts';
 import { laneOf } from './conversation-store.ts';
@@ -89,12 +89,16 @@ export function createApplier(deps: ApplierDeps): Applier {
       }
     }
     const say = (message: InboundMessage) => outside(() => applyBeside(message, is_last_try));
+    const own = { outside, is_last_try, mayWait: (ms: number) => mayWait(kept, ms), say };
+    let receipt: Receipt;
     try {
-      const own = { outside, is_last_try, mayWait: (ms: number) => mayWait(kept, ms), say };
-      return await applyInbound({ ...deps, ...own }, kept, named);
+      receipt = await effectOf({ ...deps, ...own }, kept, named);
     } finally {
       leave();
     }
+    // Outside of the room: such writes wait for others, and its place is for another event meanwhile.
+    await conclude(inbound, kept, receipt);
+    return receipt;
   }
 
   /** Once: whoever brought it tries it again with its own. */

@@ -5,6 +5,7 @@ import type { Connector } from './connector.ts';
 import type { InboundCommand, InboundMessage, Receipt } from './inbound.ts';
 import type { KeptInbound } from './inbound-document.ts';
 import type { Inbound } from './inbound-keys.ts';
+import type { InboundStore } from './inbound-store.ts';
 import { originOf } from './origin.ts';
 import type { Person } from './place.ts';
 import { receiveChange } from './receive-change.ts';
@@ -26,16 +27,19 @@ export interface ApplyDeps extends Omit<CommandDeps, 'connectors'> {
   say(message: InboundMessage): Promise<Receipt | null>;
 }
 
-/** Give a kept event its effect, once, however often this is called. @throws when it may not have happened */
-export async function applyInbound(deps: ApplyDeps, kept: KeptInbound, named: Inbound): Promise<Receipt> {
-  const receipt = await effectOf(deps, kept, named);
+/** Write that a kept event has had its effect. */
+export async function conclude(
+  inbound: Pick<InboundStore, 'applied' | 'forget'>,
+  kept: KeptInbound,
+  receipt: Receipt,
+): Promise<void> {
   // Nothing came of it, and it may come again: as the same form, or as a message that an edit makes a mention.
-  if (receipt.errors !== undefined || receipt.effect === 'ignored') await deps.inbound.forget(kept);
-  else await deps.inbound.applied(kept);
-  return receipt;
+  if (receipt.errors !== undefined || receipt.effect === 'ignored') await inbound.forget(kept);
+  else await inbound.applied(kept);
 }
 
-async function effectOf(deps: ApplyDeps, kept: KeptInbound, named: Inbound): Promise<Receipt> {
+/** Give a kept event its effect, once, however often this is called. @throws when it may not have happened */
+export async function effectOf(deps: ApplyDeps, kept: KeptInbound, named: Inbound): Promise<Receipt> {
   switch (named.kind) {
     case 'message': {
       const problem = problemOf(named.message);

@@ -32,8 +32,8 @@ export interface CursorStore {
 
 /** Leases renewed at once, and how long the first of them waits for others, as a share of the lease and in milliseconds. */
 const LOT = 500;
-const GATHER = 1 / 20;
-const GATHER_MS = 150;
+const GATHER = 1 / 40;
+const GATHER_MS = 100;
 
 export function createCursorStore(db: Db): CursorStore {
   const cursors: Collection<CursorDocument> = db.collection('delivery_cursors', {
@@ -59,8 +59,7 @@ export function createCursorStore(db: Db): CursorStore {
       const updates = asked.map(({ lease, ttl_ms }) => ({
         updateOne: { filter: held(lease), update: [{ $set: { until: { $add: ['$$NOW', ttl_ms] } } }] },
       }));
-      // A renewal that a crash undoes only makes the lease run out sooner.
-      const { matchedCount } = await cursors.bulkWrite(updates, { ordered: false, writeConcern: { w: 1 } });
+      const { matchedCount } = await cursors.bulkWrite(updates, { ordered: false });
       if (matchedCount === asked.length) return asked.map(({ lease }) => lease);
       const found = await cursors
         .find({ $or: asked.map(({ lease }) => held(lease)) }, { projection: { _id: 1 } })

@@ -14,7 +14,7 @@ const INBOUND = 'inbound';
 const REMEMBERED_S = 7 * 24 * 60 * 60;
 /** Events written at once. */
 const LOT = 100;
-/** Between two writes of what is applied: nobody waits for them but the next of the same conversation. */
+/** Between two writes of what is applied: they hold up the next of the same conversation, and who waits for a receipt. */
 const APPLIED_APART_MS = 20;
 
 /** What is known of each chat event. The clock is the database's. */
@@ -89,8 +89,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
         update: { $set: { targets } },
       },
     }));
-    // What is appended to a log afterwards is journaled, and so is all that the journal has before it.
-    const { matchedCount } = await events.bulkWrite(updates, { ordered: false, writeConcern: { w: 1 } });
+    const { matchedCount } = await events.bulkWrite(updates, { ordered: false });
     return asked.map(() => matchedCount === asked.length);
   });
 

@@ -9,8 +9,8 @@ export const LOOKUPS = { most: 100, apart_ms: 10 };
  *
  * @param most items of one lot
  * @param gatherFor how long the first one waits for others, in ms
- * @param apart_ms from the beginning of one lot to that of the next, at least: what comes alone never waits for it, and the
- * more there is to do, the more of it goes together
+ * @param apart_ms from the beginning of one lot to that of the next, at least, unless it is full: what comes after a pause
+ * does not wait for it, and the more there is to do, the more of it goes together
  * @param work one result for each item, in their order; when it rejects, so does every item of that lot
  */
 export function createLots<Item, Result>(
@@ -33,7 +33,7 @@ export function createLots<Item, Result>(
     await (gatherFor === undefined ? soon() : delay(gatherFor(first)));
     while (waiting.length > 0) {
       const early_ms = began + apart_ms - performance.now();
-      if (early_ms > 0) await delay(early_ms);
+      if (early_ms > 0 && waiting.length < most) await delay(early_ms);
       began = performance.now();
       const lot = waiting.splice(0, most);
       try {

@@ -3,8 +3,8 @@ import type { Lease, LogHead } from './log.ts';
 import { HEAD, headOf, type LoggedDocument } from './log-document.ts';
 
 /** How long a renewal waits for others, as a share of the lease and in milliseconds. */
-const GATHER = 1 / 20;
-const GATHER_MS = 150;
+const GATHER = 1 / 40;
+const GATHER_MS = 100;
 /** Most sessions of one update. */
 const BATCH = 500;
 
