@@ -18,6 +18,11 @@ export function createHttpLink(signing_secret: string, boltLogger: BoltLogger, l
     // Slack stops waiting after three seconds and sends it again. Bolt would answer 404 then, also to what is
     // still being kept.
     unhandledRequestTimeoutMillis: 30_000,
+    // Why is in the log by then (`app.error`), and is no failure while this process stops: Bolt would call it one.
+    async processEventErrorHandler({ response }) {
+      if (!response.headersSent) response.writeHead(500).end();
+      return false;
+    },
   });
   return {
     router: http.router,

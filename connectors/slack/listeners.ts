@@ -62,7 +62,7 @@ export function createListeners(parts: ListenerParts): Dispatch {
       logger.info({ reason }, 'slack sent something for where the app is not installed; it is left out');
       return;
     }
-    if (error instanceof StoppingError) logger.info({ reason }, 'slack event left for another process');
+    if (error.original instanceof StoppingError) logger.info({ reason }, 'slack event left for another process');
     else logger.error({ reason }, 'slack event failed');
     throw error;
   });
