@@ -319,8 +319,9 @@ describe('a file for which the platform asks to wait', () => {
     await stage.silence(590_000);
     expect(await third.sweepNow()).toBe(0);
     await stage.silence(11_000);
-    const [by_second, by_third] = await Promise.all([second.sweepNow(), third.sweepNow()]);
-    expect(by_second + by_third).toBe(1);
+    // New ones: the others were silent for so long that what they take is anybody's.
+    const [by_one, by_other] = await Promise.all([receiver().sweepNow(), receiver().sweepNow()]);
+    expect(by_one + by_other).toBe(1);
     expect(await told()).toHaveLength(1);
     expect(await keptFiles()).toEqual([['a.txt', 'bytes of F1']]);
   });
