@@ -12,7 +12,7 @@ import { silentLogger } from '../src/logger.ts';
 import { descendants } from '../test/support/processes.ts';
 import type { LoadHandlers } from './load/main.ts';
 import type { ModelHandlers } from './model/main.ts';
-import { type Child, startChild } from './processes/child.ts';
+import { asIfElsewhere, type Child, startChild } from './processes/child.ts';
 import type { ProbeHandlers } from './processes/probe.mjs';
 
 /** A gateway or worker: the built program, as in production, with the probe inside. */
@@ -57,7 +57,7 @@ export async function openStage(): Promise<Stage> {
       redis: process.env['REDIS_URL'] === undefined ? own('redis-server') : null,
     };
     const environment = { PATH: process.env['PATH'] ?? '' };
-    const model = startChild<ModelHandlers>(['--import', 'tsx', path('model/main.ts')], environment);
+    const model = asIfElsewhere(startChild<ModelHandlers>(['--import', 'tsx', path('model/main.ts')], environment));
     cleanup.defer(() => model.kill());
     const load = startChild<LoadHandlers>(['--import', 'tsx', path('load/main.ts')], environment);
     cleanup.defer(() => load.kill());

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { SlackHandlers } from '../load/slack.ts';
-import { type Child, startChild } from '../processes/child.ts';
+import { asIfElsewhere, type Child, startChild } from '../processes/child.ts';
 import type { House } from '../stage.ts';
 
 export type Mode = 'http' | 'socket';
@@ -8,7 +8,7 @@ export type Mode = 'http' | 'socket';
 /** A Slack in a process of its own. */
 export function startSlack(): Child<SlackHandlers> {
   const script = fileURLToPath(new URL('../load/slack.ts', import.meta.url));
-  return startChild(['--import', 'tsx', script], { PATH: process.env['PATH'] ?? '' });
+  return asIfElsewhere(startChild(['--import', 'tsx', script], { PATH: process.env['PATH'] ?? '' }));
 }
 
 /** What a house needs to listen to it. */
