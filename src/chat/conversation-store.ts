@@ -1,7 +1,7 @@
 import type { Collection, Db } from 'mongodb';
 import { isDuplicate } from '../session/duplicate.ts';
 import { newId } from '../session/id.ts';
-import { createLots, LOOKUPS } from './lots.ts';
+import { createLots, PER_EVENT } from './lots.ts';
 import type { ConversationKey } from './place.ts';
 
 const CONVERSATIONS = 'conversations';
@@ -58,7 +58,7 @@ export function createConversationStore(db: Db): ConversationStore {
     writeConcern: { w: 'majority', journal: true },
   });
 
-  const findByKey = createLots<ConversationKey, Conversation | null>(LOOKUPS, async (keys) => {
+  const findByKey = createLots<ConversationKey, Conversation | null>(PER_EVENT, async (keys) => {
     const $or = keys.map(({ connector, tenant, channel, thread }) => ({ connector, tenant, channel, thread }));
     const found = new Map<string, Conversation>();
     for await (const conversation of conversations.find({ $or })) found.set(placeOf(conversation), conversation);

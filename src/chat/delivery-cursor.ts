@@ -1,5 +1,6 @@
 import type { Collection, Db } from 'mongodb';
 import { isDuplicate } from '../session/duplicate.ts';
+import { gatherFor } from '../session/lease.ts';
 import { createLots } from './lots.ts';
 
 /** How far a session is shown in its conversation, and which gateway is showing it. */
@@ -30,10 +31,8 @@ export interface CursorStore {
   release(lease: CursorLease): Promise<void>;
 }
 
-/** Leases renewed at once, and how long the first of them waits for others, as a share of the lease and in milliseconds. */
+/** Leases renewed at once. */
 const LOT = 500;
-const GATHER = 1 / 40;
-const GATHER_MS = 100;
 
 export function createCursorStore(db: Db): CursorStore {
   const cursors: Collection<CursorDocument> = db.collection('delivery_cursors', {
@@ -52,7 +51,7 @@ export function createCursorStore(db: Db): CursorStore {
 
   /** A gateway that shows many sessions would otherwise spend most of its time on saying, one by one, that it does. */
   const renewTogether = createLots<{ lease: CursorLease; ttl_ms: number }, CursorLease | null>(
-    { most: LOT, gatherFor: ({ ttl_ms }) => Math.min(GATHER_MS, GATHER * ttl_ms) },
+    { most: LOT, gatherFor: ({ ttl_ms }) => gatherFor(ttl_ms) },
     async (asked) => {
       // A renewal that a release overtook must not hold for nobody what was just given back.
       const held = (lease: CursorLease) => ({ _id: lease.session_id, token: lease.token, holder: { $ne: null } });

@@ -6,7 +6,7 @@ import { type InboundDocument, type KeptInbound, NEVER, nobodys, type Target, un
 import { createHolder, createHolderIndexes } from './inbound-holder.ts';
 import { type Inbound, keysOf, messageKey } from './inbound-keys.ts';
 import type { Delays } from './later.ts';
-import { createLots, LOOKUPS } from './lots.ts';
+import { createLots, PER_EVENT } from './lots.ts';
 import type { ConversationKey } from './place.ts';
 
 const INBOUND = 'inbound';
@@ -82,7 +82,7 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
   });
 
   /** False: perhaps a faster one fixed another. */
-  const fixTarget = createLots<{ kept: KeptInbound; targets: Target[] }, boolean>(LOOKUPS, async (asked) => {
+  const fixTarget = createLots<{ kept: KeptInbound; targets: Target[] }, boolean>(PER_EVENT, async (asked) => {
     const updates = asked.map(({ kept, targets }) => ({
       updateOne: {
         filter: { _id: kept.id, targets: kept.targets === null ? { $exists: false } : { $eq: kept.targets } },

@@ -1,7 +1,7 @@
 import { setTimeout as delay, setImmediate as soon } from 'node:timers/promises';
 
-/** Of what each chat event is looked up for: at 200 of them a second two or three go together, and none waits for long. */
-export const LOOKUPS = { most: 100, apart_ms: 10 };
+/** For what every chat event needs looked up or written: at 200 of them a second two or three go together, and none waits long. */
+export const PER_EVENT = { most: 100, apart_ms: 10 };
 
 /**
  * Does together what comes at the same time: one lot is under way, and what comes meanwhile goes with the next. So nothing

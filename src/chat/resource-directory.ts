@@ -8,7 +8,7 @@ import type { SessionDocument } from '../resources/session-document.ts';
 import type { Sessions } from '../resources/sessions.ts';
 import type { SessionRef } from '../session/log.ts';
 import type { ConversationStore } from './conversation-store.ts';
-import { createLots, LOOKUPS } from './lots.ts';
+import { createLots, PER_EVENT } from './lots.ts';
 
 import type { AgentName, SessionDirectory } from './session-directory.ts';
 import type { Target } from './show-session.ts';
@@ -55,7 +55,7 @@ export function createResourceDirectory(
     return [...first, ...found.filter((agent) => agent.id !== agent_id)];
   }
 
-  const listTogether = createLots<string, AgentName[]>(LOOKUPS, async (asked) => {
+  const listTogether = createLots<string, AgentName[]>(PER_EVENT, async (asked) => {
     const workspaces = [...new Set(asked)];
     const lists = await Promise.all(workspaces.map(list));
     return asked.map((workspace_id) => lists[workspaces.indexOf(workspace_id)] ?? []);

@@ -1,6 +1,6 @@
 import type { Collection, Db } from 'mongodb';
 import { DEFAULT_WORKSPACE } from '../resources/defaults.ts';
-import { createLots, LOOKUPS } from './lots.ts';
+import { createLots, PER_EVENT } from './lots.ts';
 import type { Person } from './place.ts';
 
 /** What somebody is in a workspace. Owners are of one agent each: they stand in its metadata. */
@@ -65,7 +65,7 @@ export function createRoles(db: Db, admins: readonly string[]): Roles {
   const isFirst = (workspace_id: string, actor_id: string) => workspace_id === DEFAULT_WORKSPACE && first.has(actor_id);
   const idOf = (workspace_id: string, actor_id: string) => JSON.stringify([workspace_id, actor_id]);
 
-  const given = createLots<string, Role | undefined>(LOOKUPS, async (ids) => {
+  const given = createLots<string, Role | undefined>(PER_EVENT, async (ids) => {
     const found = await people.find({ _id: { $in: ids } }, { projection: { role: 1 } }).toArray();
     const byId = new Map(found.map(({ _id, role }) => [_id, role]));
     return ids.map((id) => byId.get(id));

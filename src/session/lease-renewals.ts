@@ -1,10 +1,8 @@
 import type { Collection } from 'mongodb';
+import { gatherFor } from './lease.ts';
 import type { Lease, LogHead } from './log.ts';
 import { HEAD, headOf, type LoggedDocument } from './log-document.ts';
 
-/** How long a renewal waits for others, as a share of the lease and in milliseconds. */
-const GATHER = 1 / 40;
-const GATHER_MS = 100;
 /** Most sessions of one update. */
 const BATCH = 500;
 
@@ -66,7 +64,7 @@ export function createRenewals(
       const request = { lease, resolve, reject };
       if (others === undefined) {
         waiting.set(key, [request]);
-        setTimeout(() => waiting.has(key) && send(), Math.min(GATHER_MS, GATHER * ttl_ms));
+        setTimeout(() => waiting.has(key) && send(), gatherFor(ttl_ms));
         return;
       }
       others.push(request);

@@ -16,6 +16,15 @@ const RENEW_AFTER = 1 / 3;
 const AGAIN_AFTER = 1 / 12;
 /** Between two renewals, at least, in milliseconds. */
 const LEAST_MS = 10;
+/** What is renewed together waits for so much of the lease: with `AGAIN_AFTER` it leaves several tries for one that fails. */
+const GATHER = 1 / 40;
+/** However long the lease is: a process that stops waits for it. */
+const GATHER_MS = 100;
+
+/** How long a renewal may wait for others of the same process, to go with them, in milliseconds. */
+export function gatherFor(ttl_ms: number): number {
+  return Math.min(GATHER_MS, GATHER * ttl_ms);
+}
 
 export interface HoldOptions<Head> {
   /** Told where the log stands with every renewal. */
