@@ -84,7 +84,11 @@ describe('the calls of a run, where a platform shows them together', () => {
     platform.limits.plan_size = 16;
     gateway();
     const ref = await stage.session();
-    for (let n = 1; n <= 10; n += 1) await stage.append(ref, uses(`sevt_${n}`), returns(`sevt_${n}`));
+    // A session that does not run is let go of, and shown at once by whoever takes it up.
+    await stage.append(ref, { type: 'session.status_running' }, uses('sevt_1'));
+    await shows(['<running> Use bash']);
+    await stage.append(ref, returns('sevt_1'));
+    for (let n = 2; n <= 10; n += 1) await stage.append(ref, uses(`sevt_${n}`), returns(`sevt_${n}`));
     await stage.append(ref, says('There.'), ends());
     await atRest();
     expect(platform.messages[0]?.versions).toHaveLength(2);
