@@ -7,22 +7,17 @@ import type {
 } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import { z } from 'zod';
 import { messageOf } from '../errors.ts';
+import { anySignal } from '../session/any-signal.ts';
 import type { EventOf } from '../session/event.ts';
+import { createAnswer, type ModelListener } from './answer.ts';
+import { createModelFetch } from './model-http.ts';
+import { readEvents } from './model-stream.ts';
 import { PROMPT_BETAS } from './prompt.ts';
 import { problemOf, usageOf } from './reply-check.ts';
 
 const saidBlock = z.object({ type: z.literal('text'), text: z.string().refine((text) => text.trim() !== '') });
 
 export type ModelErrorType = EventOf<'session.error'>['error']['type'];
-
-/** Told while Claude speaks, in order. */
-export interface ModelListener {
-  /** `index` counts the answer's text blocks from 0. */
-  onText(text: string, index: number): void;
-  onThinking(): void;
-  /** Claude begins to write a call of this tool. */
-  onToolUse(name: string): void;
-}
 
 export type ModelOutcome =
   | { kind: 'replied'; message: BetaMessage }
@@ -58,34 +53,29 @@ export function createAskModel(options: { api_key: string; base_url: string | nu
     maxRetries: 0,
     // It would write what it cannot read, which is somebody's conversation, to stderr.
     logLevel: 'off',
+    fetch: createModelFetch(),
     ...(options.base_url === null ? {} : { baseURL: options.base_url }),
   });
 
   return async (request, listener, signal) => {
-    const stream = client.beta.messages.stream({ ...request, betas: PROMPT_BETAS }, { signal });
-    let index = -1;
-    stream.on('text', (delta: unknown) => {
-      if (typeof delta === 'string') listener.onText(delta, Math.max(0, index));
-    });
-    stream.on('streamEvent', (event) => {
-      if (event.type !== 'content_block_start') return;
-      // Checked when the whole answer is there; until then it may be anything.
-      const { type, name } = (event.content_block as { type?: unknown; name?: unknown } | null) ?? {};
-      if (type === 'text') index += 1;
-      if (type === 'thinking') listener.onThinking();
-      if (type === 'tool_use' && typeof name === 'string') listener.onToolUse(name);
-    });
+    const answer = createAnswer(listener);
+    // The turn's own signal lives for many requests, and the SDK leaves its ear there.
+    using own = anySignal([signal]);
     try {
-      const message = await stream.finalMessage();
+      const asked = client.beta.messages.create(
+        { ...request, betas: PROMPT_BETAS, stream: true },
+        { signal: own.signal },
+      );
+      await readEvents(await asked.asResponse(), answer.add);
+      const message = answer.finish();
       const problem = problemOf(message);
       if (problem === null) return { kind: 'replied', message };
       const unusable = failure('model_request_failed_error', `The answer cannot be used: ${problem}`, true, null);
       return { kind: 'failed', failure: unusable, usage: usageOf(message) };
     } catch (error) {
-      const partial = stream.currentMessage;
-      const usage = usageOf(partial);
+      const usage = usageOf(answer.soFar);
       if (signal.aborted || error instanceof APIUserAbortError) {
-        return { kind: 'aborted', said: textBlocks(partial?.content), usage };
+        return { kind: 'aborted', said: textBlocks(answer.soFar?.content), usage };
       }
       return { kind: 'failed', failure: toFailure(error), usage };
     }

@@ -89,7 +89,7 @@ export function withStorableInput(block: BetaContentBlock): BetaContentBlock {
 }
 
 /** What an answer cost, if it says so as the API does. */
-export function usageOf(answer: { usage?: unknown } | undefined): BetaUsage | null {
+export function usageOf(answer: { usage?: unknown } | null): BetaUsage | null {
   return usage.safeParse(answer?.usage).success ? (answer?.usage as BetaUsage) : null;
 }
 

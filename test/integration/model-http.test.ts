@@ -1,0 +1,145 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { afterEach, expect, test } from 'vitest';
+import { bodyOf, createModelFetch } from '../../src/harness/model-http.ts';
+import { eventually } from '../support/eventually.ts';
+
+const servers: Server[] = [];
+
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close().closeAllConnections();
+});
+
+async function serve(answer: (...args: Parameters<RequestListener>) => unknown): Promise<string> {
+  const server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1');
+  servers.push(server);
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/messages`;
+}
+
+const ask = (url: string, signal?: AbortSignal, limits = {}) =>
+  createModelFetch(limits)(url, {
+    method: 'post',
+    headers: new Headers({ 'x-api-key': 'key', 'content-type': 'application/json' }),
+    body: '{"é":1}',
+    ...(signal === undefined ? {} : { signal }),
+  });
+
+test('the request goes out as it was given, and the answer comes back', async () => {
+  const asked: Array<{ request: IncomingMessage; body: string }> = [];
+  const url = await serve(async (request, response) => {
+    asked.push({ request, body: await text(request) });
+    response.writeHead(200, { 'request-id': 'req_1', 'set-cookie': ['a=1', 'b=2'] });
+    response.write('one ');
+    response.end('two');
+  });
+  const response = await ask(url);
+  expect(response.status).toBe(200);
+  expect(response.headers.get('request-id')).toBe('req_1');
+  expect(await text(bodyOf(response))).toBe('one two');
+  const [only] = asked;
+  expect(only?.body).toBe('{"é":1}');
+  expect(only?.request).toMatchObject({
+    method: 'POST',
+    url: '/v1/messages',
+    headers: {
+      'x-api-key': 'key',
+      'content-type': 'application/json',
+      'content-length': '8',
+      'accept-encoding': 'identity',
+    },
+  });
+});
+
+test('a connection serves one request after the other', async () => {
+  const ports = new Set<number | undefined>();
+  const url = await serve((request, response) => {
+    ports.add(request.socket.remotePort);
+    request.resume().once('end', () => response.end('said'));
+  });
+  const fetchModel = createModelFetch();
+  for (let nth = 0; nth < 3; nth += 1) {
+    expect(await text(bodyOf(await fetchModel(url, { method: 'post', body: '{}' })))).toBe('said');
+  }
+  expect(ports.size).toBe(1);
+});
+
+test('an answer may take longer than a connection is kept idle, which then is closed', async () => {
+  let closed = 0;
+  const url = await serve((request, response) => {
+    request.socket.once('close', () => {
+      closed += 1;
+    });
+    response.writeHead(200).write('one ');
+    setTimeout(() => response.end('two'), 150);
+  });
+  expect(await text(bodyOf(await ask(url, undefined, { idle_ms: 40 })))).toBe('one two');
+  expect(closed).toBe(0);
+  await eventually(() => expect(closed).toBe(1));
+});
+
+test('a refusal brings its words, whatever its status is', async () => {
+  const url = await serve((_request, response) => void response.writeHead(429, { 'retry-after': '3' }).end('{"a":1}'));
+  const response = await ask(url);
+  expect([response.status, response.headers.get('retry-after'), await response.json()]).toEqual([429, '3', { a: 1 }]);
+});
+
+test('a redirection is followed, with the request', async () => {
+  const to = await serve(async (request, response) => void response.end(`${request.method} ${await text(request)}`));
+  const from = await serve((_request, response) => void response.writeHead(308, { location: to }).end('elsewhere'));
+  expect(await text(bodyOf(await ask(from)))).toBe('POST {"é":1}');
+});
+
+test('an answer without a body is an empty one', async () => {
+  const url = await serve((_request, response) => void response.writeHead(204).end());
+  expect(await text(bodyOf(await ask(url)))).toBe('');
+});
+
+test('nobody there is an error', async () => {
+  const url = await serve(() => undefined);
+  servers.pop()?.close();
+  await expect(ask(url)).rejects.toThrow('ECONNREFUSED');
+});
+
+test('an answer that is cut short is an error to its reader', async () => {
+  const url = await serve((_request, response) => {
+    response.writeHead(200).write('one ');
+    setTimeout(() => response.destroy(), 20);
+  });
+  const response = await ask(url);
+  await expect(text(bodyOf(response))).rejects.toThrow('aborted');
+});
+
+test('silence is an error, before the answer and in the middle of it', async () => {
+  const silent = await serve(() => undefined);
+  await expect(ask(silent, undefined, { silence_ms: 50 })).rejects.toThrow('Nothing came for 0.05 s');
+  const stuck = await serve((_request, response) => void response.writeHead(200).write('one '));
+  const response = await ask(stuck, undefined, { silence_ms: 50 });
+  await expect(text(bodyOf(response))).rejects.toThrow('Nothing came for 0.05 s');
+});
+
+test('an abort ends the request at once, before the answer and in the middle of it', async () => {
+  let open = 0;
+  const url = await serve((request, response) => {
+    open += 1;
+    request.socket.once('close', () => {
+      open -= 1;
+    });
+    if (request.headers['x-api-key'] !== undefined) response.writeHead(200).write('one ');
+  });
+  const early = new AbortController();
+  const asked = createModelFetch()(url, { method: 'post', body: '{}', signal: early.signal });
+  await eventually(() => expect(open).toBe(1));
+  early.abort();
+  await expect(asked).rejects.toMatchObject({ name: 'AbortError' });
+  await eventually(() => expect(open).toBe(0));
+
+  const late = new AbortController();
+  const response = await ask(url, late.signal);
+  const read = text(bodyOf(response));
+  late.abort();
+  await expect(read).rejects.toThrow();
+  await eventually(() => expect(open).toBe(0));
+});
