@@ -11,6 +11,8 @@ interface CursorDocument {
   token: number;
   holder: string | null;
   until: Date | null;
+  /** See `CursorLease`. */
+  lapsed_ms?: number | null;
 }
 
 export interface CursorLease {
@@ -18,6 +20,8 @@ export interface CursorLease {
   token: number;
   /** The last event that is shown. */
   seq: number;
+  /** For how long a lost gateway's lease had run out when this one was taken; null: nobody's had, it was given back. */
+  lapsed_ms: number | null;
 }
 
 /** One gateway at a time shows a session, so that its messages keep their order. The clock is the database's. */
@@ -43,10 +47,19 @@ export function createCursorStore(db: Db): CursorStore {
   async function tryAcquire(session_id: string, holder: string, ttl_ms: number): Promise<CursorLease | null> {
     const held = await cursors.findOneAndUpdate(
       { _id: session_id, $expr: free },
-      [{ $set: { token: { $add: ['$token', 1] }, holder: { $literal: holder }, until: { $add: ['$$NOW', ttl_ms] } } }],
+      [
+        {
+          $set: {
+            token: { $add: ['$token', 1] },
+            holder: { $literal: holder },
+            until: { $add: ['$$NOW', ttl_ms] },
+            lapsed_ms: { $cond: [{ $eq: ['$until', null] }, null, { $subtract: ['$$NOW', '$until'] }] },
+          },
+        },
+      ],
       { returnDocument: 'after' },
     );
-    return held === null ? null : { session_id, token: held.token, seq: held.seq };
+    return held === null ? null : { session_id, token: held.token, seq: held.seq, lapsed_ms: held.lapsed_ms ?? null };
   }
 
   /** A gateway that shows many sessions would otherwise spend most of its time on saying, one by one, that it does. */

@@ -18,8 +18,8 @@ export interface PostDeps {
   logger: Logger;
   /** First wait after a failed call; doubled each time. */
   retry_ms: number;
-  /** How long a request may still be on its way to the platform after whoever made it lost the session. */
-  settle_ms: number;
+  /** Until then a request of whoever showed the session before may be on its way to the platform (`performance.now()`). */
+  settled_at: number;
   /** Fires when this gateway must stop or has lost the session to another: nothing new is begun. */
   signal: AbortSignal;
   /** Fires later, or never: ends the call that is under way. Its outcome is then unknown. */
@@ -30,6 +30,9 @@ export interface PostDeps {
 
 /** What a delivery is once it stands: `live` for a part of a text that is not in the log yet. */
 type Standing = 'live' | 'posted';
+
+/** So much of the time to settle passes in any case: both gateways may have been stopped together, and go on together. */
+const SETTLE_LEAST = 1 / 3;
 
 /** Failed attempts of one call in a row before the session makes room and is put off. Rate limits are not counted. */
 const MAX_TRIES = 6;
@@ -124,6 +127,16 @@ function refuseUnlessHeld(deps: PostDeps): void {
   if (!deps.isHeld()) throw new Error('Another gateway may show this session by now');
 }
 
+/**
+ * When nothing of whoever showed the session before is on its way any more (`performance.now()`), told in the moment in which
+ * it is taken. A gateway begins no request after its lease, so it is counted from there.
+ * @param lapsed_ms for how long its lease had run out; null: it was given back, perhaps just now
+ * @param settle_ms how long a request may be on its way after that
+ */
+export function settledAt(lapsed_ms: number | null, settle_ms: number): number {
+  return performance.now() + Math.max(settle_ms * SETTLE_LEAST, settle_ms - (lapsed_ms ?? 0));
+}
+
 export function find(deps: PostDeps, deliveryId: string): Promise<PostRef | null> {
   return deps.connector.find(deps.conversation, deliveryId, deps.calls);
 }
@@ -133,7 +146,7 @@ export function find(deps: PostDeps, deliveryId: string): Promise<PostRef | null
  * still be on its way, so it is waited for, and looked for once: a platform may let an app look only once a minute.
  */
 async function findSettled(deps: PostDeps, deliveryId: string): Promise<PostRef | null> {
-  await sleep(deps.settle_ms, undefined, { signal: deps.signal });
+  await sleep(Math.max(0, deps.settled_at - performance.now()), undefined, { signal: deps.signal });
   return untilDone(deps, () => find(deps, deliveryId));
 }
 

@@ -20,6 +20,7 @@ import { createNews } from './news.ts';
 import type { Pace } from './pace.ts';
 import type { ConversationKey } from './place.ts';
 import { createPlans } from './plans.ts';
+import { settledAt } from './post.ts';
 import type { DescribeCall } from './render-entries.ts';
 import type { Roles } from './roles.ts';
 import { type ShowDeps, showEntry, showLive } from './session-delivery.ts';
@@ -53,7 +54,7 @@ export interface ShowSessionDeps {
     lease_ms: number;
     sweep_ms: number;
     retry_ms: number;
-    /** How long a request may still be on its way to the platform; default a second and a half. */
+    /** How long a request may still be on its way to the platform after its gateway lost the session; default 1.5 s. */
     settle_ms?: number;
     /** How often a status that still holds is set again; default a minute. */
     status_ms?: number;
@@ -136,7 +137,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     conversation,
     logger,
     retry_ms: deps.timings.retry_ms,
-    settle_ms: deps.timings.settle_ms ?? SETTLE_MS,
+    settled_at: settledAt(lease.lapsed_ms, deps.timings.settle_ms ?? SETTLE_MS),
     signal,
     calls,
     isHeld: held.isHeld,

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CursorStore, createCursorStore } from '../../../src/chat/delivery-cursor.ts';
 import { type TestDatabase, testDatabase } from '../../support/services.ts';
@@ -34,4 +35,17 @@ test('a renewal that comes after the release holds nothing back', async () => {
   await cursors.release(lease);
   expect(await cursors.renew(lease, TTL_MS)).toBeNull();
   await acquired('sesn_two', 'gateway-2');
+});
+
+test('whoever takes over hears for how long the lease before had run out', async () => {
+  const lost = await cursors.acquire('sesn_three', 'wrkspc_default', 'gateway-1', 1);
+  expect(lost?.lapsed_ms).toBeNull();
+  const since = Date.now();
+  await setTimeout(100);
+  const next = await acquired('sesn_three', 'gateway-2');
+  // By the database's clock, in whole milliseconds.
+  expect(next.lapsed_ms).toBeGreaterThanOrEqual(90);
+  expect(next.lapsed_ms).toBeLessThanOrEqual(Date.now() - since + 1_000);
+  await cursors.release(next);
+  expect((await acquired('sesn_three', 'gateway-1')).lapsed_ms).toBeNull();
 });
