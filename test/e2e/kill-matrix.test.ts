@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { NOT_GIVEN } from '../../src/chat/receive-stop.ts';
 import type { EventOf, EventType, LogEntry } from '../../src/session/event.ts';
 import { eventually } from '../support/eventually.ts';
-import { type KillStage, killStage, MARK, mostSweeps } from '../support/kill/kill-stage.ts';
+import { type KillStage, killStage, MARK } from '../support/kill/kill-stage.ts';
 import { matrixRows } from '../support/kill/matrix-page.ts';
 import { tableOf } from '../support/kill/recoveries.ts';
 import {
@@ -23,6 +23,7 @@ import {
   takesChatEvent,
   wakesWorker,
 } from '../support/kill/steps.ts';
+import { boundsOf } from '../support/kill/timings.ts';
 import { HELLO, lines, SEEN } from '../support/plain-answers.ts';
 import type { MessagePlace } from '../support/slack/person.ts';
 import { readable } from '../support/slack/transcript.ts';
@@ -652,7 +653,11 @@ describe('killed with -9', () => {
   test.for(Object.keys(STEPS))('%s', SLOW, async (step) => {
     await STEPS[step]?.();
     const row = matrixRows().find((one) => one.step === step);
-    expect((await on.recoveries.ended(step)).sweeps).toBeLessThanOrEqual(mostSweeps(row?.noticed_after ?? ''));
+    const recovery = await on.recoveries.ended(step);
+    const bounds = boundsOf(row?.noticed_after ?? '');
+    expect(recovery.sweeps).toBeLessThanOrEqual(bounds.sweeps);
+    expect(recovery.took_ms).toBeLessThanOrEqual(bounds.took_ms);
+    expect(recovery.rest_ms).toBeLessThanOrEqual(bounds.rest_ms);
   });
 });
 

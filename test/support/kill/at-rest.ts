@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Db } from 'mongodb';
 import { expect } from 'vitest';
 import { deliveryIdOf } from '../../../connectors/slack/render.ts';
+import { detectCgroups, listCgroups } from '../../../sandbox/cgroup.ts';
 import type { LogEntry } from '../../../src/session/event.ts';
 import type { LoggedDocument } from '../../../src/session/log-document.ts';
 import type { SlackServer } from '../slack/server.ts';
@@ -71,6 +72,13 @@ export async function expectTidy(db: Db, folder: string): Promise<void> {
   expect(living.sort()).toEqual(sessions.sort());
   // The worker's own.
   expect(found.length - sessions.length).toBeLessThanOrEqual(1);
+}
+
+/** No control group is left of processes with these ids. */
+export function expectNoGroups(pids: readonly number[]): void {
+  const groups = detectCgroups();
+  const left = groups === null ? [] : listCgroups(groups);
+  for (const pid of pids) expect(left.filter((name) => name.startsWith(`deckhand-${pid}-`))).toEqual([]);
 }
 
 /** No session is left, nor anything of one. */

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { expect, inject } from 'vitest';
-import { detectCgroups, listCgroups } from '../../../sandbox/cgroup.ts';
 import type { LogEntry } from '../../../src/session/event.ts';
 import type { LoggedDocument } from '../../../src/session/log-document.ts';
 import { createMongoLog } from '../../../src/session/mongo-log.ts';
@@ -17,22 +16,34 @@ import { buttonLabels, type MessagePlace } from '../slack/person.ts';
 import { type SlackServer, startSlackServer } from '../slack/server.ts';
 import { readable } from '../slack/transcript.ts';
 import type { SlackMessage } from '../slack/workspace.ts';
-import { expectEachPostOnce, expectNoDocuments, expectRest, expectSoundLog, expectTidy, linesOf } from './at-rest.ts';
-import { sumOf } from './matrix-page.ts';
+import {
+  expectEachPostOnce,
+  expectNoDocuments,
+  expectNoGroups,
+  expectRest,
+  expectSoundLog,
+  expectTidy,
+  linesOf,
+} from './at-rest.ts';
 import { createRecoveries, type Recoveries } from './recoveries.ts';
-import { looksFor, type Step } from './steps.ts';
+import { createStandbys } from './standby.ts';
+import { claimsSession, looksFor, ofSession, type Step } from './steps.ts';
+import { timings } from './timings.ts';
 
 export type Role = 'gateway' | 'worker';
 
 /** A process with gates of its own before the services. */
-export interface Victim extends HouseProcess {
+export interface Victim extends HouseProcess, Gates {}
+
+export interface Gates {
   mongo: Gate<MongoCommand>;
   redis: Gate<RedisCommand>;
 }
 
 /**
  * A house whose gateway and worker are killed, each time at another step, and replaced. Everybody speaks in Slack. Two
- * machines take turns as the worker's, so that a session goes on elsewhere and each machine comes back later.
+ * machines take turns as the worker's, so that a session goes on elsewhere and each machine comes back later. Who comes after
+ * is started only then; by the clock (timings.ts) it runs already, and has looked the moment before.
  */
 export interface KillStage extends AsyncDisposable {
   house: House;
@@ -75,17 +86,10 @@ export const MARK = 'echo ran >> marks';
 /** Only what never comes takes this long: a lease, a sweep and the start of a process on a busy machine. */
 const PATIENCE_MS = 60_000;
 
-/** The time to notice a loss. Longer than a busy machine may leave a living process without the processor. */
-const LEASE_MS = Number(process.env['DECKHAND_LEASE_MS'] ?? 2_000);
-const SWEEP_MS = Number(process.env['DECKHAND_SWEEP_MS'] ?? 200);
+const ROLES: readonly Role[] = ['gateway', 'worker'];
 
-/** Sweeps that may go by beyond those in which a loss is noticed, while what they found is under way to its effect. */
-const SPARE_SWEEPS = 4;
-
-/** After how many sweeps of its own, at most, somebody must have gone on with what is noticed after these settings. */
-export function mostSweeps(noticed_after: string): number {
-  return Math.ceil(sumOf(noticed_after, { lease: LEASE_MS, sweep: SWEEP_MS }) / SWEEP_MS) + SPARE_SWEEPS;
-}
+/** Whoever lives has looked for what is owed the moment before a death. */
+const LOOKS_AGAIN_MS = timings.by_the_clock ? timings.sweep_ms : 0;
 
 /** What one test asked for is not the next one's. */
 const NO_RULES = {
@@ -106,12 +110,15 @@ export async function killStage(): Promise<KillStage> {
     SLACK_BOT_TOKEN: slack.tokens.bot,
     SLACK_API_URL: slack.apiUrl,
     SLACK_SIGNING_SECRET: slack.tokens.signing_secret,
-    DECKHAND_LEASE_MS: String(LEASE_MS),
-    DECKHAND_SWEEP_MS: String(SWEEP_MS),
+    DECKHAND_LEASE_MS: String(timings.lease_ms),
+    DECKHAND_SWEEP_MS: String(timings.sweep_ms),
+    DECKHAND_RETRY_MS: String(timings.retry_ms),
   });
   const { db } = house.database;
   const log = createMongoLog(db, { appended: () => undefined });
   const living: Partial<Record<Role, Victim>> = {};
+  /** Killed workers whose control groups the next start of one ends. */
+  let dead: number[] = [];
   const recoveries = createRecoveries();
   let workers = 0;
   let latestId = '';
@@ -121,19 +128,42 @@ export async function killStage(): Promise<KillStage> {
 
   const isTidy = (folder: string) => eventually(() => expectTidy(db, folder), PATIENCE_MS);
 
-  async function start(role: Role): Promise<void> {
+  async function launch(role: Role, before?: (gates: Gates) => void): Promise<Victim> {
     if (role === 'worker') workers += 1;
+    const machine = workers % 2;
     const [mongo, redis] = await Promise.all([mongoGate(inject('mongodb_uri')), redisGate(inject('redis_url'))]);
+    before?.({ mongo, redis });
     recoveries.follow(role, mongo);
     const started_process = await house.start(role, {
       MONGODB_URI: mongo.uri,
       REDIS_URL: redis.uri,
-      ...(role === 'worker' ? { DECKHAND_DATA_DIR: join(house.data_dir, `machine-${workers % 2}`) } : {}),
+      ...(role === 'worker' ? { DECKHAND_DATA_DIR: join(house.data_dir, `machine-${machine}`) } : {}),
     });
     recoveries.runs(mongo);
-    living[role] = { ...started_process, mongo, redis };
-    if (role === 'worker') await isTidy(machines()[workers % 2] ?? '');
-    if (role === 'gateway') slack.deliverTo(`${started_process.url}/slack/events`);
+    if (role === 'worker') await isTidy(machines()[machine] ?? '');
+    return { ...started_process, mongo, redis };
+  }
+
+  const standbys = createStandbys(launch, recoveries.unfollow);
+
+  function enter(role: Role, victim: Victim): void {
+    living[role] = victim;
+    if (role === 'gateway') slack.deliverTo(`${victim.url}/slack/events`);
+  }
+
+  async function start(role: Role): Promise<void> {
+    enter(role, await launch(role));
+  }
+
+  async function replace(role: Role): Promise<void> {
+    const next = standbys.letIn(role, LOOKS_AGAIN_MS);
+    if (next === null) return start(role);
+    enter(role, next);
+  }
+
+  async function groupsEnd(): Promise<void> {
+    await eventually(() => expectNoGroups(dead), PATIENCE_MS);
+    dead = [];
   }
 
   function alive(role: Role): Victim {
@@ -166,34 +196,39 @@ export async function killStage(): Promise<KillStage> {
     },
     async ready() {
       model.forget();
-      await Promise.all((['gateway', 'worker'] as const).filter((role) => living[role] === undefined).map(start));
+      await Promise.all(ROLES.filter((role) => living[role] === undefined).map(start));
+      if (!timings.by_the_clock) return;
+      await Promise.all(ROLES.map(standbys.keep));
+      await groupsEnd();
     },
     recoveries,
     async holdSweep(role) {
       const held = alive(role).mongo.holdRequest(looksFor[role]);
       await held.reached;
-      return held;
+      // A gateway's look comes last in its sweep: for everything else it has just looked.
+      return role === 'gateway' ? held : { ...held, release: () => setTimeout(held.release, LOOKS_AGAIN_MS) };
     },
     async kill(killed, goes_on) {
       const roles = [killed].flat();
       const victims = roles.map(alive);
       const children = victims.flatMap((victim) => descendants(victim.pid));
       const mounts = mountNamespaces(children);
+      // What an earlier loss left in the queue is claimed too, to no effect.
+      const step = goes_on === claimsSession ? ofSession(goes_on, (await latest())._id) : goes_on;
       for (const { mongo } of victims) recoveries.unfollow(mongo);
-      if (goes_on !== undefined) recoveries.lost(roles.join(' and '), goes_on);
+      if (step !== undefined) recoveries.lost(roles.join(' and '), step);
       await Promise.all(victims.map((victim) => victim.kill()));
       for (const role of roles) delete living[role];
       await Promise.all(
         victims.flatMap(({ mongo, redis }) => [mongo, redis].map((gate) => gate[Symbol.asyncDispose]())),
       );
-      await Promise.all(roles.map(start));
+      const isReplaced = roles.some(standbys.has);
+      await Promise.all(roles.map(replace));
       await eventually(() => expect(stillRunning(children)).toEqual([]), PATIENCE_MS);
       await eventually(() => expect(inMountsOf(mounts)).toEqual([]), PATIENCE_MS);
-      const groups = detectCgroups();
-      await eventually(() => {
-        const left = groups === null ? [] : listCgroups(groups);
-        for (const { pid } of victims) expect(left.filter((name) => name.startsWith(`deckhand-${pid}-`))).toEqual([]);
-      }, PATIENCE_MS);
+      dead.push(...victims.map(({ pid }) => pid));
+      // Groups are ended by a worker that starts.
+      if (!isReplaced) await groupsEnd();
     },
     async commands(policy, rules = {}) {
       const client = stage.api();
@@ -231,12 +266,14 @@ export async function killStage(): Promise<KillStage> {
     marks: () => machines().reduce((sum, workspaces) => sum + linesOf(join(workspaces, latestId, 'files', 'marks')), 0),
     async atRest() {
       await eventually(async () => expectRest(db, await latest()), PATIENCE_MS);
+      recoveries.rests();
       const found = await entries();
       expectSoundLog(found);
       expectEachPostOnce(slack);
       return found;
     },
     async leavesNothing() {
+      await standbys.end();
       const { sessions } = stage.api().beta;
       for await (const { id } of sessions.list()) await sessions.delete(id);
       for (const _machine of machines()) await stage.kill('worker');
@@ -244,6 +281,7 @@ export async function killStage(): Promise<KillStage> {
       await expectNoDocuments(db);
     },
     async [Symbol.asyncDispose]() {
+      await standbys.end();
       const gates = Object.values(living).flatMap(({ mongo, redis }) => [mongo, redis]);
       await house[Symbol.asyncDispose]();
       await Promise.all(gates.map((gate) => gate[Symbol.asyncDispose]()));

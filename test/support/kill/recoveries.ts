@@ -12,6 +12,8 @@ export interface Recovery {
   took_ms: number;
   /** That start: until it said that it runs, if it was not running already. */
   start_ms: number;
+  /** By the clock until everything had ended as it should, with what people did meanwhile. NaN: nobody looked. */
+  rest_ms: number;
   /**
    * How often whoever went on had swept by then, since the death or since its own start. Unlike the time, this does not
    * depend on how fast the machine is: a process that is slow sweeps as much less often.
@@ -31,6 +33,8 @@ export interface Recoveries {
   lost(killed: string, goes_on: Step): void;
   /** What was left falls due only now. */
   fallsDue(): void;
+  /** Everything is at rest: the first time since the loss is when it had ended as it should. */
+  rests(): void;
   /** Waits until somebody went on. */
   ended(step: string): Promise<Recovery>;
   readonly all: readonly Recovery[];
@@ -40,6 +44,7 @@ interface Loss {
   killed: string;
   goes_on: Step;
   since: number;
+  rested_at: number;
   /** By gate, of all who may go on. */
   sweeps: Map<Gate<MongoCommand>, number>;
   wentOn: ReturnType<typeof deferred<{ gate: Gate<MongoCommand>; at: number; sweeps: number }>>;
@@ -75,7 +80,14 @@ export function createRecoveries(): Recoveries {
       running.delete(gate);
     },
     lost(killed, goes_on) {
-      loss = { killed, goes_on, since: performance.now(), sweeps: new Map(), wentOn: deferred() };
+      loss = {
+        killed,
+        goes_on,
+        since: performance.now(),
+        rested_at: Number.NaN,
+        sweeps: new Map(),
+        wentOn: deferred(),
+      };
       for (const [gate, role] of living) watch(gate, role, loss);
     },
     fallsDue() {
@@ -83,12 +95,15 @@ export function createRecoveries(): Recoveries {
       loss.since = performance.now();
       for (const gate of loss.sweeps.keys()) loss.sweeps.set(gate, 0);
     },
+    rests() {
+      if (loss !== null && Number.isNaN(loss.rested_at)) loss.rested_at = performance.now();
+    },
     async ended(step) {
       if (loss === null) throw new Error('Nothing was lost');
-      const { killed, since, wentOn } = loss;
+      const { killed, since, wentOn, rested_at } = loss;
       const { gate, at, sweeps } = await wentOn.promise;
       const start_ms = Math.max(0, (running.get(gate) ?? 0) - since);
-      const recovery = { step, killed, took_ms: at - since, start_ms, sweeps };
+      const recovery = { step, killed, took_ms: at - since, start_ms, rest_ms: rested_at - since, sweeps };
       loss = null;
       for (const end of watches.splice(0)) end();
       all.push(recovery);
@@ -101,8 +116,10 @@ export function createRecoveries(): Recoveries {
 export function tableOf(recoveries: readonly Recovery[]): string {
   const seconds = (ms: number) => (ms / 1_000).toFixed(1);
   const rows = recoveries.map(
-    ({ step, killed, took_ms, start_ms, sweeps }) =>
-      `| ${step} | ${killed} | ${seconds(took_ms)} | ${seconds(start_ms)} | ${sweeps} |`,
+    ({ step, killed, took_ms, start_ms, rest_ms, sweeps }) =>
+      `| ${step} | ${killed} | ${seconds(took_ms)} | ${seconds(start_ms)} | ${seconds(rest_ms)} | ${sweeps} |`,
   );
-  return ['| step | killed | s | start | sweeps |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
+  return ['| step | killed | s | start | at rest | sweeps |', '| --- | --- | --- | --- | --- | --- |', ...rows].join(
+    '\n',
+  );
 }

@@ -38,6 +38,11 @@ export const claimsSession: Step = (command) =>
   mentions(command, '"log.lease.token"') &&
   mentions(command, '"log.lease.holder":{"$literal"');
 
+/** Such a step of this session's. */
+export function ofSession(step: Step, session_id: string): Step {
+  return (command) => step(command) && mentions(command, session_id);
+}
+
 /** Bytes of a file go into the database. */
 export const storesBytes: Step = (command) => isWrite(command, 'file_chunks');
 
