@@ -19,6 +19,7 @@ export function readEvents(response: Response, take: (event: BetaRawMessageStrea
       reject(error);
       body.destroy();
     }
+    if (body.destroyed) return fail(body.errored ?? new Error('terminated'));
     body.setEncoding('utf8');
     body.on('data', (piece: string) => {
       try {

@@ -14,8 +14,12 @@ import { createModelFetch } from './model-http.ts';
 import { readEvents } from './model-stream.ts';
 import { PROMPT_BETAS } from './prompt.ts';
 import { problemOf, usageOf } from './reply-check.ts';
+import { createTurnstile } from './turnstile.ts';
 
 const saidBlock = z.object({ type: z.literal('text'), text: z.string().refine((text) => text.trim() !== '') });
+
+/** Requests that are begun, answers that begin and answers that end in one turn of the event loop, at most. */
+const AT_ONCE = 16;
 
 export type ModelErrorType = EventOf<'session.error'>['error']['type'];
 
@@ -57,22 +61,29 @@ export function createAskModel(options: { api_key: string; base_url: string | nu
     ...(options.base_url === null ? {} : { baseURL: options.base_url }),
   });
 
+  const turnstile = createTurnstile(AT_ONCE);
+
   return async (request, listener, signal) => {
     const answer = createAnswer(listener);
     // The turn's own signal lives for many requests, and the SDK leaves its ear there.
     using own = anySignal([signal]);
     try {
+      await turnstile.pass();
       const asked = client.beta.messages.create(
         { ...request, betas: PROMPT_BETAS, stream: true },
         { signal: own.signal },
       );
-      await readEvents(await asked.asResponse(), answer.add);
+      const response = await asked.asResponse();
+      await turnstile.pass();
+      await readEvents(response, answer.add);
+      await turnstile.pass();
       const message = answer.finish();
       const problem = problemOf(message);
       if (problem === null) return { kind: 'replied', message };
       const unusable = failure('model_request_failed_error', `The answer cannot be used: ${problem}`, true, null);
       return { kind: 'failed', failure: unusable, usage: usageOf(message) };
     } catch (error) {
+      await turnstile.pass();
       const usage = usageOf(answer.soFar);
       if (signal.aborted || error instanceof APIUserAbortError) {
         return { kind: 'aborted', said: textBlocks(answer.soFar?.content), usage };

@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { bodyOf, createModelFetch } from '../../src/harness/model-http.ts';
+import { readEvents } from '../../src/harness/model-stream.ts';
 import { eventually } from '../support/eventually.ts';
 
 const servers: Server[] = [];
@@ -142,4 +144,13 @@ test('an abort ends the request at once, before the answer and in the middle of 
   late.abort();
   await expect(read).rejects.toThrow();
   await eventually(() => expect(open).toBe(0));
+});
+
+test('an answer that ended before anybody read it is an error, and nobody waits for it', async () => {
+  const url = await serve((_request, response) => void response.writeHead(200).write('one '));
+  const stop = new AbortController();
+  const response = await ask(url, stop.signal);
+  stop.abort();
+  await nextTurn();
+  await expect(readEvents(response, () => undefined)).rejects.toThrow('aborted');
 });
