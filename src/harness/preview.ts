@@ -36,14 +36,14 @@ export interface Preview {
  * shown; what was left out then is said as soon as it is held again
  */
 export function createPreview(
-  deps: { hints: Pick<Hints, 'publish'>; logger: Logger },
+  deps: { hints: Pick<Hints, 'publish'>; logger: Logger; jitter: () => number },
   { session_id, token }: Pick<Lease, 'session_id' | 'token'>,
   isSure: () => boolean = () => true,
 ): Preview {
   const channel = sessionChannel(session_id);
   const pieces = piecesChannel(session_id);
   const started = new Set<string>();
-  let message: { id: string; blocks: string[] } | null = null;
+  let message: { id: string; blocks: string[]; has_begun: boolean } | null = null;
   let soFar: NodeJS.Timeout | null = null;
   /** Somebody may be following the pieces. */
   let followed = true;
@@ -98,25 +98,27 @@ export function createPreview(
     if (message === null || !isSure()) return;
     // What is gathered is part of it, and must not be added to it again.
     flush();
-    begin(message.id);
+    begin(message);
     skipped = false;
     send({ type: 'event_so_far', event_id: message.id, blocks: Array.from(message.blocks, (text) => text ?? '') });
   }
 
-  function begin(id: string): void {
-    if (started.has(id)) return;
+  function begin(begun: { id: string; has_begun: boolean }): void {
+    if (begun.has_begun) return;
+    const { id } = begun;
+    begun.has_begun = true;
     started.add(id);
     send({ type: 'event_start', event: { type: 'agent.message', id } });
   }
 
-  function saySoFarLater(): void {
+  function saySoFarLater(share = 1): void {
     const chars = message?.blocks.reduce((sum, text) => sum + text.length, 0) ?? 0;
     soFar = setTimeout(
       () => {
         sendSoFar();
         saySoFarLater();
       },
-      Math.max(SO_FAR_MS, (1000 * chars) / SO_FAR_CHARS_PER_SECOND),
+      share * Math.max(SO_FAR_MS, (1000 * chars) / SO_FAR_CHARS_PER_SECOND),
     );
   }
 
@@ -131,18 +133,20 @@ export function createPreview(
   return {
     text(message_id, text, index) {
       if (message?.id !== message_id) {
-        message = { id: message_id, blocks: [] };
+        message = { id: message_id, blocks: [], has_begun: started.has(message_id) };
         followed = true;
-        if (soFar === null) saySoFarLater();
+        // Those that begin in the same moment are not to go on in step.
+        if (soFar === null) saySoFarLater(deps.jitter());
       }
       message.blocks[index] = (message.blocks[index] ?? '') + text;
-      if (!isSure()) {
+      // Most words are heard by nobody, or held back: nothing more is done for them.
+      if ((!followed && message.has_begun) || !isSure()) {
         skipped = true;
         return;
       }
       // This piece is in it.
       if (followed && skipped) return sendSoFar();
-      begin(message_id);
+      begin(message);
       if (!followed) {
         skipped = true;
         return;

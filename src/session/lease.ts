@@ -64,6 +64,8 @@ export function holdLease<Lease, Head>(
   let isAsking = false;
   let hasFailed = false;
   let done = false;
+  /** As the signal has it, which is asked word by word and does not answer as cheaply. */
+  let isLost = false;
   let waiting: Array<() => void> = [];
 
   function settle(): void {
@@ -80,6 +82,7 @@ export function holdLease<Lease, Head>(
 
   function lose(reason: string): void {
     stop();
+    isLost = true;
     lost.abort(new Error(reason));
   }
 
@@ -140,7 +143,7 @@ export function holdLease<Lease, Head>(
     signal: lost.signal,
     isHeld() {
       if (!done && now() >= validUntil && !mayWait()) ranOut();
-      return !lost.signal.aborted && now() < validUntil;
+      return !isLost && now() < validUntil;
     },
     settled(unless) {
       if (done || now() < validUntil || unless.aborted) return Promise.resolve();

@@ -8,7 +8,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** A turn that previews, and what is heard of it by so many watchers. */
-function watched(watchers = { count: 1 }, isSure = () => true) {
+function watched(watchers = { count: 1 }, isSure = () => true, jitter = () => 1) {
   const heard: PreviewEvent[] = [];
   const publish = async (_channel: string, message: string) => {
     const hint = parseSessionHint(message);
@@ -16,7 +16,7 @@ function watched(watchers = { count: 1 }, isSure = () => true) {
     return watchers.count;
   };
   const lease = { session_id: 'sesn_1', token: 1 };
-  const preview = createPreview({ hints: { publish }, logger: silentLogger }, lease, isSure);
+  const preview = createPreview({ hints: { publish }, logger: silentLogger, jitter }, lease, isSure);
   return { heard, preview };
 }
 
@@ -106,7 +106,8 @@ test('no piece is sent while only those listen who look now and then', async () 
     if (hint?.type === 'preview') heard.push({ channel, type: hint.event.type });
     return channel === sessionChannel('sesn_1') ? 1 : 0;
   };
-  const preview = createPreview({ hints: { publish }, logger: silentLogger }, { session_id: 'sesn_1', token: 1 });
+  const lease = { session_id: 'sesn_1', token: 1 };
+  const preview = createPreview({ hints: { publish }, logger: silentLogger, jitter: () => 1 }, lease);
   for (let word = 0; word < 80; word++) {
     preview.text('sevt_1', `${word} `, 0);
     await vi.advanceTimersByTimeAsync(25);
@@ -115,6 +116,30 @@ test('no piece is sent while only those listen who look now and then', async () 
   expect(sent('event_so_far')).toBe(4);
   // One to see whether somebody follows by now, after each time the text was said whole.
   expect(sent('event_delta')).toBeLessThanOrEqual(5);
+});
+
+test('texts that begin together are not said whole together', async () => {
+  const when: number[][] = [];
+  for (const share of [0.5, 0.8]) {
+    const { heard, preview } = watched(
+      { count: 0 },
+      () => true,
+      () => share,
+    );
+    const began = Date.now();
+    const times: number[] = [];
+    preview.text('sevt_1', 'one', 0);
+    while (Date.now() - began < 1_500) {
+      await vi.advanceTimersByTimeAsync(50);
+      if (heard.splice(0).some(({ type }) => type === 'event_so_far')) times.push(Date.now() - began);
+    }
+    when.push(times);
+    preview.written();
+  }
+  expect(when).toEqual([
+    [250, 750, 1_250],
+    [400, 900, 1_400],
+  ]);
 });
 
 test('nothing is shown while it is in doubt who has the session, and all of it as soon as it is held again', async () => {
