@@ -108,14 +108,16 @@ export async function startGateway(context: Context): Promise<RunningGateway> {
   const health = createHealth({ ...context, troubles: () => deliverer.troubles() });
   const app = express();
   app.disable('x-powered-by');
-  app.use(health.farewell);
-  // Slack signs the bytes as they came, so its router stands before anything that reads them.
   if (slack?.router) app.use(slack.router);
   app.use(health.router);
   app.use('/v1', createApi({ ...context, feeds }));
   app.use(web.router);
 
-  const server = createHttpServer(app);
+  const listener = slack?.inFrontOf(app) ?? app;
+  const server = createHttpServer((request, response) => {
+    health.farewell(response);
+    listener(request, response);
+  });
   const url = await listen(server, config);
   for (const connector of connectors.values()) await connector.start(receiver);
   health.ready();

@@ -19,9 +19,11 @@ export async function startHealthServer(
   const health = createHealth({ ...deps, troubles: () => ({}) });
   const app = express();
   app.disable('x-powered-by');
-  app.use(health.farewell);
   app.use(health.router);
-  const server = createHttpServer(app);
+  const server = createHttpServer((request, response) => {
+    health.farewell(response);
+    app(request, response);
+  });
   const url = await listen(server, address, 'DECKHAND_HEALTH_PORT');
   return {
     url,

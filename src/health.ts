@@ -1,4 +1,5 @@
-import { type RequestHandler, Router } from 'express';
+import type { ServerResponse } from 'node:http';
+import { Router } from 'express';
 import type { Redis } from 'ioredis';
 import type { Db } from 'mongodb';
 import { messageOf } from './errors.ts';
@@ -13,7 +14,7 @@ export interface Health {
    */
   router: Router;
   /** While stopping, each answer closes its connection, so that no client sends another request into a closed one. */
-  farewell: RequestHandler;
+  farewell(response: ServerResponse): void;
   ready(): void;
   stopping(): void;
 }
@@ -50,9 +51,8 @@ export function createHealth(deps: HealthDeps): Health {
 
   return {
     router,
-    farewell(_request, response, next) {
-      if (state === 'stopping') response.set('connection', 'close');
-      next();
+    farewell(response) {
+      if (state === 'stopping') response.setHeader('connection', 'close');
     },
     ready() {
       state = 'ready';

@@ -1,5 +1,6 @@
+import type { RequestListener } from 'node:http';
 import type { Logger as BoltLogger } from '@slack/bolt';
-import { type RequestHandler, Router } from 'express';
+import type { Router } from 'express';
 import { type Db, MongoError } from 'mongodb';
 import { type Connector, PostRefusedError, TooOftenError } from '../../src/chat/connector.ts';
 import type { InboundMessage, Receipt, Receiver } from '../../src/chat/inbound.ts';
@@ -58,11 +59,13 @@ export interface SlackOptions extends LinkOptions {
 }
 
 export interface SlackConnector extends Connector {
-  /**
-   * Answers `POST /slack/events` in mode `http`, and the browsers of those who install the app where many do; null where
-   * nobody comes. Mount it before anything that reads request bodies: the signature is over the bytes as they came.
-   */
+  /** Answers the browsers of those who install the app, where many do; null where nobody comes. */
   readonly router: Router | null;
+  /**
+   * Answers `POST /slack/events` in mode `http`, and leaves every other request to `next`. It stands before anything that
+   * reads request bodies: the signature is over the bytes as they came.
+   */
+  inFrontOf(next: RequestListener): RequestListener;
 }
 
 function installationsOf(
@@ -74,11 +77,6 @@ function installationsOf(
   if (oauth !== null) return createOAuth(oauth, { api_url, boltLogger, logger, clientOf, now, inFlight });
   const client = clientOf(needed(bot_token, 'SLACK_BOT_TOKEN', 'one-workspace'));
   return { installations: createOneInstallation(client, db, logger), installRouter: null };
-}
-
-function joined(...routers: (RequestHandler | null)[]): Router | null {
-  const given = routers.filter((router) => router !== null);
-  return given.length === 0 ? null : Router().use(given);
 }
 
 function later(ms: number, run: () => void): () => void {
@@ -195,7 +193,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     shows_activity: false,
     isDirect: ({ channel }) => isDirect(channel),
     growsFor: live.growsFor,
-    router: joined(link.router, installRouter),
+    router: installRouter,
+    inFrontOf: link.inFrontOf,
     workspaceOf: installations.workspaceOf,
 
     async start(given) {

@@ -1,7 +1,8 @@
+import type { RequestListener } from 'node:http';
 import type { Logger as BoltLogger, Receiver as BoltReceiver } from '@slack/bolt';
 import { DeckhandError } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
-import { createHttpLink, type HttpLink } from './http-link.ts';
+import { createHttpLink } from './http-link.ts';
 import type { InFlight } from './in-flight.ts';
 import { needed } from './needed.ts';
 import { createSocketLink } from './socket-link.ts';
@@ -20,8 +21,8 @@ export interface LinkOptions {
 /** How events come in: over a connection of ours, or to an address of ours. */
 export interface SlackLink {
   receiver: BoltReceiver;
-  /** What Slack delivers to, in mode `http`. */
-  router: HttpLink['router'] | null;
+  /** Answers what Slack delivers, in mode `http`, and leaves every other request to `next`. */
+  inFrontOf(next: RequestListener): RequestListener;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -36,11 +37,11 @@ export function createLink(
     case 'socket': {
       const token = needed(app_token, 'SLACK_APP_TOKEN', mode);
       const socket = createSocketLink({ app_token: token, api_url, boltLogger, logger, inFlight });
-      return { receiver: socket, router: null, start: socket.start, stop: socket.stop };
+      return { receiver: socket, inFrontOf: (next) => next, start: socket.start, stop: socket.stop };
     }
     case 'http': {
-      const http = createHttpLink(needed(signing_secret, 'SLACK_SIGNING_SECRET', mode), boltLogger, logger);
-      // The house listens, and stops listening, for all of its routers.
+      const http = createHttpLink(needed(signing_secret, 'SLACK_SIGNING_SECRET', mode), logger);
+      // The house listens, and stops listening, for all that answer there.
       const nothing = async () => undefined;
       return { ...http, start: nothing, stop: nothing };
     }

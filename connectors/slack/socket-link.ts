@@ -144,8 +144,9 @@ export function createSocketLink({ app_token, api_url, boltLogger, logger, inFli
 
   return {
     init(app) {
+      const gate = guarded(app, logger);
       client.on('slack_event', (event: SocketEvent) => {
-        const work = inFlight.run(() => handle(guarded(app, logger), event));
+        const work = inFlight.run(() => handle(gate, event));
         work.catch((error: unknown) => {
           logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack envelope not acknowledged');
         });

@@ -9,7 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver, type RecordingReceiver } from '../support/recording-receiver.ts';
 import { readableText } from '../support/slack/block-limits.ts';
 import { type SlackHarness, slackOptions, startSlackHarness } from '../support/slack/harness.ts';
-import { deliverHttp } from '../support/slack/http-delivery.ts';
+import { deliverHttp, signed } from '../support/slack/http-delivery.ts';
 import type { MessagePlace } from '../support/slack/person.ts';
 import { startSlackServer } from '../support/slack/server.ts';
 import { STOP_MS } from '../support/stop.ts';
@@ -402,6 +402,31 @@ describe('the HTTP endpoint', () => {
     const genuine = await deliverHttp(scene.slack.clock, target, { type: 'events_api', payload });
     expect(genuine.acked).toBe(true);
     expect(scene.receiver.messages).toHaveLength(1);
+  });
+
+  it.each(['null', '7', '"words"', '[]', '{}'])('leaves out %s, though it is signed, and goes on', async (body) => {
+    await using scene = await open({ mode: 'http' });
+    const { target } = scene.slack.outbox;
+    if (target === null) throw new Error('HTTP mode delivers to a target');
+    const timestamp = Math.floor(Date.now() / 1_000);
+    const headers = {
+      'content-type': 'application/json',
+      'x-slack-request-timestamp': String(timestamp),
+      'x-slack-signature': signed(target.secret, body, timestamp),
+    };
+    const answer = await fetch(target.url, { method: 'POST', body, headers });
+    expect([answer.status, await answer.text()]).toEqual([200, '']);
+    const broken = await fetch(target.url, { method: 'POST', body: `${body}!`, headers });
+    expect(broken.status).toBe(401);
+    expect(scene.receiver.messages).toEqual([]);
+  });
+
+  it('leaves other requests to others', async () => {
+    await using scene = await open({ mode: 'http' });
+    const { target } = scene.slack.outbox;
+    if (target === null) throw new Error('HTTP mode delivers to a target');
+    expect((await fetch(target.url)).status).toBe(404);
+    expect((await fetch(`${target.url}/more`, { method: 'POST' })).status).toBe(404);
   });
 
   it('answers Slack’s question whether the address is ours', async () => {

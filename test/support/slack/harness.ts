@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { parseButtonValue } from '../../../connectors/slack/approval-blocks.ts';
@@ -17,7 +17,7 @@ import { channelNamed } from './workspace.ts';
 export interface SlackHarness extends ConnectorHarness {
   readonly connector: SlackConnector;
   readonly slack: SlackServer;
-  /** Where the connector's router is served; empty where it has none. */
+  /** Where the connector is served. */
   readonly url: string;
 }
 
@@ -45,14 +45,23 @@ export function slackOptions(slack: SlackServer, over: Partial<SlackOptions> = {
   };
 }
 
-/** Serve the connector's router as the gateway does. */
-async function serve(connector: SlackConnector): Promise<Server | null> {
-  if (connector.router === null) return null;
-  const server = createServer(express().use(connector.router));
+/** Serve the connector as the gateway does. */
+export async function serve({ router, inFrontOf }: SlackConnector): Promise<{ url: string } & AsyncDisposable> {
+  const app = express();
+  if (router !== null) app.use(router);
+  const server = createServer(inFrontOf(app));
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
-  return server;
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+    },
+  };
 }
 
 function personOf(slack: SlackServer, person: SlackPerson, place: 'channel' | 'dm'): HarnessPerson {
@@ -89,8 +98,8 @@ export async function startSlackHarness(
   const slack = await startSlackServer();
   const options = slackOptions(slack, typeof over === 'function' ? over(slack) : over);
   const connector = createSlackConnector(options);
-  const server = await serve(connector);
-  const url = server === null ? '' : `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const served = await serve(connector);
+  const { url } = served;
   // Slack comes to the address of those who have no connection of their own.
   if (options.mode === 'http') slack.deliverTo(`${url}/slack/events`);
   await connector.start(receiver);
@@ -120,11 +129,7 @@ export async function startSlackHarness(
     async [Symbol.asyncDispose]() {
       await connector.stop(STOP_MS);
       await slack[Symbol.asyncDispose]();
-      server?.closeAllConnections();
-      await new Promise<void>((resolve) => {
-        if (server === null) resolve();
-        else server.close(() => resolve());
-      });
+      await served[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,7 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import express from 'express';
 import type { Db } from 'mongodb';
 import { pino } from 'pino';
 import { createSlackConnector, type SlackConnector } from '../../../connectors/slack/index.ts';
@@ -15,7 +12,7 @@ import { createEnvironments } from '../../../src/resources/environments.ts';
 import { createSeal } from '../../../src/seal.ts';
 import { testDatabase } from '../services.ts';
 import { STOP_MS } from '../stop.ts';
-import { type SlackHarness, slackOptions, startSlackHarness } from './harness.ts';
+import { type SlackHarness, serve, slackOptions, startSlackHarness } from './harness.ts';
 import type { SlackServer } from './server.ts';
 import type { SlackTeam } from './team.ts';
 
@@ -83,12 +80,8 @@ export async function startInstallGateway(
       logger: pino({ level: 'trace' }, { write: (line: string) => void log.push(JSON.parse(line)) }),
     }),
   );
-  if (connector.router === null) throw new Error('The connector takes no browsers');
-  const server: Server = createServer(express().use(connector.router));
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const served = await serve(connector);
+  const { url } = served;
   if (mode === 'http') slack.deliverTo(`${url}/slack/events`);
   await connector.start(receiver(connector));
   return {
@@ -97,10 +90,7 @@ export async function startInstallGateway(
     log,
     async [Symbol.asyncDispose]() {
       await connector.stop(STOP_MS);
-      server.closeAllConnections();
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-      });
+      await served[Symbol.asyncDispose]();
     },
   };
 }
