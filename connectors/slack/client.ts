@@ -7,6 +7,7 @@ import {
   type WebClientOptions,
 } from '@slack/web-api';
 import { PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
+import { timeLimit } from '../../src/session/any-signal.ts';
 
 /** The Web API with the contract's errors. */
 export interface SlackClient {
@@ -91,17 +92,13 @@ export function createSlackClient({ token, api_url, logger }: SlackClientOptions
     rejectRateLimitedCalls: true,
     // Its queue would carry one call's signal over to another.
     maxRequestConcurrency: Number.POSITIVE_INFINITY,
-    timeout: TIMEOUT_MS,
   };
 
   /** The library has no signal for one call. A client of its own costs a tenth of a millisecond; an async context costs all promises. */
   function clientFor(signal: AbortSignal): WebClient {
     return new WebClient(token, {
       ...options,
-      fetch: (input, init) => {
-        const signals = [init?.signal, signal].filter((given) => given instanceof AbortSignal);
-        return fetch(input, { ...init, signal: AbortSignal.any(signals) });
-      },
+      fetch: (input, init) => fetch(input, { ...init, signal }),
     });
   }
 
@@ -109,7 +106,9 @@ export function createSlackClient({ token, api_url, logger }: SlackClientOptions
     async call(run, signal) {
       signal.throwIfAborted();
       try {
-        return await run(clientFor(signal));
+        // The library's own limit would keep all of a call until its time had come.
+        using limit = timeLimit(TIMEOUT_MS, [signal]);
+        return await run(clientFor(limit.signal));
       } catch (error) {
         throw translated(error);
       }

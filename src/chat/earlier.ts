@@ -1,5 +1,6 @@
 import type { LRUCache } from 'lru-cache';
 import { messageOf } from '../errors.ts';
+import { timeLimit } from '../session/any-signal.ts';
 import type { NewEntry } from '../session/event.ts';
 import { DECKHAND, type SessionLog } from '../session/log.ts';
 import type { UserContent } from '../session/session-state.ts';
@@ -88,7 +89,10 @@ async function earlierContent(
   if (after !== null && (follows === 'first' || !message.addressed)) return null;
   const range = { ...BUDGET, before, after, own: after === null };
   const history = await historyOf(deps, conversation, () =>
-    deps.outside(() => read(conversation, range, AbortSignal.timeout(READ_MS))),
+    deps.outside(async () => {
+      using limit = timeLimit(READ_MS);
+      return await read(conversation, range, limit.signal);
+    }),
   );
   if (typeof history === 'string') return [{ type: 'text', text: history }];
   const messages = await notGiven(deps, target, message, history.messages);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
+import { timeLimit } from '../session/any-signal.ts';
 import { isInput, type LogEntry } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
 import { type Connector, PostRefusedError, RateLimitedError } from './connector.ts';
@@ -56,7 +57,10 @@ export function createMarks(deps: MarkDeps): Marks {
       interval_ms: connector.limits.edit_interval_ms,
     };
     for (let attempt = 1; ; attempt += 1) {
-      const call = () => react(conversation, message_id, on, AbortSignal.any([signal, AbortSignal.timeout(CALL_MS)]));
+      const call = async () => {
+        using limit = timeLimit(CALL_MS, [signal]);
+        await react(conversation, message_id, on, limit.signal);
+      };
       try {
         await deps.pace.run(place, call, signal);
         return;

@@ -17,3 +17,24 @@ export function anySignal(sources: readonly AbortSignal[]): { readonly signal: A
     },
   };
 }
+
+/**
+ * A signal that aborts after `ms`, with a `TimeoutError`, or with the first of these. Disposed, it leaves no timer:
+ * `AbortSignal.timeout` keeps all that listens to it until its time has come, however long the work is over.
+ */
+export function timeLimit(
+  ms: number,
+  sources: readonly AbortSignal[] = [],
+): { readonly signal: AbortSignal } & Disposable {
+  const late = new AbortController();
+  const abort = () => late.abort(new DOMException(`It was not done within ${ms} ms`, 'TimeoutError'));
+  const timer = setTimeout(abort, ms).unref();
+  const any = anySignal([late.signal, ...sources]);
+  return {
+    signal: any.signal,
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      any[Symbol.dispose]();
+    },
+  };
+}
