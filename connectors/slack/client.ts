@@ -7,7 +7,7 @@ import {
   type WebClientOptions,
 } from '@slack/web-api';
 import { PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
-import { timeLimit } from '../../src/session/any-signal.ts';
+import { timeLimit } from '../../src/signals.ts';
 
 /** The Web API with the contract's errors. */
 export interface SlackClient {

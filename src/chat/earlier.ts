@@ -1,9 +1,9 @@
 import type { LRUCache } from 'lru-cache';
 import { messageOf } from '../errors.ts';
-import { timeLimit } from '../session/any-signal.ts';
 import type { NewEntry } from '../session/event.ts';
 import { DECKHAND, type SessionLog } from '../session/log.ts';
 import type { UserContent } from '../session/session-state.ts';
+import { timeLimit } from '../signals.ts';
 import type { AttachDeps } from './attached-files.ts';
 import {
   type Connector,

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
-import { timeLimit } from '../session/any-signal.ts';
 import { isInput, type LogEntry } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
+import { timeLimit } from '../signals.ts';
 import { type Connector, PostRefusedError, RateLimitedError } from './connector.ts';
 import type { PostDeps } from './post.ts';
 

@@ -7,8 +7,8 @@ import type {
 } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import { z } from 'zod';
 import { messageOf } from '../errors.ts';
-import { anySignal } from '../session/any-signal.ts';
 import type { EventOf } from '../session/event.ts';
+import { anySignal } from '../signals.ts';
 import { createAnswer, type ModelListener } from './answer.ts';
 import { createModelFetch } from './model-http.ts';
 import { readEvents } from './model-stream.ts';

@@ -1,4 +1,4 @@
-import { anySignal } from '../session/any-signal.ts';
+import { anySignal } from '../signals.ts';
 
 /** What ends the work of a turn early. A Stop ends what runs now; what is begun after it was dealt with has new signals. */
 export interface TurnSignals extends Disposable {
