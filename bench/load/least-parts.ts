@@ -67,7 +67,7 @@ export async function openHops({ redis_url, database }: Addresses, concurrency: 
   };
 }
 
-/** Calls the stand-in directly through the SDK, streaming, as the harness does. */
+/** Calls the stand-in directly through the SDK, streaming. */
 export function openModel({ base_url }: Addresses): () => Promise<void> {
   const client = new Anthropic({ apiKey: 'bench', baseURL: base_url, maxRetries: 0 });
   return async () => {

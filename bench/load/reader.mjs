@@ -1,5 +1,6 @@
 /**
- * The floor of many streams at once: a process that does nothing but read them through the SDK, as the harness does.
+ * The floor of many streams at once: a process that does nothing but read them with the SDK's own `messages.stream`. (The harness
+ * lets the SDK ask and reads by itself, src/harness/model-stream.ts, so it can be ahead of this.)
  * Plain JavaScript, because its memory is measured.
  */
 import Anthropic from '@anthropic-ai/sdk';
