@@ -27,7 +27,7 @@ export async function leastTurns(
     const write = await msOf(() => writes.write(log));
     const hop = await msOf(() => hops.hop());
     const to_model = write + hop + (await msOf(() => writes.write(log)));
-    const model = await msOf(ask);
+    const model = await msOf(() => ask());
     const total = to_model + model + (await msOf(() => writes.write(log)));
     return { write, hop, model, to_model, total };
   });
@@ -52,7 +52,7 @@ export async function leastCalls(request: Addresses & { count: number }): Promis
   const ask = openModel(request);
   return await timed(request.count, 1, async () => {
     const log = randomUUID();
-    const model = await msOf(ask);
+    const model = await msOf(() => ask());
     const write = await msOf(() => writes.write(log));
     const command = await msOf(() => shell.run(`echo ${log}`, log));
     const total = model + write + command + (await msOf(() => writes.write(log)));

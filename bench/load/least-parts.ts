@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import Anthropic from '@anthropic-ai/sdk';
+import type { BetaMessageParam } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { MongoClient } from 'mongodb';
@@ -67,15 +68,15 @@ export async function openHops({ redis_url, database }: Addresses, concurrency: 
   };
 }
 
-/** Calls the stand-in directly through the SDK, streaming. */
-export function openModel({ base_url }: Addresses): () => Promise<void> {
+/** Calls the stand-in directly through the SDK, streaming; behind what was said before, if anything was. */
+export function openModel({ base_url }: Addresses): (before?: readonly BetaMessageParam[]) => Promise<void> {
   const client = new Anthropic({ apiKey: 'bench', baseURL: base_url, maxRetries: 0 });
-  return async () => {
+  return async (before = []) => {
     const nonce = nextNonce();
     const stream = client.beta.messages.stream({
       model: 'claude-sonnet-5-5',
       max_tokens: 1000,
-      messages: [{ role: 'user', content: writeDirective({ nonce }) }],
+      messages: [...before, { role: 'user', content: writeDirective({ nonce }) }],
     });
     const message = await stream.finalMessage();
     if (!JSON.stringify(message.content).includes(nonce)) throw new Error('The stand-in answered something else');

@@ -1,5 +1,6 @@
 import { serve } from '../processes/serve.mjs';
 import { leastCalls, leastTurns } from './floors.ts';
+import { leastOfLengths } from './length-floor.ts';
 import { bareBwrap } from './sandbox-floor.ts';
 import { type PreparedTurns, prepareTurns, sendAll, type TurnsRequest } from './turns.ts';
 
@@ -20,6 +21,7 @@ const handlers = {
   sendAll,
   leastTurns,
   leastCalls,
+  leastOfLengths,
   bareBwrap,
 };
 export type LoadHandlers = typeof handlers;
