@@ -5,13 +5,22 @@ import { pagesAfter } from '../session/log-reading.ts';
 import { emptyState, type SessionState } from '../session/session-state.ts';
 import { fold } from '../session/state.ts';
 
+/** A checkpoint that is being read. */
+export type ReadAhead = Promise<SessionState | null>;
+
 /** Folds of recently used sessions, so that a turn reads and folds only what is new. Never the truth: it may be emptied. */
 export interface StateCache {
+  /**
+   * Its log stands at `seq` at least, and it is about to be claimed: read meanwhile what `load` will need. Null: nothing, as far
+   * as can be told.
+   */
+  ahead(ref: SessionRef, seq: number): ReadAhead | null;
   /** The session's state as it was claimed. */
   load(
     log: Pick<SessionLog, 'readPage'>,
     ref: SessionRef,
     claimed: Pick<Claimed, 'head' | 'latest'>,
+    ahead?: ReadAhead | null,
   ): Promise<SessionState>;
   /** What is kept of it; null for nothing. */
   peek(ref: SessionRef): SessionState | null;
@@ -42,20 +51,29 @@ export function createStateCache(checkpoints: CheckpointStore): StateCache {
   const saved = new LRUCache<string, number>({ max: MAX_SAVED });
 
   /** The later of what this worker knows and what was saved, by whomever. */
-  async function recall(ref: SessionRef, cached: SessionState): Promise<SessionState> {
-    const state = await checkpoints.load(ref);
+  async function recall(ref: SessionRef, cached: SessionState, read: ReadAhead): Promise<SessionState> {
+    const state = await read;
     if (state === null) return cached;
     saved.set(ref.session_id, state.seq);
     return state.seq > cached.seq ? state : cached;
   }
 
   return {
-    async load(log, ref, { head, latest }) {
+    ahead(ref, seq) {
+      const known = states.peek(ref.session_id)?.seq ?? 0;
+      if (seq - known < CHECKPOINT_EVENTS) return null;
+      const read = checkpoints.load(ref);
+      // Whoever does not get the session after all does not wait for it.
+      read.catch(() => undefined);
+      return read;
+    },
+
+    async load(log, ref, { head, latest }, ahead = null) {
       const first = latest[0]?.seq ?? head.seq + 1;
       const cached = states.get(ref.session_id) ?? emptyState();
       const isBrought = first <= cached.seq + 1;
       const isLittle = head.seq - cached.seq < CHECKPOINT_EVENTS;
-      let state = isBrought || isLittle ? cached : await recall(ref, cached);
+      let state = isBrought || isLittle ? cached : await recall(ref, cached, ahead ?? checkpoints.load(ref));
       const { seq } = state;
       const fresh = first <= seq + 1 ? [latest.filter((entry) => entry.seq > seq)] : pagesAfter(log, ref, seq);
       for await (const entries of fresh) if (entries.length > 0) state = fold(entries, state);

@@ -15,6 +15,7 @@ import { openingFor, type RequestOpening } from './opening.ts';
 import { collectOutputs } from './outputs.ts';
 import { createPreview } from './preview.ts';
 import { resolveStep, waitStep } from './resolve-step.ts';
+import type { ReadAhead } from './state-cache.ts';
 import { NOT_OWED, openTurnLog, processedEvent } from './turn-log.ts';
 import type { StepResult, Turn, TurnDeps } from './turn-parts.ts';
 import { createTurnSignals } from './turn-signals.ts';
@@ -48,6 +49,8 @@ export async function takeTurn(deps: TurnDeps, job: TurnRequest, stopping: Abort
   const { workspace_id, session_id, messages } = job;
   const ref = { workspace_id, session_id };
   const opening = messages === undefined ? null : openingFor(messages, deps.states.peek(ref), deps.now);
+  // With the claim, and not behind it: a long session that is new to this worker waits for both.
+  const ahead = messages === undefined ? null : deps.states.ahead(ref, messages.seq);
   // Before the claim: from then on, an interrupt rings.
   using bell = deps.bell.listen(session_id);
   const since = performance.now();
@@ -58,7 +61,12 @@ export async function takeTurn(deps: TurnDeps, job: TurnRequest, stopping: Abort
   const { lease } = claimed;
   if (claimed.taken_over) deps.logger.warn({ ...ref, token: lease.token }, 'took over from a lost worker');
   try {
-    return await runUnder(deps, ref, { claimed, since, bell, opening: claimed.opened ? opening : null }, stopping);
+    return await runUnder(
+      deps,
+      ref,
+      { claimed, since, bell, opening: claimed.opened ? opening : null, ahead },
+      stopping,
+    );
   } catch (error) {
     if (error instanceof LeaseLostError) {
       deps.states.forget(ref);
@@ -91,10 +99,11 @@ interface Begun {
   since: number;
   bell: Listening;
   opening: RequestOpening | null;
+  ahead: ReadAhead | null;
 }
 
 async function runUnder(deps: TurnDeps, ref: SessionRef, begun: Begun, stopping: AbortSignal): Promise<TurnResult> {
-  const { claimed, since, bell, opening } = begun;
+  const { claimed, since, bell, opening, ahead } = begun;
   const { lease } = claimed;
   using here = deps.here.enter(ref.session_id);
   let isActing = false;
@@ -110,7 +119,7 @@ async function runUnder(deps: TurnDeps, ref: SessionRef, begun: Begun, stopping:
   using signals = createTurnSignals(held.signal, stopping);
 
   const session = deps.sessionOf(ref, claimed.document);
-  const log = openTurnLog(deps, lease, await deps.states.load(deps.log, ref, claimed));
+  const log = openTurnLog(deps, lease, await deps.states.load(deps.log, ref, claimed, ahead));
   let opened = opening === null ? null : { request_id: opening.request_id, asked_at: claimed.head.seq };
 
   /** Look at the log again; a Stop in it ends whatever is running. */

@@ -85,6 +85,27 @@ test('a worker that is new to a long session reads what came after its checkpoin
   ]);
 });
 
+test('a worker that is new to a long session reads its checkpoint while it claims it', async () => {
+  await using on = await longSession();
+  on.model.reply({ text: 'Second answer.' });
+  await on.says('go on');
+  const { seq } = await on.log.head(on.ref);
+  const event_ids = (await on.log.read(on.ref, seq - 1)).map(({ event }) => event.id);
+  const checkpoints = createCheckpointStore(database.db);
+  const reads = deferred<void>();
+  const load: typeof checkpoints.load = (ref) => {
+    reads.resolve();
+    return checkpoints.load(ref);
+  };
+  const claim: SessionLog['claim'] = async (...request) => {
+    await reads.promise;
+    return on.log.claim(...request);
+  };
+  const worker = on.worker({ log: { ...on.log, claim }, states: createStateCache({ ...checkpoints, load }) });
+  expect(await takeTurn(worker, { ...on.ref, messages: { seq, event_ids } }, never)).toBe('rested');
+  expect(on.model.requests.at(-1)?.messages).toHaveLength(3);
+});
+
 test('a worker that goes on with a run of 10,000 events, killed or drained, reads what came after its last checkpoint', {
   timeout: 120_000,
 }, async () => {

@@ -76,3 +76,18 @@ it('saves again what could not be saved', async () => {
   void cache.checkpoint(ref);
   expect(store.saves).toHaveLength(2);
 });
+
+it('reads ahead what a long session that is new here needs, once', async () => {
+  let reads = 0;
+  const saved = state(CHECKPOINT_EVENTS);
+  const cache = createStateCache({ ...slowStore(), load: async () => (reads++, saved) });
+  const log = { readPage: async () => ({ entries: [], more: false }) };
+  const head = { seq: CHECKPOINT_EVENTS, status: 'idle' as const, stop_reason: null, owed: true, lease_token: 1 };
+  const ahead = cache.ahead(ref, head.seq);
+  expect(reads).toBe(1);
+  expect(await cache.load(log, ref, { head, latest: [] }, ahead)).toBe(saved);
+  expect(reads).toBe(1);
+  expect(cache.ahead(ref, head.seq + 1)).toBeNull();
+  expect(cache.ahead({ ...ref, session_id: 'sesn_short' }, CHECKPOINT_EVENTS - 1)).toBeNull();
+  expect(reads).toBe(1);
+});
