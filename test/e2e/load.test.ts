@@ -37,7 +37,7 @@ test(`${SESSIONS} sessions stream at once in one worker, each to its end, whole 
     ANTHROPIC_BASE_URL: model.base_url,
     DECKHAND_CONCURRENCY: String(SESSIONS),
     // Ten times the default, which the benchmark has. Where this worker gets a tenth of a processor it hears of its renewals three
-    // default leases late, gives turns up and asks Claude again; every answer is asked for once here.
+    // default leases late, gives turns up and asks Claude again (docs/reliability.md, Known limits); every answer is asked for once here.
     DECKHAND_LEASE_MS: '30000',
   });
   const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
