@@ -36,6 +36,8 @@ export function createHttpLink(signing_secret: string, logger: Logger): HttpLink
   ): Promise<{ body: ReceiverEvent['body'] | null } | null> {
     const refuse = (status: number, error: unknown) => {
       logger.warn({ status, reason: messageOf(error) }, 'slack request refused');
+      // The rest of a body that is too long is not read, nor what comes after it.
+      if (status === 413) response.setHeader('connection', 'close');
       http.buildNoBodyResponse(response, status);
       return null;
     };

@@ -49,7 +49,7 @@ function errorOf(data: string, headers: Headers): APIError {
 
 function parsedOrText(data: string): unknown {
   try {
-    return JSON.parse(data);
+    return JSON.parse(data) ?? data;
   } catch {
     return data;
   }

@@ -58,6 +58,11 @@ export function createStateCache(checkpoints: CheckpointStore): StateCache {
     return state.seq > cached.seq ? state : cached;
   }
 
+  /** Where it was replaced while it was read ahead, the new one. */
+  async function read(ref: SessionRef, ahead: Promise<SessionState | null> | null): Promise<SessionState | null> {
+    return (await ahead) ?? (await checkpoints.load(ref));
+  }
+
   return {
     ahead(ref, seq) {
       const known = states.peek(ref.session_id)?.seq ?? 0;
@@ -73,7 +78,7 @@ export function createStateCache(checkpoints: CheckpointStore): StateCache {
       const cached = states.get(ref.session_id) ?? emptyState();
       const isBrought = first <= cached.seq + 1;
       const isLittle = head.seq - cached.seq < CHECKPOINT_EVENTS;
-      let state = isBrought || isLittle ? cached : await recall(ref, cached, ahead ?? checkpoints.load(ref));
+      let state = isBrought || isLittle ? cached : await recall(ref, cached, read(ref, ahead));
       const { seq } = state;
       const fresh = first <= seq + 1 ? [latest.filter((entry) => entry.seq > seq)] : pagesAfter(log, ref, seq);
       for await (const entries of fresh) if (entries.length > 0) state = fold(entries, state);

@@ -3,6 +3,8 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
 import { bodyOf, createModelFetch } from '../../src/harness/model-http.ts';
 import { readEvents } from '../../src/harness/model-stream.ts';
@@ -92,6 +94,73 @@ test('a redirection is followed, with the request', async () => {
   const to = await serve(async (request, response) => void response.end(`${request.method} ${await text(request)}`));
   const from = await serve((_request, response) => void response.writeHead(308, { location: to }).end('elsewhere'));
   expect(await text(bodyOf(await ask(from)))).toBe('POST {"é":1}');
+});
+
+test('a redirection to another host is an error, and the key stays here', async () => {
+  let asked = 0;
+  const to = await serve((_request, response) => {
+    asked += 1;
+    response.end();
+  });
+  const location = to.replace('127.0.0.1', 'localhost');
+  const from = await serve((_request, response) => void response.writeHead(308, { location }).end('elsewhere'));
+  await expect(ask(from)).rejects.toThrow('127.0.0.1 sends on to localhost');
+  expect(asked).toBe(0);
+});
+
+test('a refusal that is cut short keeps its status', async () => {
+  const url = await serve((_request, response) => {
+    response.writeHead(401, { 'content-length': '200' }).write('{"error"');
+    setTimeout(() => response.destroy(), 20);
+  });
+  const response = await ask(url);
+  expect([response.status, await response.text()]).toEqual([401, 'aborted']);
+});
+
+test.each([
+  ['gzip', gzipSync],
+  ['deflate', deflateSync],
+  ['br', brotliCompressSync],
+] as const)('what comes packed with %s all the same is unpacked', async (encoding, pack) => {
+  const url = await serve(async (request, response) => {
+    const status = request.url === '/v1/messages' ? 200 : 400;
+    response.writeHead(status, { 'content-encoding': encoding }).end(pack('words'));
+  });
+  expect(await text(bodyOf(await ask(url)))).toBe('words');
+  expect(await (await ask(`${url}/refused`)).text()).toBe('words');
+});
+
+test('an upgrade that nobody asked for, and a status that is none, are errors', async () => {
+  const url = await serve((request, response) => {
+    if (request.url === '/v1/messages')
+      request.socket.end('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n');
+    else response.writeHead(600).end();
+  });
+  await expect(ask(url)).rejects.toThrow('closed without an answer');
+  await expect(ask(`${url}/600`)).rejects.toThrow('status 600');
+});
+
+test('a connection that was closed while the event loop was busy is not used again', async () => {
+  // In a thread of its own, which goes on while this one is busy.
+  const server = new Worker(
+    `const { parentPort } = require('node:worker_threads');
+     const server = require('node:http').createServer((request, response) => {
+       response.end('here');
+       request.setTimeout(() => request.socket.end(), 60);
+     }).listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));`,
+    { eval: true },
+  );
+  try {
+    const [port] = await once(server, 'message');
+    const model = createModelFetch();
+    const asks = async () => text(bodyOf(await model(`http://127.0.0.1:${port}/`, { method: 'post', body: '{}' })));
+    expect(await asks()).toBe('here');
+    await nextTurn();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    expect(await asks()).toBe('here');
+  } finally {
+    await server.terminate();
+  }
 });
 
 test('an answer without a body is an empty one', async () => {

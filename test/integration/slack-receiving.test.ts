@@ -421,6 +421,14 @@ describe('the HTTP endpoint', () => {
     expect(scene.receiver.messages).toEqual([]);
   });
 
+  it('reads nothing more from a connection whose body is too long', async () => {
+    await using scene = await open({ mode: 'http' });
+    const { target } = scene.slack.outbox;
+    if (target === null) throw new Error('HTTP mode delivers to a target');
+    const answer = await fetch(target.url, { method: 'POST', body: 'x'.repeat(5 * 1024 * 1024) });
+    expect([answer.status, answer.headers.get('connection')]).toEqual([413, 'close']);
+  });
+
   it('leaves other requests to others', async () => {
     await using scene = await open({ mode: 'http' });
     const { target } = scene.slack.outbox;
