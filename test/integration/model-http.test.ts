@@ -146,7 +146,7 @@ test('a connection that was closed while the event loop was busy is not used aga
     `const { parentPort } = require('node:worker_threads');
      const server = require('node:http').createServer((request, response) => {
        response.end('here');
-       request.setTimeout(() => request.socket.end(), 60);
+       setTimeout(() => request.socket.destroy(), 60);
      }).listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));`,
     { eval: true },
   );
