@@ -9,6 +9,7 @@ import { SLACK } from './conversation-id.ts';
 import { DENY_VIEW, REASON_BLOCK } from './deny-modal.ts';
 import type { Dispatch } from './dispatch.ts';
 import { decisionOf, parseClick, parseSubmission } from './parse.ts';
+import { PerhapsSaidError } from './response-url.ts';
 import { listenForReviews } from './review-listeners.ts';
 import { answerWaiting } from './waiting-answer.ts';
 
@@ -94,7 +95,7 @@ export function listenForApprovals(on: Dispatch, parts: ApprovalListenerParts): 
       await answerWaiting(response_url, await waitingIn(body, from), { said: text ?? '', replace: true });
     } catch (error) {
       logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack takes no list of approvals');
-      if (text !== null) await tell(conversation, person, text);
+      if (text !== null && !(error instanceof PerhapsSaidError)) await tell(conversation, person, text);
     }
   }
 

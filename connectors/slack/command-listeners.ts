@@ -10,6 +10,7 @@ import type { SlackClients } from './installations.ts';
 import { shorten } from './mrkdwn.ts';
 import type { Identity } from './parse.ts';
 import { type Asked, parseForm, parseShortcut, parseSlash, type SentForm } from './parse-command.ts';
+import { PerhapsSaidError } from './response-url.ts';
 import { answerWaiting } from './waiting-answer.ts';
 
 /** Within the three seconds that a trigger id lives and an acknowledgement may take. */
@@ -104,7 +105,7 @@ export function createCommandListeners(on: Dispatch, parts: CommandParts): Comma
       await answerWaiting(asked.response_url ?? '', waiting, { said: '', replace: false });
     } catch (error) {
       failed(error);
-      await tell(asked, false, text);
+      if (!(error instanceof PerhapsSaidError)) await tell(asked, false, text);
     }
   }
 

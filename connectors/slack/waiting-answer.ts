@@ -1,14 +1,14 @@
 import type { WaitingApprovals } from '../../src/chat/inbound.ts';
 import { waitingMessage, waitingText } from './approvals-list.ts';
 import { escapeWithin, withChannels } from './mrkdwn.ts';
+import { respondTo } from './response-url.ts';
 
-const ANSWER_MS = 5_000;
 /** A section takes 3,000 characters; a receipt has at most about a reason's 2,000. */
 const SAID = 2_900;
 const NOT_LISTED = 'What waits for you cannot be looked up just now. Please try again.';
 
 /**
- * What waits for somebody, with buttons, for their eyes only. @throws when Slack takes it not
+ * What waits for somebody, with buttons, for their eyes only. @throws as `respondTo`
  * @param waiting null when it cannot be known
  * @param said what became of what they did, which stands above it; `replace`: in the place of the list in which they did it
  */
@@ -19,16 +19,6 @@ export async function answerWaiting(
 ): Promise<void> {
   const words = [said, waiting === null ? NOT_LISTED : waitingText(waiting)].filter((line) => line !== '');
   const text = withChannels(escapeWithin(words.join(' '), SAID));
-  const response = await fetch(responseUrl, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      response_type: 'ephemeral',
-      replace_original: replace,
-      text,
-      blocks: waitingMessage(text, waiting ?? { approvals: [], more: 0 }),
-    }),
-    signal: AbortSignal.timeout(ANSWER_MS),
-  });
-  if (!response.ok) throw new Error(`The response url answered ${response.status}`);
+  const blocks = waitingMessage(text, waiting ?? { approvals: [], more: 0 });
+  await respondTo(responseUrl, { response_type: 'ephemeral', replace_original: replace, text, blocks });
 }

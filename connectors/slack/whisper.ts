@@ -5,12 +5,14 @@ import { isDirect, placeOf } from './conversation-id.ts';
 import type { SlackClients } from './installations.ts';
 import { cut, withChannels } from './mrkdwn.ts';
 import { fallbackText, markdownOf, TEXT_LIMIT } from './render.ts';
+import { PerhapsSaidError, respondTo } from './response-url.ts';
 
 const WHISPER_MS = 5_000;
 /** Whoever waits longer has gone on to something else. */
 const LONGEST_WAIT_MS = 30_000;
 /** How long Slack gets to recover from trouble of its own. */
 const TROUBLE_MS = 1_000;
+const EPHEMERAL = { response_type: 'ephemeral', replace_original: false } as const;
 
 /** Words for one person only. */
 export interface Whispers {
@@ -20,7 +22,7 @@ export interface Whispers {
    */
   whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
   /**
-   * The same where a click was; where Slack takes none, by the click's own response url. Where there is no such url and Slack
+   * The same where a click was; where Slack takes none, by the click's own response url. What may have been said is not repeated. Where there is no such url and Slack
    * asks to wait, it is said once more after that wait, of half a minute at most; so it is a moment after trouble of Slack's.
    */
   tell(conversation: ConversationKey, person: Person, text: string, responseUrl?: string): Promise<void>;
@@ -85,21 +87,29 @@ export function createWhispers(clients: SlackClients, after: (ms: number, run: (
       try {
         await inPlace(conversation, person, text, soon());
       } catch (error) {
+        if (!wasNotDone(error)) throw error;
         const { thread_ts } = placeOf(conversation);
-        await respond(responseUrl, { text: withChannels(fallbackText(text)), thread_ts }, error);
+        const message = { ...EPHEMERAL, text: withChannels(fallbackText(text)) };
+        await respondTo(responseUrl, thread_ts === undefined ? message : { ...message, thread_ts });
       }
     },
     async answer(conversation, person, text, responseUrl) {
+      if (responseUrl === undefined) return patientWhisper(conversation, person, text);
       try {
-        if (responseUrl === undefined) throw new Error('There is no response url');
-        await respond(responseUrl, contentOf(text));
-      } catch {
+        await respondTo(responseUrl, { ...EPHEMERAL, ...contentOf(text) });
+      } catch (error) {
+        if (error instanceof PerhapsSaidError) throw error;
         // It works five times, and half an hour long (docs.slack.dev/interactivity/handling-user-interaction).
         await patientWhisper(conversation, person, text);
       }
     },
     direct: (tenant, userId, text) => sayDirectly(tenant, userId, text, soon()),
   };
+}
+
+/** Slack did not take it. What else ends a call leaves open whether it was said, and that cannot be looked up. */
+function wasNotDone(error: unknown): boolean {
+  return error instanceof PostRefusedError || waitAfter(error) !== null;
 }
 
 /** Null: it may have been said, and cannot be looked up; or Slack will not take it. */
@@ -125,14 +135,4 @@ function within(markdown: string): string {
 function contentOf(markdown: string) {
   const text = withChannels(markdownOf(within(markdown)));
   return { text: withChannels(fallbackText(markdown)), blocks: [{ type: 'markdown' as const, text }] };
-}
-
-async function respond(url: string, content: Record<string, unknown>, cause?: unknown): Promise<void> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ response_type: 'ephemeral', replace_original: false, ...content }),
-    signal: AbortSignal.timeout(WHISPER_MS),
-  });
-  if (!response.ok) throw new Error(`The response url answered ${response.status}`, { cause });
 }

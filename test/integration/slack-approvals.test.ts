@@ -313,6 +313,27 @@ describe('/approvals', () => {
     await eventually(() => expect(scene.receiver.looks).toEqual([20, 20, 10, 0]));
   });
 
+  it.each(['the list', 'what became of a press'])('says %s once, although Slack’s answer was lost', async (what) => {
+    await using scene = await open();
+    waits(scene, { approvals: [waitingApproval('appr_1')], more: 0 });
+    const ben = scene.slack.user('Ben');
+    const lose = () => scene.slack.faults.loseResponse('response_url');
+    if (what === 'the list') lose();
+    await ben.command('ops', '/approvals', '');
+    await eventually(() => expect(lists(scene, ben)).toHaveLength(1));
+    if (what !== 'the list') {
+      const [list] = lists(scene, ben);
+      if (list === undefined) throw new Error('There is no list');
+      scene.receiver.answer({ effect: 'accepted', text: 'Approved.' });
+      lose();
+      await ben.click(list, 'Approve');
+      await eventually(() => expect(lists(scene, ben)[0]?.text).toContain('Approved.'));
+    }
+    await scene.connector.stop(STOP_MS);
+    expect(lists(scene, ben)).toHaveLength(1);
+    expect(scene.slack.journal.filter(({ method }) => method === 'chat.postEphemeral')).toEqual([]);
+  });
+
   it('says to its person alone what became of a press when Slack takes the list no more', async () => {
     await using scene = await open();
     waits(scene, { approvals: [waitingApproval('appr_1')], more: 0 });

@@ -53,6 +53,22 @@ describe.each(['socket', 'http'] as const)('commands in Slack, mode %s', (mode) 
     await told('`/approvals deny <id> [why]`');
   });
 
+  it('are answered once where Slack’s answer to that was lost, and in the conversation where it takes none', async () => {
+    const answers = () => ana.told('ops').filter((text) => text.includes('**Agents**'));
+    slack.faults.loseResponse('response_url');
+    await ana.command('ops', '/agents', 'list');
+    await told('**Agents**');
+    slack.faults.fail('response_url', 500);
+    await ana.command('ops', '/agents', 'lits');
+    await told('Did you mean `/agents list`?');
+    slack.faults.rateLimit('response_url', 1);
+    await ana.command('ops', '/sessions', '');
+    await told('You have not begun one yet');
+    expect(answers()).toHaveLength(1);
+    const whispered = slack.journal.filter(({ method }) => method === 'chat.postEphemeral');
+    expect(whispered).toHaveLength(2);
+  });
+
   it('are answered in a channel that the bot is not in', async () => {
     channelNamed(slack.workspace, 'ops').members.delete(slack.workspace.bot_user_id);
     await ana.command('ops', '/agents', 'list');

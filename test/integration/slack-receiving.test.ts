@@ -256,6 +256,19 @@ describe.each(['socket', 'http'] as const)('what Slack sends in mode %s', (mode)
     ).toEqual([]);
   });
 
+  it('says once what Slack shows although its answer was lost', async () => {
+    await using scene = await open({ mode });
+    const { card } = await postCard(scene);
+    scene.receiver.answer({ effect: 'refused', text: 'You may not decide this.' });
+    scene.slack.faults.loseResponse('chat.postEphemeral');
+    const guest = scene.slack.user('Guest');
+    const whispers = () => guest.sees(card).filter((m) => m.ephemeral_to === guest.user.id);
+    await guest.click(card, 'Approve');
+    await eventually(() => expect(whispers()).toHaveLength(1));
+    await scene.harness.connector.stop(STOP_MS);
+    expect(whispers().map((m) => m.text)).toEqual(['You may not decide this.']);
+  });
+
   it('shows the id of somebody whose name cannot be had, and the name later', async () => {
     await using scene = await open({ mode });
     scene.slack.faults.fail('users.info', 500, 1);

@@ -74,9 +74,15 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
 
   async function respond(id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const args: Record<string, unknown> = JSON.parse(await bodyOf(request));
+    const fault = faults.take('response_url', args);
+    if (fault?.kind === 'status') return void response.writeHead(fault.status).end('upstream trouble');
+    if (fault?.kind === 'rate_limited') {
+      return void response.writeHead(429, { 'retry-after': String(fault.retry_after_s) }).end();
+    }
     try {
       const team = teamOf(id);
       team.interactions.respond(id, args, team.scene);
+      if (fault?.kind === 'lost') return void response.destroy();
       response.writeHead(200).end('ok');
     } catch (error) {
       if (!(error instanceof SlackApiError)) throw error;

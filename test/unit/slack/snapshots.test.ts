@@ -93,6 +93,7 @@ const SHOWN: Record<string, readonly string[]> = {
 const UNSEEN: Record<string, string> = {
   'outgoing activity': 'Calls go together in a plan.',
   'said by command-listeners': 'One sentence of ours, without blocks.',
+  'said by response-url': 'It carries what others say.',
 };
 
 const names = readdirSync(SNAPSHOTS).map((file) => file.replace(/\.json$/, ''));
