@@ -129,7 +129,8 @@ function refuseUnlessHeld(deps: PostDeps): void {
 
 /**
  * When nothing of whoever showed the session before is on its way any more (`performance.now()`), told in the moment in which
- * it is taken. A gateway begins no request after its lease, so it is counted from there.
+ * it is taken. A gateway begins no post after its lease, so it is counted from there (of a post of several requests: docs/reliability.md,
+ * Known limits).
  * @param lapsed_ms for how long its lease had run out; null: it was given back, perhaps just now
  * @param settle_ms how long a request may be on its way after that
  */
