@@ -3,7 +3,7 @@ import { closeSync, existsSync, lstatSync, openSync, readlinkSync } from 'node:f
 import type { Writable } from 'node:stream';
 import { OUTPUTS, UPLOADS } from '../src/tools/workspace.ts';
 import type { Cgroup } from './cgroup.ts';
-import { childrenOf, killProcess } from './process-table.ts';
+import { childrenOf, killProcess, LISTS_CHILDREN } from './process-table.ts';
 
 /** How this host runs bubblewrap; found once, at start. */
 export interface Host {
@@ -101,14 +101,29 @@ export function launch(host: Host, spec: LaunchSpec): ChildProcess {
   }
 }
 
+/** How often, in ms, a sandbox that is to end is looked at until its first process is there, and for how long at most. */
+const LOOK_AGAIN_MS = 2;
+const LOOK_FOR_MS = 10_000;
+
 /**
  * End a sandbox and everything in it. Killing the first process of its process namespace makes the kernel end all others
  * before that process is gone, and only then does bwrap itself exit: its `exit` event means that nothing is left.
+ *
+ * bwrap is not killed itself while that process may be on its way: between making it and letting it run, bwrap's death
+ * would leave it waiting for good, with the ends of its pipes that tell us that nothing is left.
  */
 export function killSandbox(child: ChildProcess): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const [init] = childrenOf(child.pid);
-  killProcess(init ?? child.pid);
+  const { pid } = child;
+  if (pid === undefined) return;
+  const giveUpAt = performance.now() + LOOK_FOR_MS;
+  const look = (): void => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const [init] = childrenOf(pid);
+    if (init !== undefined) killProcess(init);
+    else if (!LISTS_CHILDREN || performance.now() > giveUpAt) killProcess(pid);
+    else setTimeout(look, LOOK_AGAIN_MS);
+  };
+  look();
 }
 
 function dropTo(uid: number): string[] {

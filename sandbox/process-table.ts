@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 /** A process for certain: its number alone may be used again. `start` is field 22 of /proc/<pid>/stat, in ticks since boot. */
 export interface ProcessIdentity {
@@ -22,6 +22,9 @@ export function processStart(pid: number): string | null {
 export function isRunning(identity: ProcessIdentity): boolean {
   return processStart(identity.pid) === identity.start;
 }
+
+/** Whether `childrenOf` can tell: a kernel may be built without it (CONFIG_PROC_CHILDREN). */
+export const LISTS_CHILDREN = existsSync('/proc/thread-self/children');
 
 /** Direct children, oldest first. Empty when there are none or the kernel does not list them. */
 export function childrenOf(pid: number): number[] {

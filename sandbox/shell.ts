@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { timeLimit } from '../src/signals.ts';
 import { type Host, killSandbox, type LaunchSpec, launch } from './bubblewrap.ts';
 import { OutputTap } from './output-tap.ts';
 import { type PipeMaker, readerOf, reopenBlocking, writerOf } from './pipes.ts';
@@ -39,6 +40,9 @@ export interface CommandRun {
 /** State larger than this is not kept for a next shell. */
 const LARGEST_STATE_BYTES = 1024 * 1024;
 
+/** A start takes milliseconds; on a host that has nothing left it could take for ever. */
+const START_LIMIT_MS = 30_000;
+
 export class Shell {
   /** What a new shell runs to be where this one was before its latest command: directory, variables, functions, options. */
   state: string;
@@ -59,13 +63,17 @@ export class Shell {
   #stop: ((reason: StopReason) => void) | null = null;
   #alive = true;
 
-  /** @throws when the sandbox cannot be started. */
+  /**
+   * @param signal ends the start
+   * @throws when the sandbox cannot be started, is not ready within `START_LIMIT_MS`, or was ended by the signal.
+   */
   static async start(
     host: Host,
     pipes: PipeMaker,
     spec: Omit<LaunchSpec, 'command' | 'stdio' | 'cwd'>,
     rlimits: string,
     state: string,
+    signal: AbortSignal,
   ): Promise<Shell> {
     const output = await pipes.make();
     const script = await pipes.make();
@@ -80,7 +88,12 @@ export class Shell {
     closeSync(output.writeEnd);
     closeSync(scriptEnd);
     const shell = new Shell(child, readerOf(output.readEnd), writerOf(script.writeEnd), state);
-    await shell.#begin(rlimits);
+    using limit = timeLimit(START_LIMIT_MS, [signal]);
+    const kill = (): void => shell.kill();
+    if (limit.signal.aborted) kill();
+    else limit.signal.addEventListener('abort', kill, { once: true });
+    await shell.#begin(rlimits, limit.signal);
+    limit.signal.removeEventListener('abort', kill);
     return shell;
   }
 
@@ -156,7 +169,7 @@ export class Shell {
     killSandbox(this.#child);
   }
 
-  async #begin(rlimits: string): Promise<void> {
+  async #begin(rlimits: string, limit: AbortSignal): Promise<void> {
     const nonce = randomBytes(16).toString('hex');
     this.#script.write(`${SHELL_PROLOGUE}\n${rlimits}\n`);
     if (this.state !== '') this.#script.write(`builtin eval ${quote(this.state)} 197>&- 199>&- >/dev/null 2>&1\n`);
@@ -171,6 +184,7 @@ export class Shell {
     this.#onControl = null;
     if (typeof ready !== 'number') {
       await this.#outputClosed;
+      limit.throwIfAborted();
       throw new Error(
         `The sandbox ended at its start with ${ready.code ?? ready.signal}: ${text.read().slice(0, 500)}`,
       );

@@ -72,7 +72,7 @@ export class BubblewrapWorkspace implements Workspace {
   }
 
   async warmUp(): Promise<void> {
-    await this.#use(() => this.#inTurn(() => this.#shell()));
+    await this.#use(() => this.#inTurn(() => this.#shell(this.#closing.signal)));
   }
 
   restartShell(): Promise<void> {
@@ -151,8 +151,9 @@ export class BubblewrapWorkspace implements Workspace {
       return { outcome: 'exited', exit_code: 2, output: 'A command cannot hold a NUL character.\n' };
     let running: RunningShell;
     try {
-      running = await this.#shell();
+      running = await this.#shell(signal);
     } catch (error) {
+      if (signal.aborted) return { outcome: 'interrupted', exit_code: null, output: '' };
       const reason = error instanceof Error ? error.message : String(error);
       return { outcome: 'lost', exit_code: null, output: '', note: `The sandbox could not be started: ${reason}` };
     }
@@ -201,7 +202,7 @@ export class BubblewrapWorkspace implements Workspace {
   }
 
   /** The shell that is running and fit for another command, or a new one. */
-  async #shell(): Promise<RunningShell> {
+  async #shell(signal: AbortSignal): Promise<RunningShell> {
     const old = this.#running;
     if (old !== null) {
       if (!old.shell.alive)
@@ -216,7 +217,7 @@ export class BubblewrapWorkspace implements Workspace {
     const { cgroups, nextName, host, pipes, rlimits, disks } = this.#deps;
     const cgroup = cgroups === null ? null : createCgroup(cgroups, nextName(), this.limits);
     try {
-      const shell = await Shell.start(host, pipes, { paths: this.#paths, cgroup }, rlimits, this.#state);
+      const shell = await Shell.start(host, pipes, { paths: this.#paths, cgroup }, rlimits, this.#state, signal);
       const disk = {
         limit: this.limits.disk_bytes,
         measure: () => this.#measure(0),
