@@ -36,22 +36,33 @@ const NOTHING = 'Nothing waits for you.';
 
 /** What waits for one person, with what its card shows and its buttons. What there is no room for is counted. */
 export function waitingBlocks({ approvals, more, before = 0 }: WaitingApprovals, room: Room): KnownBlock[] {
-  const count = Math.max(1, approvals.length);
-  const share = { blocks: (room.blocks - 1) / count, characters: room.characters / count };
-  const fits = (one: Shown) => one.blocks.length <= share.blocks && one.characters <= share.characters;
-  const rows = approvals.flatMap((one): KnownBlock[][] => {
+  const waiting = approvals.flatMap((one): Waiting[] => {
     const { state } = one.card;
-    const shown =
-      state.status === 'pending'
-        ? SIZES.map((size) => shownOf(one, state, before, size)).find(fits)?.blocks
-        : undefined;
-    return shown === undefined ? [] : [shown];
+    return state.status === 'pending' ? [{ ...one, state }] : [];
   });
-  const left = more + approvals.length - rows.length;
-  if (left === 0) return rows.flat();
-  const next = Math.floor(before / PAGE) + 2;
-  const way = more > 0 ? `\`/approvals mine ${next}\` shows the next` : 'they are shown when these are decided';
-  return [...rows.flat(), note(`${left} more wait: ${way}.`)];
+  const rows = rowsWithin(waiting, before, room);
+  const crowded = waiting.length - rows.length;
+  if (more + crowded === 0) return rows.flat();
+  const next = `\`/approvals mine ${Math.floor(before / PAGE) + 2}\` shows the next`;
+  const way =
+    more === 0
+      ? 'they are shown when these are decided'
+      : [next, ...(crowded === 0 ? [] : [`and ${crowded} are shown when these are decided`])].join(', ');
+  return [...rows.flat(), note(`${more + crowded} more wait: ${way}.`)];
+}
+
+/** Each in its share of the room. Where that is too little for one of them, the last make room for the others. */
+function rowsWithin(waiting: readonly Waiting[], before: number, room: Room): KnownBlock[][] {
+  for (let count = waiting.length; count > 0; count--) {
+    const share = { blocks: (room.blocks - 1) / count, characters: room.characters / count };
+    const fits = (one: Shown) => one.blocks.length <= share.blocks && one.characters <= share.characters;
+    const rows = waiting.slice(0, count).flatMap((one) => {
+      const shown = SIZES.map((size) => shownOf(one, before, size)).find(fits);
+      return shown === undefined ? [] : [shown.blocks];
+    });
+    if (rows.length === count) return rows;
+  }
+  return [];
 }
 
 /** The same in a message, below a text that is mrkdwn. */
@@ -69,13 +80,15 @@ export function waitingText({ approvals, more, before = 0 }: WaitingApprovals): 
   return `${all} ${all === 1 ? 'approval waits' : 'approvals wait'} for you.${from}`;
 }
 
+type Waiting = WaitingApproval & { state: Pending };
+
 interface Shown {
   blocks: KnownBlock[];
   characters: number;
 }
 
-function shownOf(one: WaitingApproval, state: Pending, before: number, size: Size): Shown {
-  const { card } = one;
+function shownOf(one: Waiting, before: number, size: Size): Shown {
+  const { card, state } = one;
   const summary = summaryOf(card, size.summary);
   const detail = cut(card.detail, size.detail);
   const rest = card.detail.length - detail.length;

@@ -17,8 +17,9 @@ export async function answerWaiting(
   waiting: WaitingApprovals | null,
   { said, replace }: { said: string; replace: boolean },
 ): Promise<void> {
-  const words = [said, waiting === null ? NOT_LISTED : waitingText(waiting)].filter((line) => line !== '');
-  const text = withChannels(escapeWithin(words.join(' '), SAID));
+  const counted = waiting === null ? NOT_LISTED : waitingText(waiting);
+  // However long the first is, the second stands behind it.
+  const text = [withChannels(escapeWithin(said, SAID - counted.length)), counted].filter((one) => one !== '').join(' ');
   const blocks = waitingMessage(text, waiting ?? { approvals: [], more: 0 });
   await respondTo(responseUrl, { response_type: 'ephemeral', replace_original: replace, text, blocks });
 }

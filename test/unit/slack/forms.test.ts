@@ -8,6 +8,7 @@ import type { Form, FormField, Overview } from '../../../src/chat/inbound.ts';
 import type { AgentConfig } from '../../../src/resources/agent-config.ts';
 import type { EnvironmentDocument } from '../../../src/resources/environments.ts';
 import { waitingApproval } from '../../support/cards.ts';
+import { busy, empty } from '../../support/overviews.ts';
 import { createSlackClock } from '../../support/slack/clock.ts';
 import { checkView } from '../../support/slack/view-limits.ts';
 import { stateOf } from '../../support/slack/view-state.ts';
@@ -98,51 +99,18 @@ const MODALS: Record<string, ModalView> = {
   ),
 };
 
-const busy: Overview = {
-  agents: [
-    { agent_id: 'agent_1', name: 'Reviewer', description: 'Reads pull requests & <judges>', paused: false },
-    { agent_id: 'agent_2', name: 'Deployer', description: null, paused: true },
-  ],
-  sessions: [
-    {
-      session_id: 'sesn_1',
-      title: 'Why | is staging down?',
-      agent_name: 'Reviewer',
-      state: 'running',
-      link: 'https://x.slack.test/1',
-    },
-    { session_id: 'sesn_2', title: 'On the page', agent_name: 'deckhand', state: 'waits for approval', link: null },
-  ],
-  waiting: {
-    approvals: [
-      waitingApproval('appr_1', {
-        card: {
-          why: 'The disk is full: the old builds have to go.',
-          expires_at: '2026-11-20T14:00:00.000Z',
-          for_session: 'tool',
-        },
-      }),
-    ],
-    more: 0,
-  },
-  more: { agents: 0, sessions: 0 },
-  month: { mine: { cents: 1234, sessions: 3 }, all: { cents: 99_900, sessions: 120 } },
-  may_create: true,
-};
-const empty: Overview = {
-  agents: [],
-  sessions: [],
-  waiting: { approvals: [], more: 0 },
-  more: { agents: 0, sessions: 0 },
-  month: { mine: { cents: 0, sessions: 0 }, all: null },
-  may_create: false,
-};
-
 const HOMES: Record<string, HomeView> = {
   'home-busy': homeView(busy, 'It is being stopped.'),
+  'home-empty': homeView({ ...empty, may_create: true }),
   'home-empty-guest': homeView(empty),
+  'home-more': homeView({
+    ...busy,
+    waiting: { ...busy.waiting, more: 4, cut_short: true },
+    more: { agents: 3, sessions: 2 },
+  }),
   'home-not-all-looked-at': homeView({ ...empty, waiting: { ...empty.waiting, cut_short: true } }),
   'home-trouble': homeTrouble(),
+  'home-trouble-notice': homeTrouble('It is being stopped.'),
 };
 
 /** As it is sent. */
