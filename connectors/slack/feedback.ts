@@ -25,18 +25,28 @@ const ratingBody = z.object({
   actions: z.array(z.object({ action_ts: slackId, value: z.string() })).min(1),
 });
 
-/** Below an answer: that an AI wrote it (docs.slack.dev/ai asks apps to say so), and what one thinks of it. */
+/** Below an answer: that an AI wrote it, and what one thinks of it. */
 export function answerBlocks(outgoing: Outgoing, thread: string): KnownBlock[] {
-  const buttons = feedbackBlocks(outgoing, thread);
-  if (buttons.length === 0) return [];
-  const text = `Written by AI (${escapeWithin(outgoing.agent_name, 100)}): check what matters.`;
-  return [{ type: 'context', elements: [{ type: 'mrkdwn', text }] }, ...buttons];
+  return [...writtenByAi(outgoing), ...feedbackBlocks(outgoing, thread)];
 }
 
-/** The buttons alone. None on what is no answer, or not whole. */
+/** Below an answer, which docs.slack.dev/ai asks apps to say. */
+export function writtenByAi(outgoing: Outgoing): KnownBlock[] {
+  if (answerOf(outgoing) === null) return [];
+  const text = `Written by AI (${escapeWithin(outgoing.agent_name, 100)}): check what matters.`;
+  return [{ type: 'context', elements: [{ type: 'mrkdwn', text }] }];
+}
+
+/** Null: it is no answer, or not whole. */
+function answerOf(outgoing: Outgoing) {
+  return outgoing.kind === 'text' && !outgoing.live ? (outgoing.answer ?? null) : null;
+}
+
+/** The buttons alone. */
 export function feedbackBlocks(outgoing: Outgoing, thread: string): KnownBlock[] {
-  if (outgoing.kind !== 'text' || outgoing.live || outgoing.answer === undefined) return [];
-  const { session_id, event_id } = outgoing.answer;
+  const answer = answerOf(outgoing);
+  if (answer === null) return [];
+  const { session_id, event_id } = answer;
   const button = (label: string, given: 'good' | 'bad') => ({
     text: { type: 'plain_text' as const, text: label },
     accessibility_label: `Rate this answer: ${label.toLowerCase()}`,

@@ -4,7 +4,7 @@ import { PostRefusedError } from '../../src/chat/connector.ts';
 import type { Called, Outgoing } from '../../src/chat/outgoing.ts';
 import { approvalBlocks, note } from './approval-blocks.ts';
 import { agentLine, approvalText, calledBy } from './approval-words.ts';
-import { answerBlocks } from './feedback.ts';
+import { answerBlocks, writtenByAi } from './feedback.ts';
 import { escapeWithin, quiet, withChannels } from './mrkdwn.ts';
 import { planBlock, planText } from './plan-blocks.ts';
 import { aroundTable } from './table-block.ts';
@@ -105,7 +105,7 @@ export function renderPlainly(outgoing: Said): Rendered | null {
   if (outgoing.answer === undefined && aroundTable(text) === null) return null;
   return {
     text: fallbackText(outgoing.markdown),
-    blocks: [{ type: 'markdown', text }],
+    blocks: [{ type: 'markdown', text }, ...writtenByAi(outgoing)],
     metadata: metadataOf(outgoing.delivery_id),
   };
 }

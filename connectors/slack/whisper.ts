@@ -89,7 +89,7 @@ export function createWhispers(clients: SlackClients, after: (ms: number, run: (
       } catch (error) {
         if (!wasNotDone(error)) throw error;
         const { thread_ts } = placeOf(conversation);
-        const message = { ...EPHEMERAL, text: withChannels(fallbackText(text)) };
+        const message = { ...EPHEMERAL, ...contentOf(text) };
         await respondTo(responseUrl, thread_ts === undefined ? message : { ...message, thread_ts });
       }
     },

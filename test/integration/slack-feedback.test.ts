@@ -101,12 +101,15 @@ describe('what people think of an answer in Slack', () => {
     expect((await scene.slack.user('Ben').rate(scene.answer(), 'good')).acked).toBe(false);
   });
 
-  it('is not asked where Slack does not know such buttons, but the answer is said', async () => {
+  it('is not asked where Slack does not know such buttons, but the answer is said, and that an AI wrote it', async () => {
     await using scene = await begun();
     const ref = await scene.connector.post(scene.key, textOut('dlv_1', 'There ', true), signal);
     scene.slack.faults.refuse('chat.update', 'invalid_blocks');
     await scene.connector.edit(scene.key, ref, answerOut('dlv_1', 'There are two.'), signal);
-    expect(scene.answer().blocks).toMatchObject([{ type: 'markdown', text: 'There are two.' }]);
+    expect(scene.answer().blocks).toMatchObject([
+      { type: 'markdown', text: 'There are two.' },
+      { type: 'context', elements: [{ text: 'Written by AI (Deckhand): check what matters.' }] },
+    ]);
   });
 
   it('is asked all the same where a stream takes no buttons at its end', async () => {
