@@ -1,26 +1,43 @@
 import { z } from 'zod';
 import { blocksHtml } from './blocks-html.ts';
-import { escapeHtml } from './mrkdwn-html.ts';
+import { escapeHtml, mrkdwnHtml } from './mrkdwn-html.ts';
 
-const text = z.looseObject({ text: z.string() });
+const label = z.looseObject({ text: z.string() });
 const modal = z.looseObject({
   type: z.literal('modal'),
-  title: text,
-  submit: text.optional(),
-  close: text,
+  title: label,
+  submit: label.optional(),
+  close: label,
   blocks: z.array(z.unknown()),
 });
 const home = z.looseObject({ type: z.literal('home'), blocks: z.array(z.unknown()) });
-const message = z.looseObject({ blocks: z.array(z.unknown()) });
-const blocks = z.array(z.unknown()).transform((list) => ({ blocks: list }));
+const message = z.looseObject({ text: z.string().default(''), blocks: z.array(z.unknown()) });
+const textAlone = z.looseObject({ text: z.string() }).transform(({ text: words }) => ({ text: words, blocks: [] }));
+const problems = z.object({ errors: z.record(z.string(), z.string()) });
+const answers = z.object({ answers: z.array(z.looseObject({ by: z.string(), asked: z.string() })) });
+const blocks = z.array(z.unknown()).transform((list) => ({ text: '', blocks: list }));
 
 /** A snapshot of what the connector sends (a message, a modal, the Home tab) as the inside of a page. */
 export function surfaceHtml(snapshot: unknown): string {
-  const shown = z.union([modal, home, message, blocks]).parse(snapshot);
+  const several = answers.safeParse(snapshot).data?.answers;
+  if (several !== undefined) {
+    return several
+      .map((one) => `<p><b>${escapeHtml(one.by)}</b> ${escapeHtml(one.asked)}</p>${surfaceHtml(one)}`)
+      .join('');
+  }
+  const wrong = problems.safeParse(snapshot).data?.errors;
+  if (wrong !== undefined) {
+    return `<main>${Object.entries(wrong)
+      .map(([name, text]) => `<p><b>${escapeHtml(name)}</b> ${escapeHtml(text)}</p>`)
+      .join('')}</main>`;
+  }
+  const shown = z.union([modal, home, message, textAlone, blocks]).parse(snapshot);
   const inside = blocksHtml(shown.blocks);
   if (modal.safeParse(shown).success) return modalHtml(modal.parse(shown), inside);
   if (home.safeParse(shown).success) return `<main class="home">${inside}</main>`;
-  return `<main class="message"><div class="avatar">D</div><div><div><b>deckhand</b> <span class="app">APP</span></div>${inside}</div></main>`;
+  // The text beside blocks is for notifications and screen readers.
+  const said = shown.blocks.length > 0 ? inside : mrkdwnHtml(message.parse(shown).text);
+  return `<main class="message"><div class="avatar">D</div><div><div><b>deckhand</b> <span class="app">APP</span></div>${said}</div></main>`;
 }
 
 function modalHtml({ title, submit, close }: z.infer<typeof modal>, inside: string): string {

@@ -4,7 +4,7 @@ import { PLAN_SIZE } from '../../connectors/slack/plan-blocks.ts';
 import { RateLimitedError } from '../../src/chat/connector.ts';
 import type { Outgoing, PlannedCall } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
-import { plannedCall, planOut, textOut } from '../support/cards.ts';
+import { plannedCall, planOut, REMOVAL, textOut } from '../support/cards.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRecordingReceiver } from '../support/recording-receiver.ts';
 import { checkTaskBytes, withoutIds } from '../support/slack/block-limits.ts';
@@ -52,12 +52,22 @@ const done = plannedCall({ status: 'done' });
 const second = plannedCall({ id: 'sevt_2', title: 'Read a file', detail: 'notes.md' });
 const failed = plannedCall({ ...second, status: 'failed', output: 'No such file' });
 
+const asked = plannedCall({ id: 'sevt_3', title: REMOVAL.summary, detail: '', status: 'waiting' });
+const denied = plannedCall({ ...asked, status: 'denied', output: 'Denied by Ben: not on a Friday' });
+
 /** A run of two calls, step by step. */
 const STEPS: Outgoing[] = [
   planOut('dlv_p', [running]),
   planOut('dlv_p', [done, second]),
   planOut('dlv_p', [done, failed], { live: false, over: true }),
 ];
+
+/** The message as Slack has it. */
+async function matches(name: string, scene: Scene): Promise<void> {
+  const { text = '', blocks = [] } = scene.message() ?? {};
+  const shown = JSON.stringify({ text, blocks: withoutIds(blocks) }, null, 2);
+  await expect(`${shown}\n`).toMatchFileSnapshot(`../snapshots/slack/${name}.json`);
+}
 
 async function play({ connector, key }: Scene, steps: Outgoing[]): Promise<string> {
   const [first, ...more] = steps;
@@ -77,9 +87,19 @@ describe('the calls of a run in Slack', () => {
     expect(scene.calls()).toEqual(calls);
     expect(scene.plan()).toEqual(['Done: 2 steps, 1 without success', 'Run a command: complete', 'Read a file: error']);
     expect(await scene.connector.find(scene.key, 'dlv_p', signal)).toBe(ref);
-    const blocks = withoutIds(scene.message()?.blocks ?? []);
-    const file = `../snapshots/slack/plan-${place}.json`;
-    await expect(`${JSON.stringify(blocks, null, 2)}\n`).toMatchFileSnapshot(file);
+    await matches(`plan-${place}`, scene);
+  });
+
+  it.each(['channel', 'dm'] as const)('are shown in a %s as they run, wait and are denied', async (place) => {
+    await using scene = await begun(place);
+    const ref = await scene.connector.post(scene.key, planOut('dlv_p', [done, second]), signal);
+    await matches(`plan-${place}-running`, scene);
+    const read = { ...second, status: 'done' } as const;
+    await scene.connector.edit(scene.key, ref, planOut('dlv_p', [done, read, asked], { live: false }), signal);
+    await matches(`plan-${place}-waiting`, scene);
+    const third = plannedCall({ id: 'sevt_4', title: 'Write a file', detail: 'answer.md' });
+    await scene.connector.edit(scene.key, ref, planOut('dlv_p', [done, read, denied, third]), signal);
+    await matches(`plan-${place}-denied`, scene);
   });
 
   it('sends a stream what changed, the details once', async () => {

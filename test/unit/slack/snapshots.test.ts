@@ -1,13 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { render } from '../../../connectors/slack/render.ts';
-import { checkBlocks } from '../../support/slack/block-limits.ts';
-import { createSlackClock } from '../../support/slack/clock.ts';
-import { checkView } from '../../support/slack/view-limits.ts';
-import { createWorkspace, type SlackBlock } from '../../support/slack/workspace.ts';
+import type { PlannedCall } from '../../../src/chat/outgoing.ts';
+import { plannedCall, planOut } from '../../support/cards.ts';
+import { checkSurface, snapshotNames, snapshotOf, surfacesOf } from '../../support/slack/surfaces.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
-const SNAPSHOTS = new URL('test/snapshots/slack/', ROOT);
 
 function sourcesIn(folder: string): [file: string, source: string][] {
   const at = new URL(folder, ROOT);
@@ -38,19 +36,28 @@ const speakers = sourcesIn('connectors/slack/').flatMap(([file, source]) =>
   SAYS.test(source) ? [`said by ${file}`] : [],
 );
 
+/** What says what is wrong with a form's fields. */
+const judges = sourcesIn('connectors/slack/').flatMap(([file, source]) =>
+  source.includes("response_action: 'errors'") ? [`problems of ${file}`] : [],
+);
+
 /** Of each, the snapshots that show it. A kind that is not here fails the test, and so does a snapshot of no kind. */
 const SHOWN: Record<string, readonly string[]> = {
-  'outgoing text': ['answer', 'answer-streamed', 'answer-with-feedback', 'answer-with-table'],
+  'outgoing text': ['answer', 'answer-plain', 'answer-streamed', 'answer-with-feedback', 'answer-with-table'],
   'outgoing notice': ['notice-info', 'notice-error', 'notice-reminder'],
   'outgoing approval': [
     'approval-allowed',
     'approval-allowed-by-two',
+    'approval-allowed-for-session',
     'approval-asked-by-two',
     'approval-asked-directly',
     'approval-denied',
+    'approval-denied-long',
     'approval-elsewhere',
+    'approval-elsewhere-unknown',
     'approval-escalating',
     'approval-expired',
+    'approval-for-same-call',
     'approval-long',
     'approval-named',
     'approval-one-of-two',
@@ -59,22 +66,48 @@ const SHOWN: Record<string, readonly string[]> = {
     'approval-withdrawn',
   ],
   'outgoing file': ['file'],
-  'outgoing plan': ['plan-channel', 'plan-dm'],
+  'outgoing plan': [
+    'plan-channel',
+    'plan-channel-denied',
+    'plan-channel-running',
+    'plan-channel-waiting',
+    'plan-dm',
+    'plan-dm-denied',
+    'plan-dm-running',
+    'plan-dm-waiting',
+  ],
   'view denyModal': ['approval-deny-modal'],
   'view formModal': ['modal-agent-edit', 'modal-agent-new', 'modal-agent-owner', 'modal-ask', 'modal-ask-about'],
-  'view homeTrouble': ['home-trouble'],
-  'view homeView': ['home-busy', 'home-empty-guest', 'home-not-all-looked-at'],
+  'view homeTrouble': ['home-trouble', 'home-trouble-notice'],
+  'view homeView': ['home-busy', 'home-empty', 'home-empty-guest', 'home-more', 'home-not-all-looked-at'],
   'view reviewModal': ['approval-review-modal', 'approval-review-modal-closed', 'approval-review-modal-long'],
-  'view wordsModal': ['approval-reviewed-modal'],
+  'view wordsModal': [
+    'approval-reviewed-modal',
+    'modal-deny-late',
+    'modal-not-known',
+    'modal-one-moment-deny',
+    'modal-one-moment-review',
+    'modal-refused',
+  ],
   'form agents-edit': ['modal-agent-edit'],
   'form agents-new': ['modal-agent-new'],
   'form agents-owner': ['modal-agent-owner'],
   'form ask': ['modal-ask', 'modal-ask-about'],
+  'problems of approval-listeners': ['problems-denial'],
+  'problems of command-listeners': ['problems-form-not-done-yet', 'problems-form-not-taken'],
   'said by ask': ['question'],
-  'said by command-listeners': [],
+  'said by command-listeners': ['trouble-not-taken'],
   'said by files': ['file'],
   'said by posting': ['answer'],
-  'said by waiting-answer': ['approvals-list', 'approvals-list-empty'],
+  'said by waiting-answer': [
+    'approvals-list',
+    'approvals-list-after',
+    'approvals-list-empty',
+    'approvals-list-full',
+    'approvals-list-page',
+    'approvals-list-page-empty',
+    'approvals-list-unknown',
+  ],
   'said by whisper': [
     'command-cost',
     'command-help',
@@ -84,27 +117,30 @@ const SHOWN: Record<string, readonly string[]> = {
     'command-show',
     'command-unknown',
     'command-versions',
+    'trouble-not-done-yet',
+    'trouble-not-recorded',
+    'trouble-not-shown',
     'whisper',
     'whisper-by-response-url',
+    'whisper-direct',
+    'whisper-direct-about-direct',
+    'whisper-too-long',
   ],
 };
 
 /** Kinds of nothing that can be seen, and why. */
 const UNSEEN: Record<string, string> = {
   'outgoing activity': 'Calls go together in a plan.',
-  'said by command-listeners': 'One sentence of ours, without blocks.',
   'said by response-url': 'It carries what others say.',
 };
 
-const names = readdirSync(SNAPSHOTS).map((file) => file.replace(/\.json$/, ''));
-
 describe('what the Slack connector can show', () => {
   it('has a snapshot of every kind', () => {
-    const kinds = [...outgoing, ...views, ...forms, ...speakers];
+    const kinds = [...outgoing, ...views, ...forms, ...speakers, ...judges];
     const unshown = kinds.filter((kind) => (SHOWN[kind] ?? []).length === 0 && UNSEEN[kind] === undefined);
     expect(unshown).toEqual([]);
     expect(Object.keys({ ...SHOWN, ...UNSEEN }).toSorted()).toEqual([...new Set(kinds)].toSorted());
-    expect([...new Set(Object.values(SHOWN).flat())].toSorted()).toEqual(names.toSorted());
+    expect([...new Set(Object.values(SHOWN).flat())].toSorted()).toEqual(snapshotNames.toSorted());
   });
 
   it('finds the kinds in the source', () => {
@@ -120,25 +156,17 @@ describe('what the Slack connector can show', () => {
     expect(() => render(one, '1.1')).toThrow('activity_not_shown');
   });
 
-  it.each(names)('keeps to Slack’s limits in %s', (name) => {
-    const snapshot: unknown = JSON.parse(readFileSync(new URL(`${name}.json`, SNAPSHOTS), 'utf8'));
-    const { type, blocks } = asSurface(snapshot);
-    if (type === undefined) checkBlocks(blocks);
-    else checkView(workspaceOf(JSON.stringify(snapshot)), { ...(snapshot as object) }, type);
+  it.each(snapshotNames)('keeps to Slack’s limits in %s', (name) => {
+    for (const surface of surfacesOf(snapshotOf(name))) checkSurface(surface);
+  });
+
+  it('has a snapshot of each state of a call in a plan', () => {
+    const each = { waiting: 1, running: 1, done: 1, failed: 1, denied: 1 } satisfies Record<PlannedCall['status'], 1>;
+    const shown = snapshotNames.map((name) => JSON.stringify(snapshotOf(name)));
+    for (const status of Object.keys(each) as PlannedCall['status'][]) {
+      const { blocks } = render(planOut('dlv_1', [plannedCall({ status })]), '5.1');
+      const [, drawn = ''] = /"status":"(\w+)"/.exec(JSON.stringify(blocks)) ?? [];
+      expect(shown.some((text) => text.includes(`"status":"${drawn}"`))).toBe(true);
+    }
   });
 });
-
-/** A workspace with everybody and everything that is named. */
-function workspaceOf(text: string) {
-  const workspace = createWorkspace(createSlackClock());
-  for (const [, id = ''] of text.matchAll(/"(U\w+)"/g)) workspace.users.set(id, { id, name: id, is_bot: false });
-  for (const [, id = ''] of text.matchAll(/"(C\w+)"/g)) {
-    workspace.channels.set(id, { id, name: id, kind: 'channel', members: new Set(), is_archived: false });
-  }
-  return workspace;
-}
-
-/** A message as its blocks, or with a text beside them; or a view. */
-function asSurface(snapshot: unknown): { type?: 'modal' | 'home'; blocks: SlackBlock[] } {
-  return Array.isArray(snapshot) ? { blocks: snapshot } : (snapshot as { blocks: SlackBlock[] });
-}
