@@ -3,6 +3,7 @@
 /** What the ids of the snapshots are called. */
 const NAMES: Readonly<Record<string, string>> = {
   C0OPS: 'ops',
+  C0ONCALL: 'oncall',
   S_ONCALL: 'oncall',
   U_BEN: 'Ben',
   U_ANA: 'Ana',

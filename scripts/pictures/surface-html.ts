@@ -89,6 +89,8 @@ td { border: 1px solid #ddd; padding: 4px 10px; }
 .task { display: flex; gap: 8px; margin-top: 8px; font-size: 13px; }
 .task i { font-style: normal; width: 14px; color: #007a5a; }
 .task.error i { color: #e01e5a; }
+.task.in_progress i { color: #1264a3; }
+.task.pending i { color: #616061; }
 .input { margin: 10px 0; }
 .input label { display: block; font-weight: bold; font-size: 13px; margin-bottom: 4px; }
 .field { border: 1px solid #999; border-radius: 4px; min-height: 20px; padding: 5px 9px; white-space: pre-wrap; }

@@ -4,13 +4,13 @@ import { waitingApproval } from './cards.ts';
 /** What the Home tab of somebody shows who has much to do. */
 export const busy: Overview = {
   agents: [
-    { agent_id: 'agent_1', name: 'Reviewer', description: 'Reads pull requests & <judges>', paused: false },
+    { agent_id: 'agent_1', name: 'Reviewer', description: 'Reads pull requests, kindly', paused: false },
     { agent_id: 'agent_2', name: 'Deployer', description: null, paused: true },
   ],
   sessions: [
     {
       session_id: 'sesn_1',
-      title: 'Why | is staging down?',
+      title: 'Why is staging down?',
       agent_name: 'Reviewer',
       state: 'running',
       link: 'https://x.slack.test/1',

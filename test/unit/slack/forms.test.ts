@@ -105,6 +105,8 @@ const HOMES: Record<string, HomeView> = {
   'home-empty-guest': homeView(empty),
   'home-more': homeView({
     ...busy,
+    agents: busy.agents.map((one) => ({ ...one, name: 'A & <B>', description: 'Reads & <judges>' })),
+    sessions: busy.sessions.map((one) => ({ ...one, title: 'Why | is <staging> down?' })),
     waiting: { ...busy.waiting, more: 4, cut_short: true },
     more: { agents: 3, sessions: 2 },
   }),

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { type DrawnFrom, drawnFrom } from '../../../scripts/pictures/drawn-from.ts';
 import { surfaceHtml } from '../../../scripts/pictures/surface-html.ts';
 
 const SNAPSHOTS = new URL('../../snapshots/slack/', import.meta.url);
@@ -36,13 +37,21 @@ describe('the pictures of docs/slack.md', () => {
   it('are each of a snapshot, shown in the docs, and small', () => {
     const docs = readFileSync(new URL('../../../docs/slack.md', import.meta.url), 'utf8');
     const shown = [...docs.matchAll(/\]\(images\/(slack-[a-z-]+\.png)\)/g)].flatMap(([, file]) => file ?? []);
-    const drawn = readdirSync(IMAGES).filter((file) => file.startsWith('slack-'));
+    const drawn = readdirSync(IMAGES).filter((file) => /^slack-.*\.png$/.test(file));
     expect(new Set(shown)).toEqual(new Set(drawn));
     expect(shown).toHaveLength(drawn.length);
-    expect(drawn.length).toBeLessThanOrEqual(10);
+    expect(drawn.length).toBeLessThanOrEqual(12);
     for (const file of drawn) {
       expect(snapshots).toContain(`${file.replace(/^slack-/, '').replace(/\.png$/, '')}.json`);
       expect(statSync(new URL(file, IMAGES)).size).toBeLessThan(60_000);
     }
+  });
+
+  it('are as new as what they are drawn from', () => {
+    const drawn = readdirSync(IMAGES).flatMap((file) => /^slack-(.*)\.png$/.exec(file)?.[1] ?? []);
+    const then: DrawnFrom = JSON.parse(readFileSync(new URL('slack-pictures.json', IMAGES), 'utf8'));
+    const now = drawnFrom(drawn);
+    expect(then.renderer, 'what draws the pictures has changed: run npm run pictures').toBe(now.renderer);
+    expect(then.snapshots, 'their snapshots have changed: run npm run pictures').toEqual(now.snapshots);
   });
 });
