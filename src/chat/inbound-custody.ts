@@ -70,16 +70,21 @@ export function createCustody(
     return (await events.findOne({ _id: found._id })) ?? found;
   }
 
+  async function stillMine(_id: ObjectId): Promise<KeptInbound | null> {
+    const mine = await events.findOne({ _id, state: 'received', holder: me.id });
+    return mine === null ? null : unapplied(mine);
+  }
+
   async function take(known: InboundDocument): Promise<KeptInbound | null> {
     const { _id, attempts } = known;
     await me.beKnown();
     // Looked at right before it is held: of two doubles at the same time one gets it.
     if (me.isAt(_id)) return null;
-    // A write of this process that failed has happened: nobody is at it.
+    // A write of this process that failed has happened, and nobody is at it; or it was applied here since it was found.
     if (known.holder === me.id)
       return me.hold(
         _id,
-        async () => unapplied(known),
+        () => stillMine(_id),
         (event) => event !== null,
       );
     const write = () =>

@@ -77,6 +77,50 @@ describe('what a gateway holds', () => {
   });
 });
 
+/** A gateway that learns a little late of what an event was when it looked at it: `then` happens in between. */
+function lateGateway(then: (events: InboundStore) => Promise<void>): InboundStore {
+  let left = 1;
+  const late = <T extends object>(
+    target: T,
+    name: string,
+    over: (own: (...args: unknown[]) => unknown) => unknown,
+  ): T =>
+    new Proxy(target, {
+      get(_target, key) {
+        const own: unknown = Reflect.get(target, key);
+        if (typeof own !== 'function') return own;
+        const bound = (...args: unknown[]): unknown => Reflect.apply(own, target, args);
+        return key === name ? over(bound) : bound;
+      },
+    });
+  const found =
+    (own: (...args: unknown[]) => unknown) =>
+    async (...args: unknown[]) => {
+      const event = await own(...args);
+      if (event !== null && left > 0) {
+        left -= 1;
+        await then(store);
+      }
+      return event;
+    };
+  const db = late(stage.db, 'collection', (own) => (...args: unknown[]) => {
+    const collection = own(...args);
+    return typeof collection === 'object' && collection !== null ? late(collection, 'findOne', found) : collection;
+  });
+  const store = createInboundStore(db, LEASE_MS);
+  return store;
+}
+
+it('what was applied since its double was found is not the double’s to apply', async () => {
+  const inbound = event('deploy');
+  const kept: KeptInbound[] = [];
+  const one = lateGateway(async (store) => {
+    for (const first of kept) await store.applied(first);
+  });
+  kept.push(await keep(one, inbound));
+  expect(await one.keep(inbound)).toBeNull();
+});
+
 describe('a write that fails and may have happened', () => {
   it('leaves to the next sweep what nobody is at, and to nobody what somebody is', async () => {
     const one = gateway();
