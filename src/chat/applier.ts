@@ -141,7 +141,8 @@ export function createApplier(deps: ApplierDeps): Applier {
         return await applyOnce(current, attempt === tries);
       } catch (err) {
         const isLast = attempt === tries;
-        if (err instanceof PutOffError && (isLast || err.wait_ms > LONGEST_WAIT_MS)) return await putOff(current, err);
+        const leaves = err instanceof PutOffError && (isLast || err.behind || err.wait_ms > LONGEST_WAIT_MS);
+        if (leaves) return await putOff(current, err);
         if (isLast || stopping.signal.aborted) throw err;
         logger.warn({ err, kind: kept.inbound.kind, attempt }, 'chat event not applied, trying again');
         const wait_ms = waitAfter(err, retry_ms * 2 ** (attempt - 1));

@@ -28,8 +28,14 @@ export interface InboundStore extends Custody {
   forget(kept: KeptInbound): Promise<void>;
   /** As it stands now; null when it is applied. */
   reread(kept: KeptInbound): Promise<KeptInbound | null>;
-  /** This message is kept, here or elsewhere, and not applied yet: for how long it is put off, 0 if it is not. Else null. */
-  waitOf(message: { conversation: ConversationKey; message_id: string }): Promise<number | null>;
+  /**
+   * This message is kept and not applied yet: for how long it is put off, 0 if it is not, and whether somebody in this process
+   * is at it. Else null.
+   */
+  waitOf(message: {
+    conversation: ConversationKey;
+    message_id: string;
+  }): Promise<{ wait_ms: number; is_here: boolean } | null>;
   /** Nobody takes it for so long; then it is anybody's. */
   putOff(kept: KeptInbound, ms: number): Promise<void>;
   /**
@@ -139,12 +145,15 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
     async waitOf({ conversation, message_id }) {
       const message_key = messageKey(conversation, message_id);
       const wait = { $cond: [{ $eq: ['$holder', null] }, { $subtract: ['$next_attempt_at', '$$NOW'] }, 0] };
-      const waiting = await events.findOne<{ put_off?: Delays; wait: number }>(
+      const waiting = await events.findOne<{ _id: ObjectId; put_off?: Delays; wait: number }>(
         { message_key, state: 'received' },
         { projection: { put_off: 1, wait } },
       );
       if (waiting === null) return null;
-      return waiting.put_off === undefined ? 0 : Math.max(0, waiting.wait);
+      return {
+        wait_ms: waiting.put_off === undefined ? 0 : Math.max(0, waiting.wait),
+        is_here: me.isAt(waiting._id),
+      };
     },
 
     async putOff(kept, wait) {

@@ -3,12 +3,19 @@ export class PutOffError extends Error {
   readonly wait_ms: number;
   /** A sentence for whoever waits; null when nothing need be said. */
   readonly text: string | null;
+  /** What it waits for stands behind it in its own line, and comes no sooner for waiting there. */
+  readonly behind: boolean;
 
-  constructor(wait_ms: number, text: string | null, options?: ErrorOptions) {
+  constructor(
+    wait_ms: number,
+    text: string | null,
+    { behind = false, ...options }: ErrorOptions & { behind?: boolean } = {},
+  ) {
     super(`Put off for ${wait_ms} ms`, options);
     this.name = 'PutOffError';
     this.wait_ms = wait_ms;
     this.text = text;
+    this.behind = behind;
   }
 }
 

@@ -48,9 +48,12 @@ export async function receiveChange(
     if (said !== null) return said;
     if (change.text === null && (await deps.inbound.endPutOff(change)) > 0)
       return { effect: 'accepted', text: NOT_GIVEN };
-    const wait = await deps.inbound.waitOf(change);
+    const waiting = await deps.inbound.waitOf(change);
     // Due a moment after the message itself; where another gateway is at that, as soon as may be.
-    if (wait !== null) throw new PutOffError(wait === 0 ? 0 : wait + 1, null);
+    if (waiting !== null) {
+      const { wait_ms, is_here } = waiting;
+      throw new PutOffError(wait_ms === 0 ? 0 : wait_ms + 1, null, { behind: is_here });
+    }
     // It may have arrived there since it was looked for.
     given = await givenOf(deps, change);
   }

@@ -304,6 +304,21 @@ describe('an edit that adds a mention', () => {
     expect(await stage.refs()).toHaveLength(1);
   });
 
+  it('is a message at once, also where its mention stands behind it in the same gateway', async () => {
+    const message = said('deploy', { addressed: false });
+    const change = mentioning(message, '@bot deploy');
+    const mention = { ...message, event_id: 'EvBehind', text: '@bot deploy', addressed: true };
+    // Longer than the test has.
+    const gateway = stage.receiver({ retry_ms: 60_000 });
+    const receipts = await Promise.all([gateway.change(change), gateway.message(mention)]);
+    expect(receipts.map(({ effect }) => effect)).toEqual(['accepted', 'accepted']);
+    expect(await texts()).toEqual(['@bot deploy']);
+    await stage.silence(60_000);
+    expect(await gateway.sweepNow()).toBe(1);
+    expect(await texts()).toEqual(['@bot deploy']);
+    expect(await stage.db.collection('inbound').countDocuments({ state: 'received' })).toBe(0);
+  });
+
   it('is a message also where it was left alone before', async () => {
     await stage.channels.change(stage.defaults.workspace_id, place, { reply_mode: 'thread' });
     const message = said('deploy', { addressed: false, follows: 'all' });
