@@ -89,8 +89,12 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
     if (other.token !== refused.token) return other;
     if (!DEAD.has(reason)) throw cause;
     known.delete(tenant);
-    // Another token is on its way, or came just now: what was to be done is tried again.
-    if (!(await store.remove(tenant, other.version))) throw cause;
+    if (!(await store.remove(tenant, other.version))) {
+      // Somebody else heard of the same end.
+      if ((await store.find(tenant)) === null) throw new NotInstalledError(tenant, { cause });
+      // Another token is on its way, or came just now: what was to be done is tried again.
+      throw cause;
+    }
     logger.warn({ tenant, reason }, 'slack app is not installed here any more; nothing more is posted there');
     throw new NotInstalledError(tenant, { cause });
   }

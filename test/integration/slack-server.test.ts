@@ -226,7 +226,7 @@ describe('deliveries of the test Slack', () => {
     });
   });
 
-  it('come with a response url for five uses in thirty minutes, and a trigger for three seconds', async () => {
+  it('come with a response url for five uses in thirty minutes, and a trigger that is good once, for three seconds', async () => {
     await using slack = await startSlackServer();
     await using quick = await app(200);
     slack.deliverTo(quick.url);
@@ -243,6 +243,7 @@ describe('deliveries of the test Slack', () => {
     };
     const trigger = form.get('trigger_id') ?? '';
     await clientOf(slack).views.open({ trigger_id: trigger, view });
+    expect(await errorOf(clientOf(slack).views.open({ trigger_id: trigger, view }))).toBe('exchanged_trigger_id');
     await slack.clock.advance(3_000);
     expect(await errorOf(clientOf(slack).views.open({ trigger_id: trigger, view }))).toBe('expired_trigger_id');
   });

@@ -3,7 +3,7 @@ import { type Arguments, blocksOf, optional } from './arguments.ts';
 import { buttonLabel, buttonsOf, checkBlocks, feedbackButtonsOf } from './block-limits.ts';
 import { shown, withBlockIds } from './chat-methods.ts';
 import type { SlackClock } from './clock.ts';
-import type { MethodScene } from './method.ts';
+import type { MethodScene, Trigger } from './method.ts';
 import type { Outbox } from './outbox.ts';
 import type { Acknowledgement } from './socket-mode.ts';
 import { stateOf, type Typed } from './view-state.ts';
@@ -24,7 +24,7 @@ interface ResponseUrl {
 
 /** Clicks, modals and commands of people, and the short-lived ids that come with them. */
 export interface Interactions {
-  triggeredBy(triggerId: string): string | undefined;
+  triggeredBy(triggerId: string): Trigger | undefined;
   /** Apply what the app posted to a response url. @throws SlackApiError `used_url` or `expired_url` */
   respond(id: string, args: Arguments, scene: MethodScene): void;
   /** Press the button with this action id or label. @throws when the message shows no such button. */
@@ -72,12 +72,12 @@ function accessoryOf(block: SlackBlock): Record<string, unknown>[] {
 }
 
 export function createInteractions({ clock, workspace, outbox, origin }: InteractionParts): Interactions {
-  const triggers = new Map<string, { user: string; since: number }>();
+  const triggers = new Map<string, Trigger & { since: number }>();
   const urls = new Map<string, ResponseUrl>();
 
   function trigger(user: SlackUser): string {
     const id = `${workspace.nextId('')}.${workspace.nextId('')}.trigger`;
-    triggers.set(id, { user: user.id, since: clock.now() });
+    triggers.set(id, { user: user.id, is_exchanged: false, since: clock.now() });
     return id;
   }
 
@@ -131,7 +131,7 @@ export function createInteractions({ clock, workspace, outbox, origin }: Interac
   return {
     triggeredBy(triggerId) {
       const found = triggers.get(triggerId);
-      return found !== undefined && clock.now() - found.since < TRIGGER_MS ? found.user : undefined;
+      return found !== undefined && clock.now() - found.since < TRIGGER_MS ? found : undefined;
     },
 
     respond(id, args, scene) {

@@ -2,6 +2,13 @@ import type { Arguments } from './arguments.ts';
 import type { SlackClock } from './clock.ts';
 import type { SlackMessage, SlackWorkspace } from './workspace.ts';
 
+/** What somebody did, for as long as a modal may be opened for it. */
+export interface Trigger {
+  user: string;
+  /** One was: it is good once. */
+  is_exchanged: boolean;
+}
+
 /** What a Web API method may use. */
 export interface MethodScene {
   workspace: SlackWorkspace;
@@ -18,8 +25,8 @@ export interface MethodScene {
   exchange(args: Arguments): Record<string, unknown>;
   /** This token is worth nothing from now on. */
   revoke(token: string): void;
-  /** The user whose click this trigger id came from; undefined once it has expired. */
-  triggeredBy(triggerId: string): string | undefined;
+  /** What this trigger id came with; undefined once it has expired. */
+  triggeredBy(triggerId: string): Trigger | undefined;
 }
 
 /** Returns the fields beside `ok: true`. @throws SlackApiError for `ok: false` */

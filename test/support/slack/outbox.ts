@@ -22,6 +22,8 @@ export interface Outbox {
   readonly attempts: Attempt[];
   /** Deliver over HTTP from now on; null goes back to Socket Mode. */
   target: HttpTarget | null;
+  /** Deliver by this instead, to several gateways at once; what it resolves with is the answer that Slack takes. */
+  everywhere: ((envelope: Envelope) => Promise<Acknowledgement>) | null;
   /** Every next event is delivered twice, at once. */
   duplicateNext(times?: number): void;
   /** The next event is delivered when the result is called. */
@@ -29,6 +31,8 @@ export interface Outbox {
   event(event: Record<string, unknown>): void;
   /** The latest event of a person again, with the id it had. */
   redeliverLast(): Promise<Acknowledgement>;
+  /** Deliver something once more, as it was: with a retry's headers, where it is an event. */
+  again(envelope: Envelope): Promise<Acknowledgement>;
   /** Interactions and commands are delivered once; Slack does not repeat them. */
   interaction(envelope: Envelope): Promise<Acknowledgement>;
   /** Resolves when no delivery is under way (waiting for a retry is not under way). */
@@ -47,6 +51,7 @@ export function createOutbox(clock: SlackClock, workspace: SlackWorkspace, socke
   let until: Promise<void> | null = null;
 
   function send(envelope: Envelope): Promise<Acknowledgement> {
+    if (outbox.everywhere !== null) return outbox.everywhere(envelope);
     return outbox.target === null ? sockets.send(envelope) : deliverHttp(clock, outbox.target, envelope);
   }
 
@@ -102,6 +107,7 @@ export function createOutbox(clock: SlackClock, workspace: SlackWorkspace, socke
   const outbox: Outbox = {
     attempts,
     target: null,
+    everywhere: null,
     duplicateNext(times = 1) {
       duplicates += times;
     },
@@ -126,6 +132,10 @@ export function createOutbox(clock: SlackClock, workspace: SlackWorkspace, socke
       if (last === undefined) throw new Error('No event was delivered yet');
       return track(attempt(last, 1));
     },
+    again: (envelope) =>
+      track(
+        send(envelope.type === 'events_api' ? { ...envelope, retry_attempt: 1, retry_reason: 'timeout' } : envelope),
+      ),
     interaction: (envelope) => track(send(envelope)),
     async idle() {
       while (underway.size > 0) await Promise.allSettled(underway);

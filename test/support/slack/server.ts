@@ -2,8 +2,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { SlackApiError } from './api-error.ts';
 import { createSlackClock, type SlackClock } from './clock.ts';
+import { createEverywhere, type Everywhere } from './everywhere.ts';
 import { createFaultPlan, type SlackFaults } from './faults.ts';
-import type { HttpTarget } from './http-delivery.ts';
+import { deliverHttp, type HttpTarget } from './http-delivery.ts';
 import { createInstalls, type Installs } from './installs.ts';
 import type { MethodScene } from './method.ts';
 import { createOtherBot, type OtherBot } from './other-bot.ts';
@@ -35,6 +36,8 @@ export interface SlackServer extends SlackTeam, AsyncDisposable {
   otherBot(name: string): OtherBot;
   /** Deliver to this request url, signed, instead of over a socket. */
   deliverTo(url: string): void;
+  /** Deliver everything to each of these at the same moment; null: over each open connection. */
+  deliverToEach(urls: string[] | null): Everywhere;
 }
 
 export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promise<SlackServer> {
@@ -42,11 +45,13 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
   const sockets = createSocketMode(clock, (prefix) => first.workspace.nextId(prefix));
   const teams: TeamInside[] = [];
   let target: HttpTarget | null = null;
+  let everywhere: Everywhere | null = null;
   let host = '';
 
   function addTeam(workspace: SlackWorkspace): TeamInside {
     const team = createTeam({ clock, workspace, sockets, installs, host: () => host });
     team.outbox.target = target;
+    team.outbox.everywhere = everywhere?.send ?? null;
     teams.push(team);
     return team;
   }
@@ -148,6 +153,16 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
     deliverTo(url) {
       target = { url, secret: home.tokens.signing_secret };
       for (const team of teams) team.outbox.target = target;
+    },
+    deliverToEach(urls) {
+      const secret = home.tokens.signing_secret;
+      everywhere = createEverywhere((envelope) =>
+        urls === null
+          ? sockets.sendToEach(envelope)
+          : Promise.all(urls.map((url) => deliverHttp(clock, { url, secret }, envelope))),
+      );
+      for (const team of teams) team.outbox.everywhere = everywhere.send;
+      return everywhere;
     },
     async [Symbol.asyncDispose]() {
       clock.clear();

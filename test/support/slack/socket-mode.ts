@@ -31,6 +31,8 @@ export interface SocketMode {
    * seconds unless a test asks only whether it comes.
    */
   send(envelope: Envelope, wait_ms?: number): Promise<Acknowledgement>;
+  /** Send to every connection at the same moment, as Slack does not: it delivers to another what one did not acknowledge. */
+  sendToEach(envelope: Envelope): Promise<Acknowledgement[]>;
   /** Send this text, whatever it is, and wait for nothing. */
   sendText(text: string): Promise<void>;
   /** Ask every client to come again on a new connection, as Slack does every few hours; the old one is then closed. */
@@ -88,6 +90,22 @@ export function createSocketMode(clock: SlackClock, nextId: (prefix: string) => 
     });
   }
 
+  function sendTo(socket: WebSocket, envelope: Envelope, wait_ms: number): Promise<Acknowledgement> {
+    const id = nextId('envelope');
+    return new Promise((resolve) => {
+      const settle = (ack: Acknowledgement) => {
+        cancel();
+        pending.delete(id);
+        resolve(ack);
+      };
+      const cancel = clock.after(wait_ms, () => settle({ acked: false }));
+      pending.set(id, { socket, settle });
+      socket.send(
+        JSON.stringify({ envelope_id: id, accepts_response_payload: envelope.type !== 'events_api', ...envelope }),
+      );
+    });
+  }
+
   return {
     get size() {
       return sockets.size;
@@ -107,21 +125,9 @@ export function createSocketMode(clock: SlackClock, nextId: (prefix: string) => 
     },
     async send(envelope, wait_ms = ACK_MS) {
       const socket = await anySocket();
-      if (socket === undefined) return { acked: false };
-      const id = nextId('envelope');
-      return new Promise((resolve) => {
-        const settle = (ack: Acknowledgement) => {
-          cancel();
-          pending.delete(id);
-          resolve(ack);
-        };
-        const cancel = clock.after(wait_ms, () => settle({ acked: false }));
-        pending.set(id, { socket, settle });
-        socket.send(
-          JSON.stringify({ envelope_id: id, accepts_response_payload: envelope.type !== 'events_api', ...envelope }),
-        );
-      });
+      return socket === undefined ? { acked: false } : sendTo(socket, envelope, wait_ms);
     },
+    sendToEach: (envelope) => Promise.all([...sockets].map((socket) => sendTo(socket, envelope, ACK_MS))),
     async sendText(text) {
       const socket = await anySocket();
       socket?.send(text);

@@ -24,11 +24,15 @@ function answered({ id, callback_id, private_metadata, hash }: SlackView) {
 }
 
 function show({ workspace, triggeredBy }: MethodScene, args: Arguments, check: (open: number) => void) {
-  const user = triggeredBy(required(args, 'trigger_id'));
-  if (user === undefined) throw new SlackApiError('expired_trigger_id');
+  const trigger = triggeredBy(required(args, 'trigger_id'));
+  if (trigger === undefined) throw new SlackApiError('expired_trigger_id');
+  // As apps see it where they open two (github.com/slackapi/bolt-js/issues/1371).
+  if (trigger.is_exchanged) throw new SlackApiError('exchanged_trigger_id');
+  const { user } = trigger;
   check(workspace.views.filter((view) => view.user === user).length);
   const view: SlackView = { ...drawn(workspace, args, user), id: workspace.nextId('V'), user } as SlackView;
   workspace.views.push(view);
+  trigger.is_exchanged = true;
   return answered(view);
 }
 
