@@ -30,7 +30,8 @@ export function listenForApprovals(on: Dispatch, parts: ApprovalListenerParts): 
     const inbound = for_session ? { ...asked, for_session } : asked;
     try {
       const { receipt } = await receiver.decision(inbound);
-      afterwards(receipt.then(({ text }) => said(text)));
+      // Whoever takes the first of two tells what became of it: to draw it here would take that away again.
+      afterwards(receipt.then(({ effect, text }) => (effect === 'duplicate' ? undefined : said(text))));
     } catch (error) {
       afterwards(said(NOT_RECORDED));
       throw error;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Kept, Receipt, Receiver, WaitingApprovals } from '../../src/chat/inbound.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
@@ -17,6 +18,8 @@ import { answerWaiting } from './waiting-answer.ts';
 const TRIGGER_MS = 2_500;
 /** How long a form waits for the groups that it offers. */
 const GROUPS_MS = 500;
+/** Between two looks at what became of the first of two. */
+const LOOK_MS = 50;
 /** Of what is wrong with a field; Slack shows it below it. */
 const FIELD_ERROR = 300;
 const NOT_TAKEN = 'That could not be taken just now. Please try again.';
@@ -66,8 +69,15 @@ export function createCommandListeners(on: Dispatch, parts: CommandParts): Comma
     else if (text !== null) await parts.answer(asked, text);
   }
 
+  /** Once: by whoever took the first of two. */
+  async function told(sent: SentForm, { effect, text }: Receipt): Promise<void> {
+    if (effect !== 'duplicate') await tell(sent, sent.memory.home === true, text);
+  }
+
   async function draw(asked: Asked, receipt: Receipt, home: boolean): Promise<void> {
-    const { form, text, waiting } = receipt;
+    const { effect, form, text, waiting } = receipt;
+    // Whoever took the first of two answers it.
+    if (effect === 'duplicate') return;
     if (waiting !== undefined && !home && asked.response_url !== undefined) return list(asked, waiting, text);
     if (form === undefined) return tell(asked, home, text);
     const { conversation, about } = asked.command;
@@ -149,8 +159,20 @@ export function createCommandListeners(on: Dispatch, parts: CommandParts): Comma
     });
   }
 
+  /** What became of a form that came twice is both's to say: Slack may take either's answer. */
+  async function settled({ receipt }: Kept, { command }: SentForm): Promise<Receipt> {
+    const until = performance.now() + TRIGGER_MS;
+    let last = await receipt;
+    while (last.unsettled === true && performance.now() < until) {
+      await delay(LOOK_MS);
+      last = await (await receiver().command(command)).receipt;
+    }
+    return last;
+  }
+
   /** What became of a form, if that is known soon; it is told later otherwise. */
-  async function soon({ receipt }: Kept, sent: SentForm): Promise<Receipt | null> {
+  async function soon(kept: Kept, sent: SentForm): Promise<Receipt | null> {
+    const receipt = settled(kept, sent);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<null>((resolve) => {
       timer = setTimeout(() => resolve(null), TRIGGER_MS);
@@ -160,7 +182,7 @@ export function createCommandListeners(on: Dispatch, parts: CommandParts): Comma
       const home = sent.memory.home === true;
       inFlight.follow(
         receipt.then(
-          ({ text }) => tell(sent, home, text),
+          (late) => told(sent, late),
           (error: unknown) => tellLater(sent, home, error),
         ),
         failed,
@@ -185,7 +207,7 @@ export function createCommandListeners(on: Dispatch, parts: CommandParts): Comma
         return;
       }
       await ack();
-      if (receipt !== null) inFlight.follow(tell(sent, sent.memory.home === true, receipt.text), failed);
+      if (receipt !== null) inFlight.follow(told(sent, receipt), failed);
     } catch (error) {
       // The modal stays open with what was typed.
       failed(error);

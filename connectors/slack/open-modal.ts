@@ -50,6 +50,11 @@ export async function openModal(
   return { filled: fill(client, view_id, looked) };
 }
 
+/** The same press came twice, and whoever had the other one has opened its modal: a trigger id is good once. */
+export function isOpenAlready(error: unknown): boolean {
+  return error instanceof PostRefusedError && error.reason === 'exchanged_trigger_id';
+}
+
 async function fill(client: SlackClient, view_id: string, looked: Promise<ModalView>): Promise<void> {
   const view = await looked;
   try {

@@ -6,7 +6,7 @@ import type { ApprovalListenerParts, Choice, Pressed } from './approval-press.ts
 import { withoutSecrets } from './bolt-logger.ts';
 import { DENY_TITLE, denyModal } from './deny-modal.ts';
 import type { Dispatch } from './dispatch.ts';
-import { type ModalOpening, openModal, wordsModal } from './open-modal.ts';
+import { isOpenAlready, type ModalOpening, openModal, wordsModal } from './open-modal.ts';
 import { decisionOf, memoryOf, parseClick } from './parse.ts';
 import { parseReview, REVIEW, REVIEW_TITLE, type ReviewMemory, type ReviewPress, reviewModal } from './review-modal.ts';
 
@@ -68,7 +68,7 @@ export function listenForReviews(on: Dispatch, parts: ReviewParts): void {
       });
       afterwards(filled.catch(failed));
     } catch (error) {
-      afterwards(failed(error));
+      if (!isOpenAlready(error)) afterwards(failed(error));
     }
   }
 

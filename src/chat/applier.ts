@@ -161,7 +161,7 @@ export function createApplier(deps: ApplierDeps): Applier {
     return lines.join(lineOf(event), async () => {
       const kept = await keeping;
       if (kept === 'unwanted') return IGNORED;
-      if (kept === null) return DOUBLE;
+      if (kept === null) return doubleOf(event);
       if (stopping.signal.aborted) return leaveToOthers(kept);
       try {
         return await applyHeld(kept, TRIES);
@@ -173,6 +173,12 @@ export function createApplier(deps: ApplierDeps): Applier {
         throw error;
       }
     });
+  }
+
+  /** A form that nothing comes of is not kept, and its double is then as good as itself. */
+  async function doubleOf(event: Inbound): Promise<Receipt> {
+    const isForm = event.kind === 'command' && event.command.fields !== undefined;
+    return isForm && !(await inbound.isApplied(event)) ? { ...DOUBLE, unsettled: true } : DOUBLE;
   }
 
   /** What has not begun when this process stops is somebody else's, or its own when it is back. */

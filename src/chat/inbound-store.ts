@@ -24,6 +24,7 @@ export interface InboundStore extends Custody {
   /** Fix where it goes instead of where `kept` says; returns where it does, which a faster one may have fixed. */
   target(kept: KeptInbound, targets: Target[]): Promise<Target[]>;
   applied(kept: KeptInbound): Promise<void>;
+  isApplied(inbound: Inbound): Promise<boolean>;
   /** It had no effect and may come again, as a form does whose fields were wrong. */
   forget(kept: KeptInbound): Promise<void>;
   /** As it stands now; null when it is applied. */
@@ -130,6 +131,11 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
 
     async applied(kept) {
       await me.letGo(kept.id, markApplied(kept.id));
+    },
+
+    async isApplied(inbound) {
+      const { event_key } = keysOf(inbound);
+      return (await events.findOne({ event_key, state: 'applied' }, { projection: { _id: 1 } })) !== null;
     },
 
     async forget(kept) {

@@ -146,6 +146,8 @@ export interface Receipt {
   waiting?: WaitingApprovals;
   /** What is wrong with the fields of the form that was sent, by name: it stays open. */
   errors?: Record<string, string>;
+  /** Of a double of a form: what became of the first is not known yet. The same may be asked again. */
+  unsettled?: true;
   /** Of a Stop: no session of the conversation runs or waits for people, whoever began it. */
   at_rest?: true;
 }

@@ -460,6 +460,7 @@ async function loseRaces(): Promise<void> {
   expect(await inbound.endPutOff({ conversation, message_id })).toBe(0);
   expect(await inbound.endPutOff({ conversation })).toBe(1);
   await inbound.applied(claimed);
+  expect(await inbound.isApplied(claimed.inbound)).toBe(true);
   await inbound.forget(claimed);
   await abandonEvents();
   const messages = createMessageStore(db, DEFAULT_WORKSPACE);
