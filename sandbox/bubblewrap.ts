@@ -1,4 +1,4 @@
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, lstatSync, openSync, readlinkSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { OUTPUTS, UPLOADS } from '../src/tools/workspace.ts';
@@ -31,14 +31,14 @@ export interface SessionPaths {
 
 export interface LaunchSpec {
   paths: SessionPaths;
-  cgroup: Cgroup | null;
   /** The program inside, with an absolute path. */
   command: string[];
   /** Working directory inside. */
   cwd: string;
-  /** Descriptors 0 to 4 of the program. */
-  stdio: [StdioEntry, StdioEntry, StdioEntry, StdioEntry, StdioEntry];
 }
+
+/** Descriptors 0 to 4 of the program. */
+export type ProgramStdio = [StdioEntry, StdioEntry, StdioEntry, StdioEntry, StdioEntry];
 
 type StdioEntry = 'ignore' | 'pipe' | number;
 
@@ -61,49 +61,64 @@ const SHARED_MEMORY_BYTES = 64 * 1024 * 1024;
 export const ETC_FILES = ['passwd', 'group', 'hosts', 'hostname', 'nsswitch.conf'] as const;
 const ARGS_FD = 5;
 const SECCOMP_FD = 6;
+const WORDS_FD = 7;
 
-/** Enters the control groups, then becomes the program: nothing runs outside its limits even for a moment. */
-const LAUNCHER = 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 98; shift; done; shift; exec "$@"';
+/**
+ * Enters the control groups, then becomes the program of the words that it is told: nothing runs outside its limits even
+ * for a moment. Told nothing, because whoever started it is gone, it ends.
+ */
+const WAITER = [
+  'for group; do echo $$ >"$group" || exit 98; done',
+  `mapfile -t -d "" words <&${WORDS_FD}`,
+  '[ "${#words[@]}" -gt 0 ] || exit 0',
+  `exec "\${words[@]}" ${WORDS_FD}<&-`,
+].join('; ');
 
-/** Start a program in a new sandbox. The child's first five descriptors are `spec.stdio`. */
-export function launch(host: Host, spec: LaunchSpec): ChildProcess {
+/**
+ * Start a process that waits in its control group to be told which sandbox it is: see `launch`. Nothing of a session is in
+ * it before, so it can be made ahead of need.
+ * @param stdio the first five descriptors of the program to come
+ */
+export function startWaiting(host: Host, cgroup: Cgroup | null, stdio: ProgramStdio): ChildProcess {
   const seccomp = host.seccompFile === null ? null : openSync(host.seccompFile, 'r');
-  const stdio: StdioOptions = [...spec.stdio, 'pipe', ...(seccomp === null ? [] : [seccomp])];
-  const program = host.asRoot ? [...dropTo(spec.paths.uid), ...spec.command] : spec.command;
   try {
-    const child = spawn(
-      '/bin/sh',
-      [
-        '-c',
-        LAUNCHER,
-        'sh',
-        ...(spec.cgroup?.procs ?? []),
-        '--',
-        host.bwrap,
-        '--args',
-        String(ARGS_FD),
-        '--',
-        ...program,
-      ],
-      { stdio, env: {}, cwd: '/' },
-    );
-    // Over a pipe, because a command line can be read inside (/proc/1/cmdline) and holds the host's paths.
-    const args = (child.stdio as ReadonlyArray<unknown>)[ARGS_FD] as Writable;
-    args.on('error', () => {});
-    args.end(
-      sandboxArgs(host, spec, seccomp !== null)
-        .map((arg) => `${arg}\0`)
-        .join(''),
-    );
-    return child;
+    // Without --norc bash runs the start files of a user whose input is a socket.
+    return spawn('/bin/bash', ['--norc', '--noprofile', '-c', WAITER, 'bash', ...(cgroup?.procs ?? [])], {
+      stdio: [...stdio, 'pipe', seccomp ?? 'ignore', 'pipe'],
+      env: {},
+      cwd: '/',
+    });
   } finally {
     if (seccomp !== null) closeSync(seccomp);
   }
 }
 
-/** How often, in ms, a sandbox that is to end is looked at until its first process is there, and for how long at most. */
+/**
+ * Make a sandbox of a process that waits, and start the program in it.
+ * @throws TypeError when a word of the command has a NUL character, which would make two of it; the process is ended then
+ */
+export function launch(host: Host, waiting: ChildProcess, spec: LaunchSpec): void {
+  const program = host.asRoot ? [...dropTo(spec.paths.uid), ...spec.command] : spec.command;
+  if (program.some((word) => word.includes('\0'))) {
+    waiting.kill('SIGKILL');
+    throw new TypeError('A program cannot be given a NUL character.');
+  }
+  // Over pipes, because a command line can be read inside (/proc/1/cmdline) and bwrap's options hold the host's paths.
+  tell(waiting, ARGS_FD, sandboxArgs(host, spec, host.seccompFile !== null));
+  tell(waiting, WORDS_FD, [host.bwrap, '--args', String(ARGS_FD), '--', ...program]);
+}
+
+function tell(child: ChildProcess, fd: number, words: string[]): void {
+  const pipe = (child.stdio as ReadonlyArray<unknown>)[fd] as Writable;
+  pipe.on('error', () => {});
+  pipe.end(words.map((word) => `${word}\0`).join(''));
+}
+
+/** A sandbox that is to end is looked at until it has, first after so many ms and then ever more rarely, up to the other. */
 const LOOK_AGAIN_MS = 2;
-const LOOK_FOR_MS = 10_000;
+const LOOK_AT_LEAST_EVERY_MS = 100;
+/** From then on bwrap itself is killed where it has no child. */
+const WAIT_FOR_CHILD_MS = 10_000;
 
 /**
  * End a sandbox and everything in it. Killing the first process of its process namespace makes the kernel end all others
@@ -115,15 +130,15 @@ const LOOK_FOR_MS = 10_000;
 export function killSandbox(child: ChildProcess): void {
   const { pid } = child;
   if (pid === undefined) return;
-  const giveUpAt = performance.now() + LOOK_FOR_MS;
-  const look = (): void => {
+  const patientUntil = performance.now() + WAIT_FOR_CHILD_MS;
+  const look = (wait: number): void => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const [init] = childrenOf(pid);
     if (init !== undefined) killProcess(init);
-    else if (!LISTS_CHILDREN || performance.now() > giveUpAt) killProcess(pid);
-    else setTimeout(look, LOOK_AGAIN_MS);
+    else if (!LISTS_CHILDREN || performance.now() > patientUntil) killProcess(pid);
+    setTimeout(look, wait, Math.min(wait * 2, LOOK_AT_LEAST_EVERY_MS));
   };
-  look();
+  look(LOOK_AGAIN_MS);
 }
 
 function dropTo(uid: number): string[] {

@@ -23,6 +23,8 @@ export interface Cgroup {
   name: string;
   /** A process enters by writing its own number into each of these. */
   procs: string[];
+  /** Hold what is in it, and what comes, to these. Without, it has none. */
+  limit(limits: CgroupLimits): void;
   /** True when it has (nearly) used up its process limit: a fork bomb, or about to fail like one. */
   isFull(): boolean;
   /** How often a process was refused because of the limit. */
@@ -60,17 +62,21 @@ export function detectCgroups(mountinfo = '/proc/self/mountinfo', membership = '
   return parents.size > 0 ? { version: 2, parents } : null;
 }
 
-export function createCgroup(tree: CgroupTree, name: string, limits: CgroupLimits): Cgroup {
+export function createCgroup(tree: CgroupTree, name: string): Cgroup {
   const dirs = new Map([...tree.parents].map(([controller, parent]) => [controller, join(parent, name)]));
   const unique = [...new Set(dirs.values())];
   for (const dir of unique) mkdirSync(dir);
-  for (const [controller, dir] of dirs) setLimit(tree.version, controller, dir, limits);
+  let full = Number.POSITIVE_INFINITY;
   const pids = dirs.get('pids');
   const memory = dirs.get('memory');
   return {
     name,
     procs: unique.map((dir) => join(dir, 'cgroup.procs')),
-    isFull: () => pids !== undefined && Number(readWords(join(pids, 'pids.current'))[0]) >= limits.processes * 0.9,
+    limit(limits) {
+      full = limits.processes * 0.9;
+      for (const [controller, dir] of dirs) setLimit(tree.version, controller, dir, limits);
+    },
+    isFull: () => pids !== undefined && Number(readWords(join(pids, 'pids.current'))[0]) >= full,
     // `max` counts refusals, in v1 and v2 alike.
     processRefusals: () => (pids === undefined ? 0 : counter(join(pids, 'pids.events'), 'max')),
     memoryKills() {

@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { type Host, killSandbox, launch, type SessionPaths } from './bubblewrap.ts';
-import { type Cgroup, type CgroupTree, createCgroup } from './cgroup.ts';
 import { HELPER_LIMITS } from './limits.ts';
+import { discard, makeSlot, type Slot, type SlotDeps, type Slots } from './slots.ts';
 
 /**
  * One short program over a session's files, in a sandbox of its own. File tools work this way, and not with the worker's
@@ -28,34 +27,29 @@ export interface HelperEnd {
 
 export interface HelperDeps {
   host: Host;
-  cgroups: CgroupTree | null;
-  /** A name for a control group that nobody else uses. */
-  nextName: () => string;
+  helpers: Slots<Slot>;
   rlimits: string;
 }
 
 const STDERR_LIMIT = 2000;
 
+/** @throws when no process can be started */
+export async function makeHelperSlot(deps: SlotDeps): Promise<Slot> {
+  const slot = await makeSlot(deps, ['pipe', 'pipe', 'pipe', 'ignore', 'ignore']);
+  slot.cgroup?.limit(HELPER_LIMITS);
+  return slot;
+}
+
+/** @throws when no process can be started, and TypeError when an argument has a NUL character */
 export async function runHelper(deps: HelperDeps, paths: SessionPaths, run: HelperRun): Promise<HelperEnd> {
   if (run.signal.aborted) return { code: null, cut: false, stderr: '' };
-  const cgroup: Cgroup | null =
-    deps.cgroups === null ? null : createCgroup(deps.cgroups, deps.nextName(), HELPER_LIMITS);
+  const slot = await deps.helpers.take();
+  if (run.signal.aborted) {
+    await discard(slot);
+    return { code: null, cut: false, stderr: '' };
+  }
+  const { child, cgroup } = slot;
   try {
-    const child = launch(deps.host, {
-      paths,
-      cgroup,
-      cwd: '/',
-      command: [
-        '/bin/bash',
-        '--norc',
-        '--noprofile',
-        '-c',
-        `${deps.rlimits}\ncd /workspace\n${run.script}`,
-        'bash',
-        ...run.args,
-      ],
-      stdio: [run.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'ignore', 'ignore'],
-    });
     let cut = false;
     let stderr = '';
     const kill = (): void => killSandbox(child);
@@ -84,9 +78,13 @@ export async function runHelper(deps: HelperDeps, paths: SessionPaths, run: Help
     // It may end without reading all of its input.
     child.stdin?.on('error', () => {});
     child.stdin?.end(run.stdin);
+    const script = `${deps.rlimits}\ncd /workspace\n${run.script}`;
+    const command = ['/bin/bash', '--norc', '--noprofile', '-c', script, 'bash', ...run.args];
+    launch(deps.host, child, { paths, cwd: '/', command });
     run.signal.addEventListener('abort', kill, { once: true });
     try {
-      const [code] = (await once(child, 'close')) as [number | null];
+      await slot.closed;
+      const { code } = await slot.ended;
       return { code: cut || run.signal.aborted ? null : code, cut, stderr: stderr.slice(0, STDERR_LIMIT) };
     } finally {
       run.signal.removeEventListener('abort', kill);

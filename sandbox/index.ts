@@ -8,11 +8,14 @@ import type { WorkspaceLimits, WorkspaceProvider } from '../src/tools/workspace.
 import type { Host } from './bubblewrap.ts';
 import { type CgroupTree, detectCgroups } from './cgroup.ts';
 import { DiskWatch } from './disk-watch.ts';
+import { makeHelperSlot } from './helper.ts';
 import { resolveLimits } from './limits.ts';
 import { groupNames, orphanRuns, reapGroups, runPrefix } from './orphans.ts';
 import { PipeMaker } from './pipes.ts';
 import { seccompProgram } from './seccomp.ts';
 import { outputsFolder, preparePaths, sessionFolder, uploadsFolder } from './session-paths.ts';
+import { discardShellSlot, makeShellSlot } from './shell.ts';
+import { Slots } from './slots.ts';
 import { createUploadPlacer } from './uploads.ts';
 import { BubblewrapWorkspace } from './workspace.ts';
 
@@ -39,7 +42,9 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
   const limits = resolveLimits(options.defaults);
   const pipes = new PipeMaker(runDir);
   const disks = new DiskWatch(workspaces);
-  const nextName = groupNames();
+  const slotDeps = { host, cgroups, nextName: groupNames() };
+  const shells = new Slots(() => makeShellSlot(slotDeps, pipes), discardShellSlot);
+  const helpers = new Slots(() => makeHelperSlot(slotDeps));
   const placeUploads = createUploadPlacer(runDir);
   const open = new Map<string, BubblewrapWorkspace>();
 
@@ -58,9 +63,8 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
       const workspace: BubblewrapWorkspace = new BubblewrapWorkspace(
         {
           host,
-          cgroups,
-          nextName,
-          pipes,
+          shells,
+          helpers,
           disks,
           rlimits: resourceLimits(own, cgroups),
           onProgressError: (err) =>
@@ -112,6 +116,7 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
     },
     async close() {
       await Promise.all([...open.values()].map((entry) => entry[Symbol.asyncDispose]()));
+      await Promise.all([shells.close(), helpers.close()]);
       rmSync(runDir, { recursive: true, force: true });
     },
   };

@@ -1,13 +1,13 @@
-import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { timeLimit } from '../src/signals.ts';
-import { type Host, killSandbox, type LaunchSpec, launch } from './bubblewrap.ts';
+import { type Host, killSandbox, launch, type SessionPaths } from './bubblewrap.ts';
 import { OutputTap } from './output-tap.ts';
-import { type PipeMaker, readerOf, reopenBlocking, writerOf } from './pipes.ts';
+import { type Pipe, type PipeMaker, readerOf, reopenBlocking, writerOf } from './pipes.ts';
 import { quote, SHELL_PROLOGUE, shellEpilogue } from './shell-script.ts';
+import { discard, makeSlot, type Slot, type SlotDeps, type SlotEnd } from './slots.ts';
 
 /**
  * One bash in one sandbox, alive from one command to the next.
@@ -43,18 +43,54 @@ const LARGEST_STATE_BYTES = 1024 * 1024;
 /** A start takes milliseconds; on a host that has nothing left it could take for ever. */
 const START_LIMIT_MS = 30_000;
 
+/** Where a shell may come to be: a process that waits, and our ends of its two pipes. */
+export interface ShellSlot extends Slot {
+  readonly output: Socket;
+  readonly script: Socket;
+}
+
+/** @throws when no process can be started */
+export async function makeShellSlot(deps: SlotDeps, pipes: PipeMaker): Promise<ShellSlot> {
+  const output = await pipes.make();
+  const script = await pipes.make();
+  const scriptEnd = reopenBlocking(script.readEnd);
+  try {
+    const slot = await makeSlot(deps, ['ignore', output.writeEnd, output.writeEnd, scriptEnd, 'pipe']);
+    return { ...slot, ...ourEnds(output, script) };
+  } catch (error) {
+    closeSync(output.readEnd);
+    closeSync(script.writeEnd);
+    throw error;
+  } finally {
+    // Only the sandbox may hold these: the output ends when its last process does.
+    closeSync(output.writeEnd);
+    closeSync(scriptEnd);
+  }
+}
+
+export async function discardShellSlot(slot: ShellSlot): Promise<void> {
+  slot.output.destroy();
+  slot.script.destroy();
+  await discard(slot);
+}
+
+function ourEnds(output: Pipe, script: Pipe): { output: Socket; script: Socket } {
+  const ends = { output: readerOf(output.readEnd), script: writerOf(script.writeEnd) };
+  for (const end of Object.values(ends)) end.on('error', () => {});
+  return ends;
+}
+
 export class Shell {
   /** What a new shell runs to be where this one was before its latest command: directory, variables, functions, options. */
   state: string;
   /** Resolves with what bwrap said at its end, when nothing of the sandbox is left. */
-  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  readonly ended: Promise<SlotEnd>;
   /** Bytes that background processes printed since the last command ended. */
   get strayBytes(): number {
     return this.#tap.strayBytes;
   }
 
-  readonly #child: ChildProcess;
-  readonly #script: Socket;
+  readonly #slot: ShellSlot;
   readonly #tap: OutputTap;
   readonly #outputClosed: Promise<void>;
   #control: Buffer[] = [];
@@ -64,30 +100,20 @@ export class Shell {
   #alive = true;
 
   /**
+   * @param slot becomes the shell, and is used up whatever happens
    * @param signal ends the start
    * @throws when the sandbox cannot be started, is not ready within `START_LIMIT_MS`, or was ended by the signal.
    */
   static async start(
     host: Host,
-    pipes: PipeMaker,
-    spec: Omit<LaunchSpec, 'command' | 'stdio' | 'cwd'>,
+    slot: ShellSlot,
+    paths: SessionPaths,
     rlimits: string,
     state: string,
     signal: AbortSignal,
   ): Promise<Shell> {
-    const output = await pipes.make();
-    const script = await pipes.make();
-    const scriptEnd = reopenBlocking(script.readEnd);
-    const child = launch(host, {
-      ...spec,
-      cwd: '/run/shell',
-      command: ['/bin/bash', '--norc', '--noprofile', 'bash'],
-      stdio: ['ignore', output.writeEnd, output.writeEnd, scriptEnd, 'pipe'],
-    });
-    // Only the sandbox may hold these: the output ends when its last process does.
-    closeSync(output.writeEnd);
-    closeSync(scriptEnd);
-    const shell = new Shell(child, readerOf(output.readEnd), writerOf(script.writeEnd), state);
+    const shell = new Shell(slot, state);
+    launch(host, slot.child, { paths, cwd: '/run/shell', command: ['/bin/bash', '--norc', '--noprofile', 'bash'] });
     using limit = timeLimit(START_LIMIT_MS, [signal]);
     const kill = (): void => shell.kill();
     if (limit.signal.aborted) kill();
@@ -97,24 +123,19 @@ export class Shell {
     return shell;
   }
 
-  private constructor(child: ChildProcess, output: Socket, script: Socket, state: string) {
-    this.#child = child;
-    this.#script = script;
+  private constructor(slot: ShellSlot, state: string) {
+    this.#slot = slot;
     this.state = state;
-    this.#tap = new OutputTap(output);
-    this.#outputClosed = new Promise((resolve) => output.once('close', () => resolve()));
-    this.ended = new Promise((resolve) => {
-      child.once('error', () => resolve({ code: null, signal: null }));
-      child.once('exit', (code, signal) => resolve({ code, signal }));
-    });
+    this.#tap = new OutputTap(slot.output);
+    this.#outputClosed = new Promise((resolve) => slot.output.once('close', () => resolve()));
+    this.ended = slot.ended;
     void this.ended.then(() => {
       this.#alive = false;
-      this.#script.destroy();
+      slot.script.destroy();
     });
-    const control = child.stdio[4] as Readable;
+    const control = slot.child.stdio[4] as Readable;
     control.on('data', (chunk: Buffer) => this.#receive(chunk));
     control.on('error', () => {});
-    script.on('error', () => {});
   }
 
   get alive(): boolean {
@@ -135,7 +156,7 @@ export class Shell {
     const text = this.#tap.begin(nonce, run.output_bytes, run.onOutput, () => stop('output_limit'));
     try {
       if (run.signal.aborted) stop('interrupted');
-      else this.#script.write(`builtin eval ${quote(run.command)} 197>&- 199>&-\n${shellEpilogue(nonce)}`);
+      else this.#slot.script.write(`builtin eval ${quote(run.command)} 197>&- 199>&-\n${shellEpilogue(nonce)}`);
       const status = this.#reply(nonce);
       const end = Promise.all([status, text.ended]).then(([code]) => code);
       const death = this.ended.then(async (exit) => {
@@ -166,20 +187,20 @@ export class Shell {
   }
 
   kill(): void {
-    killSandbox(this.#child);
+    killSandbox(this.#slot.child);
   }
 
   async #begin(rlimits: string, limit: AbortSignal): Promise<void> {
     const nonce = randomBytes(16).toString('hex');
-    this.#script.write(`${SHELL_PROLOGUE}\n${rlimits}\n`);
-    if (this.state !== '') this.#script.write(`builtin eval ${quote(this.state)} 197>&- 199>&- >/dev/null 2>&1\n`);
+    this.#slot.script.write(`${SHELL_PROLOGUE}\n${rlimits}\n`);
+    if (this.state !== '') this.#slot.script.write(`builtin eval ${quote(this.state)} 197>&- 199>&- >/dev/null 2>&1\n`);
     const text = this.#tap.begin(
       nonce,
       LARGEST_STATE_BYTES,
       () => {},
       () => {},
     );
-    this.#script.write(shellEpilogue(nonce));
+    this.#slot.script.write(shellEpilogue(nonce));
     const ready = await Promise.race([this.#reply(nonce), this.ended]);
     this.#onControl = null;
     if (typeof ready !== 'number') {

@@ -9,18 +9,18 @@ import {
   WorkspaceLostError,
 } from '../src/tools/workspace.ts';
 import type { SessionPaths } from './bubblewrap.ts';
-import { type Cgroup, createCgroup } from './cgroup.ts';
+import type { Cgroup } from './cgroup.ts';
 import { describeEnd, megabytes } from './command-end.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import { diskUsage, globFiles, grepFiles, ROOT, readFile, writeFile } from './file-operations.ts';
 import { type HelperDeps, type HelperEnd, type HelperRun, runHelper } from './helper.ts';
 import { commandTimeout } from './limits.ts';
 import { listOutputs, readOutput } from './outputs.ts';
-import type { PipeMaker } from './pipes.ts';
-import { type CommandEnd, Shell } from './shell.ts';
+import { type CommandEnd, discardShellSlot, Shell, type ShellSlot } from './shell.ts';
+import type { Slots } from './slots.ts';
 
 export interface WorkspaceDeps extends HelperDeps {
-  pipes: PipeMaker;
+  shells: Slots<ShellSlot>;
   disks: DiskWatch;
   onProgressError: (error: unknown) => void;
 }
@@ -214,10 +214,12 @@ export class BubblewrapWorkspace implements Workspace {
       } else return old;
       await this.#endShell();
     }
-    const { cgroups, nextName, host, pipes, rlimits, disks } = this.#deps;
-    const cgroup = cgroups === null ? null : createCgroup(cgroups, nextName(), this.limits);
+    const { host, shells, rlimits, disks } = this.#deps;
+    const slot = await shells.take();
+    const { cgroup } = slot;
     try {
-      const shell = await Shell.start(host, pipes, { paths: this.#paths, cgroup }, rlimits, this.#state, signal);
+      cgroup?.limit(this.limits);
+      const shell = await Shell.start(host, slot, this.#paths, rlimits, this.#state, signal);
       const disk = {
         limit: this.limits.disk_bytes,
         measure: () => this.#measure(0),
@@ -228,7 +230,7 @@ export class BubblewrapWorkspace implements Workspace {
       this.#running = { shell, cgroup, unwatch };
       return this.#running;
     } catch (error) {
-      await cgroup?.remove();
+      await discardShellSlot(slot);
       throw error;
     }
   }

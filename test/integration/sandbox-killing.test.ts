@@ -1,15 +1,15 @@
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Host, killSandbox, launch } from '../../sandbox/bubblewrap.ts';
+import { makeHelperSlot } from '../../sandbox/helper.ts';
 import { PipeMaker } from '../../sandbox/pipes.ts';
 import { childrenOf } from '../../sandbox/process-table.ts';
 import { preparePaths } from '../../sandbox/session-paths.ts';
-import { Shell } from '../../sandbox/shell.ts';
+import { makeShellSlot, Shell } from '../../sandbox/shell.ts';
+import type { Slot, SlotDeps } from '../../sandbox/slots.ts';
 
 const asRoot = process.getuid?.() === 0;
 const host: Host = { bwrap: '/usr/bin/bwrap', asRoot, seccompFile: null };
@@ -21,36 +21,34 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function start(): ChildProcess {
+const deps: SlotDeps = { host, cgroups: null, nextName: () => 'unused' };
+
+async function start(): Promise<Slot> {
   const { paths } = preparePaths(folder, 'sesn_killed', asRoot);
-  const child = launch(host, {
-    paths,
-    cgroup: null,
-    command: ['/bin/bash', '-c', 'sleep 60'],
-    cwd: '/',
-    stdio: ['ignore', 'pipe', 'pipe', 'ignore', 'ignore'],
-  });
-  child.stdout?.resume();
-  child.stderr?.resume();
-  return child;
+  const slot = await makeHelperSlot(deps);
+  slot.child.stdout?.resume();
+  slot.child.stderr?.resume();
+  launch(host, slot.child, { paths, command: ['/bin/bash', '-c', 'sleep 60'], cwd: '/' });
+  return slot;
 }
 
 /** bwrap tells so of a sandbox whose first process was killed; bwrap killed itself would have a signal and no code. */
-const ENDED_BY_BWRAP = [128 + 9, null];
+const ENDED_BY_BWRAP = { code: 128 + 9, signal: null };
 
 it('ends a sandbox that has hardly begun by its first process, never by the death of bwrap before it', async () => {
-  const child = start();
-  killSandbox(child);
-  expect(await once(child, 'close')).toEqual(ENDED_BY_BWRAP);
+  const slot = await start();
+  killSandbox(slot.child);
+  expect(await slot.ended).toEqual(ENDED_BY_BWRAP);
+  await slot.closed;
 });
 
 it('ends a sandbox in its first moment, and one that has ended already', async () => {
-  const child = start();
-  const { pid } = child;
-  while (childrenOf(pid as number).length === 0) await nextTurn();
+  const { child, ended, closed } = await start();
+  while (childrenOf(child.pid as number).length === 0) await nextTurn();
   killSandbox(child);
   killSandbox(child);
-  expect(await once(child, 'close')).toEqual(ENDED_BY_BWRAP);
+  expect(await ended).toEqual(ENDED_BY_BWRAP);
+  await closed;
   killSandbox(child);
 });
 
@@ -59,6 +57,7 @@ it.each([
   ['before it starts', () => AbortSignal.abort(new DOMException('Stopped before', 'TimeoutError'))],
 ])('ends a shell whose start is stopped %s', async (_when, signal) => {
   const { paths } = preparePaths(folder, 'sesn_stuck', asRoot);
-  const stuck = Shell.start(host, new PipeMaker(folder), { paths, cgroup: null }, '', 'sleep 60', signal());
+  const slot = await makeShellSlot(deps, new PipeMaker(folder));
+  const stuck = Shell.start(host, slot, paths, '', 'sleep 60', signal());
   await expect(stuck).rejects.toMatchObject({ name: 'TimeoutError' });
 });
