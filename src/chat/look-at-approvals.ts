@@ -1,12 +1,12 @@
 import type { Approval } from '../approvals/approval.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import { UNKNOWN } from '../approvals/decide.ts';
-import { decidersOf, refusalFor } from '../approvals/policy.ts';
+import { decidersOf, isRequester, refusalFor } from '../approvals/policy.ts';
 import { argumentsOf } from '../session/arguments.ts';
 import type { SessionLog } from '../session/log.ts';
 import { cardElsewhere, cardOf, namedIn } from './approval-card.ts';
 import type { Connector } from './connector.ts';
-import type { ConversationStore } from './conversation-store.ts';
+import { type ConversationStore, laneOf } from './conversation-store.ts';
 import { type Asked, askedBy, deciderOf, isOfAnotherTenant, type PersonAt } from './decider.ts';
 import type { ApprovalDetails, ApprovalLook, WaitingApproval, WaitingApprovals } from './inbound.ts';
 import { namesOf } from './names.ts';
@@ -101,8 +101,7 @@ export async function waitingFor(
       const admins = (await shorthanded(deps, approval, conversation)) !== null;
       return {
         ...asked,
-        link:
-          conversation === null ? null : (deps.connectors.get(conversation.connector)?.linkTo?.(conversation) ?? null),
+        link: conversation === null ? null : linkFor(deps, from, { approval, conversation }),
         card: cardElsewhere(cardOf(approval, { via: connector, nameOf, admins })),
         asked_at: approval.requested_at.toISOString(),
       };
@@ -110,6 +109,19 @@ export async function waitingFor(
   );
   const more = Math.max(0, theirs.length - before - approvals.length);
   return { approvals, more, ...(before > 0 && { before }), ...(isCutShort && { cut_short: true as const }) };
+}
+
+/** The way to where it was asked. Nobody else's direct messages open: there it is for whoever is in them. */
+function linkFor(
+  { connectors }: Pick<LookDeps, 'connectors'>,
+  from: PersonAt,
+  { approval, conversation }: { approval: Approval; conversation: ConversationKey },
+): string | null {
+  const platform = connectors.get(conversation.connector);
+  const by = { via: from.conversation.connector, id: from.person.id };
+  const isThere = isRequester(approval, by) || laneOf(conversation) === laneOf(from.conversation);
+  if (platform?.isDirect?.(conversation) === true && !isThere) return null;
+  return platform?.linkTo?.(conversation) ?? null;
 }
 
 async function* lotsOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
