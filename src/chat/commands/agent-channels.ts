@@ -59,19 +59,17 @@ export async function channelsProblem(
   channels: string | undefined,
 ): Promise<string | null> {
   const { connector, tenant } = asker.conversation;
+  const listed = listOf(channels ?? '');
   const settings = await Promise.all(
-    listOf(channels ?? '').map((channel) => deps.channels.of(asker.workspace_id, { connector, tenant, channel })),
+    listed.map((channel) => deps.channels.of(asker.workspace_id, { connector, tenant, channel })),
   );
   const isOthers = (one: ChannelSettings) =>
     one.agent_id !== null && one.agent_id !== agent_id && one.set_by !== asker.actor_id;
-  const taken = settings.filter(isOthers);
+  const taken = settings.flatMap((one, at) => (isOthers(one) ? [at + 1] : []));
   if (taken.length === 0) return null;
-  const ids = taken.map(({ channel }) => `${connector}:channel:${channel}`);
-  const nameOf = await namesOf(deps.connectors, ids, asker.conversation);
-  return (
-    `Somebody else has chosen who answers in ${ids.map((id) => plainName(nameOf(id))).join(', ')}. ` +
-    'Type `/agents use` with this agent’s name there.'
-  );
+  // What stands below a field is no place for a mention, and a platform may know channels by their ids alone.
+  const where = listed.length === 1 ? 'in this channel' : `in number ${taken.join(', ')} of these channels`;
+  return `Somebody else has chosen who answers ${where}. Type \`/agents use\` with this agent’s name there.`;
 }
 
 /** Make this agent the default of these channels, and of no others that the asker set. Absent: nothing was said of them. */

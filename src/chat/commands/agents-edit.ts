@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { agentSettingsOf } from '../../resources/agent-settings.ts';
 import type { AgentDocument } from '../../resources/agents.ts';
 import type { Form } from '../inbound.ts';
 import { channelsOf, channelsProblem, setChannels } from './agent-channels.ts';
@@ -6,7 +7,7 @@ import { agentFields, formAsText } from './agent-form.ts';
 import { answer, type Command, type CommandDeps, type CommandReply, type CommandRequest, plain } from './command.ts';
 import { fieldProblems } from './field-problems.ts';
 import { onAgent } from './find-agent.ts';
-import { readAgentForm } from './read-agent-form.ts';
+import { environmentsBeside, readAgentForm } from './read-agent-form.ts';
 
 export const editAgent: Command = {
   name: 'edit',
@@ -21,8 +22,9 @@ export const editAgent: Command = {
 };
 
 async function ask(deps: CommandDeps, request: CommandRequest, agent: AgentDocument): Promise<CommandReply> {
-  const { items } = await deps.environments.list(request.workspace_id, { limit: 100 });
-  const fields = agentFields(agent.config, items, await channelsOf(deps, request, agent._id));
+  const chosen = agentSettingsOf(agent.config).environment_id;
+  const environments = await environmentsBeside(deps, request.workspace_id, chosen);
+  const fields = agentFields(agent.config, environments, await channelsOf(deps, request, agent._id));
   // With the version that the form shows, so that what somebody else changes meanwhile is not undone by it.
   const text = `edit ${agent._id} ${agent.version}`;
   const form: Form = { command: 'agents', text, title: 'Edit agent', submit: 'Save', fields };

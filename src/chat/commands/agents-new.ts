@@ -16,7 +16,7 @@ import {
   refuse,
 } from './command.ts';
 import { fieldProblems } from './field-problems.ts';
-import { readAgentForm } from './read-agent-form.ts';
+import { environmentsBeside, readAgentForm } from './read-agent-form.ts';
 
 export const newAgent: Command = {
   name: 'new',
@@ -29,8 +29,8 @@ export const newAgent: Command = {
 };
 
 async function ask(deps: CommandDeps, { workspace_id, args }: CommandRequest): Promise<CommandReply> {
-  const { items } = await deps.environments.list(workspace_id, { limit: 100 });
-  const fields = agentFields({ ...FRESH, name: args }, items, { own: [], others: 0 });
+  const environments = await environmentsBeside(deps, workspace_id, null);
+  const fields = agentFields({ ...FRESH, name: args }, environments, { own: [], others: 0 });
   const form: Form = { command: 'agents', text: 'new', title: 'New agent', submit: 'Create', fields };
   return { ...answer(formAsText('/agents new', fields)), form };
 }

@@ -3,7 +3,7 @@ import { SHOWN, waitingFor } from '../look-at-approvals.ts';
 import { isShownWhole } from '../outgoing.ts';
 import { answer, type Command, plain, refuse } from './command.ts';
 import { LASTING, LISTED_DETAIL } from './find-approval.ts';
-import { counted, fenced, moment } from './words.ts';
+import { counted, fenced, fromTo, moment } from './words.ts';
 
 export const listApprovals: Command = {
   name: 'mine',
@@ -19,7 +19,7 @@ export const listApprovals: Command = {
     const head =
       more + before === 0
         ? `**${counted(approvals.length, 'approval')} for you to decide**, the oldest first`
-        : `**Approvals for you to decide** (${before + 1} to ${before + approvals.length} of ${before + approvals.length + more}), the oldest first`;
+        : `**Approvals for you to decide** (${fromTo(before + 1, before + approvals.length)} of ${before + approvals.length + more}), the oldest first`;
     const ways =
       '`/approvals approve <id>` and `/approvals deny <id> <why>` decide one, `/approvals show <id>` shows all of it.';
     const rest = more === 0 ? [] : [`\`/approvals mine ${page + 1}\` shows the next.`];

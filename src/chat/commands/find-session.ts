@@ -27,7 +27,7 @@ export function onSession(
     const allowed = may(action, role, { owner, starter }) || (starter && STARTERS.includes(action));
     // An id that is not theirs to know of is none.
     if (session === null || (!allowed && !starter && role === 'guest')) {
-      return refuse(`There is no session ${plain(id)}. \`/sessions\` lists yours with their ids.`);
+      return refuse(`There is no session \`${id}\`. \`/sessions\` lists yours with their ids.`);
     }
     // Only an amount stands behind an id.
     if (allowed && rest !== '' && action !== 'raise a budget') {

@@ -1,3 +1,5 @@
+import { fromTo } from './words.ts';
+
 /** Of a list that answers a command, so many are looked at; the API has the others. */
 export const LOOKED_AT = 100;
 
@@ -33,7 +35,7 @@ export function pageOf<T>(
   const older = more ? 'Older ones are in the API.' : '';
   return {
     items: shown,
-    place: ` (${from + 1} to ${from + shown.length} of ${all})`,
+    place: ` (${fromTo(from + 1, from + shown.length)} of ${all})`,
     rest: page < pages ? `\`${command} ${page + 1}\` shows the next.` : older,
   };
 }

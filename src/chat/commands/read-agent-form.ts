@@ -1,5 +1,7 @@
 import { InvalidInputError } from '../../errors.ts';
 import { type AgentConfig, type AgentUpdate, agentUpdateSchema, configAfter } from '../../resources/agent-config.ts';
+import { defaultsOf } from '../../resources/defaults.ts';
+import type { EnvironmentDocument } from '../../resources/environments.ts';
 import { parse } from '../../resources/parse.ts';
 import { FORM_TEXT, MODELS } from './agent-form.ts';
 import { APPROVAL_FIELDS, approvalMetadata, inFormWords } from './approval-fields.ts';
@@ -106,7 +108,18 @@ function readTools(
 /** Why an agent cannot be given this environment; null when it can. */
 export async function environmentProblem(deps: CommandDeps, workspace_id: string, id: string): Promise<string | null> {
   if (id === 'default') return null;
+  const others = await environmentsBeside(deps, workspace_id, id);
+  if (others.some((one) => one._id === id)) return null;
+  return `There is no such environment. There is: ${['default', ...others.map((one) => one._id)].join(', ')}.`;
+}
+
+/** Those to choose from beside the default one; that one is among them where it was chosen by its id. */
+export async function environmentsBeside(
+  deps: Pick<CommandDeps, 'environments'>,
+  workspace_id: string,
+  chosen: string | null,
+): Promise<EnvironmentDocument[]> {
   const { items } = await deps.environments.list(workspace_id, { limit: 100 });
-  if (items.some((one) => one._id === id)) return null;
-  return `There is no such environment. There is: ${['default', ...items.map((one) => one._id)].join(', ')}.`;
+  const { environment_id } = defaultsOf(workspace_id);
+  return items.filter(({ _id }) => _id !== environment_id || _id === chosen);
 }

@@ -34,9 +34,12 @@ export const setBudget: Command = {
       ({ budget: holds } = await deps.sessions.setBudget(ref, budget, decision));
     } catch (error) {
       if (error instanceof NotFoundError) return refuse(ENDED);
+      if (!(error instanceof InvalidInputError)) throw error;
       // It was spent, or changed, since it was looked at.
-      if (error instanceof InvalidInputError) return refuse(`It stays as it is: ${plain(error.message)}. Look again.`);
-      throw error;
+      const now = await deps.sessions.getSession(ref);
+      return refuse(
+        (await problemOf(deps, now, cents)) ?? 'Something changed meanwhile, so it stays as it is. Say it again.',
+      );
     }
     deps.received({ ...ref, lane: session.log.lane });
     // Somebody may have decided something else right after it.

@@ -10,6 +10,11 @@ export function counted(count: number, one: string): string {
   return `${count.toLocaleString('en')} ${one}${count === 1 ? '' : 's'}`;
 }
 
+/** `11 to 20`, `21`. */
+export function fromTo(from: number, to: number): string {
+  return from === to ? `${to}` : `${from} to ${to}`;
+}
+
 /** A moment of the past by the clock of the reader's expectations: `21 Nov, 16:05 UTC`. */
 export function moment(at: Date): string {
   const day = at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });

@@ -371,7 +371,9 @@ describe('the channels of an agent', () => {
     await type.ben('/agents use Reviewer', at('C9'));
     for (const command of ['/agents edit Scout', '/agents new']) {
       const { errors } = await type.fills('Ana', command, { name: 'Scout 2', channels: 'C8,C9' });
-      expect(errors).toEqual({ channels: expect.stringContaining('Somebody else has chosen who answers in') });
+      expect(errors).toEqual({
+        channels: expect.stringContaining('Somebody else has chosen who answers in number 2 of'),
+      });
     }
     expect([await agentIn('C8'), await agentIn('C9')]).toEqual([null, reviewer._id]);
     expect(await agentNamed('Scout 2')).toBeUndefined();
