@@ -15,10 +15,24 @@ export function messageShown({ text, blocks }: Pick<SlackMessage, 'blocks' | 'te
   return JSON.stringify({ text, blocks: withoutIds(blocks) }, null, 2);
 }
 
-/** The modal that is open for somebody, without what is Slack's own or never seen. */
+/** The modal that is open for somebody, as it was sent. */
 export function modalShown(person: SlackPerson): string {
   const view = person.view();
   if (view === undefined) throw new Error(`No modal is open for ${person.user.name}`);
-  const { title, submit, close, blocks } = view;
-  return JSON.stringify({ type: 'modal', title, submit, close, blocks: withoutIds(blocks) }, null, 2);
+  const { callback_id, private_metadata, title, submit, close, blocks } = view;
+  // Slack has the empty text for what was not said.
+  const own = callback_id === '' ? {} : { callback_id, private_metadata };
+  const sent = { type: 'modal', ...own, title, submit, close, blocks };
+  return steady(JSON.stringify(sent, null, 2));
+}
+
+/** Each run has its own ids and times. */
+export function steady(shown: string): string {
+  return shown
+    .replaceAll(/\b(sesn|appr|agent|env)_[0-9A-Za-z]{20,}/g, '$1_1')
+    .replaceAll(/http:\/\/127\.0\.0\.1:\d+\/response\/\w+/g, 'https://hooks.slack.test/1')
+    .replaceAll(/\b\d{10}\.\d{6}\b/g, '5.1')
+    .replaceAll(/\/archives\/\w+\/p\d+/g, '/archives/C1/p51')
+    .replaceAll(/\d{1,2} \w{3,9}, \d\d:\d\d UTC/g, '20 Nov, 12:00 UTC')
+    .replaceAll(/\d{1,2} \w{3,9} at \d\d:\d\d UTC/g, '20 November at 12:00 UTC');
 }

@@ -33,6 +33,11 @@ export function snapshotOf(name: string): unknown {
   return JSON.parse(readFileSync(new URL(`${name}.json`, SNAPSHOTS), 'utf8'));
 }
 
+/** How people asked for what a snapshot shows, such as `/agents list`; empty where it is no answer. */
+export function askedIn(snapshot: unknown): string[] {
+  return answers.safeParse(snapshot).data?.answers.map(({ asked }) => asked) ?? [];
+}
+
 export function surfacesOf(snapshot: unknown): Surface[] {
   const several = answers.safeParse(snapshot).data?.answers;
   return several === undefined ? [surface.parse(snapshot)] : several.map((one) => surface.parse(one));

@@ -52,14 +52,6 @@ function form(fields: FormField[], over: Partial<Form> = {}): Form {
   return { command: 'agents', text: 'new', title: 'New agent', submit: 'Create', fields, ...over };
 }
 
-const owners: FormField = {
-  kind: 'people',
-  name: 'owners',
-  label: 'Owners',
-  hint: 'They may change the agent and decide what it asks.',
-  value: `slack:${ana},web:ben`,
-  optional: false,
-};
 const ask: FormField[] = [
   {
     kind: 'choice',
@@ -71,10 +63,7 @@ const ask: FormField[] = [
   },
   { kind: 'text', name: 'what', label: 'What?', value: '', max_length: 3_000, multiline: true, optional: false },
 ];
-const place: FormField = { kind: 'place', name: 'where', label: 'Where', value: '', optional: false };
-
 const MODALS: Record<string, ModalView> = {
-  'modal-agent-new': formModal(form(agentFields(FRESH, [lab], none)), from, groups),
   'modal-agent-edit': formModal(
     form(agentFields(reviewer, [lab], { own: ['C0OPS', 'C0LAB', 'D0ANA'], others: 2 }), {
       text: 'edit agent_1 3',
@@ -83,19 +72,6 @@ const MODALS: Record<string, ModalView> = {
     }),
     { ...from, home: true },
     groups,
-  ),
-  'modal-agent-owner': formModal(
-    form([owners], { text: 'owner agent_1', title: 'Owners of an agent', submit: 'Save' }),
-    from,
-  ),
-  'modal-ask-about': formModal(form(ask, { command: 'ask', text: '', title: 'Ask an agent', submit: 'Ask' }), {
-    ...from,
-    thread: '5.1',
-    about: { author: ana, text: 'The build is red.' },
-  }),
-  'modal-ask': formModal(
-    form([...ask, place], { command: 'ask', text: '', title: 'Ask an agent', submit: 'Ask' }),
-    from,
   ),
 };
 
