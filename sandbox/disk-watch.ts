@@ -16,23 +16,29 @@ const LEAST_SLACK = 8 * 1024 * 1024;
 
 interface Entry {
   disk: WatchedDisk;
-  /** Free space of the file system when the session was last measured, and how much of it may go before the next time. */
-  free: number;
+  /** How much had gone when the session was last measured, and how much more may go before the next time. */
+  gone: number;
   slack: number;
   measuring: boolean;
 }
 
 /**
  * One timer for all sessions of a worker. Asking the file system for its free space costs microseconds, and a session can
- * only have passed its limit when that much space (or that many files) has gone: only then are its files measured.
+ * only have passed its limit when that much space (or that many files) has gone: only then are its files measured. What
+ * others free is not set against what has gone, or a session could grow by as much unseen.
  */
 export class DiskWatch {
-  readonly #dir: string;
+  readonly #freeNow: () => number;
+  #free: number;
+  /** All that has gone since the beginning. */
+  #gone = 0;
   readonly #entries = new Map<WatchedDisk, Entry>();
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(dir: string) {
-    this.#dir = dir;
+  /** @param free space and files of the file system in one number, see `freeOf` */
+  constructor(free: () => number) {
+    this.#freeNow = free;
+    this.#free = free();
   }
 
   /**
@@ -40,7 +46,8 @@ export class DiskWatch {
    * @param known what it takes now, where that need not be measured
    */
   async watch(disk: WatchedDisk, known: number | null = null): Promise<() => void> {
-    const entry: Entry = { disk, free: this.#free(), slack: 0, measuring: true };
+    this.#look();
+    const entry: Entry = { disk, gone: this.#gone, slack: 0, measuring: true };
     this.#entries.set(disk, entry);
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
     this.#settle(entry, known ?? (await disk.measure()));
@@ -53,15 +60,21 @@ export class DiskWatch {
   }
 
   #tick(): void {
-    const free = this.#free();
+    this.#look();
     for (const entry of this.#entries.values()) {
-      if (!entry.measuring && entry.free - free > entry.slack) void this.#measure(entry);
+      if (!entry.measuring && this.#gone - entry.gone > entry.slack) void this.#measure(entry);
     }
+  }
+
+  #look(): void {
+    const free = this.#freeNow();
+    this.#gone += Math.max(0, this.#free - free);
+    this.#free = free;
   }
 
   async #measure(entry: Entry): Promise<void> {
     entry.measuring = true;
-    entry.free = this.#free();
+    entry.gone = this.#gone;
     const used = await entry.disk.measure();
     if (!this.#entries.has(entry.disk)) return;
     this.#settle(entry, used);
@@ -72,10 +85,10 @@ export class DiskWatch {
     entry.slack = Math.max(LEAST_SLACK, used === null ? 0 : entry.disk.limit - used);
     entry.measuring = false;
   }
+}
 
-  /** Space and files in one number: a file counts as 1 KiB, as in `diskUsage`. */
-  #free(): number {
-    const { bfree, bsize, ffree } = statfsSync(this.#dir);
-    return bfree * bsize + ffree * 1024;
-  }
+/** Free space and files of a folder's file system in one number: a file counts as 1 KiB, as in `diskUsage`. */
+export function freeOf(dir: string): number {
+  const { bfree, bsize, ffree } = statfsSync(dir);
+  return bfree * bsize + ffree * 1024;
 }

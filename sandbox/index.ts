@@ -7,7 +7,7 @@ import { DeckhandError } from '../src/errors.ts';
 import type { WorkspaceLimits, WorkspaceProvider } from '../src/tools/workspace.ts';
 import type { Host } from './bubblewrap.ts';
 import { type CgroupTree, detectCgroups } from './cgroup.ts';
-import { DiskWatch } from './disk-watch.ts';
+import { DiskWatch, freeOf } from './disk-watch.ts';
 import { makeHelperSlot } from './helper.ts';
 import { resolveLimits } from './limits.ts';
 import { groupNames, orphanRuns, reapGroups, runPrefix } from './orphans.ts';
@@ -41,7 +41,7 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
   const cgroups = detectCgroups();
   const limits = resolveLimits(options.defaults);
   const pipes = new PipeMaker(runDir);
-  const disks = new DiskWatch(workspaces);
+  const disks = new DiskWatch(() => freeOf(workspaces));
   const slotDeps = { host, cgroups, nextName: groupNames() };
   const shells = new Slots(() => makeShellSlot(slotDeps, pipes), discardShellSlot);
   const helpers = new Slots(() => makeHelperSlot(slotDeps));
