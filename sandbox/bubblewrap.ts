@@ -87,6 +87,8 @@ export function startWaiting(host: Host, cgroup: Cgroup | null, stdio: ProgramSt
       stdio: [...stdio, 'pipe', seccomp ?? 'ignore', 'pipe'],
       env: {},
       cwd: '/',
+      // Ctrl-C at the worker's terminal is the worker's own to answer: it lets the commands that run come to their end.
+      detached: true,
     });
   } finally {
     if (seccomp !== null) closeSync(seccomp);

@@ -95,6 +95,14 @@ it('a process that waits ends when whoever would have told it is gone', async ()
   await slot.cgroup?.remove();
 });
 
+it('is not in the process group that Ctrl-C at the terminal ends', async () => {
+  const slot = await makeHelperSlot(deps);
+  const stat = readFileSync(`/proc/${slot.child.pid}/stat`, 'latin1');
+  const [, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  expect(group).toBe(String(slot.child.pid));
+  await discard(slot);
+});
+
 it('a word with a NUL character is refused, where it would be two', async () => {
   await expect(echo('one\0two')).rejects.toThrow(TypeError);
   const slot = await makeHelperSlot(deps);
