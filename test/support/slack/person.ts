@@ -95,7 +95,7 @@ export function createPerson(user: SlackUser, { workspace, outbox, interactions 
     const ts = workspace.nextTs();
     const thread = threadTs === undefined ? {} : { thread_ts: threadTs };
     const shared = attached.map((one) => shareFile(workspace, one));
-    const files = shared.map(({ id, name, bytes }) => ({ id, name, title: name, size: bytes.length }));
+    const files = shared.map(({ id, name, size }) => ({ id, name, title: name, size }));
     workspace.messages.push({
       ts,
       channel: channel.id,

@@ -11,7 +11,8 @@ import { createOtherBot, type OtherBot } from './other-bot.ts';
 import { serveDownload } from './shared-files.ts';
 import { createSocketMode, type SocketMode } from './socket-mode.ts';
 import { createTeam, type SlackTeam, type TeamInside } from './team.ts';
-import { bodyOf, bytesOf, createWebApi, type JournalEntry } from './web-api.ts';
+import { bytesFor } from './upload-methods.ts';
+import { bodyOf, createWebApi, type JournalEntry } from './web-api.ts';
 import { createWorkspace, IDS_EACH, type SlackTokens, type SlackWorkspace } from './workspace.ts';
 
 /**
@@ -97,13 +98,13 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
 
   /** Takes the bytes it was told of, and no others. */
   async function upload(id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const bytes = await bytesOf(request).catch(() => null);
-    // Whoever sent it went away midway.
-    if (bytes === null) return;
-    const fault = faults.take('upload', {});
     const place = teamOf(id).workspace.uploads.get(id);
-    const isTaken = fault === undefined && place !== undefined && place.length === bytes.length;
-    if (isTaken) place.bytes = bytes;
+    const came = await bytesFor(place?.length ?? 0, request);
+    // Whoever sent it went away midway.
+    if (came === null) return;
+    const fault = faults.take('upload', {});
+    const isTaken = fault === undefined && place !== undefined && place.length === came.size;
+    if (isTaken) Object.assign(place, { bytes: came.bytes, sha256: came.sha256 });
     response.writeHead(isTaken ? 200 : 500).end(isTaken ? 'OK' : 'upstream trouble');
   }
 

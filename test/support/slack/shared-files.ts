@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { FaultPlan } from './faults.ts';
 import type { SlackWorkspace } from './workspace.ts';
 
@@ -6,6 +8,8 @@ import type { SlackWorkspace } from './workspace.ts';
 export interface Attached {
   name: string;
   bytes?: Buffer | string;
+  /** Bytes that are made as they are taken, in place of those: so that nobody here has them whole. */
+  made?: { size: number; pieces: () => Iterable<Uint8Array> };
   mimetype?: string;
   /** As files.info has it: kept elsewhere, or not shown by the plan. */
   mode?: 'hosted' | 'external' | 'hidden_by_limit';
@@ -21,12 +25,16 @@ export interface Attached {
 export interface SlackFile extends Attached {
   id: string;
   bytes: Buffer;
+  size: number;
   is_deleted: boolean;
 }
 
+const NONE = Buffer.alloc(0);
+
 export function shareFile(workspace: SlackWorkspace, attached: Attached): SlackFile {
-  const bytes = Buffer.from(attached.bytes ?? `The content of ${attached.name}`);
-  const file = { ...attached, id: workspace.nextId('F'), bytes, is_deleted: false };
+  const bytes = attached.made === undefined ? Buffer.from(attached.bytes ?? `The content of ${attached.name}`) : NONE;
+  const size = attached.made?.size ?? bytes.length;
+  const file = { ...attached, id: workspace.nextId('F'), bytes, size, is_deleted: false };
   workspace.files.set(file.id, file);
   return file;
 }
@@ -41,7 +49,7 @@ export function fileObject(workspace: SlackWorkspace, file: SlackFile): Record<s
     title: name,
     mimetype,
     mode,
-    size: file.bytes.length,
+    size: file.size,
     is_external: mode === 'external',
     ...(mode === 'external' && { external_type: 'gdrive' }),
     file_access: 'visible',
@@ -93,9 +101,12 @@ export async function serveDownload(
   } else if (fault?.kind === 'status') response.writeHead(fault.status).end('upstream trouble');
   else if (file.redirect !== undefined) response.writeHead(302, { location: file.redirect }).end();
   else {
-    const headers = { 'content-type': file.mimetype ?? 'text/plain', 'content-length': file.bytes.length };
+    const headers = { 'content-type': file.mimetype ?? 'text/plain', 'content-length': file.size };
     response.writeHead(200, headers);
-    if (fault?.kind === 'lost') response.write(file.bytes.subarray(0, file.bytes.length / 2), () => response.destroy());
+    // Whoever takes them may go away midway.
+    if (file.made !== undefined) await pipeline(Readable.from(file.made.pieces()), response).catch(() => undefined);
+    else if (fault?.kind === 'lost')
+      response.write(file.bytes.subarray(0, file.bytes.length / 2), () => response.destroy());
     else response.end(file.bytes);
   }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { SlackApiError } from './api-error.ts';
 import { listOf, optional, required } from './arguments.ts';
 import { threadOf, writableChannel } from './chat-methods.ts';
@@ -11,9 +12,32 @@ const getUploadUrl: Method = (scene, args) => {
   const length = Number(required(args, 'length'));
   if (!Number.isInteger(length) || length <= 0) throw new SlackApiError('invalid_arguments');
   const id = scene.workspace.nextId('F');
-  scene.workspace.uploads.set(id, { id, name, length, bytes: null, is_shared: false });
+  scene.workspace.uploads.set(id, { id, name, length, bytes: null, sha256: '', is_shared: false });
   return { upload_url: scene.uploadUrl(id), file_id: id };
 };
+
+/** What is larger is looked at as it comes, and is not kept. */
+const KEPT_BYTES = 32 * 1024 * 1024;
+
+/** What came of a file whose length was told before; null when it broke off. */
+export async function bytesFor(
+  length: number,
+  request: AsyncIterable<Buffer>,
+): Promise<({ size: number } & Pick<SlackUpload, 'bytes' | 'sha256'>) | null> {
+  const pieces: Buffer[] = [];
+  const hash = createHash('sha256');
+  let size = 0;
+  try {
+    for await (const piece of request) {
+      size += piece.length;
+      hash.update(piece);
+      if (length <= KEPT_BYTES) pieces.push(piece);
+    }
+  } catch {
+    return null;
+  }
+  return { size, bytes: Buffer.concat(pieces), sha256: hash.digest('hex') };
+}
 
 function uploaded(upload: SlackUpload | undefined): SlackUpload {
   // files.completeUploadExternal names `file_not_found` for an id it does not know. Guess: for one without bytes too.

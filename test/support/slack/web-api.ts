@@ -45,7 +45,7 @@ export interface WebApi {
   handle(call: { method: string; caller: string }, request: IncomingMessage, response: ServerResponse): Promise<void>;
 }
 
-export async function bytesOf(request: IncomingMessage): Promise<Buffer> {
+async function bytesOf(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);

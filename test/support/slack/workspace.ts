@@ -69,7 +69,9 @@ export interface SlackUpload {
   id: string;
   name: string;
   length: number;
+  /** Of more than this Slack keeps there is their hash alone, and these are none. */
   bytes: Buffer | null;
+  sha256: string;
   is_shared: boolean;
 }
 
