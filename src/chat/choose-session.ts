@@ -102,7 +102,7 @@ async function pickAgent(
 ): Promise<AgentName | { refusal: string }> {
   const agents = await directory.agents(conversation.workspace_id);
   const [first] = agents;
-  if (first === undefined) return { refusal: 'There is no agent here yet. Create one first, then write again.' };
+  if (first === undefined) return { refusal: 'There is no agent here yet: `/agents new` makes one. Then write again.' };
   const called = picked === undefined ? agentCalled(agents, text) : null;
   if (called !== null) return called;
   const named = picked ?? usual_agent;

@@ -1,7 +1,7 @@
 import { shorten } from '../../../connectors/slack/mrkdwn.ts';
 import { eventually } from '../eventually.ts';
 import { withoutIds } from './block-limits.ts';
-import type { SlackPerson } from './person.ts';
+import type { MessagePlace, SlackPerson } from './person.ts';
 import type { SlackServer } from './server.ts';
 import { matchesSnapshot, steady } from './snapshot.ts';
 import type { Typed } from './view-state.ts';
@@ -15,6 +15,8 @@ export interface Answers {
   sends(person: SlackPerson, form: string, fields: Typed): Promise<void>;
   /** What somebody who did this is told in their direct messages with the app, as soon as it has these words. */
   told(person: SlackPerson, asked: string, words: string): Promise<void>;
+  /** What somebody sees in a thread after this happened, as soon as it has these words. */
+  hears(person: SlackPerson, what: string, at: { thread: MessagePlace; words: string }): Promise<void>;
   /** Compare all of it with the snapshot. */
   match(name: string): Promise<void>;
 }
@@ -62,6 +64,20 @@ export function answersOf(slack: SlackServer): Answers {
         return found;
       });
       keep(person, asked, shown(message));
+    },
+
+    async hears(person, what, { thread, words }) {
+      const message = await eventually(() => {
+        const found = person
+          .sees(thread)
+          .findLast(
+            ({ text, blocks, bot_id }) => bot_id !== undefined && `${text} ${JSON.stringify(blocks)}`.includes(words),
+          );
+        if (found === undefined) throw new Error(`Nothing with "${words}" came after ${what}`);
+        return found;
+      });
+      const { ephemeral_to } = message;
+      keep(person, what, { ...(ephemeral_to !== undefined && { for: 'this person alone' }), ...shown(message) });
     },
 
     match: (name) => matchesSnapshot(`answers-${name}`, steady(JSON.stringify({ answers }, null, 2))),

@@ -44,8 +44,18 @@ const judges = sourcesIn('connectors/slack/').flatMap(([file, source]) =>
 /** Of each, the snapshots that show it. A kind that is not here fails the test, and so does a snapshot of no kind. */
 const SHOWN: Record<string, readonly string[]> = {
   'outgoing text': ['answer', 'answer-plain', 'answer-streamed', 'answer-with-feedback', 'answer-with-table'],
-  'outgoing notice': ['notice-info', 'notice-error', 'notice-reminder'],
+  'outgoing notice': [
+    'answers-escalation',
+    'answers-thread-agent',
+    'answers-thread-private',
+    'answers-thread-refused',
+    'answers-thread-session',
+    'notice-error',
+    'notice-info',
+    'notice-reminder',
+  ],
   'outgoing approval': [
+    'answers-shorthanded',
     'approval-allowed',
     'approval-allowed-by-two',
     'approval-allowed-for-session',
@@ -132,6 +142,9 @@ const SHOWN: Record<string, readonly string[]> = {
     'answers-agents-versions',
     'answers-approvals',
     'answers-approvals-decided',
+    'answers-thread-feedback',
+    'answers-thread-files',
+    'answers-thread-messages',
     'answers-sessions',
     'answers-sessions-budget',
     'answers-sessions-open',

@@ -10,10 +10,8 @@ const SAYING = [
   'connectors/slack/',
   'src/approvals/decide.ts',
   'src/approvals/policy.ts',
+  'src/chat/',
   'src/chat/commands/',
-  'src/chat/over-budget.ts',
-  'src/chat/paused.ts',
-  'src/chat/roles.ts',
 ];
 
 /** Sources that say nothing there, and why. */
@@ -24,10 +22,44 @@ const ELSEWHERE: Record<string, string> = {
   'connectors/slack/oauth.ts': 'The log.',
   'connectors/slack/refusal-words.ts': 'Ends of sentences, which snapshots show with some of them.',
   'connectors/slack/said.ts': 'The agent reads it.',
+  'src/chat/apply-room.ts': 'What is counted, by name.',
+  'src/chat/connector-health.ts': 'The page of the house’s health.',
+  'src/chat/earlier-files.ts': 'The agent reads it.',
+  'src/chat/earlier.ts': 'The agent reads it.',
+  'src/chat/event-room.ts': 'What is counted, by name.',
+  'src/chat/fetch-room.ts': 'What is counted, by name.',
 };
 
 /** Words that no snapshot shows, and why. */
 const UNSHOWN: Record<string, string> = {
+  '(a mention without a word)': 'The agent reads it.',
+  '*(broken off)*': 'Of a text that grows, which chat/leftovers.test.ts has.',
+  ', shown below': 'The agent reads it.',
+  '; attach it again': 'Ends of a sentence that a snapshot shows.',
+  'An agent': 'Of an approval whose session is gone.',
+  'Attached files, read-only in the sandbox:': 'The agent reads it.',
+  'Attached too, but not to be had:': 'The agent reads it.',
+  'It says now:': 'The agent reads it.',
+  'Nobody could be told': 'In the log of a session.',
+  'Storing files…': 'A status, which is no message.',
+  'The agent had not been given the message that you deleted, and is not given it any more.':
+    'While its files wait for a limit of Slack’s, which chat/attached-files.test.ts has.',
+  'The chat platform takes no message in the conversation (': 'In the log of a session.',
+  'The platform does not say whether somebody is a guest': 'The log.',
+  'This is not all: about': 'Where a platform takes no files.',
+  'Trying again…': 'A status, which is no message.',
+  'What was still waiting for its files is not given to the agent any more.':
+    'While they wait for a limit of Slack’s, which chat/attached-files.test.ts has.',
+  'Whoever asked': 'In the log of a session.',
+  'changed this message:': 'The agent reads it.',
+  'it could not be fetched': 'Ends of a sentence that a snapshot shows.',
+  'it is not connected': 'Of a connector that was taken out of the configuration.',
+  "more characters are too long for a chat. The session's log has them.": 'Where a platform takes no files.',
+  'the chat platform asked to wait for too long': 'Ends of a sentence that a snapshot shows.',
+  'the question is not shown here': 'Where Slack has taken no card, and so no thread has it.',
+  'took this message back, so what it asked for is not wanted any more:': 'The agent reads it.',
+  'was told directly': 'In the log of a session.',
+  'with the files that are newer it would be too much': 'The agent reads it.',
   'About this message of': 'The agent reads it.',
   'Here every conversation is its people’s own: `/sessions` lists yours.': 'On the page.',
   'It is in a conversation of somebody else’s: ask them to let you in.': 'On the page.',
