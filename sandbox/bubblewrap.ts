@@ -63,16 +63,23 @@ const ARGS_FD = 5;
 const SECCOMP_FD = 6;
 const WORDS_FD = 7;
 
+/** The longest word that the kernel gives to a program, in bytes (MAX_ARG_STRLEN with its NUL). */
+const LONGEST_WORD_BYTES = 131_071;
+
 /**
  * Enters the control groups, then becomes the program of the words that it is told: nothing runs outside its limits even
- * for a moment. Told nothing, because whoever started it is gone, it ends.
+ * for a moment, and with no descriptor that the worker itself was started with. Told nothing, because whoever started it
+ * is gone, it ends.
  */
-const WAITER = [
-  'for group; do echo $$ >"$group" || exit 98; done',
-  `mapfile -t -d "" words <&${WORDS_FD}`,
-  '[ "${#words[@]}" -gt 0 ] || exit 0',
-  `exec "\${words[@]}" ${WORDS_FD}<&-`,
-].join('; ');
+function waiter(seccomp: boolean): string {
+  return [
+    'for group; do echo $$ >"$group" || exit 98; done',
+    `for fd in /proc/self/fd/*; do fd=\${fd##*/}; [ "$fd" -le ${WORDS_FD} ] || eval "exec $fd<&-"; done`,
+    `mapfile -t -d "" words <&${WORDS_FD}`,
+    '[ "${#words[@]}" -gt 0 ] || exit 0',
+    `exec "\${words[@]}" ${WORDS_FD}<&- ${seccomp ? '' : `${SECCOMP_FD}<&-`}`,
+  ].join('; ');
+}
 
 /**
  * Start a process that waits in its control group to be told which sandbox it is: see `launch`. Nothing of a session is in
@@ -83,13 +90,17 @@ export function startWaiting(host: Host, cgroup: Cgroup | null, stdio: ProgramSt
   const seccomp = host.seccompFile === null ? null : openSync(host.seccompFile, 'r');
   try {
     // Without --norc bash runs the start files of a user whose input is a socket.
-    return spawn('/bin/bash', ['--norc', '--noprofile', '-c', WAITER, 'bash', ...(cgroup?.procs ?? [])], {
-      stdio: [...stdio, 'pipe', seccomp ?? 'ignore', 'pipe'],
-      env: {},
-      cwd: '/',
-      // Ctrl-C at the worker's terminal is the worker's own to answer: it lets the commands that run come to their end.
-      detached: true,
-    });
+    return spawn(
+      '/bin/bash',
+      ['--norc', '--noprofile', '-c', waiter(seccomp !== null), 'bash', ...(cgroup?.procs ?? [])],
+      {
+        stdio: [...stdio, 'pipe', seccomp ?? 'ignore', 'pipe'],
+        env: {},
+        cwd: '/',
+        // Ctrl-C at the worker's terminal is the worker's to answer: it stops the commands that run, and tells Claude.
+        detached: true,
+      },
+    );
   } finally {
     if (seccomp !== null) closeSync(seccomp);
   }
@@ -97,17 +108,25 @@ export function startWaiting(host: Host, cgroup: Cgroup | null, stdio: ProgramSt
 
 /**
  * Make a sandbox of a process that waits, and start the program in it.
- * @throws TypeError when a word of the command has a NUL character, which would make two of it; the process is ended then
+ * @throws TypeError when a word of the command has a NUL character, which would make two of it, or is too long for the
+ *   kernel; the process is ended then
  */
 export function launch(host: Host, waiting: ChildProcess, spec: LaunchSpec): void {
   const program = host.asRoot ? [...dropTo(spec.paths.uid), ...spec.command] : spec.command;
-  if (program.some((word) => word.includes('\0'))) {
+  const wrong = program.map(wordTrouble).find((trouble) => trouble !== null);
+  if (wrong !== undefined) {
     waiting.kill('SIGKILL');
-    throw new TypeError('A program cannot be given a NUL character.');
+    throw new TypeError(wrong);
   }
   // Over pipes, because a command line can be read inside (/proc/1/cmdline) and bwrap's options hold the host's paths.
   tell(waiting, ARGS_FD, sandboxArgs(host, spec, host.seccompFile !== null));
   tell(waiting, WORDS_FD, [host.bwrap, '--args', String(ARGS_FD), '--', ...program]);
+}
+
+function wordTrouble(word: string): string | null {
+  if (word.includes('\0')) return 'A program cannot be given a NUL character.';
+  const long = word.length * 3 > LONGEST_WORD_BYTES && Buffer.byteLength(word) > LONGEST_WORD_BYTES;
+  return long ? `A program cannot be given a word of more than ${LONGEST_WORD_BYTES} bytes.` : null;
 }
 
 function tell(child: ChildProcess, fd: number, words: string[]): void {

@@ -31,6 +31,8 @@ export interface Cgroup {
   processRefusals(): number;
   /** How often the kernel killed something in it for memory. */
   memoryKills(): number;
+  /** Kill what is in it at this moment. */
+  kill(): void;
   /** End what still runs in it and remove it. Never throws; what cannot be removed is an orphan for the next start. */
   remove(): Promise<void>;
 }
@@ -65,7 +67,7 @@ export function detectCgroups(mountinfo = '/proc/self/mountinfo', membership = '
 export function createCgroup(tree: CgroupTree, name: string): Cgroup {
   const dirs = new Map([...tree.parents].map(([controller, parent]) => [controller, join(parent, name)]));
   const unique = [...new Set(dirs.values())];
-  for (const dir of unique) mkdirSync(dir);
+  makeAll(unique);
   let full = Number.POSITIVE_INFINITY;
   const pids = dirs.get('pids');
   const memory = dirs.get('memory');
@@ -83,8 +85,29 @@ export function createCgroup(tree: CgroupTree, name: string): Cgroup {
       if (memory === undefined) return 0;
       return counter(join(memory, tree.version === 1 ? 'memory.oom_control' : 'memory.events'), 'oom_kill');
     },
+    kill() {
+      for (const dir of unique) killAll(dir);
+    },
     remove: () => removeGroups(unique),
   };
+}
+
+/** All of these folders, or none. */
+function makeAll(dirs: string[]): void {
+  const made: string[] = [];
+  try {
+    for (const dir of dirs) {
+      mkdirSync(dir);
+      made.push(dir);
+    }
+  } catch (error) {
+    for (const dir of made) rmdirSync(dir);
+    throw error;
+  }
+}
+
+function killAll(dir: string): void {
+  for (const pid of readWords(join(dir, 'cgroup.procs'))) killProcess(Number(pid));
 }
 
 /** Names of groups below this tree that `isOrphan` says nobody owns any more. */
@@ -101,7 +124,7 @@ async function removeGroups(dirs: string[]): Promise<void> {
   for (const dir of dirs) {
     // The last process may still be on its way out; a group is removable a moment after it is empty.
     for (let attempt = 0; attempt < 50 && existsSync(dir); attempt++) {
-      for (const pid of readWords(join(dir, 'cgroup.procs'))) killProcess(Number(pid));
+      killAll(dir);
       try {
         rmdirSync(dir);
       } catch {

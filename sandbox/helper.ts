@@ -33,11 +33,9 @@ export interface HelperDeps {
 
 const STDERR_LIMIT = 2000;
 
-/** @throws when no process can be started */
-export async function makeHelperSlot(deps: SlotDeps): Promise<Slot> {
-  const slot = await makeSlot(deps, ['pipe', 'pipe', 'pipe', 'ignore', 'ignore']);
-  slot.cgroup?.limit(HELPER_LIMITS);
-  return slot;
+/** @throws when no process can be started, or cannot be limited as a helper is */
+export function makeHelperSlot(deps: SlotDeps): Promise<Slot> {
+  return makeSlot(deps, { stdio: ['pipe', 'pipe', 'pipe', 'ignore', 'ignore'], limits: HELPER_LIMITS });
 }
 
 /** @throws when no process can be started, and TypeError when an argument has a NUL character */

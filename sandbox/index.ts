@@ -14,7 +14,7 @@ import { groupNames, orphanRuns, reapGroups, runPrefix } from './orphans.ts';
 import { PipeMaker } from './pipes.ts';
 import { seccompProgram } from './seccomp.ts';
 import { outputsFolder, preparePaths, sessionFolder, uploadsFolder } from './session-paths.ts';
-import { discardShellSlot, makeShellSlot } from './shell.ts';
+import { makeShellSlot } from './shell.ts';
 import { Slots } from './slots.ts';
 import { createUploadPlacer } from './uploads.ts';
 import { BubblewrapWorkspace } from './workspace.ts';
@@ -43,7 +43,7 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
   const pipes = new PipeMaker(runDir);
   const disks = new DiskWatch(() => freeOf(workspaces));
   const slotDeps = { host, cgroups, nextName: groupNames() };
-  const shells = new Slots(() => makeShellSlot(slotDeps, pipes), discardShellSlot);
+  const shells = new Slots(() => makeShellSlot(slotDeps, pipes));
   const helpers = new Slots(() => makeHelperSlot(slotDeps));
   const placeUploads = createUploadPlacer(runDir);
   const open = new Map<string, BubblewrapWorkspace>();

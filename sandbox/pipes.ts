@@ -32,9 +32,14 @@ export class PipeMaker {
     const path = this.#spare.pop() as string;
     // Without O_NONBLOCK the first open would wait for the second.
     const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const writeEnd = openSync(path, constants.O_WRONLY);
-    unlinkSync(path);
-    return { readEnd, writeEnd };
+    try {
+      return { readEnd, writeEnd: openSync(path, constants.O_WRONLY) };
+    } catch (error) {
+      closeSync(readEnd);
+      throw error;
+    } finally {
+      unlinkSync(path);
+    }
   }
 
   /** Make a batch ahead of need. Callers share one. */
@@ -57,9 +62,11 @@ export class PipeMaker {
 
 /** The reading end of a pipe that is a child's standard input: it must block, unlike ours. */
 export function reopenBlocking(fd: number): number {
-  const blocking = openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY);
-  closeSync(fd);
-  return blocking;
+  try {
+    return openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 export function readerOf(fd: number): Socket {

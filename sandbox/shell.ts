@@ -5,9 +5,9 @@ import type { Readable } from 'node:stream';
 import { timeLimit } from '../src/signals.ts';
 import { type Host, killSandbox, launch, type SessionPaths } from './bubblewrap.ts';
 import { OutputTap } from './output-tap.ts';
-import { type Pipe, type PipeMaker, readerOf, reopenBlocking, writerOf } from './pipes.ts';
+import { type PipeMaker, readerOf, reopenBlocking, writerOf } from './pipes.ts';
 import { quote, SHELL_PROLOGUE, shellEpilogue } from './shell-script.ts';
-import { discard, makeSlot, type Slot, type SlotDeps, type SlotEnd } from './slots.ts';
+import { makeSlot, type Slot, type SlotDeps, type SlotEnd } from './slots.ts';
 
 /**
  * One bash in one sandbox, alive from one command to the next.
@@ -52,32 +52,27 @@ export interface ShellSlot extends Slot {
 /** @throws when no process can be started */
 export async function makeShellSlot(deps: SlotDeps, pipes: PipeMaker): Promise<ShellSlot> {
   const output = await pipes.make();
-  const script = await pipes.make();
-  const scriptEnd = reopenBlocking(script.readEnd);
+  const ours: Socket[] = [readerOf(output.readEnd)];
+  const theirs = [output.writeEnd];
   try {
-    const slot = await makeSlot(deps, ['ignore', output.writeEnd, output.writeEnd, scriptEnd, 'pipe']);
-    return { ...slot, ...ourEnds(output, script) };
+    const { readEnd, writeEnd } = await pipes.make();
+    ours.push(writerOf(writeEnd));
+    const scriptEnd = reopenBlocking(readEnd);
+    theirs.push(scriptEnd);
+    for (const end of ours) end.on('error', () => {});
+    const [reader, script] = ours as [Socket, Socket];
+    const slot = await makeSlot(deps, {
+      stdio: ['ignore', output.writeEnd, output.writeEnd, scriptEnd, 'pipe'],
+      pipes: ours,
+    });
+    return { ...slot, output: reader, script };
   } catch (error) {
-    closeSync(output.readEnd);
-    closeSync(script.writeEnd);
+    for (const end of ours) end.destroy();
     throw error;
   } finally {
     // Only the sandbox may hold these: the output ends when its last process does.
-    closeSync(output.writeEnd);
-    closeSync(scriptEnd);
+    for (const end of theirs) closeSync(end);
   }
-}
-
-export async function discardShellSlot(slot: ShellSlot): Promise<void> {
-  slot.output.destroy();
-  slot.script.destroy();
-  await discard(slot);
-}
-
-function ourEnds(output: Pipe, script: Pipe): { output: Socket; script: Socket } {
-  const ends = { output: readerOf(output.readEnd), script: writerOf(script.writeEnd) };
-  for (const end of Object.values(ends)) end.on('error', () => {});
-  return ends;
 }
 
 export class Shell {
@@ -92,7 +87,6 @@ export class Shell {
 
   readonly #slot: ShellSlot;
   readonly #tap: OutputTap;
-  readonly #outputClosed: Promise<void>;
   #control: Buffer[] = [];
   #controlBytes = 0;
   #onControl: (() => void) | null = null;
@@ -127,7 +121,6 @@ export class Shell {
     this.#slot = slot;
     this.state = state;
     this.#tap = new OutputTap(slot.output);
-    this.#outputClosed = new Promise((resolve) => slot.output.once('close', () => resolve()));
     this.ended = slot.ended;
     void this.ended.then(() => {
       this.#alive = false;
@@ -160,7 +153,7 @@ export class Shell {
       const status = this.#reply(nonce);
       const end = Promise.all([status, text.ended]).then(([code]) => code);
       const death = this.ended.then(async (exit) => {
-        await this.#outputClosed;
+        await this.#slot.closed;
         return exit;
       });
       const first = await Promise.race([end, death]);
@@ -204,7 +197,7 @@ export class Shell {
     const ready = await Promise.race([this.#reply(nonce), this.ended]);
     this.#onControl = null;
     if (typeof ready !== 'number') {
-      await this.#outputClosed;
+      await this.#slot.closed;
       limit.throwIfAborted();
       throw new Error(
         `The sandbox ended at its start with ${ready.code ?? ready.signal}: ${text.read().slice(0, 500)}`,

@@ -1,16 +1,20 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { type Host, type ProgramStdio, startWaiting } from './bubblewrap.ts';
-import { type Cgroup, type CgroupTree, createCgroup } from './cgroup.ts';
-import { processStart } from './process-table.ts';
+import { type Cgroup, type CgroupLimits, type CgroupTree, createCgroup } from './cgroup.ts';
+import { isRunning, type ProcessIdentity, processStart } from './process-table.ts';
 
 /** A process in a control group of its own that waits to become a sandbox. */
 export interface Slot {
   readonly child: ChildProcess;
+  readonly identity: ProcessIdentity;
   readonly cgroup: Cgroup | null;
+  /** Our ends of pipes that the process was started with, beside those of Node's own. */
+  readonly pipes: readonly Socket[];
   /** The end of the process, and what it ended with. */
   readonly ended: Promise<SlotEnd>;
-  /** Resolves when it has ended and what it wrote to pipes of Node's own was read. */
+  /** Resolves when it has ended and all that was written to our pipes was read. */
   readonly closed: Promise<void>;
 }
 
@@ -28,22 +32,22 @@ export interface SlotDeps {
 
 /** How long after one was taken the next is made, in ms: that one starts meanwhile, and has both processors for it. */
 const NEXT_AFTER_MS = 30;
+/** How long after its end a sandbox's pipes may stay open, in ms; then they are left to whatever still holds them. */
+const CLOSED_WITHIN_MS = 5_000;
 
 /**
- * Keeps one slot ready. Starting a process costs a worker milliseconds in which it does nothing else, and entering a control
- * group waits until the kernel has seen all processors pass by (15 ms on an idle machine). Whoever takes the one that is
- * ready waits for neither; whoever finds none waits, as without it.
+ * Keeps one slot ready from the first that was taken on. Starting a process costs a worker milliseconds in which it does
+ * nothing else, and entering a control group waits until the kernel has seen all processors pass by (15 ms on an idle
+ * machine). Whoever takes the one that is ready waits for neither; whoever finds none waits, as without it.
  */
 export class Slots<S extends Slot> {
   readonly #make: () => Promise<S>;
-  readonly #discard: (slot: S) => Promise<void>;
   #ready: Promise<S | null> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
-  constructor(make: () => Promise<S>, drop: (slot: S) => Promise<void> = discard) {
+  constructor(make: () => Promise<S>) {
     this.#make = make;
-    this.#discard = drop;
   }
 
   /** @throws when no process can be started */
@@ -53,9 +57,10 @@ export class Slots<S extends Slot> {
     this.#makeNext();
     const slot = await ready;
     if (slot === null) return this.#make();
+    hold(slot, true);
     // Its end may not have been told to us yet.
-    if (slot.child.pid !== undefined && processStart(slot.child.pid) !== null) return slot;
-    await this.#discard(slot);
+    if (isRunning(slot.identity)) return slot;
+    await discard(slot);
     return this.#make();
   }
 
@@ -65,43 +70,92 @@ export class Slots<S extends Slot> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     const slot = await this.#ready;
     this.#ready = null;
-    if (slot !== null) await this.#discard(slot);
+    if (slot !== null) await discard(slot);
   }
 
   #makeNext(): void {
     if (this.#closed || this.#timer !== null) return;
     this.#timer = setTimeout(() => {
       this.#timer = null;
-      // Why none could be made is told to whoever needs one, and cannot have one either.
-      this.#ready ??= this.#make().catch(() => null);
+      this.#ready ??= this.#makeReady();
     }, NEXT_AFTER_MS).unref();
   }
+
+  #makeReady(): Promise<S | null> {
+    const ready = this.#make().then(
+      (slot) => {
+        hold(slot, false);
+        void slot.ended.then(() => this.#drop(ready, slot));
+        return slot;
+      },
+      // Why none could be made is told to whoever needs one, and cannot have one either.
+      () => null,
+    );
+    return ready;
+  }
+
+  /** One that has ended by itself, unless somebody has taken it. */
+  #drop(ready: Promise<S | null>, slot: S): void {
+    if (this.#ready !== ready) return;
+    this.#ready = null;
+    void discard(slot);
+  }
+}
+
+/** Whether a slot keeps this process from coming to its end by itself. */
+function hold({ child, pipes }: Slot, on: boolean): void {
+  const handles = [child, ...pipes, ...(child.stdio as ReadonlyArray<Socket | null>)];
+  for (const handle of handles) {
+    if (on) handle?.ref();
+    else handle?.unref();
+  }
+}
+
+export interface SlotOptions {
+  stdio: ProgramStdio;
+  limits?: CgroupLimits;
+  pipes?: readonly Socket[];
 }
 
 /**
  * A slot for a program with these descriptors.
- * @throws when no process can be started
+ * @throws when no process can be started, or cannot be limited so
  */
-export async function makeSlot(deps: SlotDeps, stdio: ProgramStdio): Promise<Slot> {
+export async function makeSlot(deps: SlotDeps, { stdio, limits, pipes = [] }: SlotOptions): Promise<Slot> {
   const cgroup = deps.cgroups === null ? null : createCgroup(deps.cgroups, deps.nextName());
   try {
+    if (limits !== undefined) cgroup?.limit(limits);
     const child = startWaiting(deps.host, cgroup, stdio);
+    const pid = child.pid ?? 0;
     const ended = new Promise<SlotEnd>((resolve) => {
-      child.once('exit', (code, signal) => resolve({ code, signal }));
+      child.once('exit', (code, signal) => {
+        // bwrap that was killed by somebody else may leave the sandbox behind, with our pipes.
+        cgroup?.kill();
+        resolve({ code, signal });
+      });
     });
-    const closed = new Promise<void>((resolve) => {
-      child.once('close', () => resolve());
+    const ends = [once(child, 'close'), ...pipes.map((pipe) => once(pipe, 'close'))];
+    const closed = closeInTime(ended, Promise.allSettled(ends), () => {
+      for (const pipe of [...pipes, ...(child.stdio as ReadonlyArray<Socket | null>)]) pipe?.destroy();
     });
     await once(child, 'spawn');
-    return { child, cgroup, ended, closed };
+    return { child, identity: { pid, start: processStart(pid) ?? '' }, cgroup, pipes, ended, closed };
   } catch (error) {
     await cgroup?.remove();
     throw error;
   }
 }
 
+async function closeInTime(ended: Promise<unknown>, allClosed: Promise<unknown>, close: () => void): Promise<void> {
+  await ended;
+  const timer = setTimeout(close, CLOSED_WITHIN_MS);
+  await allClosed;
+  clearTimeout(timer);
+}
+
 /** End a slot that was not told what to become, and leave nothing of it. */
-export async function discard({ child, cgroup, ended }: Slot): Promise<void> {
+export async function discard({ child, cgroup, ended, pipes }: Slot): Promise<void> {
+  for (const pipe of pipes) pipe.destroy();
   child.kill('SIGKILL');
   await ended;
   await cgroup?.remove();

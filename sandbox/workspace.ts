@@ -16,8 +16,8 @@ import { diskUsage, globFiles, grepFiles, ROOT, readFile, writeFile } from './fi
 import { type HelperDeps, type HelperEnd, type HelperRun, runHelper } from './helper.ts';
 import { commandTimeout } from './limits.ts';
 import { listOutputs, readOutput } from './outputs.ts';
-import { type CommandEnd, discardShellSlot, Shell, type ShellSlot } from './shell.ts';
-import type { Slots } from './slots.ts';
+import { type CommandEnd, Shell, type ShellSlot } from './shell.ts';
+import { discard, type Slots } from './slots.ts';
 
 export interface WorkspaceDeps extends HelperDeps {
   shells: Slots<ShellSlot>;
@@ -47,6 +47,7 @@ export class BubblewrapWorkspace implements Workspace {
   #notes: string[] = [];
   #queue: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | null = null;
+  readonly #helpers = new Set<Promise<unknown>>();
   #usage = 0;
   /** Nothing has ever been in it. */
   #isEmpty: boolean;
@@ -137,13 +138,20 @@ export class BubblewrapWorkspace implements Workspace {
       this.#running?.shell.kill();
       await this.#queue;
       await this.#endShell();
+      await Promise.allSettled(this.#helpers);
       this.#onClose();
     })();
     return this.#closed;
   }
 
-  readonly #helper = (run: HelperRun): Promise<HelperEnd> =>
-    runHelper(this.#deps, this.#paths, { ...run, signal: AbortSignal.any([run.signal, this.#closing.signal]) });
+  readonly #helper = (run: HelperRun): Promise<HelperEnd> => {
+    const signal = AbortSignal.any([run.signal, this.#closing.signal]);
+    const running = runHelper(this.#deps, this.#paths, { ...run, signal });
+    this.#helpers.add(running);
+    const done = (): void => void this.#helpers.delete(running);
+    running.then(done, done);
+    return running;
+  };
 
   async #exec(request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
     if (signal.aborted) return { outcome: 'interrupted', exit_code: null, output: '' };
@@ -154,6 +162,8 @@ export class BubblewrapWorkspace implements Workspace {
       running = await this.#shell(signal);
     } catch (error) {
       if (signal.aborted) return { outcome: 'interrupted', exit_code: null, output: '' };
+      // The next one starts without what this one may have been waiting for.
+      if (error instanceof DOMException && error.name === 'TimeoutError') this.#state = '';
       const reason = error instanceof Error ? error.message : String(error);
       return { outcome: 'lost', exit_code: null, output: '', note: `The sandbox could not be started: ${reason}` };
     }
@@ -218,6 +228,7 @@ export class BubblewrapWorkspace implements Workspace {
     const slot = await shells.take();
     const { cgroup } = slot;
     try {
+      signal.throwIfAborted();
       cgroup?.limit(this.limits);
       const shell = await Shell.start(host, slot, this.#paths, rlimits, this.#state, signal);
       const disk = {
@@ -230,7 +241,7 @@ export class BubblewrapWorkspace implements Workspace {
       this.#running = { shell, cgroup, unwatch };
       return this.#running;
     } catch (error) {
-      await discardShellSlot(slot);
+      await discard(slot);
       throw error;
     }
   }

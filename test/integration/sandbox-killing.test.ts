@@ -1,15 +1,19 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Host, killSandbox, launch } from '../../sandbox/bubblewrap.ts';
+import { detectCgroups } from '../../sandbox/cgroup.ts';
 import { makeHelperSlot } from '../../sandbox/helper.ts';
+import { groupNames } from '../../sandbox/orphans.ts';
 import { PipeMaker } from '../../sandbox/pipes.ts';
 import { childrenOf } from '../../sandbox/process-table.ts';
 import { preparePaths } from '../../sandbox/session-paths.ts';
 import { makeShellSlot, Shell } from '../../sandbox/shell.ts';
-import type { Slot, SlotDeps } from '../../sandbox/slots.ts';
+import { makeSlot, type Slot, type SlotDeps } from '../../sandbox/slots.ts';
 
 const asRoot = process.getuid?.() === 0;
 const host: Host = { bwrap: '/usr/bin/bwrap', asRoot, seccompFile: null };
@@ -21,11 +25,12 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const deps: SlotDeps = { host, cgroups: null, nextName: () => 'unused' };
+const cgroups = detectCgroups();
+const deps: SlotDeps = { host, cgroups: null, nextName: groupNames() };
 
-async function start(): Promise<Slot> {
+async function start(of = deps): Promise<Slot> {
   const { paths } = preparePaths(folder, 'sesn_killed', asRoot);
-  const slot = await makeHelperSlot(deps);
+  const slot = await makeHelperSlot(of);
   slot.child.stdout?.resume();
   slot.child.stderr?.resume();
   launch(host, slot.child, { paths, command: ['/bin/bash', '-c', 'sleep 60'], cwd: '/' });
@@ -50,6 +55,47 @@ it('ends a sandbox in its first moment, and one that has ended already', async (
   expect(await ended).toEqual(ENDED_BY_BWRAP);
   await closed;
   killSandbox(child);
+});
+
+describe('when somebody else kills bwrap', () => {
+  async function killAtFirstChild(slot: Slot): Promise<void> {
+    const pid = slot.child.pid as number;
+    while (childrenOf(pid).length === 0) await nextTurn();
+    process.kill(pid, 'SIGKILL');
+  }
+
+  it.skipIf(cgroups === null)('what it leaves of a file tool is ended, and the tool with it', async () => {
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const slot = await start({ ...deps, cgroups });
+      await killAtFirstChild(slot);
+      await slot.closed;
+      await slot.cgroup?.remove();
+    }
+  });
+
+  it.skipIf(cgroups === null)('what it leaves of a shell is ended, which may have begun or not', async () => {
+    const { paths } = preparePaths(folder, 'sesn_orphan', asRoot);
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const slot = await makeShellSlot({ ...deps, cgroups }, new PipeMaker(folder));
+      const starting = Shell.start(host, slot, paths, '', '', new AbortController().signal);
+      const [started] = await Promise.allSettled([starting, killAtFirstChild(slot)]);
+      await slot.closed;
+      if (started.status === 'fulfilled') expect(started.value.alive).toBe(false);
+      else expect(String(started.reason)).toContain('The sandbox ended at its start with SIGKILL');
+      await slot.cgroup?.remove();
+    }
+  });
+
+  it('whoever waits for it does not wait for ever, also where nothing can end what it leaves', async () => {
+    const holder = spawn('/bin/sleep', ['60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const pipe = holder.stdout as Socket;
+    const slot = await makeSlot(deps, { stdio: ['ignore', 'ignore', 'ignore', 'ignore', 'ignore'], pipes: [pipe] });
+    slot.child.kill('SIGKILL');
+    await slot.closed;
+    expect(pipe.destroyed).toBe(true);
+    expect(holder.exitCode).toBeNull();
+    holder.kill('SIGKILL');
+  });
 });
 
 it.each([

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +11,7 @@ import { makeHelperSlot, runHelper } from '../../sandbox/helper.ts';
 import { groupNames } from '../../sandbox/orphans.ts';
 import { childrenOf } from '../../sandbox/process-table.ts';
 import { preparePaths } from '../../sandbox/session-paths.ts';
-import { discard, type Slot, type SlotDeps, Slots } from '../../sandbox/slots.ts';
+import { discard, makeSlot, type Slot, type SlotDeps, Slots } from '../../sandbox/slots.ts';
 
 const asRoot = process.getuid?.() === 0;
 const host: Host = { bwrap: '/usr/bin/bwrap', asRoot, seccompFile: null };
@@ -78,14 +80,104 @@ it('makes as many at once as are asked for', async () => {
   expect(await Promise.all(words.map(echo))).toEqual(words.map((output) => ({ code: 0, output })));
 });
 
-it('leaves no process and no control group when it is closed, whenever that is', async () => {
+/** Control groups that this process has made. */
+function groups(): string[] {
+  if (cgroups === null) return [];
+  return listCgroups(cgroups).filter((name) => name.startsWith(`deckhand-${process.pid}-`));
+}
+
+it('leaves no process and no control group when it is closed', async () => {
+  const before = groups();
   const first = await slots.take();
   await readyBeside(first);
   await slots.close();
   expect(waiting()).toEqual([first.child.pid]);
   await discard(first);
   expect(waiting()).toEqual([]);
-  if (cgroups !== null) expect(listCgroups(cgroups)).not.toContain(first.cgroup?.name);
+  expect(groups()).toEqual(before);
+});
+
+it('leaves none when it is closed while one is made', async () => {
+  const before = groups();
+  const steps = new EventEmitter();
+  let made = 0;
+  const slow = new Slots(async () => {
+    const slot = await makeHelperSlot(deps);
+    if (++made === 2) {
+      steps.emit('begun');
+      await once(steps, 'go on');
+    }
+    return slot;
+  });
+  const begun = once(steps, 'begun');
+  const first = await slow.take();
+  await begun;
+  const closing = slow.close();
+  steps.emit('go on');
+  await closing;
+  expect(waiting()).toEqual([first.child.pid]);
+  await discard(first);
+  expect(groups()).toEqual(before);
+});
+
+it('leaves nothing of one that ended while it was ready', async () => {
+  const before = groups();
+  const first = await slots.take();
+  process.kill(await readyBeside(first), 'SIGKILL');
+  await discard(first);
+  await expect.poll(groups).toEqual(before);
+});
+
+it('leaves nothing where a control group cannot be limited', async () => {
+  const before = groups();
+  const refused = makeSlot(deps, {
+    stdio: ['ignore', 'ignore', 'ignore', 'ignore', 'ignore'],
+    limits: { processes: -1, memory_bytes: 1, cpus: 1 },
+  });
+  if (cgroups?.parents.has('pids') === true) await expect(refused).rejects.toThrow('EINVAL');
+  else await discard(await refused);
+  expect(waiting()).toEqual([]);
+  expect(groups()).toEqual(before);
+});
+
+/** A process of its own that opens a workspace and does this with it. */
+async function inAnother(work: string): Promise<string> {
+  const script = `
+    import { createBubblewrapProvider } from '${join(import.meta.dirname, '../../sandbox/index.ts')}';
+    const quiet = { info() {}, warn() {} };
+    const provider = createBubblewrapProvider({ data_dir: ${JSON.stringify(folder)}, worker_id: 'w', logger: quiet });
+    const workspace = await provider.open({ workspace_id: 'default', session_id: 'sesn_a' });
+    ${work}
+  `;
+  const node = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', script];
+  const child = spawn('/bin/bash', ['-c', 'exec 251>/dev/null; exec "$@"', 'bash', ...node], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  expect(await once(child, 'close')).toEqual([0, null]);
+  return said;
+}
+
+it('keeps nobody from coming to an end', async () => {
+  const said = await inAnother(`
+    await workspace.writeFile('a', 'a');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    process.stdout.write('done');
+  `);
+  expect(said).toBe('done');
+});
+
+it('gives a sandbox no descriptor that its worker was started with', async () => {
+  const said = await inAnother(`
+    const { output } = await workspace.exec({ command: 'ls /proc/self/fd /proc/$$/fd' }, new AbortController().signal);
+    process.stdout.write(output);
+    await provider.close();
+  `);
+  expect(said).toContain('/proc/self/fd:\n0\n1\n2\n3\n');
+  expect(said).not.toContain('251');
 });
 
 it('a process that waits ends when whoever would have told it is gone', async () => {
@@ -110,6 +202,7 @@ it('a word with a NUL character is refused, where it would be two', async () => 
   expect(() => launch(host, slot.child, { paths, cwd: '/', command: ['/bin/echo', '\0'] })).toThrow('NUL');
   expect(await slot.ended).toEqual({ code: null, signal: 'SIGKILL' });
   await slot.cgroup?.remove();
+  await expect(echo('x'.repeat(131_072))).rejects.toThrow('more than 131071 bytes');
 });
 
 it('tells whoever needs one why none can be made', async () => {
