@@ -28,7 +28,7 @@ describe.each(['socket', 'http'] as const)('an event that three gateways are giv
     await three.settled();
     expect(three.count(thread, 'Forty-two.')).toBe(1);
     expect(posts(thread)).toBe(1);
-    expect(await three.events(thread, 'user.message')).toHaveLength(1);
+    expect(await three.said(thread)).toEqual(['how many?']);
     expect(model.requests).toHaveLength(2);
   });
 
@@ -44,7 +44,7 @@ describe.each(['socket', 'http'] as const)('an event that three gateways are giv
     await again();
     await three.settled();
     expect(three.count(thread, 'The second.')).toBe(1);
-    expect(await three.events(thread, 'user.message')).toHaveLength(2);
+    expect(await three.said(thread)).toEqual(['hello', 'which build?']);
     expect(model.requests).toHaveLength(3);
   });
 
@@ -84,11 +84,10 @@ describe.each(['socket', 'http'] as const)('an event that three gateways are giv
       return { thread, of };
     }
 
-    /** Everything that was said in the session, and how often Claude was asked; the last time by another. */
+    /** What people said in the session, of which Claude was asked twice, and then of another. */
     async function said(thread: MessagePlace): Promise<string[]> {
       expect(model.requests).toHaveLength(3);
-      const events = await three.events(thread, 'user.message');
-      return events.flatMap(({ content }) => content.map((block) => (block.type === 'text' ? block.text : '')));
+      return three.said(thread);
     }
 
     it('a message steers it once, and has one mark', async () => {
@@ -115,7 +114,7 @@ describe.each(['socket', 'http'] as const)('an event that three gateways are giv
       const { thread } = await during('edit', (root) =>
         three.thrice(async () => {
           slack.user('Ana').edit(root, `<@${slack.workspace.bot_user_id}> why is it blue?`);
-          await eventually(async () => expect(await three.events(root, 'user.message')).toHaveLength(2));
+          await eventually(async () => expect(await three.said(root)).toHaveLength(2));
         }),
       );
       expect(await said(thread)).toEqual([
@@ -127,10 +126,10 @@ describe.each(['socket', 'http'] as const)('an event that three gateways are giv
     it('a message that is deleted is taken back once', async () => {
       const { thread } = await during('delete', async (root) => {
         const reply = slack.user('Ben').reply(root, 'look at step two', { mention: true });
-        await eventually(async () => expect(await three.events(root, 'user.message')).toHaveLength(2));
+        await eventually(async () => expect(await three.said(root)).toHaveLength(2));
         return three.thrice(async () => {
           slack.user('Ben').deletes(reply);
-          await eventually(async () => expect(await three.events(root, 'user.message')).toHaveLength(3));
+          await eventually(async () => expect(await three.said(root)).toHaveLength(3));
         });
       });
       expect((await said(thread)).slice(1)).toEqual([
@@ -173,7 +172,7 @@ describe.each(['socket', 'http'] as const)('an event that three gateways are giv
     await again();
     await three.settled();
     expect(three.count(thread, 'Forty-three.')).toBe(1);
-    expect(await three.events(thread, 'user.message')).toHaveLength(1);
+    expect(await three.said(thread)).toEqual(['how many?']);
     expect(model.requests).toHaveLength(2);
   });
 

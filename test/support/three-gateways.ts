@@ -49,6 +49,8 @@ export interface ThreeGateways {
   calls(...methods: string[]): JournalEntry[];
   /** The logs of all sessions of this thread, one behind the other. */
   log(thread: MessagePlace): Promise<LogEntry[]>;
+  /** What people said, as the sessions of this thread were given it; without what the house says of what stood there before. */
+  said(thread: MessagePlace): Promise<string[]>;
   events<T extends SessionEvent['type']>(thread: MessagePlace, type: T): Promise<Extract<SessionEvent, { type: T }>[]>;
   /** Whatever was on its way before has arrived: somebody asked after it, and has an answer. */
   settled(): Promise<void>;
@@ -182,6 +184,10 @@ async function startThree(
       const sessions = Object.values(found.sessions).map(({ session_id }) => ({ workspace_id, session_id }));
       return (await Promise.all(sessions.map((ref) => worker.context.log.read(ref)))).flat();
     },
+    async said(thread) {
+      const entries = (await three.log(thread)).filter(({ by }) => by?.via === 'slack');
+      return entries.flatMap(({ event }) => (event.type === 'user.message' ? [textOf(event.content)] : []));
+    },
     async events(thread, type) {
       const entries = await three.log(thread);
       return entries.flatMap(({ event }) => (isA(event, type) ? [event] : []));
@@ -193,6 +199,10 @@ async function startThree(
     },
   };
   return three;
+}
+
+function textOf(content: Extract<SessionEvent, { type: 'user.message' }>['content']): string {
+  return content.map((block) => (block.type === 'text' ? block.text : '')).join('\n');
 }
 
 /** Slack tells an app what it wrote itself, too. */
