@@ -30,8 +30,8 @@ export interface Custody {
 
 /** What somebody who has come upon an event does with it. */
 interface Finding {
-  /** An event that is known; what a dead process held of it is nobody's. */
-  find(which: Filter<InboundDocument>): Promise<InboundDocument>;
+  /** An event that is known; what a dead process held of it is nobody's. Null: it is forgotten. */
+  find(which: Filter<InboundDocument>): Promise<InboundDocument | null>;
   /** Null: it is applied, not due yet, or somebody else was faster. */
   take(known: InboundDocument): Promise<KeptInbound | null>;
 }
@@ -61,10 +61,9 @@ export function createCustody(
     return ids.map(() => undefined);
   });
 
-  async function find(which: Filter<InboundDocument>): Promise<InboundDocument> {
+  async function find(which: Filter<InboundDocument>): Promise<InboundDocument | null> {
     const found = await events.findOne(which);
-    // Without it nobody has the event: better that it is delivered again.
-    if (found === null) throw new Error('A chat event was known, and is not there');
+    if (found === null) return null;
     if (found.state === 'applied' || found.holder === null || found.holder === me.id) return found;
     await me.endDead(free);
     return (await events.findOne({ _id: found._id })) ?? found;

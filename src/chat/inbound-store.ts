@@ -12,6 +12,8 @@ import type { ConversationKey } from './place.ts';
 const INBOUND = 'inbound';
 /** How long doubles are recognised. Slack retries for about an hour, Teams for minutes. */
 const REMEMBERED_S = 7 * 24 * 60 * 60;
+/** How often one is kept whose double is forgotten each time. */
+const KEEP_TRIES = 3;
 /** Events written at once. */
 const LOT = 100;
 /** Between two writes of what is applied: they hold up the next of the same conversation, and who waits for a receipt. */
@@ -114,10 +116,16 @@ export function createInboundStore(db: Db, lost_after_ms: number): InboundStore 
       const keys = keysOf(inbound);
       const { event_key, message_key } = keys;
       const keep = async () => {
-        if (await keepNew({ _id: id, ...keys, state: 'received', inbound, attempts: 0, holder: me.id })) return null;
-        const known = await find({ $or: [{ event_key }, ...(message_key === undefined ? [] : [{ message_key }])] });
-        // The driver wrote it twice, because the answer to the first write was lost.
-        return known._id.equals(id) ? null : known;
+        for (let tries = 1; tries <= KEEP_TRIES; tries++) {
+          if (await keepNew({ _id: id, ...keys, state: 'received', inbound, attempts: 0, holder: me.id })) return null;
+          const known = await find({ $or: [{ event_key }, ...(message_key === undefined ? [] : [{ message_key }])] });
+          // The driver wrote it twice, because the answer to the first write was lost.
+          if (known?._id.equals(id) === true) return null;
+          // Else it had no effect and is forgotten since, as a form is whose fields were wrong: this one is as good.
+          if (known !== null) return known;
+        }
+        // Nobody has the event: better that it is delivered again.
+        throw new Error('A chat event was known, and is not there');
       };
       const double = await me.hold(id, keep, (known) => known === null);
       return double === null ? { id, inbound, targets: null, put_off: NEVER } : take(double);

@@ -77,8 +77,8 @@ describe('what a gateway holds', () => {
   });
 });
 
-/** A gateway that learns a little late of what an event was when it looked at it: `then` happens in between. */
-function lateGateway(then: (events: InboundStore) => Promise<void>): InboundStore {
+/** A gateway that is slow to look for what it has met: `then` happens before it looks, or before it knows what it saw. */
+function lateGateway(when: 'before' | 'after', then: (events: InboundStore) => Promise<void>): InboundStore {
   let left = 1;
   const late = <T extends object>(
     target: T,
@@ -93,14 +93,16 @@ function lateGateway(then: (events: InboundStore) => Promise<void>): InboundStor
         return key === name ? over(bound) : bound;
       },
     });
+  async function meanwhile(): Promise<void> {
+    left -= 1;
+    if (left === 0) await then(store);
+  }
   const found =
     (own: (...args: unknown[]) => unknown) =>
     async (...args: unknown[]) => {
+      if (when === 'before') await meanwhile();
       const event = await own(...args);
-      if (event !== null && left > 0) {
-        left -= 1;
-        await then(store);
-      }
+      if (when === 'after') await meanwhile();
       return event;
     };
   const db = late(stage.db, 'collection', (own) => (...args: unknown[]) => {
@@ -114,11 +116,20 @@ function lateGateway(then: (events: InboundStore) => Promise<void>): InboundStor
 it('what was applied since its double was found is not the double’s to apply', async () => {
   const inbound = event('deploy');
   const kept: KeptInbound[] = [];
-  const one = lateGateway(async (store) => {
+  const one = lateGateway('after', async (store) => {
     for (const first of kept) await store.applied(first);
   });
   kept.push(await keep(one, inbound));
   expect(await one.keep(inbound)).toBeNull();
+});
+
+it('what was forgotten since its double was met is the double’s to keep', async () => {
+  const inbound = event('deploy');
+  const first = gateway();
+  const kept = await keep(first, inbound);
+  const other = lateGateway('before', () => first.forget(kept));
+  expect(await other.keep(inbound)).not.toBeNull();
+  expect(await first.keep(inbound)).toBeNull();
 });
 
 describe('a write that fails and may have happened', () => {
