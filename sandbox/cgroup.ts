@@ -31,8 +31,8 @@ export interface Cgroup {
   processRefusals(): number;
   /** How often the kernel killed something in it for memory. */
   memoryKills(): number;
-  /** Kill what is in it at this moment. */
-  kill(): void;
+  /** End what still runs in it, and keep it. Never throws; gives up after seconds. */
+  empty(): Promise<void>;
   /** End what still runs in it and remove it. Never throws; what cannot be removed is an orphan for the next start. */
   remove(): Promise<void>;
 }
@@ -85,8 +85,8 @@ export function createCgroup(tree: CgroupTree, name: string): Cgroup {
       if (memory === undefined) return 0;
       return counter(join(memory, tree.version === 1 ? 'memory.oom_control' : 'memory.events'), 'oom_kill');
     },
-    kill() {
-      for (const dir of unique) killAll(dir);
+    async empty() {
+      for (let attempt = 0; attempt < ATTEMPTS && unique.some(killAll); attempt++) await delay(pause(attempt));
     },
     remove: () => removeGroups(unique),
   };
@@ -106,8 +106,17 @@ function makeAll(dirs: string[]): void {
   }
 }
 
-function killAll(dir: string): void {
-  for (const pid of readWords(join(dir, 'cgroup.procs'))) killProcess(Number(pid));
+/** Kill what is in a group; whether something was. A process that is not of our process namespace has the number 0. */
+function killAll(dir: string): boolean {
+  const pids = readWords(join(dir, 'cgroup.procs')).map(Number);
+  for (const pid of pids) if (pid > 0) killProcess(pid);
+  return pids.length > 0;
+}
+
+const ATTEMPTS = 50;
+
+function pause(attempt: number): number {
+  return Math.min(2 ** attempt, 40);
 }
 
 /** Names of groups below this tree that `isOrphan` says nobody owns any more. */
@@ -123,12 +132,12 @@ export function removeCgroup(tree: CgroupTree, name: string): Promise<void> {
 async function removeGroups(dirs: string[]): Promise<void> {
   for (const dir of dirs) {
     // The last process may still be on its way out; a group is removable a moment after it is empty.
-    for (let attempt = 0; attempt < 50 && existsSync(dir); attempt++) {
+    for (let attempt = 0; attempt < ATTEMPTS && existsSync(dir); attempt++) {
       killAll(dir);
       try {
         rmdirSync(dir);
       } catch {
-        await delay(Math.min(2 ** attempt, 40));
+        await delay(pause(attempt));
       }
     }
   }

@@ -19,7 +19,7 @@ export interface HelperRun {
 }
 
 export interface HelperEnd {
-  /** null when it was killed: aborted, cut off by `onOutput`, or out of its limits. */
+  /** null when it was killed: aborted, cut off by `onOutput`, or out of its limits; or when its output may have lost its end. */
   code: number | null;
   cut: boolean;
   stderr: string;
@@ -81,9 +81,9 @@ export async function runHelper(deps: HelperDeps, paths: SessionPaths, run: Help
     launch(deps.host, child, { paths, cwd: '/', command });
     run.signal.addEventListener('abort', kill, { once: true });
     try {
-      await slot.closed;
+      const isWhole = (await slot.closed) === 'read';
       const { code } = await slot.ended;
-      return { code: cut || run.signal.aborted ? null : code, cut, stderr: stderr.slice(0, STDERR_LIMIT) };
+      return { code: cut || run.signal.aborted || !isWhole ? null : code, cut, stderr: stderr.slice(0, STDERR_LIMIT) };
     } finally {
       run.signal.removeEventListener('abort', kill);
     }

@@ -35,11 +35,11 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
-/** SIGKILL, unless it is gone already. */
+/** SIGKILL, unless it is gone already or not ours to kill. */
 export function killProcess(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }

@@ -153,8 +153,8 @@ export class Shell {
       const status = this.#reply(nonce);
       const end = Promise.all([status, text.ended]).then(([code]) => code);
       const death = this.ended.then(async (exit) => {
-        await this.#slot.closed;
-        return exit;
+        const isWhole = (await this.#slot.closed) === 'read';
+        return isWhole ? exit : { ...exit, code: null };
       });
       const first = await Promise.race([end, death]);
       if (stopped !== null) {

@@ -14,8 +14,8 @@ export interface Slot {
   readonly pipes: readonly Socket[];
   /** The end of the process, and what it ended with. */
   readonly ended: Promise<SlotEnd>;
-  /** Resolves when it has ended and all that was written to our pipes was read. */
-  readonly closed: Promise<void>;
+  /** When it has ended: whether all that was written to our pipes was read, or something else still held them. */
+  readonly closed: Promise<'read' | 'given up'>;
 }
 
 export interface SlotEnd {
@@ -32,8 +32,8 @@ export interface SlotDeps {
 
 /** How long after one was taken the next is made, in ms: that one starts meanwhile, and has both processors for it. */
 const NEXT_AFTER_MS = 30;
-/** How long after its end a sandbox's pipes may stay open, in ms; then they are left to whatever still holds them. */
-const CLOSED_WITHIN_MS = 5_000;
+/** After its end a sandbox's pipes are given up when nothing came through them in two such times, in ms. */
+const SILENT_MS = 2_500;
 
 /**
  * Keeps one slot ready from the first that was taken on. Starting a process costs a worker milliseconds in which it does
@@ -70,7 +70,9 @@ export class Slots<S extends Slot> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     const slot = await this.#ready;
     this.#ready = null;
-    if (slot !== null) await discard(slot);
+    if (slot === null) return;
+    hold(slot, true);
+    await discard(slot);
   }
 
   #makeNext(): void {
@@ -128,16 +130,9 @@ export async function makeSlot(deps: SlotDeps, { stdio, limits, pipes = [] }: Sl
     const child = startWaiting(deps.host, cgroup, stdio);
     const pid = child.pid ?? 0;
     const ended = new Promise<SlotEnd>((resolve) => {
-      child.once('exit', (code, signal) => {
-        // bwrap that was killed by somebody else may leave the sandbox behind, with our pipes.
-        cgroup?.kill();
-        resolve({ code, signal });
-      });
+      child.once('exit', (code, signal) => resolve({ code, signal }));
     });
-    const ends = [once(child, 'close'), ...pipes.map((pipe) => once(pipe, 'close'))];
-    const closed = closeInTime(ended, Promise.allSettled(ends), () => {
-      for (const pipe of [...pipes, ...(child.stdio as ReadonlyArray<Socket | null>)]) pipe?.destroy();
-    });
+    const closed = closing(ended, child, cgroup, pipes);
     await once(child, 'spawn');
     return { child, identity: { pid, start: processStart(pid) ?? '' }, cgroup, pipes, ended, closed };
   } catch (error) {
@@ -146,11 +141,32 @@ export async function makeSlot(deps: SlotDeps, { stdio, limits, pipes = [] }: Sl
   }
 }
 
-async function closeInTime(ended: Promise<unknown>, allClosed: Promise<unknown>, close: () => void): Promise<void> {
+/** bwrap that was killed by somebody else may leave its sandbox behind, with our pipes. */
+async function closing(
+  ended: Promise<unknown>,
+  child: ChildProcess,
+  cgroup: Cgroup | null,
+  pipes: readonly Socket[],
+): Promise<'read' | 'given up'> {
+  const all = [...pipes, ...(child.stdio as ReadonlyArray<Socket | null>)].filter((pipe) => pipe !== null);
+  const closed = Promise.allSettled([once(child, 'close'), ...pipes.map((pipe) => once(pipe, 'close'))]);
   await ended;
-  const timer = setTimeout(close, CLOSED_WITHIN_MS);
-  await allClosed;
-  clearTimeout(timer);
+  await cgroup?.empty();
+  let isGivenUp = false;
+  let before = -1;
+  const timer = setInterval(() => {
+    const read = all.reduce((sum, pipe) => sum + pipe.bytesRead, 0);
+    // Whoever reads may have to wait for what it does with it.
+    if (all.some((pipe) => pipe.isPaused()) || read !== before) {
+      before = read;
+      return;
+    }
+    isGivenUp = true;
+    for (const pipe of all) pipe.destroy();
+  }, SILENT_MS);
+  await closed;
+  clearInterval(timer);
+  return isGivenUp ? 'given up' : 'read';
 }
 
 /** End a slot that was not told what to become, and leave nothing of it. */

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { chmod, lstat, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { LRUCache } from 'lru-cache';
@@ -23,7 +22,9 @@ export function createUploadPlacer(parts: string): (folder: string, files: reado
   async function bring(folder: string, file: MountedFile): Promise<void> {
     const part = join(parts, `part-${randomUUID()}`);
     try {
-      await pipeline(file.content(), createWriteStream(part, { flags: 'wx', mode: 0o600 }));
+      // Open before anything comes: a stream that opens it by itself may do so after it was removed.
+      const handle = await open(part, 'wx', 0o600);
+      await pipeline(file.content(), handle.createWriteStream());
       // The session's user reads it, whatever this process keeps to itself by default.
       await chmod(part, 0o444);
       await rename(part, join(folder, file.name));

@@ -162,10 +162,7 @@ export class BubblewrapWorkspace implements Workspace {
       running = await this.#shell(signal);
     } catch (error) {
       if (signal.aborted) return { outcome: 'interrupted', exit_code: null, output: '' };
-      // The next one starts without what this one may have been waiting for.
-      if (error instanceof DOMException && error.name === 'TimeoutError') this.#state = '';
-      const reason = error instanceof Error ? error.message : String(error);
-      return { outcome: 'lost', exit_code: null, output: '', note: `The sandbox could not be started: ${reason}` };
+      return { outcome: 'lost', exit_code: null, output: '', note: this.#notStarted(error) };
     }
     const { shell, cgroup } = running;
     const timeout = commandTimeout(this.limits, request.timeout_ms);
@@ -191,6 +188,15 @@ export class BubblewrapWorkspace implements Workspace {
     }
     const refused = (cgroup?.processRefusals() ?? 0) > refusalsBefore;
     return this.#result(end, running, timeout, refused);
+  }
+
+  #notStarted(error: unknown): string {
+    const said = `The sandbox could not be started: ${error instanceof Error ? error.message : String(error)}`;
+    const isLate = error instanceof DOMException && error.name === 'TimeoutError';
+    if (!isLate || this.#state === '') return said;
+    // What it may have been waiting for.
+    this.#state = '';
+    return `${said}. The next command starts in a new shell, in /workspace and without earlier variables.`;
   }
 
   async #result(end: CommandEnd, running: RunningShell, timeout: number, refused: boolean): Promise<ExecResult> {

@@ -70,7 +70,10 @@ describe('what people attached', () => {
     expect((await run(workspace, `cat ${UPLOADS}/same`)).output).toBe('behind');
   });
 
-  it('is brought again where it is missing or not whole, and a failure leaves nothing', async () => {
+  it.each([
+    ['at once', ''],
+    ['midway', 'd'],
+  ])('is brought again where it is missing or not whole, and a failure %s leaves nothing', async (_when, before) => {
     await openWith(file('c', 'whole'));
     writeFileSync(join(sandbox.dataDir, 'workspaces/sesn_files/uploads/c'), 'who');
     const broken: MountedFile = {
@@ -78,7 +81,7 @@ describe('what people attached', () => {
       name: 'd',
       size_bytes: 3,
       async *content() {
-        yield Buffer.from('d');
+        if (before !== '') yield Buffer.from(before);
         throw new Error('MongoDB is away');
       },
     };

@@ -1,19 +1,19 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Host, killSandbox, launch } from '../../sandbox/bubblewrap.ts';
 import { detectCgroups } from '../../sandbox/cgroup.ts';
-import { makeHelperSlot } from '../../sandbox/helper.ts';
+import { makeHelperSlot, runHelper } from '../../sandbox/helper.ts';
 import { groupNames } from '../../sandbox/orphans.ts';
 import { PipeMaker } from '../../sandbox/pipes.ts';
 import { childrenOf } from '../../sandbox/process-table.ts';
 import { preparePaths } from '../../sandbox/session-paths.ts';
 import { makeShellSlot, Shell } from '../../sandbox/shell.ts';
-import { makeSlot, type Slot, type SlotDeps } from '../../sandbox/slots.ts';
+import { makeSlot, type Slot, type SlotDeps, Slots } from '../../sandbox/slots.ts';
 
 const asRoot = process.getuid?.() === 0;
 const host: Host = { bwrap: '/usr/bin/bwrap', asRoot, seccompFile: null };
@@ -60,7 +60,7 @@ it('ends a sandbox in its first moment, and one that has ended already', async (
 describe('when somebody else kills bwrap', () => {
   async function killAtFirstChild(slot: Slot): Promise<void> {
     const pid = slot.child.pid as number;
-    while (childrenOf(pid).length === 0) await nextTurn();
+    while (childrenOf(pid).length === 0 && slot.child.exitCode === null) await nextTurn();
     process.kill(pid, 'SIGKILL');
   }
 
@@ -68,7 +68,8 @@ describe('when somebody else kills bwrap', () => {
     for (let attempt = 0; attempt < 8; attempt++) {
       const slot = await start({ ...deps, cgroups });
       await killAtFirstChild(slot);
-      await slot.closed;
+      expect(await slot.closed).toBe('read');
+      expect(slot.cgroup?.procs.map((path) => readFileSync(path, 'latin1')).join('')).toBe('');
       await slot.cgroup?.remove();
     }
   });
@@ -79,7 +80,7 @@ describe('when somebody else kills bwrap', () => {
       const slot = await makeShellSlot({ ...deps, cgroups }, new PipeMaker(folder));
       const starting = Shell.start(host, slot, paths, '', '', new AbortController().signal);
       const [started] = await Promise.allSettled([starting, killAtFirstChild(slot)]);
-      await slot.closed;
+      expect(await slot.closed).toBe('read');
       if (started.status === 'fulfilled') expect(started.value.alive).toBe(false);
       else expect(String(started.reason)).toContain('The sandbox ended at its start with SIGKILL');
       await slot.cgroup?.remove();
@@ -91,11 +92,31 @@ describe('when somebody else kills bwrap', () => {
     const pipe = holder.stdout as Socket;
     const slot = await makeSlot(deps, { stdio: ['ignore', 'ignore', 'ignore', 'ignore', 'ignore'], pipes: [pipe] });
     slot.child.kill('SIGKILL');
-    await slot.closed;
+    expect(await slot.closed).toBe('given up');
     expect(pipe.destroyed).toBe(true);
     expect(holder.exitCode).toBeNull();
     holder.kill('SIGKILL');
   });
+});
+
+it('loses nothing of what a program has written, however long its reader takes', async () => {
+  const { paths } = preparePaths(folder, 'sesn_slow', asRoot);
+  const slots = new Slots(() => makeHelperSlot(deps));
+  let size = 0;
+  let waits = 1;
+  const end = await runHelper({ host, helpers: slots, rlimits: '' }, paths, {
+    script: 'head -c 300000 /dev/zero',
+    args: [],
+    signal: new AbortController().signal,
+    async onOutput(chunk) {
+      size += chunk.length;
+      // Longer than pipes of which nothing comes are kept.
+      if (waits-- > 0) await delay(6_000);
+      return true;
+    },
+  });
+  expect({ size, end }).toMatchObject({ size: 300_000, end: { code: 0 } });
+  await slots.close();
 });
 
 it.each([
