@@ -23,7 +23,13 @@ export function listenForApprovals(on: Dispatch, parts: ApprovalListenerParts): 
   async function decide(
     body: unknown,
     from: Pressed,
-    { decision, reason = null, for_session = false, said = (text) => answer(body, from, text) }: Choice,
+    {
+      decision,
+      reason = null,
+      for_session = false,
+      said = (text) => answer(body, from, text),
+      notKnown = said,
+    }: Choice,
   ): Promise<void> {
     const { identity, receiver } = await connected(body);
     const asked = decisionOf(from, decision, reason, identity);
@@ -33,7 +39,7 @@ export function listenForApprovals(on: Dispatch, parts: ApprovalListenerParts): 
       // Whoever takes the first of two tells what became of it: to draw it here would take that away again.
       afterwards(receipt.then(({ effect, text }) => (effect === 'duplicate' ? undefined : said(text))));
     } catch (error) {
-      afterwards(said(NOT_RECORDED));
+      afterwards(notKnown(NOT_RECORDED));
       throw error;
     }
   }

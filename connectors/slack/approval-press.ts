@@ -30,4 +30,6 @@ export interface Choice {
   for_session?: boolean;
   /** Where it was pressed, unless this says otherwise. */
   said?: (text: string | null) => Promise<void>;
+  /** As `said`, where it is not known what became of it: another gateway that was given the press may know. */
+  notKnown?: (text: string) => Promise<void>;
 }

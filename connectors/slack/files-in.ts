@@ -40,6 +40,7 @@ export async function openFile(door: SlackDoor, file: InboundFile, signal: Abort
   return {
     name: info.name ?? info.title ?? file.name,
     mime_type: info.mimetype ?? '',
+    size_bytes: info.size ?? null,
     content: () => download(door, address, info.mimetype ?? '', signal),
   };
 }

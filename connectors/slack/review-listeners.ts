@@ -97,7 +97,7 @@ export function listenForReviews(on: Dispatch, parts: ReviewParts): void {
       await replace(body, press, view);
     } catch (error) {
       // Pressed twice: the page is there already.
-      if (error instanceof PostRefusedError && error.reason === 'hash_conflict') return;
+      if (isNewer(error)) return;
       logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack shows no page of a review');
       await answer(body, from, NOT_SHOWN);
     }
@@ -141,18 +141,27 @@ export function listenForReviews(on: Dispatch, parts: ReviewParts): void {
   ] as const) {
     onPress(action, async (body, press) => {
       const from: Pressed = { ...press.memory, event_id: press.event_id, user: press.user };
-      await decide(body, from, { decision: 'allow', for_session, said: (text) => conclude(body, press, text) });
+      const said = (text: string | null, hash?: string) => conclude(body, press, text, hash);
+      await decide(body, from, { decision: 'allow', for_session, said, notKnown: (text) => said(text, press.hash) });
     });
   }
 
-  /** In the modal and, where it was opened from a list or the Home tab, there as well. */
-  async function conclude(body: unknown, press: ReviewPress, text: string | null): Promise<void> {
+  /**
+   * In the modal and, where it was opened from a list or the Home tab, there as well.
+   * @param hash of the modal that was pressed: one that says something since stays, and all else as well
+   */
+  async function conclude(body: unknown, press: ReviewPress, text: string | null, hash?: string): Promise<void> {
     const from: Pressed = { ...press.memory, event_id: press.event_id, user: press.user };
     const isOnCard = from.before === undefined && from.home !== true;
     try {
-      await replace(body, { view_id: press.view_id }, wordsModal(REVIEW_TITLE, text ?? 'Recorded.'));
+      await replace(
+        body,
+        { view_id: press.view_id, ...(hash !== undefined && { hash }) },
+        wordsModal(REVIEW_TITLE, text ?? 'Recorded.'),
+      );
       if (!isOnCard) await answer(body, from, text);
     } catch (error) {
+      if (isNewer(error)) return;
       // Closed meanwhile, perhaps.
       logger.warn({ reason: withoutSecrets(messageOf(error)) }, 'slack updated no review');
       await answer(body, from, text);
@@ -162,4 +171,9 @@ export function listenForReviews(on: Dispatch, parts: ReviewParts): void {
   onPress(REVIEW.deny, (body, { trigger_id, memory, event_id, user }) =>
     askWhy(body, { ...memory, event_id, user }, { trigger_id, pushed: true }),
   );
+}
+
+/** The modal was drawn anew since it was pressed. */
+function isNewer(error: unknown): boolean {
+  return error instanceof PostRefusedError && error.reason === 'hash_conflict';
 }

@@ -89,8 +89,14 @@ export function createWhispers(clients: SlackClients, after: (ms: number, run: (
       } catch (error) {
         if (!wasNotDone(error)) throw error;
         const { thread_ts } = placeOf(conversation);
-        const message = { ...EPHEMERAL, ...contentOf(text) };
-        await respondTo(responseUrl, thread_ts === undefined ? message : { ...message, thread_ts });
+        const there = { ...EPHEMERAL, ...(thread_ts !== undefined && { thread_ts }) };
+        try {
+          await respondTo(responseUrl, { ...there, ...contentOf(text) });
+        } catch (refused) {
+          if (refused instanceof PerhapsSaidError) throw refused;
+          // What is wrong with it may be how it looks.
+          await respondTo(responseUrl, { ...there, text });
+        }
       }
     },
     async answer(conversation, person, text, responseUrl) {

@@ -71,7 +71,12 @@ export function createApplier(deps: ApplierDeps): Applier {
     inbound.beat().catch((err: unknown) => logger.debug({ err }, 'not said that chat events are held here'));
   }
 
-  async function applyOnce(kept: KeptInbound, is_last_try: boolean): Promise<Receipt> {
+  /** @param became told what its effect was, before that is kept */
+  async function applyOnce(
+    kept: KeptInbound,
+    is_last_try: boolean,
+    became: (receipt: Receipt) => void = () => undefined,
+  ): Promise<Receipt> {
     const named = await withNames(deps, kept.inbound, is_last_try);
     const lane = laneOf(originOf(kept.inbound).conversation);
     const enter = async () => (needsRoom(kept.inbound) ? applying.enter(lane) : () => undefined);
@@ -96,6 +101,7 @@ export function createApplier(deps: ApplierDeps): Applier {
     } finally {
       leave();
     }
+    became(receipt);
     // Outside of the room: such writes wait for others, and its place is for another event meanwhile.
     await conclude(inbound, kept, receipt);
     return receipt;
@@ -136,9 +142,14 @@ export function createApplier(deps: ApplierDeps): Applier {
   /** @throws what the last try threw */
   async function applyHeld(kept: KeptInbound, tries: number): Promise<Receipt> {
     let current: KeptInbound | null = kept;
+    // Where the word that it is applied was kept and its answer lost, the effect was this one's all the same.
+    let receipt: Receipt = DOUBLE;
+    const became = (effect: Receipt): void => {
+      receipt = effect;
+    };
     for (let attempt = 1; current !== null; attempt++) {
       try {
-        return await applyOnce(current, attempt === tries);
+        return await applyOnce(current, attempt === tries, became);
       } catch (err) {
         const isLast = attempt === tries;
         const leaves = err instanceof PutOffError && (isLast || err.behind || err.wait_ms > LONGEST_WAIT_MS);
@@ -152,7 +163,7 @@ export function createApplier(deps: ApplierDeps): Applier {
       }
       current = await inbound.reread(kept);
     }
-    return DOUBLE;
+    return receipt;
   }
 
   function apply(event: Inbound, keeping: Promise<Keeping>): Promise<Receipt> {

@@ -21,7 +21,7 @@ const FETCH_MS = 15 * 60_000;
 export const TOO_MUCH = 'with the files that are newer it would be too much';
 
 export interface AttachDeps {
-  files: Pick<Files, 'get' | 'keep' | 'read' | 'withKey'>;
+  files: Pick<Files, 'get' | 'keep' | 'max_bytes' | 'read' | 'withKey'>;
   connectors: ReadonlyMap<string, Pick<Connector, 'openFile'>>;
   logger: Logger;
   fetching: FetchRoom;
@@ -178,9 +178,11 @@ async function getOnce(
     return await deps.outside(async () => {
       const leave = await deps.fetching.enter(from);
       try {
-        const { name, mime_type, content } = await open();
+        const { name, mime_type, size_bytes, content } = await open();
         atPlatform = false;
         called = name;
+        // It need not come only to be refused.
+        if ((size_bytes ?? 0) > deps.files.max_bytes) throw new FileTooLargeError(deps.files.max_bytes);
         const about = { workspace_id, session_id, filename: name, mime_type, purpose: 'upload' as const, key };
         return await deps.files.keep(about, watched(content()));
       } finally {

@@ -200,6 +200,8 @@ export interface OpenedFile {
   name: string;
   /** As the platform says; empty when it does not. */
   mime_type: string;
+  /** As the platform says; null when it does not. */
+  size_bytes: number | null;
   /** Its bytes, as fast as they are taken. */
   content(): AsyncIterable<Uint8Array>;
 }

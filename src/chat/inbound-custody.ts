@@ -66,7 +66,7 @@ export function createCustody(
     if (found === null) return null;
     if (found.state === 'applied' || found.holder === null || found.holder === me.id) return found;
     await me.endDead(free);
-    return (await events.findOne({ _id: found._id })) ?? found;
+    return events.findOne({ _id: found._id });
   }
 
   async function stillMine(_id: ObjectId): Promise<KeptInbound | null> {

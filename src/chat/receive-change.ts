@@ -42,9 +42,10 @@ export async function receiveChange(
   kept: KeptInbound,
   change: InboundChange,
 ): Promise<Receipt> {
+  const say = async () => (change.message === undefined ? null : deps.say(change.message));
   let given = await givenOf(deps, change);
   if (given.length === 0) {
-    const said = change.message === undefined ? null : await deps.say(change.message);
+    const said = await say();
     if (said !== null) return said;
     if (change.text === null && (await deps.inbound.endPutOff(change)) > 0)
       return { effect: 'accepted', text: NOT_GIVEN };
@@ -56,6 +57,9 @@ export async function receiveChange(
     }
     // It may have arrived there since it was looked for.
     given = await givenOf(deps, change);
+    // Nor is it kept any more: what it was a double of came to nothing.
+    const anew = given.length === 0 ? await say() : null;
+    if (anew !== null) return anew;
   }
   let receipt = IGNORED;
   for (const one of given) {

@@ -86,6 +86,20 @@ describe('user groups', () => {
   });
 });
 
+it.each([
+  ['as it is', 0],
+  ['plainly, when that is refused', 1],
+])('what became of a press is said by its own way where Slack takes no words in the channel: %s', async (_how, bad) => {
+  await using scene = await open();
+  const card = await scene.shows({});
+  scene.receiver.answer({ effect: 'refused', text: 'Only **Ada** may approve this.' });
+  scene.slack.faults.refuse('chat.postEphemeral', 'user_not_in_channel');
+  for (let n = 0; n < bad; n++) scene.slack.faults.fail('response_url', 400);
+  const ben = scene.slack.user('Ben');
+  await ben.click(card, 'Approve');
+  await eventually(() => expect(ben.sees(card).at(-1)?.text).toContain('may approve this.'));
+});
+
 describe('reviewing a call', () => {
   const detail = `${'x'.repeat(20_000)}\necho "<!channel>"`;
   const whole = { summary: 'Run: <something>', why: 'The disk is full.', detail, closed: null };
@@ -168,6 +182,28 @@ describe('reviewing a call', () => {
     await ben.pressesInModal('Approve');
     await eventually(() => expect(codeOf(ben)).toBe(''));
     expect(textOf(ben)).toContain('Ana already denied this.');
+  });
+
+  it('keeps what one gateway said of a press of which another, given it too, knows nothing', async () => {
+    await using scene = await open();
+    const card = await scene.shows({ detail: '', private_detail: true });
+    scene.receiver.shows.details = { ...whole, detail: 'rm -rf build' };
+    const ben = await reviews(scene, card);
+    scene.receiver.answer({ effect: 'accepted', text: 'Approved.' });
+    const { receiver } = scene;
+    const keep = receiver.decision.bind(receiver);
+    let given = 0;
+    receiver.decision = async (decision) => {
+      given += 1;
+      if (given === 1) return keep(decision);
+      await eventually(() => expect(textOf(ben)).toContain('Approved.'));
+      throw new Error('The database is away');
+    };
+    await Promise.allSettled([ben.pressesInModal('Approve'), ben.pressesInModal('Approve')]);
+    await scene.connector.stop(STOP_MS);
+    expect(given).toBe(2);
+    expect(textOf(ben)).toContain('Approved.');
+    expect(ben.sees(card).map(({ text }) => text)).not.toContainEqual(expect.stringContaining('could not be recorded'));
   });
 
   it('denies from any page, with a reason, and closes', async () => {

@@ -15,11 +15,17 @@ const stage = useChatStage();
 /** What the next openings and downloads do instead of giving a file. */
 let faults: Array<{ at: 'open' | 'download'; error: Error }>;
 let opened: string[];
+/** Of which bytes were asked for. */
+let fetched: string[];
+/** Whether the platform says how large a file is. */
+let sizeSaid: boolean;
 let contents: Map<string, { name: string; mime_type: string; bytes: Buffer }>;
 
 beforeEach(() => {
   faults = [];
   opened = [];
+  fetched = [];
+  sizeSaid = true;
   contents = new Map();
 });
 
@@ -43,7 +49,9 @@ const connector = (): Connector => ({
     if (file === undefined) throw new FileUnavailableError('it was deleted');
     return {
       ...file,
+      size_bytes: sizeSaid ? file.bytes.length : null,
       async *content() {
+        fetched.push(id);
         yield file.bytes.subarray(0, 1);
         if (fault?.at === 'download') throw faults.shift()?.error;
         yield file.bytes.subarray(1);
@@ -160,7 +168,11 @@ describe('what is attached to a message', () => {
 });
 
 describe('a file that cannot be had', () => {
-  it('is said to the agent and to its person, and the rest goes on', async () => {
+  it.each([
+    ['before it comes', true, ['F1']],
+    ['once too much came, where the platform does not say how large it is', false, ['F1', 'F2']],
+  ])('is said to the agent and to its person, and the rest goes on: %s', async (_when, isSaid, asked) => {
+    sizeSaid = isSaid;
     const files = [
       { id: 'F0', name: 'gone\n.pdf' },
       has('F1', 'here.txt'),
@@ -182,6 +194,7 @@ describe('a file that cannot be had', () => {
       ].join('\n'),
     ]);
     expect(await keptFiles()).toHaveLength(1);
+    expect(fetched).toEqual(asked);
   });
 
   it('is one that its session has no room for', async () => {

@@ -40,6 +40,7 @@ function connector(): Connector {
       return {
         name,
         mime_type: 'text/plain',
+        size_bytes: null,
         async *content() {
           yield Buffer.from(`bytes of ${id}`);
         },
@@ -140,6 +141,7 @@ describe('what was attached to earlier messages', () => {
       openFile: async () => ({
         name: 'endless.bin',
         mime_type: '',
+        size_bytes: null,
         async *content() {
           for (;;) yield megabyte;
         },

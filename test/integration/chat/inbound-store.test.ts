@@ -1,4 +1,4 @@
-import { ObjectId } from 'mongodb';
+import { type Collection, ObjectId } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import type { KeptInbound } from '../../../src/chat/inbound-document.ts';
 import { createHolder } from '../../../src/chat/inbound-holder.ts';
@@ -78,8 +78,12 @@ describe('what a gateway holds', () => {
 });
 
 /** A gateway that is slow to look for what it has met: `then` happens before it looks, or before it knows what it saw. */
-function lateGateway(when: 'before' | 'after', then: (events: InboundStore) => Promise<void>): InboundStore {
-  let left = 1;
+function lateGateway(
+  when: 'before' | 'after',
+  then: (events: InboundStore) => Promise<void>,
+  look: number = 1,
+): InboundStore {
+  let left = look;
   const late = <T extends object>(
     target: T,
     name: string,
@@ -123,16 +127,54 @@ it('what was applied since its double was found is not the double’s to apply',
   expect(await one.keep(inbound)).toBeNull();
 });
 
-it('what was forgotten since its double was met is the double’s to keep', async () => {
-  const inbound = event('deploy');
-  const first = gateway();
-  const kept = await keep(first, inbound);
-  const other = lateGateway('before', () => first.forget(kept));
-  expect(await other.keep(inbound)).not.toBeNull();
-  expect(await first.keep(inbound)).toBeNull();
-});
+it.each([1, 2])(
+  'what was forgotten before a look (%i) for what its double met is the double’s to keep',
+  async (look) => {
+    const inbound = event('deploy');
+    const first = gateway();
+    const kept = await keep(first, inbound);
+    const other = lateGateway('before', () => first.forget(kept), look);
+    expect(await other.keep(inbound)).not.toBeNull();
+    expect(await first.keep(inbound)).toBeNull();
+  },
+);
 
 describe('a write that fails and may have happened', () => {
+  it('leaves its person the word of what they did, where it said that this is done', async () => {
+    let failures = 1;
+    const write = (collection: Collection) =>
+      new Proxy(collection, {
+        get(target, name) {
+          const own: unknown = Reflect.get(target, name);
+          if (typeof own !== 'function') return own;
+          if (name !== 'updateMany') return own.bind(target);
+          return async (...args: unknown[]) => {
+            const written: unknown = await Reflect.apply(own, target, args);
+            if (failures-- > 0) throw new Error('The answer was lost');
+            return written;
+          };
+        },
+      });
+    const db = new Proxy(stage.db, {
+      get(target, name) {
+        if (name === 'collection') {
+          return (called: string, ...options: []) => {
+            const collection = target.collection(called, ...options);
+            return called === 'inbound' ? write(collection) : collection;
+          };
+        }
+        const own: unknown = Reflect.get(target, name);
+        return typeof own === 'function' ? own.bind(target) : own;
+      },
+    });
+    const message = said('deploy');
+    const one = stage.receiver({ db });
+    expect(await one.message(message)).toEqual({ effect: 'accepted', text: null });
+    expect(failures).toBeLessThan(1);
+    expect((await one.message(message)).effect).toBe('duplicate');
+    expect(await stage.entries('user.message')).toHaveLength(1);
+  });
+
   it('leaves to the next sweep what nobody is at, and to nobody what somebody is', async () => {
     const one = gateway();
     const busy = event('in progress');
