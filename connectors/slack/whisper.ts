@@ -22,8 +22,9 @@ export interface Whispers {
    */
   whisper(conversation: ConversationKey, person: Person, markdown: string, signal: AbortSignal): Promise<void>;
   /**
-   * The same where a click was; where Slack takes none, by the click's own response url. What may have been said is not repeated. Where there is no such url and Slack
-   * asks to wait, it is said once more after that wait, of half a minute at most; so it is a moment after trouble of Slack's.
+   * The same where a click was; where Slack takes none, by the click's own response url. What may have been said is not
+   * repeated. Where there is no such url and Slack asks to wait, it is said once more after that wait, of half a minute at
+   * most; so it is a moment after trouble of Slack's.
    */
   tell(conversation: ConversationKey, person: Person, text: string, responseUrl?: string): Promise<void>;
   /** By the command's response url, which works wherever the person is; where there is none any more, in the conversation. */
@@ -90,12 +91,13 @@ export function createWhispers(clients: SlackClients, after: (ms: number, run: (
         if (!wasNotDone(error)) throw error;
         const { thread_ts } = placeOf(conversation);
         const there = { ...EPHEMERAL, ...(thread_ts !== undefined && { thread_ts }) };
+        const content = contentOf(text);
         try {
-          await respondTo(responseUrl, { ...there, ...contentOf(text) });
+          await respondTo(responseUrl, { ...there, ...content });
         } catch (refused) {
           if (refused instanceof PerhapsSaidError) throw refused;
           // What is wrong with it may be how it looks.
-          await respondTo(responseUrl, { ...there, text });
+          await respondTo(responseUrl, { ...there, text: content.text });
         }
       }
     },
