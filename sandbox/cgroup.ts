@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdir, rmdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WorkspaceLimits } from '../src/tools/workspace.ts';
@@ -64,10 +65,14 @@ export function detectCgroups(mountinfo = '/proc/self/mountinfo', membership = '
   return parents.size > 0 ? { version: 2, parents } : null;
 }
 
-export function createCgroup(tree: CgroupTree, name: string): Cgroup {
+/**
+ * Make a control group. Making and removing one wait for whatever process is on its way into another (as long as the kernel
+ * needs to see every processor pass by), so neither is done in the event loop.
+ */
+export async function createCgroup(tree: CgroupTree, name: string): Promise<Cgroup> {
   const dirs = new Map([...tree.parents].map(([controller, parent]) => [controller, join(parent, name)]));
   const unique = [...new Set(dirs.values())];
-  makeAll(unique);
+  await makeAll(unique);
   let full = Number.POSITIVE_INFINITY;
   const pids = dirs.get('pids');
   const memory = dirs.get('memory');
@@ -93,15 +98,15 @@ export function createCgroup(tree: CgroupTree, name: string): Cgroup {
 }
 
 /** All of these folders, or none. */
-function makeAll(dirs: string[]): void {
+async function makeAll(dirs: string[]): Promise<void> {
   const made: string[] = [];
   try {
     for (const dir of dirs) {
-      mkdirSync(dir);
+      await mkdir(dir);
       made.push(dir);
     }
   } catch (error) {
-    for (const dir of made) rmdirSync(dir);
+    for (const dir of made) await rmdir(dir);
     throw error;
   }
 }
@@ -135,7 +140,7 @@ async function removeGroups(dirs: string[]): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS && existsSync(dir); attempt++) {
       killAll(dir);
       try {
-        rmdirSync(dir);
+        await rmdir(dir);
       } catch {
         await delay(pause(attempt));
       }

@@ -15,7 +15,7 @@ export interface Pipe {
 }
 
 /** How many FIFOs one `mkfifo` makes: starting that program costs more than its work. */
-const BATCH = 16;
+const BATCH = 64;
 
 /** Makes pipes from FIFOs in a private folder, each gone from the folder once it is open. */
 export class PipeMaker {

@@ -30,32 +30,43 @@ export interface SlotDeps {
   nextName: () => string;
 }
 
-/** How long after one was taken the next is made, in ms: that one starts meanwhile, and has both processors for it. */
+/** How long after the last was taken the next are made, in ms: that one starts meanwhile, and has both processors for it. */
 const NEXT_AFTER_MS = 30;
+/** Where those that were made last were used up within so long, in ms, twice as many are made. */
+const SOON_MS = 1_000;
+/** No more than these are ready at once. */
+const MOST_READY = 8;
 /** After its end a sandbox's pipes are given up when nothing came through them in two such times, in ms. */
 const SILENT_MS = 2_500;
 
 /**
- * Keeps one slot ready from the first that was taken on. Starting a process costs a worker milliseconds in which it does
+ * Keeps slots ready from the first that was taken on. Starting a process costs a worker milliseconds in which it does
  * nothing else, and entering a control group waits until the kernel has seen all processors pass by (15 ms on an idle
- * machine). Whoever takes the one that is ready waits for neither; whoever finds none waits, as without it.
+ * machine). Whoever takes one that is ready waits for neither; whoever finds none waits, as without them. Where many are
+ * asked for, several are made at a time: then only few commands run beside their making.
  */
 export class Slots<S extends Slot> {
   readonly #make: () => Promise<S>;
-  #ready: Promise<S | null> | null = null;
+  readonly #now: () => number;
+  /** The oldest first; the last may still be on its way. */
+  readonly #ready: Array<Promise<S | null>> = [];
+  #atOnce = 1;
+  #filledAt = Number.NEGATIVE_INFINITY;
+  #filling: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
-  constructor(make: () => Promise<S>) {
+  /** @param now a clock, in ms */
+  constructor(make: () => Promise<S>, now: () => number = () => performance.now()) {
     this.#make = make;
+    this.#now = now;
   }
 
   /** @throws when no process can be started */
   async take(): Promise<S> {
-    const ready = this.#ready;
-    this.#ready = null;
+    const ready = this.#ready.shift();
     this.#makeNext();
-    const slot = await ready;
+    const slot = (await ready) ?? null;
     if (slot === null) return this.#make();
     hold(slot, true);
     // Its end may not have been told to us yet.
@@ -64,43 +75,65 @@ export class Slots<S extends Slot> {
     return this.#make();
   }
 
-  /** The one that is ready goes, and no other is made ahead. */
+  /** Those that are ready go, and no other is made ahead. */
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    const slot = await this.#ready;
-    this.#ready = null;
-    if (slot === null) return;
-    hold(slot, true);
-    await discard(slot);
+    await this.#filling;
+    await Promise.all(
+      this.#ready.splice(0).map(async (ready) => {
+        const slot = await ready;
+        if (slot === null) return;
+        hold(slot, true);
+        await discard(slot);
+      }),
+    );
   }
 
   #makeNext(): void {
-    if (this.#closed || this.#timer !== null) return;
+    if (this.#closed || this.#ready.length > 0 || this.#timer !== null || this.#filling !== null) return;
+    const wasSoon = this.#now() - this.#filledAt < SOON_MS;
+    this.#atOnce = wasSoon ? Math.min(this.#atOnce * 2, MOST_READY) : 1;
     this.#timer = setTimeout(() => {
       this.#timer = null;
-      this.#ready ??= this.#makeReady();
+      this.#filling = this.#fill().finally(() => {
+        this.#filling = null;
+        this.#filledAt = this.#now();
+      });
     }, NEXT_AFTER_MS).unref();
   }
 
+  async #fill(): Promise<void> {
+    while (!this.#closed && this.#ready.length < this.#atOnce) {
+      const ready = this.#makeReady();
+      this.#ready.push(ready);
+      if ((await ready) === null) return;
+    }
+  }
+
   #makeReady(): Promise<S | null> {
-    const ready = this.#make().then(
+    const ready: Promise<S | null> = this.#make().then(
       (slot) => {
         hold(slot, false);
-        void slot.ended.then(() => this.#drop(ready, slot));
+        void slot.ended.then(() => {
+          // By itself, unless somebody has taken it.
+          if (this.#forget(ready)) return discard(slot);
+        });
         return slot;
       },
-      // Why none could be made is told to whoever needs one, and cannot have one either.
-      () => null,
+      () => {
+        // Why is told to whoever needs one, and cannot have one either.
+        this.#forget(ready);
+        return null;
+      },
     );
     return ready;
   }
 
-  /** One that has ended by itself, unless somebody has taken it. */
-  #drop(ready: Promise<S | null>, slot: S): void {
-    if (this.#ready !== ready) return;
-    this.#ready = null;
-    void discard(slot);
+  #forget(ready: Promise<S | null>): boolean {
+    const index = this.#ready.indexOf(ready);
+    if (index >= 0) void this.#ready.splice(index, 1);
+    return index >= 0;
   }
 }
 
@@ -124,7 +157,7 @@ export interface SlotOptions {
  * @throws when no process can be started, or cannot be limited so
  */
 export async function makeSlot(deps: SlotDeps, { stdio, limits, pipes = [] }: SlotOptions): Promise<Slot> {
-  const cgroup = deps.cgroups === null ? null : createCgroup(deps.cgroups, deps.nextName());
+  const cgroup = deps.cgroups === null ? null : await createCgroup(deps.cgroups, deps.nextName());
   try {
     if (limits !== undefined) cgroup?.limit(limits);
     const child = startWaiting(deps.host, cgroup, stdio);

@@ -20,10 +20,16 @@ const deps: SlotDeps = { host, cgroups, nextName: groupNames() };
 const NEVER = new AbortController().signal;
 let folder: string;
 let slots: Slots<Slot>;
+/** What the clock of `slots` says. */
+let now: number;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'deckhand-slots-'));
-  slots = new Slots(() => makeHelperSlot(deps));
+  now = 0;
+  slots = new Slots(
+    () => makeHelperSlot(deps),
+    () => now,
+  );
 });
 
 afterEach(async () => {
@@ -42,10 +48,11 @@ function waiting(): number[] {
   });
 }
 
-async function readyBeside(taken: Slot): Promise<number> {
-  const others = () => waiting().filter((pid) => pid !== taken.child.pid);
-  await expect.poll(others).toHaveLength(1);
-  return others()[0] as number;
+/** Those that wait to be taken, once so many are there. */
+async function readyBeside(taken: Slot[], count = 1): Promise<number[]> {
+  const others = () => waiting().filter((pid) => !taken.some(({ child }) => child.pid === pid));
+  await expect.poll(others, { timeout: 5_000 }).toHaveLength(count);
+  return others();
 }
 
 function echo(word: string) {
@@ -61,15 +68,37 @@ function echo(word: string) {
 
 it('has the next one ready once one was taken, and gives that', async () => {
   const first = await slots.take();
-  const ready = await readyBeside(first);
+  const ready = await readyBeside([first]);
   const second = await slots.take();
-  expect(second.child.pid).toBe(ready);
+  expect([second.child.pid]).toEqual(ready);
   await Promise.all([discard(first), discard(second)]);
+});
+
+it('has more ready where they are used up soon, up to eight, and then gives those', async () => {
+  const taken = [await slots.take()];
+  for (const count of [1, 2, 4, 8, 8]) {
+    const ready = await readyBeside(taken, count);
+    const next = await Promise.all(ready.map(() => slots.take()));
+    expect(new Set(next.map(({ child }) => child.pid))).toEqual(new Set(ready));
+    taken.push(...next);
+  }
+  await Promise.all(taken.map(discard));
+});
+
+it('has one ready again where nobody was in a hurry', async () => {
+  const taken = [await slots.take()];
+  await readyBeside(taken);
+  taken.push(await slots.take());
+  await readyBeside(taken, 2);
+  now += 1_000;
+  taken.push(await slots.take(), await slots.take());
+  await readyBeside(taken);
+  await Promise.all(taken.map(discard));
 });
 
 it('gives another where the one that was ready has ended meanwhile', async () => {
   const first = await slots.take();
-  process.kill(await readyBeside(first), 'SIGKILL');
+  for (const pid of await readyBeside([first])) process.kill(pid, 'SIGKILL');
   await expect.poll(() => waiting().filter((pid) => pid !== first.child.pid)).toEqual([]);
   expect(await echo('answers')).toEqual({ code: 0, output: 'answers' });
   await discard(first);
@@ -89,7 +118,7 @@ function groups(): string[] {
 it('leaves no process and no control group when it is closed', async () => {
   const before = groups();
   const first = await slots.take();
-  await readyBeside(first);
+  await readyBeside([first]);
   await slots.close();
   expect(waiting()).toEqual([first.child.pid]);
   await discard(first);
@@ -123,7 +152,7 @@ it('leaves none when it is closed while one is made', async () => {
 it('leaves nothing of one that ended while it was ready', async () => {
   const before = groups();
   const first = await slots.take();
-  process.kill(await readyBeside(first), 'SIGKILL');
+  for (const pid of await readyBeside([first])) process.kill(pid, 'SIGKILL');
   await discard(first);
   await expect.poll(groups).toEqual(before);
 });
