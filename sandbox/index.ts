@@ -47,6 +47,8 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
   const helpers = new Slots(() => makeHelperSlot(slotDeps));
   const placeUploads = createUploadPlacer(runDir);
   const open = new Map<string, BubblewrapWorkspace>();
+  /** What names the files that an open workspace's uploads folder holds. */
+  const mounted = new WeakMap<BubblewrapWorkspace, string>();
 
   return {
     name: 'bubblewrap',
@@ -54,9 +56,20 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
     async open(request) {
       const isNew = !open.has(request.session_id) && preparePaths(workspaces, request.session_id, host.asRoot).isNew;
       const uploads = uploadsFolder(workspaces, request.session_id);
-      if (request.uploads !== undefined) await placeUploads(uploads, request.uploads);
+      const before = open.get(request.session_id);
+      // Every call opens it, nearly always with the same files.
+      const files = JSON.stringify(request.uploads?.map(({ id, name }) => [id, name])) ?? '';
+      if (before !== undefined && mounted.get(before) === files) return before;
+      if (request.uploads !== undefined) {
+        // Until it has ended nobody knows what the folder holds.
+        if (before !== undefined) mounted.delete(before);
+        await placeUploads(uploads, request.uploads);
+      }
       const running = open.get(request.session_id);
-      if (running !== undefined) return running;
+      if (running !== undefined) {
+        if (request.uploads !== undefined) mounted.set(running, files);
+        return running;
+      }
       // Again, because the session may have been deleted meanwhile.
       const { paths } = preparePaths(workspaces, request.session_id, host.asRoot);
       const own = resolveLimits(limits, request.limits);
@@ -78,6 +91,7 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
           if (open.get(request.session_id) === workspace) open.delete(request.session_id);
         },
       );
+      if (request.uploads !== undefined) mounted.set(workspace, files);
       open.set(request.session_id, workspace);
       return workspace;
     },

@@ -14,9 +14,15 @@ export interface TurnSessionDeps {
 
 /** A session as its turns see it: what its document says, and the hands that it may need. */
 export function createTurnSession(deps: TurnSessionDeps, ref: SessionRef, session: SessionDocument): TurnSession {
-  // Only a turn that needs hands reads how they are made.
-  const lookUp = () =>
-    Promise.all([deps.environments.get(ref.workspace_id, session.environment_id), deps.files.uploads(ref)]);
+  // Only a turn that needs hands reads how they are made; people may attach files while it runs.
+  let environment: ReturnType<Environments['get']> | null = null;
+  const lookUp = () => {
+    environment ??= deps.environments.get(ref.workspace_id, session.environment_id).catch((error: unknown) => {
+      environment = null;
+      throw error;
+    });
+    return Promise.all([environment, deps.files.uploads(ref)]);
+  };
   let expected: ReturnType<typeof lookUp> | null = null;
   return {
     agent: session.agent,

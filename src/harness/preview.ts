@@ -26,6 +26,8 @@ export interface Preview {
   /** The request is over: nothing more will be written. */
   written(): void;
   toolOutput(tool_use_id: string, text: string): void;
+  /** The results say all that is printed, and come at once: what is gathered of it need not be sent. */
+  toolsEnded(): void;
   /** Send what is gathered, now. */
   flush(): void;
 }
@@ -167,6 +169,10 @@ export function createPreview(
     },
     toolOutput(tool_use_id, text) {
       gather({ type: 'tool_output', tool_use_id, text });
+    },
+    toolsEnded() {
+      pending = pending.filter(({ type }) => type !== 'tool_output');
+      flush();
     },
     flush,
     written,

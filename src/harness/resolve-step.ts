@@ -68,7 +68,7 @@ async function runVisibly(turn: Turn, calls: readonly ToolCall[]): Promise<ToolR
     now: turn.deps.now,
     signal: turn.signal,
   });
-  turn.preview.flush();
+  turn.preview.toolsEnded();
   return results;
 }
 

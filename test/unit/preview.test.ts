@@ -164,3 +164,15 @@ test('nothing is shown while it is in doubt who has the session, and all of it a
   for (const event of heard.splice(0)) live.accept(event);
   expect(live.takeText()?.text).toBe('one two three ');
 });
+
+test('what a tool prints is sent as it comes, and no more once its result is there to say it', () => {
+  const { heard, preview } = watched();
+  preview.toolOutput('sevt_1', 'one ');
+  preview.toolOutput('sevt_1', 'two ');
+  vi.advanceTimersByTime(100);
+  expect(heard).toEqual([{ type: 'tool_output', tool_use_id: 'sevt_1', text: 'one two ' }]);
+  preview.toolOutput('sevt_1', 'three');
+  preview.toolsEnded();
+  vi.advanceTimersByTime(1000);
+  expect(heard).toHaveLength(1);
+});
