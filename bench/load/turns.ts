@@ -10,8 +10,8 @@ export interface TurnsRequest extends Target {
   /** Turns at once; each in a session of its own at a time. */
   concurrency: number;
   turns: number;
-  /** Of every turn; the nonce is added. */
-  directive?: Omit<Directive, 'nonce'>;
+  /** Of each turn in the order they begin, from the first again when there are more turns; the nonce is added. */
+  directives?: Array<Omit<Directive, 'nonce'>>;
   /** Turns that one session has before the next is taken; default 1. */
   per_session?: number;
   /** Sessions that are there already, instead of new ones. */
@@ -74,16 +74,17 @@ export async function prepareTurns(request: TurnsRequest): Promise<PreparedTurns
       async function loop(): Promise<void> {
         for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
           for (; next.left > 0 && left > 0; next.left -= 1) {
+            const directive = request.directives?.[(request.turns - left) % request.directives.length];
             left -= 1;
-            await take(next.session);
+            await take(next.session, directive);
           }
         }
       }
 
-      async function take(session: OpenSession): Promise<void> {
+      async function take(session: OpenSession, directive: Omit<Directive, 'nonce'> | undefined): Promise<void> {
         try {
-          const directive = { ...request.directive, nonce: request.nonce ?? nextNonce() };
-          const turn = await session.turn(directive, request.may_retry === true);
+          const nonce = request.nonce ?? nextNonce();
+          const turn = await session.turn({ ...directive, nonce }, request.may_retry === true);
           result.started.push(turn.started);
           result.total_ms.push(turn.total_ms);
           result.to_model_ms.push(turn.to_model_ms);

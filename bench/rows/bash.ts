@@ -4,8 +4,17 @@ import type { LeastCall } from '../load/floors.ts';
 import { median, rounded } from '../statistics.ts';
 import { addressesOf, repeated, turnsOn } from './rounds.ts';
 
-/** Turns of one round, each in a session of its own, with a sandbox of its own. */
-const TURNS = 15;
+/** Turns of one round, each in a session of its own, with a sandbox of its own: half of them with one call, half with two. */
+const TURNS = 32;
+/** The first take half as long again. */
+const WARM_UP = 256;
+/**
+ * Which turn has how many calls: in the order of Thue and Morse, so that neither kind comes when the machine is quicker,
+ * nor more often after what the worker does every so many sandboxes.
+ */
+const CALLS = Array.from({ length: TURNS }, (_, turn) =>
+  turn.toString(2).replaceAll('0', '').length % 2 === 0 ? 1 : 2,
+);
 /** Runs of each floor in one round. */
 const FLOORS = 50;
 
@@ -13,7 +22,7 @@ const FLOORS = 50;
 export const bash: Benchmark = {
   name: 'bash',
   about: 'turns with one and with two bash calls, isolated, each in a new session',
-  rounds: 3,
+  rounds: 5,
   rows: {
     first: { unit: 'ms', better: 'lower', target: 60 },
     second: { unit: 'ms', better: 'lower', target: 12 },
@@ -22,38 +31,41 @@ export const bash: Benchmark = {
     await using house = await stage.house();
     const [gateway, worker] = await Promise.all([house.start('gateway'), house.start('worker')]);
     const prepare = turnsOn(stage, house, gateway);
-    const ready = (calls: number) => prepare(1, TURNS, { per_session: 1, directive: { calls } });
-    const turns = async (calls: number) => (await ready(calls))();
-    say('warming up');
-    await turns(2);
-    say(`${rounds} rounds of ${TURNS} turns with one call and ${TURNS} with two`);
+    const ready = (turns: number, calls: number[]) =>
+      prepare(1, turns, { per_session: 1, directives: calls.map((count) => ({ calls: count })) });
+    say(`warming up: ${WARM_UP} turns`);
+    await (await ready(WARM_UP, CALLS))();
+    say(`${rounds} rounds of ${TURNS} turns, half of them with one call and half with two`);
     say(
       'with their floors: bare bwrap; a call to a shell in it, with the model call and the journaled writes of a call',
     );
     const least = { ...addressesOf(stage, house), count: FLOORS };
     const found = await repeated(rounds, async () => ({
-      one: await turns(1),
-      two: await turns(2),
+      turns: await (await ready(TURNS, CALLS))(),
       bwrap: await stage.load.call('bareBwrap', { count: FLOORS }),
       call: await stage.load.call('leastCalls', least),
     }));
     say('watching the steps of such turns');
-    const steps = await stages([gateway, worker], await ready(2));
+    const steps = await stages([gateway, worker], await ready(TURNS, [2]));
     const ofCalls = (part: keyof LeastCall) => found.map(({ call }) => median(call.each.map((each) => each[part])));
     const shown = (part: keyof LeastCall) => `${rounded(median(ofCalls(part)))} ms`;
-    const n = found.reduce((sum, { one, two }) => sum + one.total_ms.length + two.total_ms.length, 0);
-    const errors = found.flatMap(({ one, two }) => [...one.errors, ...two.errors]);
+    const n = found.reduce((sum, { turns }) => sum + turns.total_ms.length, 0);
+    const errors = found.flatMap(({ turns }) => turns.errors);
+    const took = found.map(({ turns }) => ({
+      one: turns.total_ms.filter((_, turn) => CALLS[turn] === 1),
+      two: turns.total_ms.filter((_, turn) => CALLS[turn] === 2),
+    }));
     return {
       rows: {
         first: {
-          rounds: found.map(({ one }) => median(one.total_ms)),
-          singles: found.flatMap(({ one }) => one.total_ms),
+          rounds: took.map(({ one }) => median(one)),
+          singles: took.flatMap(({ one }) => one),
           floors: found.map(({ bwrap }) => median(bwrap.each)),
           n,
           errors,
         },
         second: {
-          rounds: found.map(({ one, two }) => median(two.total_ms) - median(one.total_ms)),
+          rounds: took.map(({ one, two }) => median(two) - median(one)),
           floors: ofCalls('total'),
           n,
           errors,

@@ -33,7 +33,7 @@ export const memory: Benchmark = {
     // One more: a slope needs two points at the least.
     const heaps = await repeated(rounds + 1, async (round) => {
       const turns = await (await prepare(AT_ONCE, BLOCK))();
-      const commands = await (await prepare(10, COMMANDS, { directive: { calls: 1 } }))();
+      const commands = await (await prepare(10, COMMANDS, { directives: [{ calls: 1 }] }))();
       errors.push(...turns.errors, ...commands.errors);
       await slack.call('mention', MENTIONS, {});
       await until('all have their answers', PATIENCE_MS, async () => (await running(house)) === 0);

@@ -36,7 +36,7 @@ export const recovery: Benchmark = {
 async function kill(stage: Stage, house: House, gateway: Server, workers: Set<Server>) {
   const nonce = nextNonce();
   const prepare = turnsOn(stage, house, gateway);
-  const turn = await prepare(1, 1, { directive: ANSWER, nonce, may_retry: true });
+  const turn = await prepare(1, 1, { directives: [ANSWER], nonce, may_retry: true });
   const running = turn();
   const arrivals = () => stage.model.call('arrivals', nonce);
   await until('the turn asks the model', PATIENCE_MS, async () => (await arrivals()).length === 1);
