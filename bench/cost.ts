@@ -101,8 +101,15 @@ export async function traffic(
       'service-bytes-out': row(sum('written')),
       'service-bytes-in': row(sum('read')),
     },
-    notes: servers.map((server, index) => breakdown(server.role, counts[index] ?? {}, turns)),
+    notes: servers.map((server, index) => breakdown(server.role, counts[index] ?? {}, 'turn', turns)),
   };
+}
+
+/** Count what a server sends to MongoDB and Redis while so many chat events come. */
+export async function trafficOfEvents(server: Server, events: number, work: () => Promise<unknown>): Promise<string> {
+  await server.call('startCounting');
+  await work();
+  return breakdown(server.role, await server.call('readCounts'), 'event', events);
 }
 
 /** Where the time of these turns goes, which are taken one at a time. */
@@ -133,9 +140,9 @@ export async function allocations(servers: Server[], work: () => Promise<TurnsRe
   });
 }
 
-function breakdown(role: string, counts: Record<string, number>, turns: number): string {
+function breakdown(role: string, counts: Record<string, number>, of: 'turn' | 'event', times: number): string {
   const lines = Object.entries(counts)
     .sort(([, a], [, b]) => b - a)
-    .map(([name, n]) => `  ${(n / turns).toFixed(2).padStart(7)}  ${name}`);
-  return [`Commands of the ${role} per turn:`, ...lines].join('\n');
+    .map(([name, n]) => `  ${(n / times).toFixed(2).padStart(7)}  ${name}`);
+  return [`Commands of the ${role} per ${of}:`, ...lines].join('\n');
 }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Benchmark } from '../benchmark.ts';
+import { trafficOfEvents } from '../cost.ts';
 import type { EchoHandlers } from '../load/bolt-echo.mjs';
 import type { Flood } from '../load/slack.ts';
 import { startChild } from '../processes/child.ts';
@@ -129,11 +130,15 @@ async function flood(stage: Stage, mode: Mode, rounds: number, profile_dir: stri
   const [said, before] = [await inputsIn(house), RUNNING + WARM_UP];
   errors.push(...wrongInputs(said, before + rounds * EVENTS));
   const resident = peakResidentMb(gateway.pid);
+  const counted = await trafficOfEvents(gateway, EVENTS, async () => {
+    await slack.call('flood', { per_second: PER_SECOND, events: EVENTS });
+    await allApplied();
+  });
   const least = [...before_rounds, ...(await keepOnly())];
   // Its answers would go on for minutes.
   await worker.kill();
   const applied_per_second = (said.length - before) / seconds;
-  return { found, least, applied_per_second, resident, errors, notes, shares: shares.inWords() };
+  return { found, least, applied_per_second, resident, errors, notes: [...notes, counted], shares: shares.inWords() };
 }
 
 /** An event is kept and not applied yet. Asked by the index of such events, so that asking often costs next to nothing. */
