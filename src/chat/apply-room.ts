@@ -10,10 +10,17 @@ export interface ApplyRoom {
   kept(ms: number): void;
 }
 
-/** A sixth of the connections to MongoDB: keeping does not wait for one because messages are applied. */
-const MOST = 16;
+/** A third of the connections to MongoDB: keeping does not wait for one because messages are applied. */
+const MOST = 32;
 /** However busy it is, what was kept goes on. Whoever waits for a platform leaves the room meanwhile, and holds up nobody. */
-const LEAST = 1;
+const LEAST = 12;
+/**
+ * They are let in together, in waves that are the further apart the more there is to do: what they look up then goes to MongoDB
+ * in one command. From one wave to the next, in ms, for each event that it had, and at most: at 200 events a second five go
+ * together, and one that comes after a pause goes at once.
+ */
+const APART_MS = 10;
+const MOST_APART_MS = 25;
 /** Keeping takes a few milliseconds on a machine that is not full, and as long as it ever takes on another. */
 const QUICK_MS = 12;
 const TIMES_THE_BEST = 4;
@@ -31,8 +38,8 @@ const MORE_WHEN_QUIET = 0.05;
 
 /** @param now in ms, as `performance.now()` */
 export function createApplyRoom(now = () => performance.now()): ApplyRoom {
-  // So that what they look up goes to MongoDB together: the more there is to do, the less each of them costs.
-  const room = createRoom('chat events to apply', { size: MOST, in_waves: true });
+  const in_waves = (entered: number) => Math.min(MOST_APART_MS, entered * APART_MS);
+  const room = createRoom('chat events to apply', { size: MOST, in_waves });
   let size = MOST;
   let best_ms = Number.POSITIVE_INFINITY;
   let kept_at = Number.NEGATIVE_INFINITY;

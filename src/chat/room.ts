@@ -24,10 +24,11 @@ export interface RoomLimits {
   waiting?: number;
   waiting_of_lane?: number;
   /**
-   * Once it is full it lets nobody in until half of it is left: those who then enter together can do together what they are
-   * at. Whoever stays for long keeps his own place from others, and no more.
+   * Those who wait enter together, and can do together what they are at: after each such wave nobody enters for so long, in ms
+   * for the number that it had, nor until half of the room is left. Whoever comes after a pause enters at once; whoever stays
+   * for long keeps his own place from others, and no more.
    */
-  in_waves?: boolean;
+  in_waves?: (entered: number) => number;
 }
 
 interface Lane {
@@ -46,9 +47,11 @@ interface Lane {
  */
 export function createRoom(what: string, limits: RoomLimits): Room {
   const { size_for_first = 0, of_lane = Infinity, waiting = Infinity, waiting_of_lane = Infinity } = limits;
-  const { in_waves = false } = limits;
-  /** Of a wave: it is on its way, and whoever comes now waits for the next. */
+  const { in_waves } = limits;
+  /** A wave has entered, and whoever comes now waits for the next, which is not before then (`performance.now()`). */
   let closed = false;
+  let opens_at = Number.NEGATIVE_INFINITY;
+  let opening: NodeJS.Timeout | undefined;
   /** Those that have something inside or waiting. */
   const lanes = new Map<string, Lane>();
   /** Those that wait and may have more inside, by what they have there; each in the order in which it came to have that. */
@@ -85,21 +88,38 @@ export function createRoom(what: string, limits: RoomLimits): Room {
   }
 
   function letIn(): void {
-    if (inside <= size / 2) closed = false;
-    while (!closed) {
-      const [lane] = turns.get(Math.min(...turns.keys())) ?? [];
-      const first = lane?.queue[0];
-      if (lane === undefined || first === undefined) return;
-      if (!fits(lane, first.weight)) {
-        closed = in_waves;
-        return;
-      }
-      lane.queue.shift();
-      lane.queued -= first.weight;
-      queued -= first.weight;
-      carry(lane, first.weight);
-      first.letIn();
+    if (closed && !mayOpen()) return;
+    const before = queued;
+    while (letOneIn());
+    if (in_waves === undefined || queued === before) return;
+    closed = true;
+    opens_at = performance.now() + in_waves(before - queued);
+  }
+
+  function mayOpen(): boolean {
+    if (queued === 0 || inside > size / 2) return false;
+    const early_ms = opens_at - performance.now();
+    closed = early_ms > 0;
+    if (closed && opening === undefined) {
+      opening = setTimeout(() => {
+        opening = undefined;
+        letIn();
+      }, early_ms);
     }
+    return !closed;
+  }
+
+  /** False when nobody waits who fits. */
+  function letOneIn(): boolean {
+    const [lane] = turns.get(Math.min(...turns.keys())) ?? [];
+    const first = lane?.queue[0];
+    if (lane === undefined || first === undefined || !fits(lane, first.weight)) return false;
+    lane.queue.shift();
+    lane.queued -= first.weight;
+    queued -= first.weight;
+    carry(lane, first.weight);
+    first.letIn();
+    return true;
   }
 
   return {

@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { createRoom, type RoomLimits } from '../../src/chat/room.ts';
+
+afterEach(() => void vi.useRealTimers());
 
 /** Who got in, in order, by lane and weight (`A`, `A6`); `leave` lets the first one of a lane out again, twice. */
 function crowdBefore(limits: RoomLimits) {
@@ -133,27 +135,45 @@ test('says what there is too much of', async () => {
   await expect(room.enter('A')).rejects.toThrow('too many things');
 });
 
-test('with waves, lets nobody in from when it is full until half of it is left', async () => {
-  const { order, come, leave } = crowdBefore({ size: 4, in_waves: true });
-  await come('A', 'B', 'C', 'D', 'E', 'F', 'G');
-  expect(order.join('')).toBe('ABCD');
-  await leave('A');
-  expect(order.join('')).toBe('ABCD');
-  await leave('B');
-  expect(order.join('')).toBe('ABCDEF');
-});
-
-test('with waves, goes on beside whoever stays', async () => {
-  const { order, come, leave } = crowdBefore({ size: 4, in_waves: true });
-  await come('A', 'B', 'C', 'D', 'E', 'F', 'G');
-  await leave('B', 'C', 'D', 'E', 'F');
-  expect(order.join('')).toBe('ABCDEFG');
-});
-
-test('with waves, lets in whoever comes before it is full', async () => {
-  const { order, come, leave } = crowdBefore({ size: 3, in_waves: true });
-  await come('A', 'B');
-  await leave('A');
-  await come('C');
+test('in waves, whoever comes after one waits for the next, the longer the more it had', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const { order, come } = crowdBefore({ size: 10, in_waves: (entered) => entered * 10 });
+  await come('A', 'B', 'C');
+  expect(order.join('')).toBe('A');
+  await vi.advanceTimersByTimeAsync(9);
+  expect(order.join('')).toBe('A');
+  await vi.advanceTimersByTimeAsync(1);
   expect(order.join('')).toBe('ABC');
+  await come('D');
+  await vi.advanceTimersByTimeAsync(19);
+  expect(order.join('')).toBe('ABC');
+  await vi.advanceTimersByTimeAsync(1);
+  expect(order.join('')).toBe('ABCD');
+});
+
+test('in waves, whoever comes after a pause enters at once', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const { order, come } = crowdBefore({ size: 10, in_waves: () => 50 });
+  await come('A');
+  await vi.advanceTimersByTimeAsync(50);
+  expect(vi.getTimerCount()).toBe(0);
+  await come('B');
+  expect(order.join('')).toBe('AB');
+});
+
+test('in waves, lets nobody in until half of the room is left, beside whoever stays', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const { order, come, leave } = crowdBefore({ size: 4, in_waves: () => 50 });
+  await come('A', 'B', 'C', 'D', 'E', 'F', 'G');
+  await vi.advanceTimersByTimeAsync(50);
+  expect(order.join('')).toBe('ABCD');
+  await vi.advanceTimersByTimeAsync(1_000);
+  await leave('B');
+  expect(order.join('')).toBe('ABCD');
+  await leave('C');
+  expect(order.join('')).toBe('ABCDEF');
+  await leave('D', 'E');
+  expect(order.join('')).toBe('ABCDEF');
+  await vi.advanceTimersByTimeAsync(50);
+  expect(order.join('')).toBe('ABCDEFG');
 });
