@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync, writ
 import { opendir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DeckhandError } from '../src/errors.ts';
-import type { WorkspaceLimits, WorkspaceProvider } from '../src/tools/workspace.ts';
+import type { MountedFile, WorkspaceLimits, WorkspaceProvider } from '../src/tools/workspace.ts';
 import type { Host } from './bubblewrap.ts';
 import { type CgroupTree, detectCgroups } from './cgroup.ts';
 import { DiskWatch, freeOf } from './disk-watch.ts';
@@ -49,25 +49,35 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
   const open = new Map<string, BubblewrapWorkspace>();
   /** What names the files that an open workspace's uploads folder holds. */
   const mounted = new WeakMap<BubblewrapWorkspace, string>();
+  /** The latest placing of each session whose files are being placed. */
+  const placing = new Map<string, symbol>();
+
+  /** Whether the session's folder holds just these files then: false while others are on their way. */
+  async function place(sessionId: string, files: readonly MountedFile[]): Promise<boolean> {
+    const mine = Symbol(sessionId);
+    placing.set(sessionId, mine);
+    try {
+      await placeUploads(uploadsFolder(workspaces, sessionId), files);
+      return placing.get(sessionId) === mine;
+    } finally {
+      if (placing.get(sessionId) === mine) placing.delete(sessionId);
+    }
+  }
 
   return {
     name: 'bubblewrap',
     describe: () => describeHost(host, cgroups),
     async open(request) {
       const isNew = !open.has(request.session_id) && preparePaths(workspaces, request.session_id, host.asRoot).isNew;
-      const uploads = uploadsFolder(workspaces, request.session_id);
       const before = open.get(request.session_id);
       // Every call opens it, nearly always with the same files.
       const files = JSON.stringify(request.uploads?.map(({ id, name }) => [id, name])) ?? '';
       if (before !== undefined && mounted.get(before) === files) return before;
-      if (request.uploads !== undefined) {
-        // Until it has ended nobody knows what the folder holds.
-        if (before !== undefined) mounted.delete(before);
-        await placeUploads(uploads, request.uploads);
-      }
+      if (before !== undefined && request.uploads !== undefined) mounted.delete(before);
+      const isMounted = request.uploads !== undefined && (await place(request.session_id, request.uploads));
       const running = open.get(request.session_id);
       if (running !== undefined) {
-        if (request.uploads !== undefined) mounted.set(running, files);
+        if (isMounted) mounted.set(running, files);
         return running;
       }
       // Again, because the session may have been deleted meanwhile.
@@ -91,7 +101,7 @@ export function createBubblewrapProvider(options: BubblewrapOptions): WorkspaceP
           if (open.get(request.session_id) === workspace) open.delete(request.session_id);
         },
       );
-      if (request.uploads !== undefined) mounted.set(workspace, files);
+      if (isMounted) mounted.set(workspace, files);
       open.set(request.session_id, workspace);
       return workspace;
     },

@@ -52,6 +52,8 @@ export class Slots<S extends Slot> {
   readonly #ready: Array<Promise<S | null>> = [];
   #atOnce = 1;
   #filledAt = Number.NEGATIVE_INFINITY;
+  /** One has ended by itself, untaken: whatever ended it may end the next as well, so no more are made for now. */
+  #hasEnded = false;
   #filling: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
@@ -91,7 +93,11 @@ export class Slots<S extends Slot> {
   }
 
   #makeNext(): void {
-    if (this.#closed || this.#ready.length > 0 || this.#timer !== null || this.#filling !== null) return;
+    if (this.#closed || this.#ready.length > 0 || this.#timer !== null) return;
+    if (this.#filling !== null) {
+      this.#atOnce = Math.min(this.#atOnce * 2, MOST_READY);
+      return;
+    }
     const wasSoon = this.#now() - this.#filledAt < SOON_MS;
     this.#atOnce = wasSoon ? Math.min(this.#atOnce * 2, MOST_READY) : 1;
     this.#timer = setTimeout(() => {
@@ -104,7 +110,8 @@ export class Slots<S extends Slot> {
   }
 
   async #fill(): Promise<void> {
-    while (!this.#closed && this.#ready.length < this.#atOnce) {
+    this.#hasEnded = false;
+    while (!this.#closed && !this.#hasEnded && this.#ready.length < this.#atOnce) {
       const ready = this.#makeReady();
       this.#ready.push(ready);
       if ((await ready) === null) return;
@@ -116,8 +123,9 @@ export class Slots<S extends Slot> {
       (slot) => {
         hold(slot, false);
         void slot.ended.then(() => {
-          // By itself, unless somebody has taken it.
-          if (this.#forget(ready)) return discard(slot);
+          if (!this.#forget(ready)) return;
+          this.#hasEnded = true;
+          return discard(slot);
         });
         return slot;
       },

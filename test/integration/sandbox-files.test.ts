@@ -70,6 +70,39 @@ describe('what people attached', () => {
     expect((await run(workspace, `cat ${UPLOADS}/same`)).output).toBe('behind');
   });
 
+  it('is there for whoever asks for it while other files come, and fail', async () => {
+    const workspace = await openWith(file('a', 'first'));
+    let comes = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      comes = resolve;
+    });
+    const slow: MountedFile = {
+      id: 'file_slow',
+      name: 'b',
+      size_bytes: 4,
+      async *content() {
+        await gate;
+        yield Buffer.from('slow');
+      },
+    };
+    const broken: MountedFile = {
+      id: 'file_broken',
+      name: 'c',
+      size_bytes: 3,
+      async *content() {
+        yield Buffer.from('d');
+        throw new Error('MongoDB is away');
+      },
+    };
+    const coming = openWith(file('a', 'first'), slow);
+    const failing = openWith(broken);
+    comes();
+    await coming;
+    await expect(failing).rejects.toThrow('MongoDB is away');
+    await openWith(file('a', 'first'), slow);
+    expect((await run(workspace, `cat ${UPLOADS}/a ${UPLOADS}/b`)).output).toBe('firstslow');
+  });
+
   it.each([
     ['at once', ''],
     ['midway', 'd'],

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Host, launch } from '../../sandbox/bubblewrap.ts';
 import { detectCgroups, listCgroups } from '../../sandbox/cgroup.ts';
@@ -124,6 +125,45 @@ it('leaves no process and no control group when it is closed', async () => {
   await discard(first);
   expect(waiting()).toEqual([]);
   expect(groups()).toEqual(before);
+});
+
+it('leaves none of several either', async () => {
+  const before = groups();
+  const taken = [await slots.take()];
+  await readyBeside(taken);
+  taken.push(await slots.take());
+  await readyBeside(taken, 2);
+  await slots.close();
+  expect(new Set(waiting())).toEqual(new Set(taken.map(({ child }) => child.pid)));
+  await Promise.all(taken.map(discard));
+  expect(groups()).toEqual(before);
+});
+
+it('does not go on making those that end at once', async () => {
+  let made = 0;
+  let now = 0;
+  const broken = new Slots(
+    async () => {
+      const slot = await makeHelperSlot(deps);
+      made++;
+      slot.child.kill('SIGKILL');
+      await slot.ended;
+      return slot;
+    },
+    () => now,
+  );
+  const taken: Slot[] = [];
+  // Each soon after the last, so that ever more would be made.
+  for (let n = 0; n < 5; n++) {
+    taken.push(await broken.take());
+    now += 10;
+    await delay(200);
+  }
+  // One for whoever asked and eight more, each time.
+  expect(made).toBeGreaterThan(5);
+  expect(made).toBeLessThanOrEqual(5 * 9);
+  await broken.close();
+  await Promise.all(taken.map(discard));
 });
 
 it('leaves none when it is closed while one is made', async () => {
