@@ -35,7 +35,7 @@ export interface ApplierDeps extends Omit<ApplyDeps, 'inbound' | 'outside' | 'is
   retry_ms: number;
   /** What is in flight, lost events that were found included. */
   inFlight: EventRoom;
-  applying: Pick<ApplyRoom, 'enter'>;
+  applying: Pick<ApplyRoom, 'enter' | 'hurry'>;
 }
 
 /** What became of an event that came: `unwanted` is not kept at all, and null a double of one that was. */
@@ -281,6 +281,7 @@ export function createApplier(deps: ApplierDeps): Applier {
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       stopping.abort();
+      applying.hurry();
       await sweeping?.then(() => undefined).catch(() => undefined);
       await lines.empty();
       await Promise.all(finishing);

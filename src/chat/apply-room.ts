@@ -8,6 +8,8 @@ export interface ApplyRoom {
   enter(lane: string): ReturnType<Room['enter']>;
   /** An event was kept, which took so long. */
   kept(ms: number): void;
+  /** From now on nobody waits for a wave: they come only to leave. */
+  hurry(): void;
 }
 
 /** A third of the connections to MongoDB: keeping does not wait for one because messages are applied. */
@@ -38,7 +40,8 @@ const MORE_WHEN_QUIET = 0.05;
 
 /** @param now in ms, as `performance.now()` */
 export function createApplyRoom(now = () => performance.now()): ApplyRoom {
-  const in_waves = (entered: number) => Math.min(MOST_APART_MS, entered * APART_MS);
+  let most_apart_ms = MOST_APART_MS;
+  const in_waves = (entered: number) => Math.min(most_apart_ms, entered * APART_MS);
   const room = createRoom('chat events to apply', { size: MOST, in_waves });
   let size = MOST;
   let best_ms = Number.POSITIVE_INFINITY;
@@ -62,6 +65,9 @@ export function createApplyRoom(now = () => performance.now()): ApplyRoom {
       best_ms = Math.min(ms, best_ms * FORGET);
       const isSlow = ms > Math.max(QUICK_MS, TIMES_THE_BEST * best_ms);
       resize(isSlow ? size * LESS : size + MORE);
+    },
+    hurry() {
+      most_apart_ms = 0;
     },
   };
 }

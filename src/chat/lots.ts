@@ -1,6 +1,6 @@
 import { setTimeout as delay, setImmediate as soon } from 'node:timers/promises';
 
-/** For what every chat event needs looked up or written: at 200 of them a second two or three go together, and none waits long. */
+/** For what every chat event needs looked up or written: at 200 of them a second five go together, and none waits long. */
 export const PER_EVENT = { most: 100, apart_ms: 10 };
 
 /**

@@ -25,10 +25,9 @@ export interface RoomLimits {
   waiting_of_lane?: number;
   /**
    * Those who wait enter together, and can do together what they are at: after each such wave nobody enters for so long, in ms
-   * for the number that it had, nor until half of the room is left. Whoever comes after a pause enters at once; whoever stays
-   * for long keeps his own place from others, and no more.
+   * for the weight that it had, nor until half of the room is left. Whoever comes after a pause enters at once.
    */
-  in_waves?: (entered: number) => number;
+  in_waves?: (weight: number) => number;
 }
 
 interface Lane {

@@ -26,7 +26,7 @@ export interface Preview {
   /** The request is over: nothing more will be written. */
   written(): void;
   toolOutput(tool_use_id: string, text: string): void;
-  /** The results say all that is printed, and come at once: what is gathered of it need not be sent. */
+  /** Their results are about to be written, and say all of it: what is gathered is not sent. */
   toolsEnded(): void;
   /** Send what is gathered, now. */
   flush(): void;
