@@ -15,7 +15,7 @@ export interface ApplyRoom {
 /** A third of the connections to MongoDB: keeping does not wait for one because messages are applied. */
 const MOST = 32;
 /** However busy it is, what was kept goes on. Whoever waits for a platform leaves the room meanwhile, and holds up nobody. */
-const LEAST = 12;
+const LEAST = 4;
 /**
  * They are let in together, in waves that are the further apart the more there is to do: what they look up then goes to MongoDB
  * in one command. From one wave to the next, in ms, for each event that it had, and at most: at 200 events a second five go

@@ -66,13 +66,13 @@ test('few places are shared by turns', async () => {
   expect(order.join('')).toBe(`ABCAB${'A'.repeat(28)}`);
 });
 
-test('keeping that is slow takes their room, but for twelve', async () => {
+test('keeping that is slow takes their room, but for four', async () => {
   const room = createApplyRoom();
   for (let n = 0; n < 4; n++) room.kept(n === 0 ? 3 : 200);
   const fewer = await insideOf(room);
   expect(fewer).toBeLessThan(32);
   for (let n = 0; n < 50; n++) room.kept(200);
-  expect(await insideOf(room)).toBe(12);
+  expect(await insideOf(room)).toBe(4);
 });
 
 test('keeping that always takes as long takes none', async () => {
@@ -88,7 +88,7 @@ test('it comes back with what is kept quickly, and with what is applied when not
   for (let n = 0; n < 50; n++) room.kept(200);
   for (let n = 0; n < 500; n++) room.kept(3);
   const some = await insideOf(room);
-  expect(some > 12 && some < 32).toBe(true);
+  expect(some > 4 && some < 32).toBe(true);
   now += 1_001;
   for (let n = 0; n < 500; n++) await through(room);
   expect(await insideOf(room)).toBe(32);
