@@ -3,21 +3,18 @@ import { DeckhandError, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { type ApplyDeps, conclude, effectOf, withNames } from './apply-inbound.ts';
 import type { ApplyRoom } from './apply-room.ts';
-import { RateLimitedError } from './connector.ts';
 import { laneOf } from './conversation-store.ts';
 import type { EventRoom } from './event-room.ts';
 import { IGNORED, type InboundMessage, type Receipt } from './inbound.ts';
 import type { KeptInbound } from './inbound-document.ts';
 import type { Inbound } from './inbound-keys.ts';
 import type { InboundStore } from './inbound-store.ts';
-import { delayAfter, mayBePutOff, PutOffError } from './later.ts';
+import { delayAfter, LONGEST_WAIT_MS, mayBePutOff, PutOffError, waitAfter } from './later.ts';
 import { createLines } from './lines.ts';
 import { lineOf, needsRoom, originOf } from './origin.ts';
 
 /** How often one is tried before its conversation goes on without it; then it is the sweep's. */
 const TRIES = 3;
-/** Its conversation waits for one that may be tried again so soon; a longer wait puts it off, and the conversation goes on. */
-const LONGEST_WAIT_MS = 5_000;
 /** Events of dead processes finished per sweep. */
 const BATCH = 200;
 const WHISPER_MS = 5_000;
@@ -293,9 +290,4 @@ export function createApplier(deps: ApplierDeps): Applier {
 
 function isLeft(error: unknown): boolean {
   return error instanceof DeckhandError && error.code === LEFT;
-}
-
-function waitAfter(error: unknown, retry_ms: number): number {
-  if (error instanceof PutOffError) return Math.max(error.wait_ms, retry_ms);
-  return error instanceof RateLimitedError ? Math.min(error.retry_after_ms, LONGEST_WAIT_MS) : retry_ms;
 }

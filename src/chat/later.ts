@@ -1,3 +1,8 @@
+import { RateLimitedError } from './connector.ts';
+
+/** Its conversation waits for one that may be tried again so soon; a longer wait puts it off, and the conversation goes on. */
+export const LONGEST_WAIT_MS = 5_000;
+
 /** It can be applied, and not now: it is put off, and its conversation goes on meanwhile. */
 export class PutOffError extends Error {
   readonly wait_ms: number;
@@ -17,6 +22,12 @@ export class PutOffError extends Error {
     this.text = text;
     this.behind = behind;
   }
+}
+
+/** How long until one that failed with this is tried again: `retry_ms`, unless that asks for longer. */
+export function waitAfter(error: unknown, retry_ms: number): number {
+  if (error instanceof PutOffError) return Math.max(error.wait_ms, retry_ms);
+  return error instanceof RateLimitedError ? Math.min(error.retry_after_ms, LONGEST_WAIT_MS) : retry_ms;
 }
 
 /** How often a chat event has been put off, and for how long in all. */

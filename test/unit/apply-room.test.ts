@@ -105,3 +105,19 @@ test('what is applied while events come gives back less, also between two lots o
   // Enough for all when nothing comes meanwhile.
   expect(await insideOf(room)).toBeLessThan(20);
 });
+
+test('in a hurry nobody waits for a wave', async () => {
+  const room = createApplyRoom();
+  (await room.enter('A'))();
+  room.hurry();
+  let left = 0;
+  const leave = (go: () => void): void => {
+    go();
+    left += 1;
+  };
+  const all = Array.from({ length: 1_000 }, (_, n) => room.enter(String(n)).then(leave));
+  // What remains of the wave before.
+  await vi.advanceTimersByTimeAsync(10);
+  expect(left).toBe(1_000);
+  await Promise.all(all);
+});
