@@ -3,19 +3,8 @@
  * in a source that lives as long as the process stays there on Node 20.
  */
 export function anySignal(sources: readonly AbortSignal[]): { readonly signal: AbortSignal } & Disposable {
-  const one = new AbortController();
-  const listeners = sources.map((source) => {
-    const listener = (): void => one.abort(source.reason);
-    if (source.aborted) listener();
-    else source.addEventListener('abort', listener, { once: true });
-    return () => source.removeEventListener('abort', listener);
-  });
-  return {
-    signal: one.signal,
-    [Symbol.dispose]() {
-      for (const remove of listeners) remove();
-    },
-  };
+  const { signal, release } = follow(sources);
+  return { signal, [Symbol.dispose]: release };
 }
 
 /**
@@ -26,15 +15,29 @@ export function timeLimit(
   ms: number,
   sources: readonly AbortSignal[] = [],
 ): { readonly signal: AbortSignal } & Disposable {
-  const late = new AbortController();
-  const abort = () => late.abort(new DOMException(`It was not done within ${ms} ms`, 'TimeoutError'));
-  const timer = setTimeout(abort, ms).unref();
-  const any = anySignal([late.signal, ...sources]);
+  const { signal, abort, release } = follow(sources);
+  const late = () => abort(new DOMException(`It was not done within ${ms} ms`, 'TimeoutError'));
+  const timer = setTimeout(late, ms).unref();
   return {
-    signal: any.signal,
+    signal,
     [Symbol.dispose]() {
       clearTimeout(timer);
-      any[Symbol.dispose]();
+      release();
     },
   };
+}
+
+function follow(sources: readonly AbortSignal[]) {
+  const one = new AbortController();
+  const abort = (reason: unknown): void => one.abort(reason);
+  const listeners = sources.map((source) => {
+    const listener = (): void => abort(source.reason);
+    if (source.aborted) listener();
+    else source.addEventListener('abort', listener, { once: true });
+    return () => source.removeEventListener('abort', listener);
+  });
+  const release = (): void => {
+    for (const remove of listeners) remove();
+  };
+  return { signal: one.signal, abort, release };
 }
