@@ -12,6 +12,7 @@ import type { InboundStore } from './inbound-store.ts';
 import { delayAfter, LONGEST_WAIT_MS, mayBePutOff, PutOffError, waitAfter } from './later.ts';
 import { createLines } from './lines.ts';
 import { lineOf, needsRoom, originOf } from './origin.ts';
+import { stayIn } from './stay.ts';
 
 /** How often one is tried before its conversation goes on without it; then it is the sweep's. */
 const TRIES = 3;
@@ -76,27 +77,19 @@ export function createApplier(deps: ApplierDeps): Applier {
   ): Promise<Receipt> {
     const named = await withNames(deps, kept.inbound, is_last_try);
     const lane = laneOf(originOf(kept.inbound).conversation);
-    const enter = async () => (needsRoom(kept.inbound) ? applying.enter(lane) : () => undefined);
-    let leave = await enter();
+    const stay = await stayIn(async () => (needsRoom(kept.inbound) ? applying.enter(lane) : () => undefined));
     if (stopping.signal.aborted) {
-      leave();
+      stay.leave();
       return leaveToOthers(kept);
     }
-    async function outside<T>(work: () => Promise<T>): Promise<T> {
-      leave();
-      try {
-        return await work();
-      } finally {
-        leave = await enter();
-      }
-    }
+    const { outside } = stay;
     const say = (message: InboundMessage) => outside(() => applyBeside(message, is_last_try));
     const own = { outside, is_last_try, mayWait: (ms: number) => mayWait(kept, ms), say };
     let receipt: Receipt;
     try {
       receipt = await effectOf({ ...deps, ...own }, kept, named);
     } finally {
-      leave();
+      stay.leave();
     }
     became(receipt);
     // Outside of the room: such writes wait for others, and its place is for another event meanwhile.
