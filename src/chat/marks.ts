@@ -147,7 +147,7 @@ export function createMarks(deps: MarkDeps): Marks {
           for (const { event: input } of waiting) if (event.event_ids.includes(input.id)) taken_up.add(input.id);
         }
         const is_about = event.type === 'user.message' || event.type === 'deckhand.input_processed';
-        if (is_about || runAfter(event) !== null) waiting.push(entry);
+        if (is_about || runAfter(event) !== null) waiting.push(withoutContent(entry));
       }
       if (waiting.length > 0 && !is_busy) void work();
     },
@@ -155,6 +155,12 @@ export function createMarks(deps: MarkDeps): Marks {
       return waiting[0]?.seq ?? null;
     },
   };
+}
+
+/** All that a mark needs: thousands may wait where a platform takes one a second. */
+function withoutContent(entry: LogEntry): LogEntry {
+  const { event } = entry;
+  return event.type === 'user.message' ? { ...entry, event: { ...event, content: [] } } : entry;
 }
 
 /** Whether a run is under way after this event; null: as before. One that waits for a person is. */
