@@ -23,6 +23,7 @@ import {
   standIn,
   type ToolUse,
 } from './render-entries.ts';
+import { replyOf } from './reply-of.ts';
 import { cutsOf, growingCuts } from './segments.ts';
 import { send } from './send.ts';
 import type { ApprovalShowDeps } from './shown-cards.ts';
@@ -38,8 +39,8 @@ export interface ShowDeps extends ApprovalShowDeps {
   audiences: Audiences;
   status: StatusLine;
   plans: Plans;
-  /** The reply whose message comes next: whether the run ends with it. */
-  reply: { ends: boolean };
+  /** The reply whose message comes next: whether the run ends with it. Null: it stands before what is shown here. */
+  reply: { ends: boolean | null };
   /** What calls that were shown lately are called, by the id of their event. */
   titles: LRUCache<string, string>;
   context: RenderContext;
@@ -123,6 +124,8 @@ async function showMessage(deps: ShowDeps, entry: LogEntry & { event: EventOf<'a
   const { event } = entry;
   const instead = deps.context.private_detail ? await insteadOf(deps, entry) : null;
   if (instead !== null) return send(deps, standIn(event.id, instead, deps.context));
+  // Whoever showed the session before may have come as far as the reply, and not as far as its message.
+  deps.reply.ends ??= (await replyOf(deps, entry))?.stop_reason === 'end_turn';
   const answers = deps.reply.ends ? deps.session_id : null;
   for (const post of messagePosts(event, deps.context, answers, await cutsOf(deps, event.id))) await send(deps, post);
 }

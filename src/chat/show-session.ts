@@ -160,7 +160,7 @@ export async function showSession(deps: ShowSessionDeps, show: Shown): Promise<v
     live,
     status,
     plans,
-    reply: { ends: false },
+    reply: { ends: null },
     titles: new LRUCache({ max: REMEMBERED }),
   };
   /** When what is live is shown (`performance.now()`); null: nothing is new. */

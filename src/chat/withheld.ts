@@ -1,5 +1,6 @@
 import type { LogEntry, SessionEvent } from '../session/event.ts';
 import type { SessionLog, SessionRef } from '../session/log.ts';
+import { replyOf } from './reply-of.ts';
 
 /*
  * Where commands are private, so is what the agent says in the reply that asks for one: it gives the reason, and often the
@@ -17,13 +18,11 @@ interface WithheldDeps {
 }
 
 /** What stands in the place of the agent's message at `seq`, in a session whose commands are private; null: itself. */
-export async function insteadOf(deps: WithheldDeps, { seq }: Pick<LogEntry, 'seq'>): Promise<string | null> {
-  const types = ['deckhand.model_reply'] as const;
-  const [reply] = await deps.log.query({ ...deps.ref, types: [...types], before_seq: seq, order: 'desc', limit: 1 });
-  // Every message has its reply right before it.
-  if (reply?.event.type !== 'deckhand.model_reply') return BEFORE_ASKING;
-  if (reply.event.stop_reason === null) return STOPPED;
-  return (await asksAny(deps, Object.values(reply.event.tool_use_events))) ? BEFORE_ASKING : null;
+export async function insteadOf(deps: WithheldDeps, entry: Pick<LogEntry, 'seq'>): Promise<string | null> {
+  const reply = await replyOf(deps, entry);
+  if (reply === null) return BEFORE_ASKING;
+  if (reply.stop_reason === null) return STOPPED;
+  return (await asksAny(deps, Object.values(reply.tool_use_events))) ? BEFORE_ASKING : null;
 }
 
 async function asksAny({ log, ref }: WithheldDeps, calls: readonly string[]): Promise<boolean> {

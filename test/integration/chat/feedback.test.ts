@@ -5,7 +5,7 @@ import type { SessionRef } from '../../../src/session/log.ts';
 import { ends, replied, says, uses } from '../../support/chat-events.ts';
 import { place } from '../../support/chat-stage.ts';
 import { eventually } from '../../support/eventually.ts';
-import { createPlatform, type Platform } from '../../support/fake-connector.ts';
+import { createPlatform, type Fault, type Platform } from '../../support/fake-connector.ts';
 import { useChatStage } from '../../support/use-chat-stage.ts';
 
 const THANKS = { effect: 'accepted', text: expect.stringContaining('Thank you') };
@@ -64,6 +64,39 @@ describe('the answer of a run', () => {
       ends(),
     );
     await eventually(() => expect(rateable()).toEqual([['The second one is there.', { session_id, event_id }]]));
+  });
+
+  it.each<[string, Fault[]]>([
+    ['gave up after six failed posts', Array.from({ length: 6 }, () => ({ kind: 'failed' }))],
+    ['stopped during a post that took long', [{ kind: 'died', after: false }]],
+    ['stopped during a post whose answer took long', [{ kind: 'died', after: true }]],
+  ])('is so too when its gateway %s, and another goes on behind the reply', async (_what, faults) => {
+    platform.faults.push(...faults);
+    const [reply_id, event_id] = await stage.append(ref, replied('end_turn'), says('There are two files.'), ends());
+    await eventually(() => expect(platform.calls.filter((call) => call === 'post text')).toHaveLength(faults.length));
+    await deliverer.stop();
+    const reply = (await stage.entries('deckhand.model_reply')).find(({ event }) => event.id === reply_id);
+    const cursor = await stage.db.collection<{ _id: string }>('delivery_cursors').findOne({ _id: ref.session_id });
+    expect(cursor).toMatchObject({ seq: reply?.seq });
+    deliverer = stage.deliverer(platform, 'gateway_2');
+    await deliverer.sweepNow();
+    await eventually(async () => expect(await stage.log.undelivered(10)).toEqual([]));
+    const { session_id } = ref;
+    expect(rateable()).toEqual([['There are two files.', { session_id, event_id }]]);
+    expect(platform.messages).toHaveLength(1);
+  });
+
+  it('is not what was said on the way when another gateway goes on behind its reply', async () => {
+    await stage.append(ref, replied('end_turn'), says('There are two files.'), ends());
+    await eventually(() => expect(rateable()).toHaveLength(1));
+    platform.faults.push({ kind: 'died', after: false });
+    await stage.append(ref, replied('tool_use'), says('I will look again.'), uses('sevt_c1'));
+    await eventually(() => expect(platform.calls.filter((call) => call === 'post text')).toHaveLength(2));
+    await deliverer.stop();
+    deliverer = stage.deliverer(platform, 'gateway_2');
+    await deliverer.sweepNow();
+    await eventually(() => expect(platform.texts()).toEqual(['There are two files.', 'I will look again.']));
+    expect(rateable()).toHaveLength(1);
   });
 });
 
