@@ -10,7 +10,7 @@ import type { InboundMessage, Receipt } from './inbound.ts';
 import type { KeptInbound, Target } from './inbound-document.ts';
 import { loggedEventId } from './inbound-keys.ts';
 import type { InboundStore } from './inbound-store.ts';
-import { pausedWords, pauseRefusal } from './paused.ts';
+import { archivedOf, type HeldAgent, heldWords, pauseRefusal } from './paused.ts';
 import type { AgentName, SessionDirectory } from './session-directory.ts';
 
 const TITLE_LENGTH = 80;
@@ -35,7 +35,7 @@ export interface Spoken {
 export interface Chosen {
   target: Target;
   /** Its agent takes no new work, in words: the message may steer a run that is under way, and begins none. */
-  paused: string | null;
+  held: string | null;
 }
 
 /** The session that this message goes to, or what there is to say when it goes to none. */
@@ -51,10 +51,10 @@ export async function chooseSession(
     const session = await deps.directory.find(before);
     if (session?.open === true) {
       const agents = await deps.directory.agents(conversation.workspace_id);
-      return chosen(
-        before,
-        agents.find(({ id }) => id === session.agent_id),
-      );
+      return {
+        target: before,
+        held: heldWords(agents.find(({ id }) => id === session.agent_id) ?? archivedOf(session)),
+      };
     }
     // Closed since it was chosen: what was not said there is said in a new session.
   }
@@ -64,7 +64,7 @@ export async function chooseSession(
     (await pauseRefusal(deps, agent, conversation)) ?? (await guestRefusal(deps, speaker, agent, conversation));
   if (refusal !== null) return refused(refusal);
   const target = await choose(deps, kept, conversation, agent, { message, speaker });
-  return 'receipt' in target ? target : chosen(target, agent);
+  return 'receipt' in target ? target : { target, held: heldWords(agent) };
 }
 
 /**
@@ -86,37 +86,51 @@ export async function refusalBefore(
   return session?.open === true ? null : deps.directory.problemOf(workspace_id, agent.id);
 }
 
-function chosen(target: Target, agent: AgentName | undefined): Chosen {
-  return { target, paused: agent?.paused === true ? pausedWords(agent) : null };
-}
-
 function refused(text: string): { receipt: Receipt } {
   return { receipt: { effect: 'refused', text } };
 }
 
-/** The agent that is picked or called, else the usual one or the one spoken to last here, else the channel's, else the workspace's. */
+/**
+ * The agent that is picked or called, else the usual one or the one spoken to last here, else the channel's, else the
+ * workspace's. One that was archived keeps what it has begun here: nobody else is handed what was said to it.
+ */
 async function pickAgent(
   { directory, channels }: Pick<ChooseSessionDeps, 'directory' | 'channels'>,
   conversation: Conversation,
   { agent: picked, usual_agent, text }: InboundMessage,
-): Promise<AgentName | { refusal: string }> {
+): Promise<HeldAgent | { refusal: string }> {
   const agents = await directory.agents(conversation.workspace_id);
-  const [first] = agents;
-  if (first === undefined) return { refusal: 'There is no agent here yet: `/agents new` makes one. Then write again.' };
   const called = picked === undefined ? agentCalled(agents, text) : null;
   if (called !== null) return called;
   const named = picked ?? usual_agent;
+  const wanted = named?.toLowerCase();
+  const meant = agents.find((agent) =>
+    named === undefined
+      ? agent.id === conversation.agent_id
+      : agent.id === named || agent.name.toLowerCase() === wanted,
+  );
+  if (meant !== undefined) return meant;
+  const archived = picked === undefined ? await archivedHere(directory, conversation, named) : null;
+  if (archived !== null) return archived;
+  const [first] = agents;
+  if (first === undefined) return { refusal: 'There is no agent here yet: `/agents new` makes one. Then write again.' };
   if (named !== undefined) {
-    const wanted = named.toLowerCase();
-    const found = agents.find((agent) => agent.id === named || agent.name.toLowerCase() === wanted);
-    if (found !== undefined) return found;
     const names = agents.map((agent) => agent.name).join(', ');
     return { refusal: `There is no agent named ${named}. There is: ${names}.` };
   }
-  const spokenTo = agents.find((agent) => agent.id === conversation.agent_id);
-  if (spokenTo !== undefined) return spokenTo;
   const { agent_id } = await channels.of(conversation.workspace_id, conversation);
   return agents.find((agent) => agent.id === agent_id) ?? first;
+}
+
+/** An agent that is none any more, where its session here is open. @param id by default of the one spoken to last */
+async function archivedHere(
+  directory: Pick<SessionDirectory, 'find'>,
+  { workspace_id, agent_id, sessions }: Conversation,
+  id = agent_id ?? '',
+): Promise<HeldAgent | null> {
+  const slot = sessions[id];
+  const session = slot === undefined ? null : await directory.find({ workspace_id, session_id: slot.session_id });
+  return session?.open === true ? archivedOf(session) : null;
 }
 
 /** The agent's live session here, made when there is none, fixed as this message's target. */
@@ -124,7 +138,7 @@ async function choose(
   deps: ChooseSessionDeps,
   kept: KeptInbound,
   conversation: Conversation,
-  agent: AgentName,
+  agent: HeldAgent,
   { message, speaker }: Spoken,
 ): Promise<Target | { receipt: Receipt }> {
   const closed = kept.targets?.[0]?.session_id ?? null;
@@ -145,7 +159,7 @@ async function choose(
 async function liveSession(
   deps: ChooseSessionDeps,
   conversation: Conversation,
-  agent: AgentName,
+  agent: HeldAgent,
   message: InboundMessage,
   closed: string | null,
 ): Promise<{ session_id: string } | { refusal: string }> {

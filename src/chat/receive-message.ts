@@ -56,7 +56,7 @@ async function receiveMeant(deps: ReceiveMessageDeps, kept: KeptInbound, message
   for (let attempt = 1; ; attempt++) {
     const chosen = await chooseSession(deps, current, conversation, { message, speaker });
     if ('receipt' in chosen) return chosen.receipt;
-    const { target, paused } = chosen;
+    const { target, held } = chosen;
     try {
       // First what may be put off: what was said before is then read once.
       const { content: attached, problem } = await attach(deps, target, current.inbound, message);
@@ -65,7 +65,7 @@ async function receiveMeant(deps: ReceiveMessageDeps, kept: KeptInbound, message
       const lane = laneOf(conversation);
       const said = { text: message.text, by: actorOf(message), lane, message_id, version: message.version, earlier };
       const became = await sayTo(deps, current, chosen, { ...said, attached });
-      if (became === 'over') return { effect: 'refused', text: paused };
+      if (became === 'over') return { effect: 'refused', text: held };
       return became === 'said' ? { effect: 'accepted', text: problem } : { effect: 'duplicate', text: null };
     } catch (error) {
       const closed = error instanceof SessionClosedError || error instanceof NotFoundError;
@@ -76,14 +76,14 @@ async function receiveMeant(deps: ReceiveMessageDeps, kept: KeptInbound, message
   }
 }
 
-/** The agent of a session that is paused is steered, and begins nothing. */
+/** An agent that is paused or archived is steered, and begins nothing. */
 async function sayTo(
   deps: ReceiveMessageDeps,
   kept: KeptInbound,
-  { target, paused }: Chosen,
+  { target, held }: Chosen,
   said: Said,
 ): Promise<Became> {
-  if (paused === null) return sayOnce(deps, kept, target, said);
+  if (held === null) return sayOnce(deps, kept, target, said);
   const run = await runningHead(deps, target);
   return run === null ? 'over' : sayOnce(deps, kept, target, { ...said, run: run.seq });
 }

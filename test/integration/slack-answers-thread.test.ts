@@ -104,6 +104,11 @@ it('what is answered to a message that is not taken', async () => {
   const gone = ana.mention('ops', 'hello');
   await answers.hears(ana, 'an agent whose environment is gone', { thread: gone, words: 'cannot start' });
   await stage.agents.archive(workspace_id, agent_id);
+  const [ref] = await stage.refs();
+  if (ref === undefined) throw new Error('There is no session');
+  await stage.append(ref, ends());
+  ana.reply(thread, 'and the rest', { mention: true });
+  await answers.hears(ana, 'an archived agent whose run is over', { thread, words: 'was archived' });
   const nobody = ana.mention('ops', 'hello');
   await answers.hears(ana, 'no agent', { thread: nobody, words: 'There is no agent' });
   await answers.match('thread-messages');

@@ -142,6 +142,90 @@ describe('an agent', () => {
     });
   });
 
+  describe('that is archived while it works', () => {
+    const archived = {
+      effect: 'refused',
+      text: 'reviewer was archived. Begin a new thread with another agent’s name and a colon.',
+    };
+    let ref: SessionRef;
+
+    beforeEach(async () => {
+      await stage.receiver().message(said('delete the old builds', { agent: 'reviewer' }));
+      [ref] = (await stage.refs()) as [SessionRef];
+      await stage.agents.archive(stage.defaults.workspace_id, reviewer);
+    });
+
+    async function heard(): Promise<string[][]> {
+      const all = await sessions();
+      const logs = await Promise.all((await stage.refs()).map((one) => stage.log.read(one)));
+      return all.map(({ agent }, n) => [
+        agent.name,
+        ...(logs[n] ?? []).flatMap(({ event }) =>
+          event.type === 'user.message'
+            ? event.content.map((block) => (block.type === 'text' ? block.text : block.type))
+            : [],
+        ),
+      ]);
+    }
+
+    it('is steered by what people say there, and hands nothing over when it is done', async () => {
+      const gateway = stage.receiver();
+      expect((await gateway.message(said('stop deleting that!'))).effect).toBe('accepted');
+      expect((await gateway.message(said('really', { usual_agent: reviewer }))).effect).toBe('accepted');
+      await stage.append(ref, ends());
+      for (const over of [{}, { usual_agent: reviewer }])
+        expect(await gateway.message(said('and now the rest', over))).toEqual(archived);
+      expect(await heard()).toEqual([['reviewer', 'delete the old builds', 'stop deleting that!', 'really']]);
+      expect((await stage.log.head(ref)).owed).toBe(false);
+    });
+
+    it('hands nothing over to nobody either, where it was the last one', async () => {
+      await stage.agents.archive(stage.defaults.workspace_id, stage.defaults.agent_id);
+      expect((await stage.receiver().message(said('stop deleting that!'))).effect).toBe('accepted');
+      await stage.append(ref, ends());
+      expect(await stage.receiver().message(said('and now the rest'))).toEqual(archived);
+    });
+
+    it.each(['thread', 'automatic'] as const)(
+      'takes what nobody said to it in particular as long as it works, in mode %s',
+      async (reply_mode) => {
+        await stage.channels.change(stage.defaults.workspace_id, place, { reply_mode });
+        const loose = (text: string) => stage.receiver().message(said(text, { addressed: false, follows: 'all' }));
+        expect((await loose('not those')).effect).toBe('accepted');
+        await stage.append(ref, ends());
+        expect(await loose('and now the rest')).toEqual({ effect: 'ignored', text: null });
+        expect(await heard()).toEqual([['reviewer', 'delete the old builds', 'not those']]);
+      },
+    );
+
+    it('leaves who is called by name to their work, and whoever comes when its session is over', async () => {
+      const gateway = stage.receiver();
+      expect((await gateway.message(said('deckhand: what does it do?'))).effect).toBe('accepted');
+      await stage.sessions.archive(ref);
+      expect((await gateway.message(said('and then?'))).effect).toBe('accepted');
+      expect(await heard()).toEqual([
+        ['reviewer', 'delete the old builds'],
+        ['deckhand', 'deckhand: what does it do?', 'and then?'],
+      ]);
+    });
+
+    it('begins nothing when a message is taken over by another gateway after its run', async () => {
+      const message = said('stop deleting that!');
+      const lost = stage.receiver({
+        log: { ...stage.log, append: () => Promise.reject(new Error('MongoDB is away')) },
+      });
+      await expect(lost.message(message)).rejects.toThrow('MongoDB is away');
+      await stage.append(ref, ends());
+      expect(await stage.receiver().message(message)).toEqual(archived);
+      expect(await heard()).toEqual([['reviewer', 'delete the old builds']]);
+    });
+
+    it('is steered by no guest who did not begin it', async () => {
+      const sender = { id: 'U_GIL', name: 'Gil', guest: true };
+      expect((await stage.receiver().message(said('stop', { sender }))).text).toContain('Guests may not steer');
+    });
+  });
+
   it('begins sessions with its own budget', async () => {
     await agentWith({ deckhand_budget: '2.50' }, 'thrifty');
     await stage.receiver().message(said('hello', { agent: 'thrifty' }));
