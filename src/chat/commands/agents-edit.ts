@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { agentSettingsOf } from '../../resources/agent-settings.ts';
 import type { AgentDocument } from '../../resources/agents.ts';
 import type { Form } from '../inbound.ts';
@@ -6,8 +5,9 @@ import { channelsOf, channelsProblem, setChannels } from './agent-channels.ts';
 import { agentFields, formAsText } from './agent-form.ts';
 import { answer, type Command, type CommandDeps, type CommandReply, type CommandRequest, plain } from './command.ts';
 import { fieldProblems } from './field-problems.ts';
-import { onAgent } from './find-agent.ts';
+import { notUnderstood, onAgent } from './find-agent.ts';
 import { environmentsBeside, readAgentForm } from './read-agent-form.ts';
+import { isVersion, OVERTAKEN, saveAgent } from './save-agent.ts';
 
 export const editAgent: Command = {
   name: 'edit',
@@ -15,8 +15,11 @@ export const editAgent: Command = {
   summary: 'change how it is made: model, instructions, tools, who decides what it asks, environment, channels, budget',
   run: onAgent(
     'change an agent',
-    async (deps, request, { agent, rest }) =>
-      request.fields === null ? ask(deps, request, agent) : change(deps, request, agent, rest),
+    async (deps, request, found) => {
+      const { agent, rest } = found;
+      if (request.fields === null) return rest === '' ? ask(deps, request, agent) : notUnderstood(found);
+      return isVersion(rest) ? change(deps, request, agent, rest) : notUnderstood(found);
+    },
     'more',
   ),
 };
@@ -43,13 +46,7 @@ async function change(
   const taken = await channelsProblem(deps, request, agent._id, fields?.channels);
   if (taken !== null) return fieldProblems({ channels: taken });
   const saved = `**${plain(reading.config.name)}** is saved. Sessions that run keep what they began with.`;
-  // A repeat finds what it wanted.
-  if (!isDeepStrictEqual(reading.config, agent.config)) {
-    if (version !== '' && version !== String(agent.version)) {
-      return fieldProblems({ name: 'Somebody else changed this agent meanwhile. Close this and open it again.' });
-    }
-    await deps.agents.update(workspace_id, agent._id, reading.update);
-  }
+  if (!(await saveAgent(deps, agent, reading, version))) return fieldProblems({ name: OVERTAKEN });
   await setChannels(deps, request, agent._id, fields?.channels);
   return answer(saved);
 }

@@ -37,12 +37,7 @@ export function onAgent(
   return async (deps: CommandDeps, request: CommandRequest): Promise<CommandReply> => {
     const found = await findAgent(deps, request);
     if ('refusal' in found) return refuse(found.refusal);
-    if (takes === 'name' && found.rest !== '') {
-      const { name } = found.agent.config;
-      return refuse(
-        `Say the name alone: what stands behind **${plain(name)}** (${plain(found.rest)}) is not understood.`,
-      );
-    }
+    if (takes === 'name' && found.rest !== '') return notUnderstood(found);
     const owners = ownersOf(found.agent.config);
     if (may(action, request.role, { owner: owners.includes(request.actor_id) })) return run(deps, request, found);
     const nameOf = await namesOf(deps.connectors, owners, request.conversation);
@@ -53,4 +48,10 @@ export function onAgent(
       ),
     );
   };
+}
+
+/** Of words behind an agent's name where none belong. */
+export function notUnderstood({ agent, rest }: Found): CommandReply {
+  const name = plain(agent.config.name);
+  return refuse(`Say the name alone: what stands behind **${name}** (${plain(rest)}) is not understood.`);
 }

@@ -20,6 +20,19 @@ async function agentNamed(name: string) {
   return items.find((agent) => agent.config.name === name);
 }
 
+/** Ana types this, and as it is about to be saved somebody else changes the agent. */
+async function overtaken(id: string, text: string, metadata: Record<string, string>) {
+  const { workspace_id } = stage.defaults;
+  const agents = {
+    ...stage.agents,
+    async update(...args: Parameters<typeof stage.agents.update>) {
+      await stage.agents.update(workspace_id, id, { metadata });
+      return stage.agents.update(...args);
+    },
+  };
+  return stage.receiver({ agents }).command(commanded(text));
+}
+
 describe('the help', () => {
   it.each(['/agents', '/agents help'])('of %s names every command', async (text) => {
     const { effect, text: help } = await type.ana(text);
@@ -312,6 +325,23 @@ describe('/agents edit', () => {
     expect((await configOf(agent._id)).system).toBe('New words.');
   });
 
+  it('does not undo what somebody else changes as it is saved', async () => {
+    const agent = await agentOf(stage, 'Reviewer');
+    const sent = await overtaken(agent._id, '/agents edit Reviewer\nbudget: 5', { deckhand_budget: '9' });
+    expect(sent.errors).toEqual({ name: expect.stringContaining('Somebody else changed') });
+    expect((await configOf(agent._id)).metadata).toMatchObject({ deckhand_budget: '9' });
+  });
+
+  it.each([
+    '/agents edit Reviewer now',
+    '/agents edit Reviewer now\nbudget: 5',
+    '/agents edit Reviewer 1.5\nbudget: 5',
+  ])('takes no word behind the name for a version: %j', async (text) => {
+    await agentOf(stage, 'Reviewer');
+    const words = expect.stringMatching(/^Say the name alone: what stands behind .* is not understood\.$/);
+    expect(await type.ana(text)).toEqual({ effect: 'refused', text: words });
+  });
+
   it('leaves instructions alone that no form can hold', async () => {
     const agent = await agentOf(stage, 'Novelist');
     const system = 'x'.repeat(3_001);
@@ -453,6 +483,22 @@ describe('/agents owner', () => {
     await type.ben('/agents owner Reviewer test:U_BEN');
     expect((await configOf(agent._id)).metadata.deckhand_owners).toBe('test:U_BEN');
     expect((await type.ana('/agents pause Reviewer')).effect).toBe('refused');
+  });
+
+  it('does not undo what somebody else changed while its form stood open, or as it is saved', async () => {
+    const { _id } = await agentOf(stage, 'Reviewer');
+    const { form } = await type.ana('/agents owner Reviewer');
+    await type.ana('/agents owner Reviewer test:U_ANA test:U_BEN');
+    const stale = await type.ana(`/agents ${form?.text}`, { fields: { owners: 'test:U_ANA,test:U_CARA' } });
+    expect(stale.errors).toEqual({ owners: expect.stringContaining('Somebody else changed') });
+    const owners = { deckhand_owners: 'test:U_ANA,test:U_EVE' };
+    expect((await overtaken(_id, '/agents owner Reviewer test:U_ANA', owners)).errors).toEqual(stale.errors);
+    expect((await configOf(_id)).metadata).toMatchObject(owners);
+    // Whoever wants what is so already has it.
+    expect((await type.ana(`/agents ${form?.text}`, { fields: { owners: owners.deckhand_owners } })).effect).toBe(
+      'accepted',
+    );
+    expect((await type.ana('/agents owner Reviewer now\nowners: test:U_ANA')).text).toContain('is not understood');
   });
 
   it('leaves none without one', async () => {
