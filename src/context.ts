@@ -149,6 +149,7 @@ export async function createContext(
       agents,
       environments,
       hasListPrice,
+      onWithdrawn: approvals.record,
       async onArchive(session) {
         await endSandbox(session.session_id);
         // Nothing was appended, but where it is shown, it is over.

@@ -189,8 +189,10 @@ function late(approval: Decided, person: Actor): DecideResult {
     }
     case 'expired':
       return { result: 'expired', approval, text: 'Too late: nobody decided in time, so it was not run.' };
-    case 'withdrawn':
-      return { result: 'withdrawn', approval, text: 'The run was stopped, so nothing need be decided.' };
+    case 'withdrawn': {
+      const why = approval.decision.reason ?? 'The run was stopped';
+      return { result: 'withdrawn', approval, text: `${why}, so nothing need be decided.` };
+    }
     default:
       return approval.status satisfies never;
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BetaManagedAgentsBudgetLimit } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import type { Collection, Db, Filter } from 'mongodb';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
@@ -10,6 +11,7 @@ import { refuseTooLarge } from '../session/log-update.ts';
 import { ACTIVE } from './active-sessions.ts';
 import type { Agents } from './agents.ts';
 import { approvalPolicyOf, ownersOf } from './approval-policy.ts';
+import { type ClosingDeps, createClosing } from './closing.ts';
 import { createEndedSessions } from './ended-sessions.ts';
 import type { Environments } from './environments.ts';
 import { toInput } from './event-params.ts';
@@ -19,11 +21,12 @@ import type { SessionDocument } from './session-document.ts';
 import { createSessionUpdates, type Decision, refuseUnpriced } from './session-updates.ts';
 
 export interface SessionDeps {
-  log: Pick<SessionLog, 'append' | 'appendInputs' | 'find'>;
+  log: Pick<SessionLog, 'append' | 'appendInputs' | 'find' | 'list'>;
   agents: Pick<Agents, 'get'>;
   environments: Pick<Environments, 'get'>;
   /** Whether a budget can be kept for this model. */
   hasListPrice(model: string): boolean;
+  onWithdrawn: ClosingDeps['onWithdrawn'];
   /** After a session was archived: its sandbox is no longer needed. Must bear being called again. */
   onArchive(session: LaneSession): Promise<void>;
   /** After a session is gone: its sandbox, its approvals, its watchers. Must bear being called again. */
@@ -70,7 +73,7 @@ export interface Sessions {
   update(ref: SessionRef, params: SessionUpdate): Promise<SessionDocument>;
   /** The same of a budget alone, with a word in the log of whose decision that is. @throws as `update` */
   setBudget(ref: SessionRef, budget: BetaManagedAgentsBudgetLimit, decision: Decision): Promise<SessionDocument>;
-  /** Read only from here on. @throws NotFoundError, InvalidInputError while it is running */
+  /** Read only from here on; what it asks people is withdrawn. @throws NotFoundError, InvalidInputError while it is running */
   archive(ref: SessionRef): Promise<SessionDocument>;
   /** For good, with its log. @throws NotFoundError, InvalidInputError while it is running */
   remove(ref: SessionRef): Promise<void>;
@@ -85,10 +88,6 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
   const sessions: Collection<Stored> = db.collection('sessions', { writeConcern: { w: 'majority', journal: true } });
 
   const ended = createEndedSessions(db);
-
-  async function isThere(ref: SessionRef): Promise<boolean> {
-    return (await sessions.findOne(filterOf(ref), { projection: { _id: 1 } })) !== null;
-  }
 
   async function getSession(ref: SessionRef): Promise<SessionDocument> {
     const found = await sessions.findOne<SessionDocument>(filterOf(ref), { projection: WITHOUT_TAIL });
@@ -126,6 +125,15 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
   }
 
   const change = createSessionUpdates({ ...deps, getSession });
+  const close = createClosing({ ...deps, getSession });
+
+  /** Until the conversation shows all of the log, if there is one, or for as long as that may take. */
+  async function untilShown(ref: SessionRef): Promise<void> {
+    for (const until = performance.now() + SHOWN_WITHIN_MS; performance.now() < until; await sleep(LOOK_EVERY_MS)) {
+      const session = await getSession(ref).catch(nullIfNotFound);
+      if (session === null || !session.log.in_conversation || !session.log.undelivered) return;
+    }
+  }
 
   return {
     getSession,
@@ -197,13 +205,7 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
     setBudget: (ref, budget, decision) => change(ref, { budget }, { decision, event: { budget } }),
 
     async archive(ref) {
-      const now = new Date();
-      const { matchedCount } = await sessions.updateOne(
-        { ...filterOf(ref), archived_at: null, 'log.status': NOT_RUNNING },
-        { $set: { archived_at: now, updated_at: now, 'log.closed': true } },
-      );
-      const session = await getSession(ref);
-      if (matchedCount === 0 && session.archived_at === null) throw stillRunning(ref);
+      const { session } = await close(ref);
       await ended.add(ref);
       await deps.onArchive({ ...ref, lane: session.log.lane });
       return session;
@@ -211,17 +213,12 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
 
     async remove(ref) {
       // Closed first, so that no run begins between here and there.
-      const closed = await sessions.findOneAndUpdate(
-        { ...filterOf(ref), 'log.status': NOT_RUNNING },
-        [{ $set: { archived_at: { $ifNull: ['$archived_at', '$$NOW'] }, 'log.closed': true } }],
-        { projection: { _id: 1 } },
-      );
-      if (closed === null) {
-        if (await isThere(ref)) throw stillRunning(ref);
-        // An earlier deletion may have been cut short below: it is finished now. Anybody else's session is nobody's here.
-        if (!(await ended.has(ref))) throw new NotFoundError('Session', ref.session_id);
-      }
+      const closed = await close(ref).catch(nullIfNotFound);
+      // An earlier deletion may have been cut short below: it is finished now. Anybody else's session is nobody's here.
+      if (closed === null && !(await ended.has(ref))) throw new NotFoundError('Session', ref.session_id);
       await ended.add(ref);
+      // The cards of what was withdrawn lose their buttons while somebody still knows where they stand.
+      if (closed !== null && closed.withdrawn > 0) await untilShown(ref);
       await sessions.deleteOne(filterOf(ref));
       await db.collection('session_events').deleteMany({ session_id: ref.session_id, workspace_id: ref.workspace_id });
       await deps.onDelete(ref);
@@ -230,12 +227,15 @@ export function createSessions(db: Db, deps: SessionDeps): Sessions {
   };
 }
 
-const NOT_RUNNING = { $nin: ['running', 'rescheduling'] as SessionStatus[] };
+/** So long a deletion waits until the conversation shows what it withdrew. */
+const SHOWN_WITHIN_MS = 5_000;
+const LOOK_EVERY_MS = 100;
 
 function filterOf(ref: SessionRef): { _id: string; workspace_id: string } {
   return { _id: ref.session_id, workspace_id: ref.workspace_id };
 }
 
-function stillRunning(ref: SessionRef): InvalidInputError {
-  return new InvalidInputError(`Session ${ref.session_id} is running: send it a user.interrupt first.`);
+function nullIfNotFound(error: unknown): null {
+  if (error instanceof NotFoundError) return null;
+  throw error;
 }

@@ -161,7 +161,7 @@ export interface ApprovalDecided extends Base {
   type: 'deckhand.approval_decided';
   approval_id: string;
   tool_use_id: string;
-  /** `expired` denies; `withdrawn`: the run was interrupted, so nobody need decide. */
+  /** `expired` denies; `withdrawn`: the run was interrupted or the session archived, so nobody need decide. */
   outcome: 'allowed' | 'denied' | 'expired' | 'withdrawn';
   by: Actor | null;
   reason: string | null;

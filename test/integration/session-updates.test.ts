@@ -30,6 +30,7 @@ function through(append: SessionLog['append']): Sessions {
     agents,
     environments: createEnvironments(db),
     hasListPrice,
+    onWithdrawn: async () => undefined,
     onArchive: async () => undefined,
     onDelete: async () => undefined,
   });

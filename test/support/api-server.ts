@@ -75,6 +75,7 @@ export async function startApiServer(db: Db, options: ApiServerOptions = {}): Pr
     agents,
     environments,
     hasListPrice: (model) => model.startsWith('claude-'),
+    onWithdrawn: (ref, entries) => approvals.record(ref, entries),
     async onArchive(ref) {
       ended.push(`archived:${ref.session_id}`);
     },

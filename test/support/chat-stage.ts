@@ -124,6 +124,7 @@ export async function chatStage(db: Db, workspaceOf?: SessionDirectory['workspac
     agents,
     environments,
     hasListPrice: () => true,
+    onWithdrawn: (ref, entries) => approvals.record(ref, entries),
     onArchive: nothing,
     onDelete: nothing,
   });
