@@ -1,14 +1,14 @@
 import type { FilesInfoResponse } from '@slack/web-api';
-import { FileUnavailableError, type OpenedFile, PostRefusedError, RateLimitedError } from '../../src/chat/connector.ts';
+import { FileUnavailableError, type OpenedFile, PostRefusedError } from '../../src/chat/connector.ts';
 import type { InboundFile } from '../../src/chat/inbound.ts';
 import { platformErrorOf, type SlackClient } from './client.ts';
+import { rateLimitOf } from './retry-after.ts';
 
 /** Where Slack keeps files, and nobody else: only these see the token. */
 const SLACK_HOST = /(^|\.)(slack|slack-gov|slack-files)\.com$/;
 const MOST_REDIRECTS = 3;
 /** A download of which nothing comes for so long is dead. However long the bytes that came take to be kept, it is not. */
 const STALL_MS = 30_000;
-const DEFAULT_WAIT_S = 1;
 
 /** Slack's words for files that nobody will ever get from it (docs.slack.dev/reference/methods/files.info), as sentences' ends. */
 const NEVER: Record<string, string> = {
@@ -120,10 +120,7 @@ function isSlacks(url: URL, api_url: string | null): boolean {
 }
 
 function failureOf({ status, headers }: Response): Error {
-  if (status === 429) {
-    const seconds = Number(headers.get('retry-after') ?? DEFAULT_WAIT_S);
-    return new RateLimitedError((Number.isFinite(seconds) ? seconds : DEFAULT_WAIT_S) * 1_000);
-  }
+  if (status === 429) return rateLimitOf(headers.get('retry-after'));
   if ([404, 410].includes(status)) return new FileUnavailableError('it was deleted');
   if ([401, 403].includes(status)) return new FileUnavailableError(NOT_GIVEN);
   return new Error(`Slack answered ${status} to a download`);

@@ -103,6 +103,34 @@ describe('a file in Slack', () => {
     scene.slack.faults.refuse('files.getUploadURLExternal', 'missing_scope');
     await expect(scene.connector.post(scene.key, whole, signal)).rejects.toThrow(PostRefusedError);
   });
+
+  it.each([400, 403, 404, 413, 415])(
+    'is refused for good when Slack answers %s to its bytes, and says it',
+    async (status) => {
+      await using scene = await begun();
+      scene.slack.faults.fail('upload', status);
+      const refused = await scene.connector.post(scene.key, whole, signal).catch((error: unknown) => error);
+      expect(refused).toBeInstanceOf(PostRefusedError);
+      expect(refused).toMatchObject({ reason: `Slack answered ${status} to its bytes` });
+      expect(scene.posted()).toEqual([]);
+    },
+  );
+
+  it.each([408, 500, 502, 503])('may be tried again when Slack answers %s to its bytes', async (status) => {
+    await using scene = await begun();
+    scene.slack.faults.fail('upload', status);
+    const failed = await scene.connector.post(scene.key, whole, signal).catch((error: unknown) => error);
+    expect(failed).toMatchObject({ message: `Slack answered ${status} to a file's bytes` });
+    expect(failed).not.toBeInstanceOf(PostRefusedError);
+  });
+
+  it('waits as long as Slack says where that takes no bytes for now', async () => {
+    await using scene = await begun();
+    scene.slack.faults.rateLimit('upload', 7);
+    const limited = await scene.connector.post(scene.key, whole, signal).catch((error: unknown) => error);
+    expect(limited).toBeInstanceOf(RateLimitedError);
+    expect(limited).toMatchObject({ retry_after_ms: 7_000 });
+  });
 });
 
 describe('a file that the house keeps', () => {

@@ -103,9 +103,13 @@ export async function startSlackServer(tokens: Partial<SlackTokens> = {}): Promi
     // Whoever sent it went away midway.
     if (came === null) return;
     const fault = faults.take('upload', {});
+    if (fault?.kind === 'rate_limited') {
+      return void response.writeHead(429, { 'retry-after': String(fault.retry_after_s) }).end();
+    }
     const isTaken = fault === undefined && place !== undefined && place.length === came.size;
     if (isTaken) Object.assign(place, { bytes: came.bytes, sha256: came.sha256 });
-    response.writeHead(isTaken ? 200 : 500).end(isTaken ? 'OK' : 'upstream trouble');
+    const status = fault?.kind === 'status' ? fault.status : 500;
+    response.writeHead(isTaken ? 200 : status).end(isTaken ? 'OK' : 'upstream trouble');
   }
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
