@@ -19,7 +19,7 @@ export const giveRole: Command = {
   args: `[person] [${ROLES.join(' | ')}]`,
   summary: 'what you or somebody may do here, and who admins and owners are; admins say otherwise',
   async run(deps, request) {
-    const { workspace_id, role, args, conversation } = request;
+    const { workspace_id, role, actor_id, args, conversation } = request;
     if (args === '') return answer(await whoIsWho(deps, request));
     const [person = '', wanted, ...rest] = args.split(/\s+/);
     const given = ROLES.find((one) => one === wanted?.toLowerCase());
@@ -35,7 +35,14 @@ export const giveRole: Command = {
     if (!may('give roles', role)) return refuse(forbidden('give roles'));
     if (deps.roles.isFirstAdmin(workspace_id, person))
       return refuse(`${name} is an admin by \`DECKHAND_ADMINS\`; change it there.`);
+    const kept = `${person === actor_id ? 'You are' : `${name} is`} the only admin here: make somebody else one first.`;
+    if (given !== 'admin' && isOnly(await deps.roles.adminsOf(workspace_id), person)) return refuse(kept);
     await deps.roles.give(workspace_id, person, given);
+    // Two admins may have said it of each other at the same time.
+    if (given !== 'admin' && (await deps.roles.adminsOf(workspace_id)).length === 0) {
+      await deps.roles.give(workspace_id, person, 'admin');
+      return refuse(kept);
+    }
     return answer(`${name} is ${one(given)} now.`);
   },
 };
@@ -70,6 +77,10 @@ async function whoIsWho(deps: CommandDeps, request: CommandRequest): Promise<str
     `- Admins: ${someOf(admins.map((id) => plain(nameOf(id)))) || 'none'}`,
     `- Owners: ${someOf(owners.map((id) => `${plain(nameOf(id))} (${someOf(owned(id))})`)) || 'none'}`,
   ].join('\n');
+}
+
+function isOnly(admins: readonly string[], person: string): boolean {
+  return admins.length === 1 && admins[0] === person;
 }
 
 function one(role: Role): string {

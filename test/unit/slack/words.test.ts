@@ -66,6 +66,8 @@ const UNSHOWN: Record<string, string> = {
   'Nobody decided in time.': 'The agent reads it.',
   'Please go on where you stopped.': 'The agent reads it.',
   'Use a tool': 'Of a call without a title, which no tool makes.',
+  'the only admin here: make somebody else one first.':
+    'Where none is one by configuration, which chat/commands/roles.test.ts has.',
   'ask an agent about a message': 'Of a command that is not typed.',
   'more are not listed here: a command takes any of them by its name, see /agents help.':
     'Below a hundred choices, which forms.test.ts has.',

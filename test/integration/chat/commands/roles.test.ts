@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
-import { type Action, MAY } from '../../../../src/chat/roles.ts';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Receipt } from '../../../../src/chat/inbound.ts';
+import { type Action, createRoles, MAY, type Roles } from '../../../../src/chat/roles.ts';
 import { said } from '../../../support/chat-stage.ts';
 import { agentOf, commanded, give, typing } from '../../../support/commands.ts';
 import { createPlatform } from '../../../support/fake-connector.ts';
@@ -70,6 +71,43 @@ describe('roles', () => {
     expect((await type.ben('/agents role test:U_ANA guest')).text).toBe('U\\_ANA is a guest now.');
     expect((await type.ben('/agents role test:U_ADA member')).text).toContain('DECKHAND_ADMINS');
     expect((await type.ben('/agents role Ana')).text).toContain('as in `/agents role slack:U123 member`');
+  });
+
+  describe('where nobody is an admin by configuration', () => {
+    const only = { effect: 'refused', text: 'You are the only admin here: make somebody else one first.' };
+    let roles: Roles;
+    let type: (name: string, text: string) => Promise<Receipt>;
+
+    beforeEach(async () => {
+      roles = createRoles(stage.db, []);
+      const receiver = stage.receiver({ roles });
+      type = (name, text) => receiver.command(commanded(text, {}, name));
+      await roles.give(stage.defaults.workspace_id, 'test:U_ANA', 'admin');
+    });
+
+    it.each(['member', 'guest'])('leave the last admin one, who would be a %s', async (role) => {
+      expect(await type('Ana', `/agents role test:U_ANA ${role}`)).toEqual(only);
+      expect((await type('Ana', '/agents role test:U_ANA admin')).effect).toBe('accepted');
+      expect((await type('Ana', `/agents role test:U_BEN ${role}`)).effect).toBe('accepted');
+      await type('Ana', '/agents role test:U_BEN admin');
+      expect((await type('Ana', `/agents role test:U_ANA ${role}`)).effect).toBe('accepted');
+      expect(await type('Ben', `/agents role test:U_BEN ${role}`)).toEqual(only);
+      expect(await roles.adminsOf(stage.defaults.workspace_id)).toEqual(['test:U_BEN']);
+    });
+
+    it('leave one where two take it from each other at once', async () => {
+      await type('Ana', '/agents role test:U_BEN admin');
+      const { give } = roles;
+      vi.spyOn(roles, 'give').mockImplementationOnce(async (workspace_id, ...rest) => {
+        await give(workspace_id, 'test:U_ANA', 'member');
+        return give(workspace_id, ...rest);
+      });
+      expect(await type('Ana', '/agents role test:U_BEN member')).toEqual({
+        effect: 'refused',
+        text: expect.stringContaining('U\\_BEN is the only admin here'),
+      });
+      expect(await roles.adminsOf(stage.defaults.workspace_id)).toEqual(['test:U_BEN']);
+    });
   });
 
   it('are looked up by name: one’s own with those of admins and owners, or somebody’s', async () => {
