@@ -9,6 +9,11 @@ const NOTE = 600;
 const NAME = 100;
 /** More at once would be a crowd, and names are short. */
 const MENTIONS = 20;
+/** Beside the names of those who have approved. */
+const ESCALATED = 10;
+/** A line of it stands in a block, of which Slack takes 3,000. */
+const LINE = 2_900;
+const BETWEEN = '  ·  ';
 
 /** Slack shows it in each reader's own time zone. */
 export function when(iso: string): string {
@@ -89,7 +94,7 @@ export function asking(card: ApprovalCard, state: Pending, agent_name?: string):
     state.reminded > 0 ? `Reminded ${state.reminded} time${state.reminded === 1 ? '' : 's'}` : null,
   ];
   return [who, elsewhere(card), then]
-    .map((parts) => parts.filter((part) => part !== null).join('  ·  '))
+    .map((parts) => parts.filter((part) => part !== null).join(BETWEEN))
     .filter((text) => text !== '');
 }
 
@@ -98,16 +103,30 @@ function elsewhere({ elsewhere: found }: ApprovalCard): string[] {
   if (found === undefined) return [];
   const { asked, not_asked, left_out } = found;
   const more = left_out === 0 ? '' : ` (and ${left_out} more of them not: \`/approvals\` shows it to them)`;
-  return [
-    ...(asked.length === 0 ? [] : [`:incoming_envelope: Asked in direct messages: ${listed(asked)}${more}`]),
-    ...not_asked.map(({ name, why }) => `:warning: Could not ask ${nameIn(name)}: ${escapeWithin(why, NAME)}`),
-  ];
+  const heard =
+    asked.length === 0 ? [] : [`:incoming_envelope: Asked in direct messages: ${listed(asked.map(nameIn))}${more}`];
+  return [...heard, ...notAsked(not_asked, LINE - heard.join('').length)];
+}
+
+/** Of a crowd the first, as many as there is room for. @param room in characters, with what stands between them */
+function notAsked(people: NonNullable<ApprovalCard['elsewhere']>['not_asked'], room: number): string[] {
+  const others = (count: number) => `:warning: Could not ask ${count} more`;
+  const lines: string[] = [];
+  let left = room - BETWEEN.length - others(people.length).length;
+  for (const { name, why } of people.slice(0, MENTIONS)) {
+    const line = `:warning: Could not ask ${nameIn(name)}: ${escapeWithin(why, NAME)}`;
+    left -= BETWEEN.length + line.length;
+    if (left < 0) break;
+    lines.push(line);
+  }
+  const more = people.length - lines.length;
+  return more === 0 ? lines : [...lines, others(more)];
 }
 
 /** Of a crowd the first. */
-function listed(names: readonly string[]): string {
-  const more = names.length - MENTIONS;
-  return `${names.slice(0, MENTIONS).map(nameIn).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+function listed(names: readonly string[], most = MENTIONS): string {
+  const more = names.length - most;
+  return `${names.slice(0, most).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Who was asked besides, and what happens next and when. Names, not mentions: whose turn it is not hears nothing yet. */
@@ -119,7 +138,7 @@ function ifNobodyDecides({ escalations = [], expires_at }: ApprovalCard, { escal
     expires_at === null ? 'it waits until somebody does' : `it is denied ${when(expires_at)}`,
   ];
   return [
-    ...(asked.length === 0 ? [] : [`Also asked: ${asked.join(', ')}`]),
+    ...(asked.length === 0 ? [] : [`Also asked: ${listed(asked, ESCALATED)}`]),
     `If nobody decides, ${then.join(', and ')}`,
   ];
 }

@@ -69,6 +69,39 @@ describe('a card that shows nothing of its call', () => {
   });
 });
 
+describe('a card that names a crowd', () => {
+  const long = '<&> '.repeat(100);
+  const names = (count: number) => Array.from({ length: count }, (_, n) => `Person ${n} ${long}`);
+  const problem = (name: string) => ({ name, why: `account deactivated ${long}` });
+  const people = names(10).map((name) => ({ id: 'U_X', name }));
+
+  it.each([
+    ['nobody of whom could be asked', { elsewhere: { asked: [], not_asked: names(30).map(problem), left_out: 0 } }],
+    ['some of whom could', { elsewhere: { asked: names(30), not_asked: names(30).map(problem), left_out: 9_999 } }],
+    [
+      'that was asked in turn, and in part approved',
+      {
+        quorum: 10,
+        escalations: names(30).map((to) => ({ to, at })),
+        state: { status: 'pending' as const, reminded: 9_999, escalated: 29, approved_by: people },
+      },
+    ],
+  ])('%s, has what Slack takes', (_who, over) => {
+    const { blocks } = render(approvalOut('dlv_1', over), '5.1');
+    const sent: SlackBlock[] = JSON.parse(JSON.stringify(blocks));
+    checkBlocks(sent);
+    expect(readableText(sent).join('\n')).toMatch(/\d more/);
+  });
+
+  it('says how many could not be asked whom it does not name', () => {
+    const not_asked = Array.from({ length: 30 }, (_, n) => ({ name: `P${n}`, why: 'gone' }));
+    const { blocks } = render(approvalOut('dlv_1', { elsewhere: { asked: [], not_asked, left_out: 0 } }), '5.1');
+    const text = readableText(JSON.parse(JSON.stringify(blocks))).join('\n');
+    expect(text).toContain(':warning: Could not ask *P19*: gone  ·  :warning: Could not ask 10 more');
+    expect(text).not.toContain('P20');
+  });
+});
+
 describe('where it was asked, on a card that stands elsewhere', () => {
   it.each([
     ['another platform', { link: null }, 'Asked in another conversation, where nobody decided in time.'],
