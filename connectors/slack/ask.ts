@@ -16,7 +16,8 @@ export async function showQuestion(
   signal: AbortSignal,
 ): Promise<ConversationKey> {
   const { channel, thread_ts } = placeOf(conversation);
-  const found = await findDelivery(client, conversation, { id: delivery_id, oldest: secondsOf(since) }, signal);
+  const oldest = new Date(since.getTime() - SKEW_MS);
+  const found = await findDelivery(client, conversation, { id: delivery_id, oldest }, signal);
   const ts = found === null ? await post() : messageOfRef(found).ts;
   return { ...conversation, thread: thread_ts ?? ts };
 
@@ -36,9 +37,4 @@ export async function showQuestion(
     if (posted.ts === undefined) throw new Error('chat.postMessage returned no ts');
     return posted.ts;
   }
-}
-
-/** Slack's time, as its `oldest` wants it. */
-function secondsOf(since: Date): string {
-  return String((since.getTime() - SKEW_MS) / 1_000);
 }

@@ -25,7 +25,7 @@ import { EXTRAS_PER_MINUTE, LIMITS } from './limits.ts';
 import { createLink, type LinkOptions } from './link.ts';
 import { createListeners } from './listeners.ts';
 import { createLiveMessages } from './live-message.ts';
-import { createLookup } from './lookup.ts';
+import { createLookup, deliveryOf } from './lookup.ts';
 import { createMentions } from './mentions.ts';
 import { type Names, readableText } from './mrkdwn.ts';
 import { createPeople } from './names.ts';
@@ -241,8 +241,8 @@ export function createSlackConnector(options: SlackOptions): SlackConnector {
     },
 
     ...posting,
-    find: (conversation, deliveryId, signal) =>
-      findDelivery(installations.of(conversation.tenant), conversation, { id: deliveryId }, signal),
+    find: (conversation, deliveryId, signal, since) =>
+      findDelivery(installations.of(conversation.tenant), conversation, deliveryOf(deliveryId, since), signal),
 
     async history(conversation, range, signal) {
       const { tenant } = conversation;

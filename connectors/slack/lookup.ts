@@ -6,14 +6,21 @@ import { placeOf, refOf } from './conversation-id.ts';
 import { deliveryIdOf, streamBlockId } from './render.ts';
 import type { Uploads } from './uploads.ts';
 
-/** Messages a page, and of a thread: one of 4,000 messages is still searched whole. */
+/** Messages a page. */
 const PAGE = 200;
-const MOST = 4_000;
 
 interface Delivery {
   id: string;
-  /** It was not posted before: seconds since the epoch. Where it is left out, all is looked through. */
-  oldest?: string;
+  /** It was not posted before, by Slack's clock. Where it is left out, all is looked through. */
+  oldest?: Date;
+}
+
+/** A gateway's clock and Slack's may be so far apart, and more messages than that are soon read. */
+const CLOCKS_MS = 600_000;
+
+/** @param since when it was claimed, by a gateway's clock */
+export function deliveryOf(id: string, since?: Date): Delivery {
+  return since === undefined ? { id } : { id, oldest: new Date(since.getTime() - CLOCKS_MS) };
 }
 
 export type FindDelivery = (
@@ -26,7 +33,6 @@ export type FindDelivery = (
 /** How far a look has come. */
 interface Begun {
   cursor: string | undefined;
-  seen: number;
 }
 
 interface FoundMessage {
@@ -53,16 +59,18 @@ function carries(message: FoundMessage, deliveryId: string, fileIds: ReadonlySet
 }
 
 /**
- * The message that carries a delivery id, by reading the thread (or, outside a thread, the channel's latest messages).
+ * The message that carries a delivery id, by reading the thread (or, outside a thread, the channel) from `oldest` on.
  * Null when there is none; a thread or channel that is gone holds none. A look that Slack makes wait goes on where it
  * stood when it is made again: where Slack gives one short page a minute, it would never come to an end otherwise.
- * @throws Error when the thread is longer than what is read: answering "none" there could post a second time
+ *
+ * However many messages came since, all of them are read. To give up would hold up the thread for ever, and to answer
+ * "none" could post a second time; but Slack gives ten thousand messages a minute, and people write no thread so fast.
  */
 export function createLookup(uploads: Pick<Uploads, 'of'>): FindDelivery {
   const begun = new LRUCache<string, Begun>({ max: 1_000 });
 
   return async (client, conversation, delivery, signal) => {
-    const from = begun.get(delivery.id) ?? { cursor: undefined, seen: 0 };
+    const from = begun.get(delivery.id) ?? { cursor: undefined };
     begun.delete(delivery.id);
     try {
       return await search(client, conversation, { delivery, from, fileIds: await uploads.of(delivery.id) }, signal);
@@ -83,9 +91,9 @@ async function search(
   signal: AbortSignal,
 ): Promise<PostRef | null> {
   const { channel, thread_ts: ts } = placeOf(conversation);
-  const since = oldest === undefined ? {} : { oldest };
+  const since = oldest === undefined ? {} : { oldest: secondsOf(oldest) };
   const options = { channel, limit: PAGE, include_all_metadata: true, ...since };
-  while (from.seen < MOST) {
+  for (;;) {
     const at = from.cursor === undefined ? {} : { cursor: from.cursor };
     const { messages = [], response_metadata: metadata }: FoundPage = await client.call(
       (web) =>
@@ -97,10 +105,11 @@ async function search(
     const message = messages.find((candidate) => carries(candidate, id, fileIds));
     if (message?.ts !== undefined) return refOf(channel, message.ts);
     from.cursor = metadata?.next_cursor || undefined;
-    from.seen += messages.length;
     if (from.cursor === undefined) return null;
   }
-  // A channel's history comes newest first: what was posted a moment ago is not 4,000 messages back.
-  if (ts === undefined) return null;
-  throw new Error(`The thread is too long to look for a delivery: over ${MOST} messages`);
+}
+
+/** Slack's time, as its `oldest` wants it. */
+function secondsOf(since: Date): string {
+  return (since.getTime() / 1_000).toFixed(6);
 }

@@ -67,7 +67,7 @@ export function createConnectorHealth(logger: Logger, onRecovered: (name: string
       const watched: Pick<Connector, 'post' | 'edit' | 'find'> = {
         post: (place, outgoing, signal) => seen(name, signal, () => connector.post(place, outgoing, signal)),
         edit: (place, ref, outgoing, signal) => seen(name, signal, () => connector.edit(place, ref, outgoing, signal)),
-        find: (place, id, signal) => seen(name, signal, () => connector.find(place, id, signal), false),
+        find: (place, id, signal, since) => seen(name, signal, () => connector.find(place, id, signal, since), false),
       };
       return Object.assign(Object.create(connector) as Connector, watched);
     },

@@ -118,8 +118,11 @@ export interface Connector {
   openFile?(conversation: ConversationKey, file: InboundFile, signal: AbortSignal): Promise<OpenedFile>;
   /** Replace a message's content. Same errors as `post`; a repeat is harmless. */
   edit(conversation: ConversationKey, ref: PostRef, outgoing: Outgoing, signal: AbortSignal): Promise<void>;
-  /** The message that carries this delivery id, or null when there is none. */
-  find(conversation: ConversationKey, deliveryId: string, signal: AbortSignal): Promise<PostRef | null>;
+  /**
+   * The message that carries this delivery id, or null when there is none. `since`: it was not posted before, by the
+   * clock of whoever claimed it; absent: nobody knows.
+   */
+  find(conversation: ConversationKey, deliveryId: string, signal: AbortSignal, since?: Date): Promise<PostRef | null>;
   /** Same errors as `post`, for what would be wrong until the next one; a repeat is harmless. */
   setStatus(conversation: ConversationKey, status: Status, signal: AbortSignal): Promise<void>;
   /**

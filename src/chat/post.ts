@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { type Connector, type PostRef, PostRefusedError, RateLimitedError } from './connector.ts';
-import type { DeliveryStore } from './delivery-store.ts';
+import type { Delivery, DeliveryStore } from './delivery-store.ts';
 import { placeFor } from './leftovers.ts';
 import type { Outgoing } from './outgoing.ts';
 import { LONGEST_WAIT_MS, type Pace, type Place } from './pace.ts';
@@ -80,7 +80,7 @@ async function bring(deps: PostDeps, outgoing: Outgoing, { delivery, first }: Cl
   const { store, session_id } = deps;
   if (delivery.ref !== null) return restate(deps, delivery.ref, outgoing, as);
 
-  const found = first ? null : await findSettled(deps, outgoing.delivery_id);
+  const found = first ? null : await findSettled(deps, delivery);
   if (found !== null) return restate(deps, found, outgoing, as);
   const left = outgoing.kind === 'text' ? placeFor(delivery._id, await store.live(session_id)) : null;
   if (left !== null) {
@@ -88,7 +88,7 @@ async function bring(deps: PostDeps, outgoing: Outgoing, { delivery, first }: Cl
     await store.record(delivery._id, { ref: left });
     return restate(deps, left, outgoing, as);
   }
-  const ref = await postOnce(deps, outgoing);
+  const ref = await postOnce(deps, outgoing, delivery);
   await store.record(delivery._id, { state: as, ref, outgoing });
   return ref;
 }
@@ -138,17 +138,19 @@ export function settledAt(lapsed_ms: number | null, settle_ms: number): number {
   return performance.now() + Math.max(settle_ms * SETTLE_LEAST, settle_ms - (lapsed_ms ?? 0));
 }
 
-export function find(deps: PostDeps, deliveryId: string): Promise<PostRef | null> {
-  return deps.connector.find(deps.conversation, deliveryId, deps.calls);
+type Claimed = Pick<Delivery, '_id' | 'claimed_at'>;
+
+export function find(deps: PostDeps, { _id, claimed_at }: Claimed): Promise<PostRef | null> {
+  return deps.connector.find(deps.conversation, _id, deps.calls, claimed_at);
 }
 
 /**
  * A message that was claimed before and not confirmed. The request of a gateway that lost the session while it posted may
  * still be on its way, so it is waited for, and looked for once: a platform may let an app look only once a minute.
  */
-async function findSettled(deps: PostDeps, deliveryId: string): Promise<PostRef | null> {
+async function findSettled(deps: PostDeps, claimed: Claimed): Promise<PostRef | null> {
   await sleep(Math.max(0, deps.settled_at - performance.now()), undefined, { signal: deps.signal });
-  return untilDone(deps, () => find(deps, deliveryId));
+  return untilDone(deps, () => find(deps, claimed));
 }
 
 /** What stands for a delivery whose message could not be edited has its id with this behind it. */
@@ -176,12 +178,12 @@ function isWorthRepeating(outgoing: Outgoing): boolean {
   return !outgoing.delivery_id.endsWith(ANEW) && outgoing.kind !== 'activity' && outgoing.kind !== 'plan';
 }
 
-async function postOnce(deps: PostDeps, outgoing: Outgoing): Promise<PostRef> {
+async function postOnce(deps: PostDeps, outgoing: Outgoing, claimed: Claimed): Promise<PostRef> {
   // Only an answer that never came makes a look necessary.
   let lookFirst = false;
   return untilDone(deps, async () => {
     if (lookFirst) {
-      const found = await find(deps, outgoing.delivery_id);
+      const found = await find(deps, claimed);
       if (found !== null) return found;
       lookFirst = false;
     }

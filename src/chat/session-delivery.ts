@@ -255,9 +255,9 @@ async function runBefore(deps: ShowDeps, entry: LogEntry): Promise<LogEntry[]> {
 
 /** Live posts whose text never came, and no other took their places: say so in each. */
 async function breakOff(deps: ShowDeps, left: readonly Delivery[]): Promise<void> {
-  for (const { _id, ref, outgoing } of left) {
+  for (const { _id, ref, outgoing, claimed_at } of left) {
     if (outgoing.kind !== 'text') continue;
-    if (ref === null && (await find(deps, _id)) === null) {
+    if (ref === null && (await find(deps, { _id, claimed_at })) === null) {
       // Its process died before it was posted: there is nothing to finish.
       await deps.store.record(_id, { state: 'failed' });
       continue;

@@ -168,10 +168,30 @@ describe('looking a delivery up', () => {
     expect(scene.slack.journal.filter((c) => c.method === 'conversations.replies')).toHaveLength(3);
   });
 
-  it('says that it does not know rather than "none" when the thread is too long to read', async () => {
+  it('reads what came since it was claimed, however much stands before', async () => {
     await using scene = await begun();
     fill(scene, 4_100);
-    await expect(scene.connector.find(scene.key, 'dlv_never', signal)).rejects.toThrow(/too long/);
+    await scene.slack.clock.advance(3_600_000);
+    const claimed_at = new Date(scene.slack.clock.now());
+    const { connector, key } = scene;
+    expect(await connector.find(key, 'dlv_lost', signal, claimed_at)).toBeNull();
+    const ref = await connector.post(key, textOut('dlv_lost', 'at the end'), signal);
+    expect(await connector.find(key, 'dlv_lost', signal, claimed_at)).toBe(ref);
+    // By a clock that is behind or ahead of Slack's.
+    for (const off_ms of [-300_000, 300_000]) {
+      expect(await connector.find(key, 'dlv_lost', signal, new Date(claimed_at.getTime() + off_ms))).toBe(ref);
+    }
+    expect(scene.slack.journal.filter((c) => c.method === 'conversations.replies')).toHaveLength(4);
+  });
+
+  it('reads all of what came since, however much it is', async () => {
+    await using scene = await begun();
+    const claimed_at = new Date(scene.slack.clock.now());
+    fill(scene, 4_100);
+    const { connector, key } = scene;
+    expect(await connector.find(key, 'dlv_late', signal, claimed_at)).toBeNull();
+    const ref = await connector.post(key, textOut('dlv_late', 'said after a long wait'), signal);
+    expect(await connector.find(key, 'dlv_late', signal, claimed_at)).toBe(ref);
   });
 
   it('finds nothing in a thread that is gone, and passes a rate limit on', async () => {

@@ -298,6 +298,25 @@ describe('exactly once', () => {
     expect(platform.messages).toHaveLength(2);
   });
 
+  it.each<[string, Fault]>([
+    ['its answer was lost', { kind: 'lost' }],
+    ['its gateway died', { kind: 'died', after: true }],
+  ])('a message is looked for from its claim on when %s', async (_why, fault) => {
+    platform.faults.push(fault);
+    const connector = platform.connector();
+    const find = vi.spyOn(connector, 'find');
+    const connectors = new Map([['test', connector]]);
+    const first = gateway('gateway_1', { connectors });
+    const ref = await stage.session();
+    await stage.append(ref, says('one'), ends());
+    await eventually(() => expect(platform.messages).toHaveLength(1));
+    if (fault.kind === 'died') await first.stop();
+    await gateway('gateway_2', { connectors }).sweepNow();
+    await atRest();
+    const [delivery] = await stage.db.collection('deliveries').find({ session_id: ref.session_id }).toArray();
+    expect(find.mock.calls.map(([, , , since]) => since)).toEqual([delivery?.['claimed_at']]);
+  });
+
   it('a session is shown by one of two gateways', async () => {
     gateway('gateway_1');
     gateway('gateway_2');
