@@ -125,6 +125,7 @@ it('how one is made and changed in lines', async () => {
   await asks(
     ana,
     '/agents new\nname: Deployer\nmodel: claude-opus-5-5\ninstructions: Deploy.\nAnd nothing else.\nbash: ask\nbudget: $5',
+    `/agents new Scout\nowners: <@${ben.user.id}|ben>`,
     '/agents new\nname: code reviewer\nmodel: gpt\nbash: sometimes\nquorum: many\nenvironment: env_gone',
     `/agents new\nname:\ninstructions: ${'x'.repeat(3_001)}`,
   );

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ConflictError, NotFoundError } from '../../errors.ts';
 import type { AgentDocument } from '../../resources/agents.ts';
+import { ownersOf } from '../../resources/approval-policy.ts';
 import { derivedId } from '../../session/id.ts';
 import type { Form } from '../inbound.ts';
 import { forbidden, may } from '../roles.ts';
@@ -17,6 +18,7 @@ import {
 } from './command.ts';
 import { fieldProblems } from './field-problems.ts';
 import { environmentsBeside, readAgentForm } from './read-agent-form.ts';
+import { listOf } from './words.ts';
 
 export const newAgent: Command = {
   name: 'new',
@@ -40,18 +42,19 @@ async function create(
   request: CommandRequest,
   fields: NonNullable<CommandRequest['fields']>,
 ): Promise<CommandReply> {
-  const { workspace_id, actor_id, kept } = request;
+  const { workspace_id, actor_id, kept, args } = request;
   // The same for every repeat of this command: it makes one agent.
   const id = derivedId('agent', createHash('sha256').update(kept.id.toHexString()).digest('hex').slice(0, 26));
   const made = await existing(deps, workspace_id, id);
   if (made !== null) return done(made);
-  const reading = await readAgentForm(deps, workspace_id, FRESH, { name: '', ...fields });
+  const owners = [...new Set([actor_id, ...listOf(fields.owners ?? '')])].join(',');
+  const reading = await readAgentForm(deps, workspace_id, FRESH, { name: args, ...fields, owners });
   if ('errors' in reading) return fieldProblems(reading.errors);
   const taken = await channelsProblem(deps, request, null, fields.channels);
   if (taken !== null) return fieldProblems({ channels: taken });
   const { name, metadata, model, system, tools } = reading.config;
   try {
-    const params = { name, model: model.id, system, metadata: { ...metadata, deckhand_owners: actor_id } };
+    const params = { name, model: model.id, system, metadata };
     const agent = await deps.agents.create(workspace_id, { ...params, tools: tools as [] }, id);
     await setChannels(deps, request, id, fields.channels);
     return done(agent);
@@ -70,8 +73,10 @@ async function existing(deps: CommandDeps, workspace_id: string, id: string): Pr
   }
 }
 
-function done({ config: { name } }: AgentDocument): CommandReply {
+function done({ config }: AgentDocument): CommandReply {
+  const { name } = config;
+  const others = ownersOf(config).length > 1 ? ' together with the owners you named' : '';
   return answer(
-    `**${plain(name)}** is there, and yours. Begin a message to me with \`${name}:\` to ask it; \`/agents use ${name}\` lets it answer in a channel.`,
+    `**${plain(name)}** is there, and yours${others}. Begin a message to me with \`${name}:\` to ask it; \`/agents use ${name}\` lets it answer in a channel.`,
   );
 }

@@ -257,6 +257,24 @@ describe('/agents new', () => {
     expect((await agentNamed('Scout'))?.config.system).toBe('Look.\nDo not touch.');
   });
 
+  it('takes the name behind it where no line says one', async () => {
+    expect((await type.ana('/agents new Code Scout\ninstructions: Look.')).text).toContain('**Code Scout** is there');
+    expect((await agentNamed('Code Scout'))?.config.system).toBe('Look.');
+    expect((await type.ana('/agents new Code Scout\nname: Ranger')).text).toContain('**Ranger** is there');
+    const { errors } = await type.ana('/agents new\ninstructions: Look.');
+    expect(errors).toEqual({ name: 'Give it a name, on one line.' });
+  });
+
+  it.each([
+    ['test:U_BEN, test:U_CARA', 'test:U_ANA,test:U_BEN,test:U_CARA', ', and yours together with the owners you named.'],
+    ['test:U_BEN,test:U_ANA', 'test:U_ANA,test:U_BEN', ', and yours together with the owners you named.'],
+    ['test:U_ANA', 'test:U_ANA', ', and yours.'],
+    ['', 'test:U_ANA', ', and yours.'],
+  ])('is owned by who makes it, and by whom they name: %j', async (owners, kept, words) => {
+    expect((await type.ana(`/agents new Scout\nowners: ${owners}`)).text).toContain(`**Scout** is there${words}`);
+    expect((await agentNamed('Scout'))?.config.metadata).toEqual({ deckhand_owners: kept });
+  });
+
   it('says beside each field what is wrong with it, and makes nothing', async () => {
     const receipt = await type.fills('Ana', '/agents new', {
       name: 'Deckhand',
@@ -276,6 +294,9 @@ describe('/agents new', () => {
     ]);
     expect((await type.fills('Ana', '/agents new', { name: 'x', approvers: 'ben' })).errors).toMatchObject({
       approvers: expect.stringContaining('not an actor id'),
+    });
+    expect((await type.ana('/agents new x\nowners: ben')).errors).toMatchObject({
+      owners: expect.stringContaining('ben'),
     });
     expect((await type.fills('Ana', '/agents new', { name: 'x', budget: 'lots' })).errors).toMatchObject({
       budget: expect.stringContaining('must be a number'),
