@@ -164,6 +164,9 @@ it('where it answers, and what it takes', async () => {
   await asks(ana, '/agents reply', '/agents reply sometimes', '/agents reply automatic', '/agents reply thread');
   await asks(ana, '/agents reply mention_only');
   await asks(gil, '/agents reply automatic');
+  directChannel(slack.workspace, ana.user.id);
+  await answers.types(ana, '/agents reply', ana.user.id);
+  await answers.types(ana, '/agents reply mention_only', ana.user.id);
   await asks(ana, '/agents pause Code Reviewer', '/agents resume Code Reviewer');
   await asks(ben, '/agents pause Code Reviewer', '/agents resume Code Reviewer');
   await answers.match('agents-channel');

@@ -13,6 +13,11 @@ export const setReplyMode: Command = {
   args: `<${REPLY_MODES.join(' | ')}>`,
   summary: 'to what the agents answer in this channel',
   async run(deps, { workspace_id, conversation, role, args }) {
+    const platform = deps.connectors.get(conversation.connector);
+    // There everything is said to the bot, whatever a mode says.
+    if (platform?.closed_conversations === true || platform?.isDirect?.(conversation) === true) {
+      return answer('Here I take everything you write.');
+    }
     const choices = REPLY_MODES.map((mode) => `- \`${mode}\`: ${MEANINGS[mode]}`).join('\n');
     const mode = REPLY_MODES.find((one) => one === args.toLowerCase());
     const { reply_mode } = await deps.channels.of(workspace_id, conversation);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Connector } from '../../../src/chat/connector.ts';
 import { derivedId, newId } from '../../../src/session/id.ts';
 import { asks } from '../../support/chat-events.ts';
 import { useChatStage } from '../../support/use-chat-stage.ts';
@@ -12,7 +13,9 @@ let ben: WebClient;
 let id: string;
 
 beforeEach(async () => {
-  server = await startWebServer(stage.db, stage.receiver().service);
+  const connectors = new Map<string, Connector>();
+  server = await startWebServer(stage.db, stage.receiver({ connectors }).service);
+  connectors.set('web', server.connector);
   [ana, ben] = (await Promise.all(['Ana', 'Ben'].map(clientFor))) as [WebClient, WebClient];
   ({ id } = await ana.begin());
 });
@@ -58,7 +61,7 @@ describe('a command on the page', () => {
       ['/agents show Scout', /Owners: ana/],
       ['/agents edit Scout\ninstructions: Look.', /\*\*Scout\*\* is saved/],
       ['/agents use Scout', /\*\*Scout\*\* answers here/],
-      ['/agents reply thread', /In this channel: in a thread/],
+      ['/agents reply thread', /^whisper: Here I take everything you write\.$/],
       ['/agents pause Scout', /takes no new work/],
       ['/agents resume Scout', /takes work again/],
       ['/agents owner Scout\nowners: web:ana, web:ben', /owned by ana, ben/],
@@ -69,10 +72,10 @@ describe('a command on the page', () => {
       ['/agents role web:ben guest', /You may not give roles/],
       ['/agents archive Scout', /cannot be undone/],
       ['/sessions mine', /Your sessions.*look around/s],
-      ['/sessions here', /this channel.*look around/s],
+      ['/sessions here', /every conversation is its people’s own/],
       [`/sessions stop ${begun}`, /being stopped/],
       [`/sessions resume ${begun}`, /It is running/],
-      [`/sessions open ${begun}`, /It is on web/],
+      [`/sessions open ${begun}`, /\[Open the session\]\(\/c\//],
       [`/sessions budget ${begun} 5`, /You may not raise a budget/],
       ['/approvals mine', new RegExp(approval_id)],
       [`/approvals show ${approval_id}`, /rm -rf build/],

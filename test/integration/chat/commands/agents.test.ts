@@ -399,6 +399,22 @@ describe('what a channel does', () => {
   });
 });
 
+describe('/agents reply where everything is said to the bot', () => {
+  const quiet = { nameOf: async () => 'Ana', readable: async (x: string) => x, whisper: async () => undefined };
+
+  it.each([
+    ['direct messages', { ...quiet, isDirect: () => true }],
+    ['a page of one’s own conversations', { ...quiet, closed_conversations: true as const }],
+  ])('says so, and sets nothing: %s', async (_where, connector) => {
+    const receiver = stage.receiver({ connectors: new Map([['test', connector]]) });
+    for (const text of ['/agents reply', '/agents reply mention_only', '/agents reply thread']) {
+      const receipt = await receiver.command(commanded(text));
+      expect(receipt).toEqual({ effect: 'accepted', text: 'Here I take everything you write.' });
+    }
+    expect(await stage.db.collection('channel_settings').countDocuments()).toBe(0);
+  });
+});
+
 describe('the channels of an agent', () => {
   const at = (channel: string) => ({ conversation: { ...place, channel, thread: channel } });
   const agentIn = async (channel: string) =>
