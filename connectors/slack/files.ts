@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { WebAPIPlatformError } from '@slack/web-api';
-import { type PostRef, PostRefusedError } from '../../src/chat/connector.ts';
+import { FileGoneError, type PostRef, PostRefusedError } from '../../src/chat/connector.ts';
 import type { Receiver } from '../../src/chat/inbound.ts';
 import type { Outgoing } from '../../src/chat/outgoing.ts';
 import type { ConversationKey } from '../../src/chat/place.ts';
@@ -56,7 +56,7 @@ export async function postFile(
 /** Its bytes and how many they are: Slack wants to know before, and takes no empty file. */
 async function bytesOf(
   conversation: ConversationKey,
-  { content, name }: FileOut,
+  { content }: FileOut,
   stored: Receiver['file'],
 ): Promise<{ length: number; bytes: () => AsyncIterable<Uint8Array> }> {
   if (typeof content === 'string') {
@@ -64,7 +64,7 @@ async function bytesOf(
     return { length: whole.length, bytes: () => Readable.from([whole]) };
   }
   const file = await stored({ conversation, file_id: content.file_id });
-  if (file === null) throw new PostRefusedError(`${name} is gone`);
+  if (file === null) throw new FileGoneError();
   if (file.size_bytes === 0) throw new PostRefusedError('it is empty');
   return { length: file.size_bytes, bytes: file.content };
 }

@@ -239,6 +239,14 @@ export class PostRefusedError extends Error {
   }
 }
 
+/** A file that was to be posted is not kept any more. */
+export class FileGoneError extends PostRefusedError {
+  constructor() {
+    super('it was deleted before');
+    this.name = 'FileGoneError';
+  }
+}
+
 /** The connector did not even ask: so many calls came in a minute that the platform would refuse those that matter more. */
 export class TooOftenError extends PostRefusedError {
   constructor() {

@@ -1,4 +1,4 @@
-import { PostRefusedError } from './connector.ts';
+import { FileGoneError, PostRefusedError } from './connector.ts';
 import type { Outgoing } from './outgoing.ts';
 import { deliver } from './post.ts';
 import { tellUnseen, type UnseenDeps } from './unseen.ts';
@@ -17,7 +17,8 @@ export async function send(deps: UnseenDeps, outgoing: Outgoing): Promise<void> 
     await deps.store.record(outgoing.delivery_id, { state: 'failed' });
     if (outgoing.kind === 'activity') return;
     const delivery_id = `${outgoing.delivery_id}.refused`;
-    const markdown = refusalOf(outgoing, deps.connector.inWords?.(error.reason) ?? error.reason);
+    const reason = deps.connector.inWords?.(error.reason) ?? error.reason;
+    const markdown = refusalOf(outgoing, reason, error instanceof FileGoneError);
     const { agent_name } = outgoing;
     try {
       await deliver(deps, { kind: 'notice', delivery_id, level: 'error', markdown, agent_name });
@@ -31,10 +32,11 @@ export async function send(deps: UnseenDeps, outgoing: Outgoing): Promise<void> 
   }
 }
 
-/** @param reason the end of a sentence */
-function refusalOf(outgoing: Outgoing, reason: string): string {
+/** @param reason the end of a sentence @param isGone the file */
+function refusalOf(outgoing: Outgoing, reason: string, isGone: boolean): string {
   if (outgoing.kind !== 'file') return `I have something to show that this chat does not take (${reason}).`;
   if (typeof outgoing.content !== 'string') {
+    if (isGone) return `I made ${outgoing.name}, and cannot show it (${reason}).`;
     return `I made ${outgoing.name}, and this chat does not take it (${reason}). The session has it as ${outgoing.content.file_id}.`;
   }
   return `This is not all, and this chat takes no file (${reason}). The session's log has the whole.`;

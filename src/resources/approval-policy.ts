@@ -66,15 +66,16 @@ export function ownersOf(agent: { metadata: Metadata }): string[] {
   return ids(agent.metadata, 'deckhand_owners', isPerson);
 }
 
-const isPerson = { test: (id: string) => ACTOR_ID.test(id), words: 'an actor id such as slack:U123' };
+const MENTION = 'mention them in chat, or give an id';
+const isPerson = { test: (id: string) => ACTOR_ID.test(id), words: `a person: ${MENTION} such as slack:U123` };
 const isPersonOrGroup = {
   test: (id: string) => ACTOR_ID.test(id) || GROUP_ID.test(id),
-  words: 'an actor id such as slack:U123, or a group such as slack:group:S123',
+  words: `a person or a group: ${MENTION} such as slack:U123 or slack:group:S123`,
 };
 
 const isTarget = {
   test: (id: string) => isPersonOrGroup.test(id) || CHANNEL_ID.test(id),
-  words: 'an actor id such as slack:U123, a group such as slack:group:S123 or a channel such as slack:channel:C123',
+  words: `a person, a group or a channel: ${MENTION} such as slack:U123, slack:group:S123 or slack:channel:C123`,
 };
 
 function ids(metadata: Metadata, name: string, kind: { test(id: string): boolean; words: string }): string[] {

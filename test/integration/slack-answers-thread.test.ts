@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Deliverer } from '../../src/chat/deliver.ts';
 import type { SessionRef } from '../../src/session/log.ts';
@@ -125,6 +126,12 @@ it('what an agent says, where not all of it can be shown', async () => {
   const file = { file_id: 'file_1', path: 'sales.png', filename: 'sales.png', mime_type: 'image/png', size_bytes: 12 };
   await stage.append(ref, { type: 'deckhand.output_shared', ...file, changed: '1.5', sha256: 'aa' });
   await sees('a picture that was deleted meanwhile', 'I made sales.png');
+  const about = { ...ref, filename: 'plan.png', mime_type: 'image/png', purpose: 'output' as const };
+  const { _id: file_id } = await stage.files.keep(about, Readable.from([Buffer.from('png')]));
+  slack.faults.refuse('files.getUploadURLExternal', 'file_type_banned');
+  const plan = { file_id, path: 'plan.png', filename: 'plan.png', mime_type: 'image/png', size_bytes: 3 };
+  await stage.append(ref, { type: 'deckhand.output_shared', ...plan, changed: '1.5', sha256: 'ab' });
+  await sees('a picture that Slack does not take', 'I made plan.png');
   await answers.match('thread-agent');
 });
 

@@ -166,7 +166,9 @@ describe('a file that the house keeps', () => {
 
   it('is refused when it is gone or empty, and what breaks off midway may be tried again', async () => {
     await using scene = await begun();
-    await expect(scene.connector.post(scene.key, picture('file_0', 5), signal)).rejects.toThrow('chart.png is gone');
+    await expect(scene.connector.post(scene.key, picture('file_0', 5), signal)).rejects.toThrow(
+      'it was deleted before',
+    );
     const about = { filename: 'x', mime_type: 'image/png' };
     scene.files.set('file_1', { ...about, size_bytes: 0, content: () => pieces(0) });
     await expect(scene.connector.post(scene.key, picture('file_1', 0), signal)).rejects.toThrow('it is empty');

@@ -29,7 +29,7 @@ export function modalShown(person: SlackPerson): string {
 /** Each run has its own ids and times. */
 export function steady(shown: string): string {
   return shown
-    .replaceAll(/\b(sesn|appr|agent|env)_[0-9A-Za-z]{20,}/g, '$1_1')
+    .replaceAll(/\b(sesn|appr|agent|env|file)_[0-9A-Za-z]{20,}/g, '$1_1')
     .replaceAll(/http:\/\/127\.0\.0\.1:\d+\/response\/\w+/g, 'https://hooks.slack.test/1')
     .replaceAll(/\b\d{10}\.\d{6}\b/g, '5.1')
     .replaceAll(/\/archives\/\w+\/p\d+/g, '/archives/C1/p51')
