@@ -95,9 +95,9 @@ export function createCommandListeners(on: Dispatch, parts: CommandParts): Comma
         .of(conversation.tenant)
         .call((web) => web.views.open({ trigger_id: asked.trigger_id, view }), AbortSignal.timeout(TRIGGER_MS));
     } catch (error) {
-      // Too late, or somebody in it whom Slack does not know: the text says how to do without.
+      // Too late, or somebody in it whom Slack does not know: the text says how to do without, where there is a place to type.
       failed(error);
-      await tell(asked, home, text);
+      await tell(asked, home, home ? notOpened(asked) : text);
     }
   }
 
@@ -216,6 +216,10 @@ export function createCommandListeners(on: Dispatch, parts: CommandParts): Comma
   });
 
   return { ask };
+}
+
+function notOpened({ command: { name, text } }: Asked): string {
+  return `The form could not be opened just now. Press the button again, or type \`/${name} ${text}\` in a channel.`;
 }
 
 /** Slack takes errors for the fields of the view only: what is wrong with another one stands below the first. */

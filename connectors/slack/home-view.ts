@@ -2,7 +2,7 @@ import type { ActionsBlock, HomeView, KnownBlock } from '@slack/types';
 import type { Overview } from '../../src/chat/inbound.ts';
 import { note } from './approval-blocks.ts';
 import { IN_HOME, waitingBlocks } from './approvals-list.ts';
-import { escapeWithin, linked } from './mrkdwn.ts';
+import { escapeWithin, linked, mrkdwnOf, withChannels } from './mrkdwn.ts';
 
 export const HOME = {
   create: 'deckhand_home_create',
@@ -10,9 +10,11 @@ export const HOME = {
   stop: 'deckhand_home_stop',
 } as const;
 
-/** Characters of a name, a title, a summary or a notice. With ten of each kind a view stays far below its limits. */
+/** Characters of a name, a title or a summary. With ten of each kind a view stays far below its limits. */
 const SHORT = 150;
 const LONG = 500;
+/** Of what became of what they did, in Slack's markup. */
+const NOTICE = 1_000;
 
 /** The Home tab of one person. `notice` is what became of what they did there last. */
 export function homeView(overview: Overview, notice?: string): HomeView {
@@ -38,7 +40,7 @@ export function homeTrouble(notice?: string): HomeView {
 
 /** What became of what they did. */
 function said(notice: string | undefined): KnownBlock[] {
-  return notice === undefined ? [] : [text(`:speech_balloon: ${escapeWithin(notice, LONG)}`)];
+  return notice === undefined ? [] : [text(`:speech_balloon: ${withChannels(mrkdwnOf(notice, NOTICE))}`)];
 }
 
 function approvals({ waiting }: Overview): KnownBlock[] {

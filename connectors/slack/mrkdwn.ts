@@ -20,7 +20,8 @@ export function unescape(text: string): string {
   return text.replace(/&(?:amp|lt|gt);/g, (entity) => ENTITIES[entity] ?? entity);
 }
 
-function link(target: string, label: string | undefined): string {
+/** What was typed of a link, where that tells; else both. */
+export function link(target: string, label: string | undefined): string {
   const bare = target.replace(/^(?:mailto|tel):/, '');
   if (label === undefined || label === target || label === bare || `http://${label}` === target) {
     return label === undefined ? target : label;
@@ -121,6 +122,27 @@ export function escapeWithin(text: string, length: number): string {
   const whole = escape(cut(text, length + 1));
   if (text.length <= length && whole.length <= length) return whole;
   return `${cut(whole, length - 1).replace(/&[a-z]*$/, '')}…`;
+}
+
+const MARKDOWN =
+  /\\([!-/:-@[-`{-~])|```\n?([^]*?)\n?```|`([^`\n]+)`|\*\*((?:\\.|[^*\\\n])+)\*\*|\[([^\]\n]+)\]\(([^)\s]+)\)/g;
+
+/** The house's own words, which are short Markdown, for where Slack takes only its own markup: within `length` characters. */
+export function mrkdwnOf(markdown: string, length: number): string {
+  let end = 0;
+  const parts: string[] = [];
+  for (const found of markdown.matchAll(MARKDOWN)) {
+    const [all, sign, block, code, bold, label, to = ''] = found;
+    parts.push(escape(markdown.slice(end, found.index)));
+    end = found.index + all.length;
+    if (sign !== undefined) parts.push(escape(sign));
+    else if (block !== undefined) parts.push(`\`\`\`\n${escape(block)}\n\`\`\``);
+    else if (code !== undefined) parts.push(`\`${escape(code)}\``);
+    else if (bold !== undefined) parts.push(`*${mrkdwnOf(bold, bold.length * 5)}*`);
+    else parts.push(linked(to, escape(label ?? '')) ?? escape(label ?? ''));
+  }
+  const whole = [...parts, escape(markdown.slice(end))].join('');
+  return shortenMarkup(whole, length);
 }
 
 /** A link with a label that is mrkdwn already; null where there is none that works in Slack: on the page they name no host. */

@@ -4,7 +4,7 @@ import type { InboundCommand, InboundFile } from '../../src/chat/inbound.ts';
 import { SLACK } from './conversation-id.ts';
 import { FORM_VIEW, type FormMemory, parseMemory } from './form-modal.ts';
 import { fieldsOf } from './form-values.ts';
-import { shorten, unescape } from './mrkdwn.ts';
+import { link, shorten, unescape } from './mrkdwn.ts';
 import { filesOf, type Identity, personOf } from './parse.ts';
 import { speakerOf, textOf } from './said.ts';
 import { slackId } from './slack-id.ts';
@@ -44,12 +44,16 @@ export function parseSlash(body: unknown, identity: Identity): Asked | null {
   return { command, trigger_id, response_url };
 }
 
-/** People, groups and channels as the house names them; the manifest asks for them in Slack's markup. */
+/** People, groups and channels as the house names them, and links as they were typed; the manifest asks for Slack's markup. */
 function plainIds(text: string): string {
   const named = text
     .replace(/<@([UW][A-Z0-9]+)(?:\|[^>]*)?>/g, `${SLACK}:$1`)
     .replace(/<!subteam\^([A-Z0-9]+)(?:\|[^>]*)?>/g, `${SLACK}:group:$1`)
-    .replace(/<#([A-Z0-9]+)(?:\|[^>]*)?>/g, `${SLACK}:channel:$1`);
+    .replace(/<#([A-Z0-9]+)(?:\|[^>]*)?>/g, `${SLACK}:channel:$1`)
+    // Slack makes a link of what looks like one.
+    .replace(/<([a-z][^>|\s]*:[^>|\s]+)(?:\|([^>]*))?>/gi, (_all, to: string, label?: string) =>
+      link(to, label || undefined),
+    );
   return unescape(named);
 }
 

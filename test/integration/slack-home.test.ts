@@ -62,11 +62,19 @@ describe('the Home tab', () => {
     expect((await ana.presses('Create an agent')).acked).toBe(true);
     await eventually(() => expect(ana.view()).toBeDefined());
     await ana.submit({ name: 'Deployer' });
-    expect(await shows('*Deployer*')).toContain('is there, and yours');
+    await shows(':speech_balloon: *Deployer* is there, and yours');
     await ana.presses('Edit');
     await eventually(() => expect(ana.view()).toBeDefined());
     await ana.submit({ name: 'Shipper' });
     await shows('*Shipper*');
+  });
+
+  it('says what to do where a form does not open', async () => {
+    ana.opensHome();
+    await shows('Create an agent');
+    slack.faults.refuse('views.open', 'expired_trigger_id');
+    await ana.presses('Create an agent');
+    await shows('The form could not be opened just now. Press the button again, or type `/agents new` in a channel.');
   });
 
   it('stops what runs, and says so', async () => {

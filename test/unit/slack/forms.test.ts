@@ -76,7 +76,7 @@ const MODALS: Record<string, ModalView> = {
 };
 
 const HOMES: Record<string, HomeView> = {
-  'home-busy': homeView(busy, 'It is being stopped.'),
+  'home-busy': homeView(busy, '**code\\_reviewer** is there, and yours: `/agents edit` changes it.'),
   'home-empty': homeView({ ...empty, may_create: true }),
   'home-empty-guest': homeView(empty),
   'home-more': homeView({

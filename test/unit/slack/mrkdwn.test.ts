@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cut, escapeWithin, mentions, readableText, shorten, withChannels } from '../../../connectors/slack/mrkdwn.ts';
+import {
+  cut,
+  escapeWithin,
+  mentions,
+  mrkdwnOf,
+  readableText,
+  shorten,
+  withChannels,
+} from '../../../connectors/slack/mrkdwn.ts';
 import { cases } from '../../support/cases.ts';
 
 const BOT = 'U0BOT';
@@ -69,5 +77,21 @@ describe('a channel that is known by its id', () => {
     ['https://slack.test/archives/#C089JKL', 'https://slack.test/archives/#C089JKL'],
   ])('%s', (said, shown) => {
     expect(withChannels(said)).toBe(shown);
+  });
+});
+
+describe("the house's own words in Slack's markup", () => {
+  it.each([
+    ['**code\\_reviewer** is there, and yours', '*code_reviewer* is there, and yours'],
+    ['Type `/agents edit <name>`: **R&D \\*1** & more', 'Type `/agents edit &lt;name&gt;`: *R&amp;D *1* &amp; more'],
+    ['It [goes on](https://x.test/a?b&c), not [here](/sessions/1)', 'It <https://x.test/a?b&amp;c|goes on>, not here'],
+    ['Send:\n```\n/agents new\nname: **x**\n```', 'Send:\n```\n/agents new\nname: **x**\n```'],
+    ['2 ** 3 and 5 * 3', '2 ** 3 and 5 * 3'],
+  ])('%s', (said, shown) => {
+    expect(mrkdwnOf(said, 1_000)).toBe(shown);
+  });
+
+  it('stay within their length, with no reference cut in two', () => {
+    expect(mrkdwnOf('See [this](https://x.test/long)', 20)).toBe('See …');
   });
 });

@@ -33,6 +33,10 @@ describe('a slash command', () => {
     ['owner Reviewer <@W0ANA>', 'owner Reviewer slack:W0ANA'],
     ['edit x\napprovers: <!subteam^S0ONCALL|@oncall>', 'edit x\napprovers: slack:group:S0ONCALL'],
     ['show R&amp;D <#C0OPS|ops>', 'show R&D slack:channel:C0OPS'],
+    ['edit x\ninstructions: see <https://wiki.test/a?b=1>', 'edit x\ninstructions: see https://wiki.test/a?b=1'],
+    ['edit x\nname: <http://deckhand.dev|deckhand.dev>', 'edit x\nname: deckhand.dev'],
+    ['edit x\ndescription: ask <mailto:ana@x.test|ana@x.test>', 'edit x\ndescription: ask ana@x.test'],
+    ['edit x\ninstructions: use List&lt;a:b&gt;', 'edit x\ninstructions: use List<a:b>'],
     ['edit x\nescalate_to: <#C0OPS|ops>, <#C0X>', 'edit x\nescalate_to: slack:channel:C0OPS, slack:channel:C0X'],
   ])('%s names people and places as the house does', (text, expected) => {
     expect(parseSlash({ ...slash, text }, identity)?.command.text).toBe(expected);

@@ -46,6 +46,9 @@ const UNSHOWN: Record<string, string> = {
     'While its files wait for a limit of Slack’s, which chat/attached-files.test.ts has.',
   'The chat platform takes no message in the conversation (': 'In the log of a session.',
   'The platform does not say whether somebody is a guest': 'The log.',
+  'The form could not be opened just now. Press the button again, or type `/':
+    'On the Home tab, which slack-home.test.ts has.',
+  '` in a channel.': 'On the Home tab, which slack-home.test.ts has.',
   'This is not all: about': 'Where a platform takes no files.',
   'Trying again…': 'A status, which is no message.',
   'What was still waiting for its files is not given to the agent any more.':
