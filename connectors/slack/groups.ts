@@ -60,13 +60,20 @@ export function createGroups(clients: SlackClients, teams: Pick<ChannelTeams, 'a
   async function knownMembers(
     group: string,
     at: { tenant: string; channel: string | null },
-  ): Promise<ReadonlySet<string>> {
+  ): Promise<ReadonlySet<string> | null> {
     const key = `${at.tenant}:${group}`;
     const known = members.get(key);
     if (known !== undefined) return known;
-    const answer = await asked('slack did not say who is in a user group', (signal) => membersOf(group, at, signal));
-    const found = new Set(answer ?? []);
-    if (answer !== null) members.set(key, found);
+    const answer = await asked('slack did not say who is in a user group', (signal) =>
+      membersOf(group, at, signal).catch((error: unknown) => {
+        // There is no such group, or its people are not for this app to see.
+        if (error instanceof PostRefusedError) return [];
+        throw error;
+      }),
+    );
+    if (answer === null) return null;
+    const found = new Set(answer);
+    members.set(key, found);
     return found;
   }
 
@@ -97,8 +104,8 @@ export function createGroups(clients: SlackClients, teams: Pick<ChannelTeams, 'a
 
   return {
     nameOf: async (group, tenant) => (tenant === null ? group : ((await namesOfAll(tenant)).get(group) ?? group)),
-    includes: async (group, person, at) => (await knownMembers(group, at)).has(person.id),
-    peopleOf: (group, tenant) => knownMembers(group, { tenant, channel: null }),
+    includes: async (group, person, at) => (await knownMembers(group, at))?.has(person.id) ?? null,
+    peopleOf: async (group, tenant) => (await knownMembers(group, { tenant, channel: null })) ?? new Set(),
     membersOf,
     async all(tenant) {
       const found = [...(await namesOfAll(tenant))].map(([id, name]) => ({ id, name }));

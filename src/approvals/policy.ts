@@ -7,6 +7,8 @@ export const API = 'api';
 /** Longest list of names that is still read. */
 const SHOWN_NAMES = 5;
 
+const UNSURE = 'The chat platform does not say just now whether you may decide this. Please try again in a moment.';
+
 /** How an approver is written in a policy. */
 export function actorKey(actor: Pick<Actor, 'via' | 'id'>): string {
   return `${actor.via}:${actor.id}`;
@@ -26,6 +28,8 @@ export interface Decider {
   as_admin?: boolean;
   /** Of the groups and channels that may decide, those that they are known to be in. */
   belongs_to?: readonly string[];
+  /** What their platform does not say just now could let them. */
+  unsure?: boolean;
 }
 
 /** Who may decide: what the policy names (nobody: members in the conversation), and who was asked besides. */
@@ -66,6 +70,7 @@ export function refusalFor(
     guest = false,
     as_admin = false,
     belongs_to = [],
+    unsure = false,
     decision = 'allow',
   }: Decider & {
     decision?: 'allow' | 'deny';
@@ -82,6 +87,7 @@ export function refusalFor(
   const deciders = decidersOf(approval);
   if (deciders.includes(actorKey(by))) return null;
   if (!guest && belongs_to.some((id) => deciders.includes(id))) return null;
+  if (unsure) return UNSURE;
   if (policy.approvers.length === 0) {
     return guest ? 'Guests may not decide this.' : 'Only members in the conversation may decide this.';
   }

@@ -65,8 +65,8 @@ export async function effectOf(deps: ApplyDeps, kept: KeptInbound, named: Inboun
  * The event with names in it, and with who is a guest where that matters. They are asked for here, and not when it came: the
  * platform waits for nothing but its keep.
  *
- * Where the platform does not say who is a guest, a message or its change is tried again, because what is refused is lost, and
- * counts as a guest's in the last try; who types a command can type it again; and Stop is for everybody then.
+ * Where the platform does not say who is a guest, a message, its change or a command is tried again, because what is refused is
+ * lost, and counts as a guest's in the last try; and Stop is for everybody then.
  * @throws DeckhandError where another try may tell more
  */
 export async function withNames(
@@ -85,7 +85,7 @@ export async function withNames(
     connector.isGuest?.(person, tenant),
   ]);
   const named: Person = { id: person.id, name };
-  const isSaid = inbound.kind === 'message' || inbound.kind === 'change';
+  const isSaid = inbound.kind === 'message' || inbound.kind === 'change' || inbound.kind === 'command';
   if (isSaid && guest === null && !is_last_try) throw new DeckhandError('unknown_person', `${SILENT}, in ${tenant}`);
   switch (inbound.kind) {
     case 'message': {

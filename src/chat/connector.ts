@@ -213,8 +213,8 @@ export interface OpenedFile {
 export interface UserGroups {
   /** What it is called; its id when that is not known. */
   nameOf(group: string, tenant: string | null): Promise<string>;
-  /** Whether it is known that this person is in it, as of a minute ago at most. They asked in `at`. */
-  includes(group: string, person: Person, at: Pick<ConversationKey, 'tenant' | 'channel'>): Promise<boolean>;
+  /** Whether this person is in it, as of a minute ago at most; null: the platform does not say now. They asked in `at`. */
+  includes(group: string, person: Person, at: Pick<ConversationKey, 'tenant' | 'channel'>): Promise<boolean | null>;
 }
 
 /** The platform asked us to wait. */

@@ -3,7 +3,6 @@ import { type Decider, decidersOf, isRequester } from '../approvals/policy.ts';
 import type { SessionRef } from '../session/log.ts';
 import type { Connector } from './connector.ts';
 import type { ConversationStore } from './conversation-store.ts';
-import { countsAsGuest } from './guests.ts';
 import { targetOf } from './names.ts';
 import type { ConversationKey, Person } from './place.ts';
 import { actorIdOf, type Roles } from './roles.ts';
@@ -36,13 +35,12 @@ export async function deciderOf(
   const { conversation, person } = from;
   const { connector, tenant, channel, thread } = conversation;
   const platform = deps.connectors.get(connector);
-  const belongs = async (key: string): Promise<boolean> => {
+  const belongs = async (key: string): Promise<boolean | null> => {
     const { via, kind, id } = targetOf(key);
     if (via !== connector || kind === 'person') return false;
     // Whoever presses a button in a channel can see it.
-    return kind === 'channel'
-      ? id === channel
-      : ((await platform?.groups?.includes(id, person, conversation)) ?? false);
+    if (kind === 'channel') return id === channel;
+    return platform?.groups === undefined ? false : platform.groups.includes(id, person, conversation);
   };
   const isSameChannel = asked?.connector === connector && asked.tenant === tenant && asked.channel === channel;
   const isHere = isSameChannel && (platform?.closed_conversations !== true || asked.thread === thread);
@@ -50,19 +48,19 @@ export async function deciderOf(
   const ids = decidersOf(approval);
   const actor_id = actorIdOf(connector, person);
   // Whoever is named themselves may decide, guest or not.
-  const role = ids.includes(actor_id)
-    ? null
-    : await deps.roles.roleOf(approval.workspace_id, {
-        actor_id,
-        guest: await countsAsGuest(platform, person, tenant),
-      });
+  const isNamed = ids.includes(actor_id);
+  const guest = isNamed || platform?.isGuest === undefined ? false : await platform.isGuest(person, tenant);
+  const role = isNamed ? null : await deps.roles.roleOf(approval.workspace_id, { actor_id, guest: guest ?? true });
   const known = await Promise.all(ids.map(belongs));
+  const in_conversation = isAsker || isHere;
+  const letsIn = approval.policy.approvers.length === 0 ? in_conversation : known.includes(true);
   return {
     by: { via: connector, id: person.id, name: person.name },
-    in_conversation: isAsker || isHere,
+    in_conversation,
     guest: role === 'guest',
     as_admin: role === 'admin' && (await shorthanded(deps, approval, asked)) !== null,
-    belongs_to: ids.filter((_id, index) => known[index]),
+    belongs_to: ids.filter((_id, index) => known[index] === true),
+    unsure: known.includes(null) || (guest === null && role === 'guest' && letsIn),
   };
 }
 

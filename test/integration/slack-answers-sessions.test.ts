@@ -10,7 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { type Answers, answersOf } from '../support/slack/answers.ts';
 import type { SlackPerson } from '../support/slack/person.ts';
 import { useSlackStage } from '../support/slack/use-slack-stage.ts';
-import { channelNamed, directChannel } from '../support/slack/workspace.ts';
+import { channelNamed, directChannel, userGroup } from '../support/slack/workspace.ts';
 
 const { stage, slack } = useSlackStage();
 let answers: Answers;
@@ -209,6 +209,10 @@ it('deciding it', async () => {
   await asks(gil, `/approvals approve ${own.id}`);
   await answers.types(eve, `/approvals approve ${own.id}`, eve.user.id);
   await answers.types(eve, `/approvals deny ${own.id}`, eve.user.id);
+  const oncall = userGroup(slack.workspace, 'oncall', eve.user);
+  const groups = await question(ref, { approvers: [`slack:group:${oncall}`] });
+  for (let n = 0; n < 5; n += 1) slack.faults.refuse('usergroups.users.list', 'internal_error');
+  await asks(eve, `/approvals approve ${groups.id}`);
   const late = await question(ref, { approvers, expire_after_ms: 1_000 });
   stage.clock.now += 2_000;
   await asks(ben, `/approvals approve ${late.id}`);

@@ -383,6 +383,15 @@ describe('a guest', () => {
     expect((await click(id, 'Ana')).effect).toBe('accepted');
   });
 
+  it('is told so, and a member that nobody knows just now is not taken for one', async () => {
+    const id = await asked({});
+    platform.failGuests = 100;
+    const { effect, text } = await click(id, 'Ben');
+    platform.failGuests = 0;
+    expect([effect, text]).toEqual(['refused', expect.stringContaining('does not say just now')]);
+    expect((await click(id, 'Ben')).effect).toBe('accepted');
+  });
+
   it('may when they are named', async () => {
     const id = await asked({ approvers: ['test:U_GUS'] });
     expect((await click(id, 'Gus')).effect).toBe('accepted');

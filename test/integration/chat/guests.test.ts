@@ -3,6 +3,7 @@ import type { InboundMessage } from '../../../src/chat/inbound.ts';
 import type { ConversationKey } from '../../../src/chat/place.ts';
 import { createRoles } from '../../../src/chat/roles.ts';
 import { place, said } from '../../support/chat-stage.ts';
+import { commanded } from '../../support/commands.ts';
 import { deferred } from '../../support/deferred.ts';
 import { createPlatform, type Platform } from '../../support/fake-connector.ts';
 import { useChatStage } from '../../support/use-chat-stage.ts';
@@ -172,6 +173,13 @@ describe('whoever the platform does not know just now', () => {
     platform.failGuests = 2;
     expect((await says('Ben', 'faster')).effect).toBe('accepted');
     expect(await heard()).toEqual(['deploy', 'faster']);
+  });
+
+  it('is asked after again when they type a command or send a form', async () => {
+    platform.failGuests = 2;
+    const receipt = await receiver().command(commanded('/agents new', { fields: { name: 'Ops' } }));
+    expect(receipt).toMatchObject({ effect: 'accepted' });
+    expect(platform.failGuests).toBeLessThan(0);
   });
 
   it('counts as a guest in the end', async () => {
