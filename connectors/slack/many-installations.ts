@@ -82,6 +82,10 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
     return reading;
   }
 
+  function gone(tenant: string, reason: string): void {
+    logger.warn({ tenant, reason }, 'slack app is not installed here any more; nothing more is posted there');
+  }
+
   /** Slack refused this token: what stands in its place now; else it is off the record, and nobody tries it again. */
   async function instead(tenant: string, refused: Standing, reason: string, cause: unknown): Promise<Standing> {
     known.delete(tenant);
@@ -95,7 +99,7 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
       // Another token is on its way, or came just now: what was to be done is tried again.
       throw cause;
     }
-    logger.warn({ tenant, reason }, 'slack app is not installed here any more; nothing more is posted there');
+    gone(tenant, reason);
     throw new NotInstalledError(tenant, { cause });
   }
 
@@ -147,8 +151,15 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
       const { tenant } = await tenantOf(body);
       known.delete(tenant);
       try {
+        const { version } = await standing(tenant);
         // The word may be late, and the app installed anew since: the token itself knows.
-        await clientIn(tenant).call((web) => web.auth.test(), AbortSignal.timeout(CHECK_MS));
+        const refusal = await clientIn(tenant)
+          .call((web) => web.auth.test(), AbortSignal.timeout(CHECK_MS))
+          .then(() => null, refusalOf);
+        if (refusal === null) return;
+        // Its token had ended before, and was not renewed: nobody used the app then.
+        if (await store.remove(tenant, version)) gone(tenant, refusal);
+        known.delete(tenant);
       } catch (error) {
         if (!(error instanceof NotInstalledError)) throw error;
       }
@@ -157,6 +168,13 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
       known.delete(tenant);
     },
   };
+}
+
+/** Slack's word for a token that is worth nothing now. @throws what is no such word */
+function refusalOf(error: unknown): string {
+  const reason = platformErrorOf(error);
+  if (reason === null || !STALE.has(reason)) throw error;
+  return reason;
 }
 
 function identityOf(tenant: string, { team_id, enterprise_id, bot, url }: FoundInstallation): Identity {

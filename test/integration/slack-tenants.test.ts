@@ -227,6 +227,15 @@ describe('an uninstalled workspace', () => {
     expect(await installed()).toEqual(['T0ACME']);
   });
 
+  it('is forgotten as well when its token had ended before, of an app that nobody used', async () => {
+    const one = await gateway({ mode: 'http' });
+    await install(acme, one);
+    acme.endTokens('token_expired');
+    acme.outbox.event({ type: 'app_uninstalled' });
+    await eventually(async () => expect(await installed()).toEqual([]));
+    expect(acme.outbox.attempts.map(({ acked }) => acked)).toEqual([true]);
+  });
+
   it('is asked about again when Slack could not be asked', async () => {
     const one = await gateway({ mode: 'http' });
     await install(acme, one);

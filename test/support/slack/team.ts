@@ -9,6 +9,9 @@ import type { SocketMode } from './socket-mode.ts';
 import { transcript } from './transcript.ts';
 import { channelNamed, type SlackChannel, type SlackMessage, type SlackWorkspace, userNamed } from './workspace.ts';
 
+/** What Slack answers to tokens that are worth nothing any more. */
+type EndWord = 'token_revoked' | 'account_inactive' | 'token_expired';
+
 /** One workspace, with its people and what Slack tells the app of it. */
 export interface SlackTeam {
   readonly workspace: SlackWorkspace;
@@ -23,7 +26,7 @@ export interface SlackTeam {
   /** The app's tokens end, and Slack tells it so. */
   uninstall(): void;
   /** A token ends without a word. */
-  endTokens(word?: 'token_revoked' | 'account_inactive'): void;
+  endTokens(word?: EndWord): void;
 }
 
 export interface TeamParts {
@@ -51,7 +54,7 @@ export function createTeam({ clock, workspace, sockets, installs, host }: TeamPa
     outbox.event({ ...shown(message, workspace), channel: message.channel, channel_type: kind, event_ts: message.ts });
   }
 
-  function endTokens(word: 'token_revoked' | 'account_inactive' = 'token_revoked'): void {
+  function endTokens(word: EndWord = 'token_revoked'): void {
     installs.endAll(workspace, word);
   }
 
