@@ -169,7 +169,8 @@ async function liveSession(
     const slot = await deps.conversations.reserve(conversation, agent.id, dead);
     const ref = { workspace_id, session_id: slot.session_id };
     if (!slot.made) {
-      const title = titleOf(message.text.trim() || (message.files?.[0]?.name ?? ''));
+      // Nothing but a mention has no words, and what was said before it is not read yet.
+      const title = titleOf(message.text.trim() || (message.files?.[0]?.name ?? agent.name));
       const lane = laneOf(conversation);
       const by = actorOf(message);
       const refusal = await deps.directory.create({ ...ref, agent_id: agent.id, conversation_id, lane, title, by });

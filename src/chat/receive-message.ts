@@ -16,6 +16,7 @@ import { runningHead } from './paused.ts';
 import { actorIdOf, type Roles } from './roles.ts';
 import type { SessionDirectory } from './session-directory.ts';
 
+/** What the agent reads of a message that is nothing but a mention: what it is about was said before. */
 const WORDLESS = '(a mention without a word)';
 
 export interface ReceiveMessageDeps extends EarlierDeps, ChooseSessionDeps {
@@ -36,8 +37,7 @@ export async function receiveMessage(
   kept: KeptInbound,
   message: InboundMessage,
 ): Promise<Receipt> {
-  const said = isWordless(message) ? { ...message, text: WORDLESS } : message;
-  const receipt = await receiveMeant(deps, kept, said);
+  const receipt = await receiveMeant(deps, kept, message);
   // Who did not ask is not answered.
   return receipt.effect === 'refused' && !message.addressed ? IGNORED : receipt;
 }
@@ -63,7 +63,8 @@ async function receiveMeant(deps: ReceiveMessageDeps, kept: KeptInbound, message
       const earlier = await earlierEntry(deps, target, current, message);
       const message_id = current.inbound.kind === 'message' ? message.message_id : null;
       const lane = laneOf(conversation);
-      const said = { text: message.text, by: actorOf(message), lane, message_id, version: message.version, earlier };
+      const text = isWordless(message) ? WORDLESS : message.text;
+      const said = { text, by: actorOf(message), lane, message_id, version: message.version, earlier };
       const became = await sayTo(deps, current, chosen, { ...said, attached });
       if (became === 'over') return { effect: 'refused', text: held };
       return became === 'said' ? { effect: 'accepted', text: problem } : { effect: 'duplicate', text: null };

@@ -38,7 +38,7 @@ export interface NewSession extends SessionRef {
   conversation_id: string;
   /** Its channel: what one channel floods must not hold up another. */
   lane: string;
-  /** At most 80 characters, from the first message. */
+  /** At most 80 characters, from the first message; the agent's name where that is nothing but a mention. */
   title: string;
   by: Actor;
 }

@@ -98,6 +98,10 @@ describe('a first mention in a thread', () => {
     const [context, message] = await inputs();
     expect(context?.text).toContain('> the deploy broke');
     expect(message).toEqual({ by: 'Ana', text: '(a mention without a word)' });
+    // What stands in lists of sessions is for people.
+    const [session, ...more] = await stage.db.collection('sessions').find().toArray();
+    expect(more).toEqual([]);
+    expect(session).toMatchObject({ title: 'deckhand' });
     expect((await receiver().message(said(' '))).text).toContain('Tell me what you would like');
   });
 
