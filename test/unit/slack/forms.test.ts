@@ -76,7 +76,7 @@ const MODALS: Record<string, ModalView> = {
 };
 
 const HOMES: Record<string, HomeView> = {
-  'home-busy': homeView(busy, '**code\\_reviewer** is there, and yours: `/agents edit` changes it.'),
+  'home-busy': homeView(busy, 'It is being stopped.'),
   'home-empty': homeView({ ...empty, may_create: true }),
   'home-empty-guest': homeView(empty),
   'home-more': homeView({
@@ -88,7 +88,7 @@ const HOMES: Record<string, HomeView> = {
   }),
   'home-not-all-looked-at': homeView({ ...empty, waiting: { ...empty.waiting, cut_short: true } }),
   'home-trouble': homeTrouble(),
-  'home-trouble-notice': homeTrouble('It is being stopped.'),
+  'home-trouble-notice': homeTrouble('**code\\_reviewer** is there, and yours: `/agents edit` changes it.'),
 };
 
 /** As it is sent. */
