@@ -72,6 +72,8 @@ it('how to begin, and what is not understood', async () => {
     '/agents show Nobody',
     '/agents show Code Reviewer please',
   );
+  await stage.agents.create(stage.defaults.workspace_id, { name: 'Code Reviewer', model: 'claude-sonnet-5-5' });
+  await asks(ana, '/agents list', '/agents show Code Reviewer');
   await answers.match('agents-help');
 });
 

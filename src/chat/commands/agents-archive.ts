@@ -7,11 +7,11 @@ export const archiveAgent: Command = {
   summary: 'take it away for good; sessions that run end in peace',
   run: onAgent(
     'change an agent',
-    async (deps, { workspace_id }, { agent, rest }) => {
+    async (deps, { workspace_id }, { agent, rest, called }) => {
       const { name } = agent.config;
       if (rest !== 'for good') {
         return refuse(
-          `That cannot be undone. If **${plain(name)}** shall go: \`/agents archive ${name} for good\`. To stop new work only: \`/agents pause ${name}\`.`,
+          `That cannot be undone. If **${plain(name)}** shall go: \`/agents archive ${called} for good\`. To stop new work only: \`/agents pause ${called}\`.`,
         );
       }
       await deps.agents.archive(workspace_id, agent._id);

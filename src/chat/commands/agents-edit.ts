@@ -5,7 +5,7 @@ import { channelsOf, channelsProblem, setChannels } from './agent-channels.ts';
 import { agentFields, formAsText } from './agent-form.ts';
 import { answer, type Command, type CommandDeps, type CommandReply, type CommandRequest, plain } from './command.ts';
 import { fieldProblems } from './field-problems.ts';
-import { notUnderstood, onAgent } from './find-agent.ts';
+import { type Found, notUnderstood, onAgent } from './find-agent.ts';
 import { environmentsBeside, readAgentForm } from './read-agent-form.ts';
 import { isVersion, OVERTAKEN, saveAgent } from './save-agent.ts';
 
@@ -17,21 +17,21 @@ export const editAgent: Command = {
     'change an agent',
     async (deps, request, found) => {
       const { agent, rest } = found;
-      if (request.fields === null) return rest === '' ? ask(deps, request, agent) : notUnderstood(found);
+      if (request.fields === null) return rest === '' ? ask(deps, request, found) : notUnderstood(found);
       return isVersion(rest) ? change(deps, request, agent, rest) : notUnderstood(found);
     },
     'more',
   ),
 };
 
-async function ask(deps: CommandDeps, request: CommandRequest, agent: AgentDocument): Promise<CommandReply> {
+async function ask(deps: CommandDeps, request: CommandRequest, { agent, called }: Found): Promise<CommandReply> {
   const chosen = agentSettingsOf(agent.config).environment_id;
   const environments = await environmentsBeside(deps, request.workspace_id, chosen);
   const fields = agentFields(agent.config, environments, await channelsOf(deps, request, agent._id));
   // With the version that the form shows, so that what somebody else changes meanwhile is not undone by it.
   const text = `edit ${agent._id} ${agent.version}`;
   const form: Form = { command: 'agents', text, title: 'Edit agent', submit: 'Save', fields };
-  return { ...answer(formAsText(`/agents edit ${agent.config.name}`, fields)), form };
+  return { ...answer(formAsText(`/agents edit ${called}`, fields)), form };
 }
 
 async function change(

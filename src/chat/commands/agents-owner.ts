@@ -35,7 +35,7 @@ export const setOwner: Command = {
           submit: 'Save',
           fields: [field],
         };
-        return { ...answer(formAsText(`/agents owner ${agent.config.name}`, [field])), form };
+        return { ...answer(formAsText(`/agents owner ${found.called}`, [field])), form };
       }
       const listed = owners.replaceAll(/\s+/g, ',');
       const reading = await readAgentForm(deps, workspace_id, agent.config, { owners: listed });

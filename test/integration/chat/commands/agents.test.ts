@@ -156,6 +156,39 @@ describe('/agents list and show', () => {
   });
 });
 
+describe('agents of one name', () => {
+  it('are told apart by their ids, and none is taken for the other', async () => {
+    const { workspace_id } = stage.defaults;
+    const mine = await agentOf(stage, 'Reviewer');
+    const theirs = await agentOf(stage, 'reviewer', { deckhand_owners: 'test:U_BEN,test:U_ANA' });
+    const nobodys = await stage.agents.create(workspace_id, { name: 'Deckhand', model: 'claude-sonnet-5-5' });
+    const isThere = async (id: string) => (await stage.agents.get(workspace_id, id)).archived_at === null;
+    for (const text of ['archive Reviewer for good', 'pause REVIEWER', 'edit @reviewer', 'use reviewer']) {
+      const receipt = await type.ana(`/agents ${text}`);
+      expect(receipt).toMatchObject({
+        effect: 'refused',
+        text: expect.stringContaining('There are two agents named '),
+      });
+      expect(receipt.text).toContain(`Say which by its id: `);
+      expect(receipt.text).toContain(`\`${mine._id}\` (owned by U\\_ANA)`);
+      expect(receipt.text).toContain(`\`${theirs._id}\` (owned by U\\_BEN, U\\_ANA)`);
+    }
+    expect((await type.ana('/agents show deckhand')).text).toContain(`\`${nobodys._id}\``);
+    const { text: list } = await type.ana('/agents list');
+    expect(list).toContain(`- **reviewer** \`${theirs._id}\`\n`);
+    expect((await type.ana(`/agents archive ${mine._id}`)).text).toContain(`\`/agents archive ${mine._id} for good\``);
+    for (const form of ['edit', 'owner']) {
+      expect((await type.ana(`/agents ${form} ${mine._id}`)).text).toContain(`\`\`\`\n/agents ${form} ${mine._id}\n`);
+    }
+    expect((await type.ana(`/agents archive ${mine._id} for good`)).text).toContain('is archived');
+    expect([await isThere(mine._id), await isThere(theirs._id)]).toEqual([false, true]);
+    // Of those that are left the name is enough again.
+    expect((await type.ana('/agents list')).text).toContain('- **reviewer**\n');
+    expect((await type.ana('/agents archive Reviewer for good')).effect).toBe('accepted');
+    expect(await isThere(theirs._id)).toBe(false);
+  });
+});
+
 describe('/agents new', () => {
   it('makes an agent that its maker owns', async () => {
     const receipt = await type.fills('Ana', '/agents new', {
