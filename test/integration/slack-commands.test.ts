@@ -335,6 +335,23 @@ describe('asking by a shortcut', () => {
     expect(await stage.refs()).toEqual([]);
   });
 
+  it('where it takes so long to say so that the form has closed, gives back what was typed', async () => {
+    const place = slack.user('Ben').says('ops', 'The build is red.');
+    await ana.shortcut('deckhand_ask_about', place);
+    const posting = slack.faults.hold('chat.postMessage');
+    const sent = asked({ what: 'Why is it red?' });
+    await posting.reached;
+    channelNamed(slack.workspace, 'ops').members.delete(slack.workspace.bot_user_id);
+    expect(await sent).toMatchObject({ acked: true });
+    expect(ana.view()).toBeUndefined();
+    posting.end('taken');
+    await eventually(() => expect(ana.told('ops').join('\n')).toContain('You sent:'));
+    const [answer = ''] = ana.told('ops');
+    expect(answer).toContain('/invite @deckhand');
+    expect(answer).toContain('what: Why is it red?');
+    expect(await stage.refs()).toEqual([]);
+  });
+
   it.each([
     ['is_archived', 'the channel is archived'],
     ['restricted_action_read_only_channel', 'the channel is read-only'],

@@ -46,6 +46,7 @@ const UNSHOWN: Record<string, string> = {
     'While its files wait for a limit of Slack’s, which chat/attached-files.test.ts has.',
   'The chat platform takes no message in the conversation (': 'In the log of a session.',
   'The platform does not say whether somebody is a guest': 'The log.',
+  'The form has closed meanwhile. You sent:': 'After the time that a form waits, which slack-commands.test.ts has.',
   'The form could not be opened just now. Press the button again, or type `/':
     'On the Home tab, which slack-home.test.ts has.',
   '` in a channel.': 'On the Home tab, which slack-home.test.ts has.',
