@@ -105,7 +105,7 @@ export function forbidden(action: Action, owners: readonly string[] = []): strin
     standings.includes('member') ? 'members of this workspace' : null,
     standings.includes('owner') && owners.length > 0 ? `its owners (${owners.join(', ')})` : null,
     standings.includes('starter') ? 'whoever began it' : null,
-    'admins (at first by `DECKHAND_ADMINS`, or who installed the app)',
+    'admins (`/agents role` names them)',
   ].filter((one) => one !== null);
   return `You may not ${action}. Who may: ${who.join(', ')}.`;
 }

@@ -123,6 +123,7 @@ it('who there is, and how one is made', async () => {
 });
 
 it('how one is made and changed in lines', async () => {
+  const many = Array.from({ length: 60 }, (_, n) => `slack:U${1_000 + n}`).join(', ');
   await made();
   await asks(
     ana,
@@ -143,6 +144,7 @@ it('how one is made and changed in lines', async () => {
     '/agents edit Code Reviewer 1\ninstructions: Be kind.',
     '/agents edit Code Reviewer\nowners:',
     '/agents edit Code Reviewer\nescalate_to: slack:channel:C1\nescalate_after: soon',
+    `/agents edit Code Reviewer\nname: ${'x'.repeat(257)}\nbudget: 1,000\nfour_eyes: maybe\napprovers: ${many}`,
     '/agents edit Priceless\nbudget: 5',
   );
   await asks(ben, '/agents edit Code Reviewer\nname: Mine');

@@ -24,6 +24,10 @@ const FIELD_OF: Readonly<Record<string, string>> = {
   ...Object.fromEntries(APPROVAL_FIELDS.map((name) => [`metadata.deckhand_${name}`, name])),
 };
 
+/** Most characters of a name (agent-config.ts), and of what metadata keeps by one name (metadata.ts). */
+const MAX_NAME = 256;
+const MAX_METADATA = 512;
+
 /** The changes that these fields mean for an agent; fields that are not there change nothing. */
 export async function readAgentForm(
   deps: CommandDeps,
@@ -41,6 +45,7 @@ export async function readAgentForm(
       ({ name }) => name.toLowerCase() === update.name?.toLowerCase() && name !== before.name,
     );
     if (update.name === '' || update.name.includes('\n')) errors.name = 'Give it a name, on one line.';
+    else if (update.name.length > MAX_NAME) errors.name = `At most ${MAX_NAME} characters fit here.`;
     else if (taken) errors.name = 'There is an agent of this name already.';
   }
   if (fields.model !== undefined && fields.model !== before.model.id) {
@@ -70,13 +75,24 @@ export async function readAgentForm(
   if (fields.guests !== undefined) metadata['deckhand_guests'] = fields.guests === 'restrict' ? null : fields.guests;
   const model = update.model === undefined ? before.model.id : fields.model;
   if (fields.budget !== undefined) {
-    const dollars = fields.budget.replace(/^\$\s*/, '').trim();
+    // Elsewhere a comma stands before the cents; before three digits it may part thousands.
+    const dollars = fields.budget
+      .replace(/^\$\s*/, '')
+      .trim()
+      .replace(/^(\d+),(\d{1,2})$/, '$1.$2');
     metadata['deckhand_budget'] = dollars === '' ? null : dollars;
   }
   const budget =
     metadata['deckhand_budget'] === undefined ? before.metadata['deckhand_budget'] : metadata['deckhand_budget'];
   if (typeof budget === 'string' && model !== undefined && !deps.hasListPrice(model)) {
     errors.budget = `${model} has no list price, so a budget cannot be kept.`;
+  }
+  for (const [key, value] of Object.entries(metadata)) {
+    const field = FIELD_OF[`metadata.${key}`];
+    if (field === undefined || value === null || value.length <= MAX_METADATA || errors[field] !== undefined) continue;
+    errors[field] = value.includes(',')
+      ? 'These are too many to be named one by one: name fewer, or a group.'
+      : `At most ${MAX_METADATA} characters fit here.`;
   }
   if (Object.keys(errors).length > 0) return { errors };
   try {

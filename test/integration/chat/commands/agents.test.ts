@@ -274,8 +274,8 @@ describe('/agents new', () => {
     [{ remind_after: '9h', expire_after: '8h' }, 'remind_after', 'must be shorter than "Deny after"'],
     [{ escalate_after: '1h' }, 'escalate_to', 'must name somebody'],
     [{ escalate_to: 'test:U_CARA' }, 'escalate_after', 'after how long'],
-    [{ escalate_to: '@cara', escalate_after: '1h' }, 'escalate_to', 'not an actor id'],
-    [{ approvers: 'test:channel:C1' }, 'approvers', 'not an actor id'],
+    [{ escalate_to: '@cara', escalate_after: '1h' }, 'escalate_to', 'is not a person'],
+    [{ approvers: 'test:channel:C1' }, 'approvers', 'is not a person'],
   ])('says beside the field what is wrong: %j', async (fields, field, words) => {
     await agentOf(stage, 'Careful');
     const { errors } = await type.fills('Ana', '/agents edit Careful', fields);
@@ -326,7 +326,7 @@ describe('/agents new', () => {
       'name',
     ]);
     expect((await type.fills('Ana', '/agents new', { name: 'x', approvers: 'ben' })).errors).toMatchObject({
-      approvers: expect.stringContaining('not an actor id'),
+      approvers: expect.stringContaining('is not a person'),
     });
     expect((await type.ana('/agents new x\nowners: ben')).errors).toMatchObject({
       owners: expect.stringContaining('ben'),
@@ -394,6 +394,41 @@ describe('/agents edit', () => {
     await agentOf(stage, 'Reviewer');
     const words = expect.stringMatching(/^Say the name alone: what stands behind .* is not understood\.$/);
     expect(await type.ana(text)).toEqual({ effect: 'refused', text: words });
+  });
+
+  it('says in the words of its form what is wrong, and not in those of a schema', async () => {
+    await agentOf(stage, 'Reviewer');
+    const people = Array.from({ length: 60 }, (_, n) => `test:U_${1_000 + n}`).join(', ');
+    const { text } = await type.ana(
+      `/agents edit Reviewer\nname: ${'x'.repeat(257)}\nfour_eyes: maybe\napprovers: ${people}\nremind_after: ${'1'.repeat(513)}`,
+    );
+    expect(text?.split('\n')).toEqual([
+      'Nothing was changed.',
+      '- Name: At most 256 characters fit here.',
+      '- Who asked for the work (`four_eyes`): Pick one of no, yes.',
+      '- Approvers: These are too many to be named one by one: name fewer, or a group.',
+      '- Remind after (`remind_after`): At most 512 characters fit here.',
+    ]);
+  });
+
+  it.each([
+    ['12,50', '12.50'],
+    ['$ 12,5', '12.5'],
+    ['12.50', '12.50'],
+  ])('takes %s for so many dollars', async (budget, kept) => {
+    const agent = await agentOf(stage, 'Reviewer');
+    expect((await type.ana(`/agents edit Reviewer\nbudget: ${budget}`)).effect).toBe('accepted');
+    expect((await configOf(agent._id)).metadata).toMatchObject({ deckhand_budget: kept });
+    // That may be a thousand.
+    const { errors } = await type.ana('/agents edit Reviewer\nbudget: 1,000');
+    expect(errors).toEqual({ budget: expect.stringContaining('must be a number') });
+  });
+
+  it('says who may do it without a word of configuration', async () => {
+    await agentOf(stage, 'Reviewer');
+    expect((await type.ben('/agents edit Reviewer')).text).toBe(
+      'You may not change an agent. Who may: its owners (U\\_ANA), admins (`/agents role` names them).',
+    );
   });
 
   it('leaves instructions alone that no form can hold', async () => {
