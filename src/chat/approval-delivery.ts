@@ -4,11 +4,11 @@ import type { EventOf, LogEntry } from '../session/event.ts';
 import { type ApprovalNews, cardAfter, cardOf, namedIn } from './approval-card.ts';
 import { type Asked, askAdmins, askAt, askNamed, reminderText, remindOf } from './approval-elsewhere.ts';
 import { mentionsOf, namesOf } from './names.ts';
-import type { Called } from './outgoing.ts';
+import type { ApprovalCard, Called } from './outgoing.ts';
 import { deliveryId, notice } from './render-entries.ts';
 import { send } from './send.ts';
 import { shorthanded } from './shorthanded.ts';
-import { type ApprovalShowDeps, cardsOf, isOriginal, linkTo, type ShownCard } from './shown-cards.ts';
+import { type ApprovalShowDeps, cardsOf, isOriginal, linkTo, originalOf, type ShownCard } from './shown-cards.ts';
 
 /**
  * The card of a question in the conversation that it is about, and one for everybody who is named to decide it and is not
@@ -73,11 +73,24 @@ export async function showReminder(
 
 /** Let every card of the approval say what became of it, wherever it stands. */
 export async function redraw(deps: ApprovalShowDeps, event: ApprovalNews): Promise<void> {
-  for (const { conversation, outgoing } of await cardsOf(deps, event.approval_id)) {
+  await changeCards(deps, event.approval_id, (card) => cardAfter(card, event));
+}
+
+/** What becomes of each card, wherever it stands; of the original it is kept also where that stands nowhere. */
+async function changeCards(
+  deps: ApprovalShowDeps,
+  approval_id: string,
+  change: (card: ApprovalCard) => ApprovalCard,
+): Promise<void> {
+  for (const { conversation, outgoing } of await cardsOf(deps, approval_id)) {
     const connector = deps.connectors.get(conversation.connector);
     if (connector === undefined) continue;
-    await send({ ...deps, connector, conversation }, { ...outgoing, card: cardAfter(outgoing.card, event) });
+    await send({ ...deps, connector, conversation }, { ...outgoing, card: change(outgoing.card) });
   }
+  const original = await originalOf(deps, approval_id);
+  if (original?.state !== 'failed') return;
+  const { _id, outgoing } = original;
+  await deps.store.record(_id, { outgoing: { ...outgoing, card: change(outgoing.card) } });
 }
 
 /**
@@ -91,7 +104,8 @@ export async function showEscalation(
   await redraw(deps, event);
   const approval = await deps.approvals.peek(deps.workspace_id, event.approval_id);
   if (isOver(approval)) return;
-  const original = (await cardsOf(deps, event.approval_id)).find(({ outgoing }) => isOriginal(outgoing.card));
+  // The conversation may not have taken it: then all the more it is asked elsewhere.
+  const original = await originalOf(deps, event.approval_id);
   const asked =
     original === undefined || approval === null
       ? { problem: 'the question is not shown here' }
@@ -133,14 +147,12 @@ function askedText(name: string, left_out: number): string {
 
 /** Let every card say when the next are asked by now. */
 async function retime(deps: ApprovalShowDeps, approval: Approval): Promise<void> {
-  for (const { conversation, outgoing } of await cardsOf(deps, approval._id)) {
-    const connector = deps.connectors.get(conversation.connector);
-    const { card } = outgoing;
-    if (connector === undefined || card.escalations === undefined) continue;
+  await changeCards(deps, approval._id, (card) => {
+    if (card.escalations === undefined) return card;
     const escalations = card.escalations.map(({ to, at }, index) => ({
       to,
       at: escalationDue(approval, index + 1)?.toISOString() ?? at,
     }));
-    await send({ ...deps, connector, conversation }, { ...outgoing, card: { ...card, escalations } });
-  }
+    return { ...card, escalations };
+  });
 }

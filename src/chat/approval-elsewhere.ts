@@ -139,9 +139,9 @@ export function reminderText(link: string | null): string {
 
 /** The card as it stands in the conversation, for people elsewhere: who is mentioned in the first has heard of it. */
 async function cardFrom(deps: ApprovalShowDeps, { original, audience }: Asking, via: string): Promise<ApprovalCard> {
-  const { conversation, outgoing } = original;
+  const { conversation, outgoing, state } = original;
   const about = {
-    link: await linkTo(deps, original),
+    link: state === 'failed' ? null : await linkTo(deps, original),
     ...(conversation.connector === via && { channel: conversation.channel }),
     ...(audience !== undefined && { named: true as const }),
   };

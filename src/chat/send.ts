@@ -27,13 +27,21 @@ export async function send(deps: UnseenDeps, outgoing: Outgoing): Promise<void> 
       await deps.store.record(delivery_id, { state: 'failed' });
       // Of a question, the card in its own conversation is the one that its people wait for.
       const isElsewhere = outgoing.kind === 'approval' && outgoing.card.about !== undefined;
-      if (!isElsewhere) await tellUnseen(deps, agent_name, second.reason);
+      if (!isElsewhere) await tellUnseen(deps, agent_name, second.reason, isQuestion(outgoing));
     }
   }
 }
 
+/** It waits for a decision. */
+function isQuestion(outgoing: Outgoing): boolean {
+  return outgoing.kind === 'approval' && outgoing.card.state.status === 'pending';
+}
+
 /** @param reason the end of a sentence @param isGone the file */
 function refusalOf(outgoing: Outgoing, reason: string, isGone: boolean): string {
+  if (isQuestion(outgoing)) {
+    return `I ask for an approval, and this chat does not take its card (${reason}). It waits: \`/approvals\` shows it to those who may decide.`;
+  }
   if (outgoing.kind !== 'file') return `I have something to show that this chat does not take (${reason}).`;
   if (typeof outgoing.content !== 'string') {
     if (isGone) return `I made ${outgoing.name}, and cannot show it (${reason}).`;

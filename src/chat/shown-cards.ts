@@ -27,6 +27,12 @@ export async function cardsOf(deps: ApprovalShowDeps, approval_id: string): Prom
   return cards.filter(isCard).filter(({ state, _id }) => state !== 'failed' && !_id.endsWith(ANEW));
 }
 
+/** Its card in the conversation that it is about, also where that never took it: others are asked with it. */
+export async function originalOf(deps: ApprovalShowDeps, approval_id: string): Promise<ShownCard | undefined> {
+  const cards = await deps.store.cards(deps.session_id, approval_id);
+  return cards.filter(isCard).find(({ outgoing, _id }) => isOriginal(outgoing.card) && !_id.endsWith(ANEW));
+}
+
 function isCard(delivery: Delivery): delivery is ShownCard {
   return delivery.outgoing.kind === 'approval';
 }

@@ -16,16 +16,25 @@ const LOOK_BACK = 50;
 
 /**
  * Nothing can be said in the conversation any more (its channel was archived, the bot removed): whoever asked last is told
- * directly, and the log notes it. Once for what they asked, however much of it cannot be shown. @throws PlatformFailedError
+ * directly, and the log notes it. Once for what they asked, however much of it cannot be shown, and once more where people are
+ * asked to decide something. @throws PlatformFailedError
  */
-export async function tellUnseen(deps: UnseenDeps, agent_name: string, reason: string): Promise<void> {
+export async function tellUnseen(
+  deps: UnseenDeps,
+  agent_name: string,
+  reason: string,
+  is_question = false,
+): Promise<void> {
   const { log, ref } = deps;
   // Before the look: a note that somebody else makes meanwhile stands behind it.
   const { seq: after_seq } = await log.head(ref);
   const asked = await lastAsked(deps);
-  const id = derivedId('sevt', `${asked?.event.id ?? ref.session_id}_unseen`);
-  if ((await log.find(ref, [id])).length > 0) return;
-  const told = asked !== null && (await tellDirectly(deps, asked, agent_name, reason));
+  const about = asked?.event.id ?? ref.session_id;
+  const ofQuestion = derivedId('sevt', `${about}_unseen_question`);
+  const id = is_question ? ofQuestion : derivedId('sevt', `${about}_unseen`);
+  // Who was told of a question knows where they read the rest.
+  if ((await log.find(ref, [id, ofQuestion])).length > 0) return;
+  const told = asked !== null && (await tellDirectly(deps, asked, agent_name, { reason, is_question }));
   const who = told ? `${asked.by?.name ?? 'Whoever asked'} was told directly` : 'Nobody could be told';
   const text = `The chat platform takes no message in the conversation (${reason}). ${who}.`;
   await appendOnce(log, ref, {
@@ -45,16 +54,19 @@ async function tellDirectly(
   deps: UnseenDeps,
   { event, by }: LogEntry,
   agent_name: string,
-  reason: string,
+  { reason, is_question }: { reason: string; is_question: boolean },
 ): Promise<boolean> {
   const { connector, conversation, session_id } = deps;
   const link = connector.linkTo?.(conversation) ?? null;
   const where =
     link === null ? 'the conversation in which you asked me' : `[the conversation](${link}) in which you asked me`;
+  const question = is_question
+    ? 'I need an approval to go on there, and it waits: `/approvals` shows it to those who may decide. What else'
+    : 'So what';
   const markdown =
-    `I may not post in ${where}: ${connector.inWords?.(reason) ?? reason}. So what I have to say stands only in the log of its session, ${session_id}. ` +
+    `I may not post in ${where}: ${connector.inWords?.(reason) ?? reason}. ${question} I have to say stands only in the log of its session, ${session_id}. ` +
     'Where I may post again, ask me there.';
-  const delivery_id = `${deliveryId(event.id)}.unseen`;
+  const delivery_id = `${deliveryId(event.id)}.unseen${is_question ? '.question' : ''}`;
   try {
     const reached = await untilDone(deps, async () =>
       connector.reach?.({ kind: 'person', id: by?.id ?? '' }, { tenant: conversation.tenant }, deps.calls),

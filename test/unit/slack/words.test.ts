@@ -41,6 +41,11 @@ const UNSHOWN: Record<string, string> = {
   'Attached too, but not to be had:': 'The agent reads it.',
   'It says now:': 'The agent reads it.',
   'Nobody could be told': 'In the log of a session.',
+  'I ask for an approval, and this chat does not take its card (':
+    'Where Slack takes no card, which chat/unseen.test.ts has.',
+  '). It waits: `/approvals` shows it to those who may decide.': 'The end of that.',
+  'I need an approval to go on there, and it waits: `/approvals` shows it to those who may decide. What else':
+    'Where Slack takes nothing, which chat/unseen.test.ts has.',
   'Storing files…': 'A status, which is no message.',
   'The agent had not been given the message that you deleted, and is not given it any more.':
     'While its files wait for a limit of Slack’s, which chat/attached-files.test.ts has.',
