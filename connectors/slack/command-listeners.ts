@@ -182,7 +182,7 @@ export function createCommandListeners(on: Dispatch, parts: CommandParts): Comma
       const home = sent.memory.home === true;
       inFlight.follow(
         receipt.then(
-          (late) => told(sent, withSent(late, sent)),
+          (late) => (late.effect === 'refused' ? tell(sent, false, withSent(late.text ?? '', sent)) : told(sent, late)),
           (error: unknown) => tellLater(sent, home, error),
         ),
         failed,
@@ -218,13 +218,11 @@ export function createCommandListeners(on: Dispatch, parts: CommandParts): Comma
   return { ask };
 }
 
-/** The form has closed by then: what was typed goes back to its person when it was not taken. */
-function withSent(receipt: Receipt, { command: { fields = {} } }: SentForm): Receipt {
-  const { text, errors } = receipt;
-  if (text === null || errors === undefined) return receipt;
+/** The form has closed by then: what was typed goes back to its person, and from the Home tab directly, where it stays. */
+function withSent(text: string, { command: { fields = {} } }: SentForm): string {
   const typed = Object.entries(fields).filter(([, value]) => value !== '');
   const quoted = typed.map(([name, value]) => `> ${name}: ${value.replaceAll('\n', '\n> ')}`);
-  return { ...receipt, text: `${text}\n\nThe form has closed meanwhile. You sent:\n${quoted.join('\n')}` };
+  return `${text}\n\nThe form has closed meanwhile. You sent:\n${quoted.join('\n')}`;
 }
 
 function notOpened({ command: { name, text } }: Asked): string {

@@ -3,6 +3,7 @@ import { PostRefusedError, type UserGroups } from '../../src/chat/connector.ts';
 import { messageOf } from '../../src/errors.ts';
 import type { Logger } from '../../src/logger.ts';
 import type { ChannelTeams } from './channel-teams.ts';
+import { isWithoutLeave, platformErrorOf } from './client.ts';
 import type { SlackClients } from './installations.ts';
 
 /** Who was taken off a group may still decide for so long. */
@@ -67,7 +68,7 @@ export function createGroups(clients: SlackClients, teams: Pick<ChannelTeams, 'a
     const answer = await asked('slack did not say who is in a user group', (signal) =>
       membersOf(group, at, signal).catch((error: unknown) => {
         // There is no such group, or its people are not for this app to see.
-        if (error instanceof PostRefusedError) return [];
+        if (error instanceof PostRefusedError || isWithoutLeave(platformErrorOf(error))) return [];
         throw error;
       }),
     );

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
 import type { Logger } from '../../src/logger.ts';
 import { addressedTo } from './addressed-to.ts';
 import { platformErrorOf, type SlackClient } from './client.ts';
@@ -157,9 +158,11 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
           .call((web) => web.auth.test(), AbortSignal.timeout(CHECK_MS))
           .then(() => null, refusalOf);
         if (refusal === null) return;
-        // Its token had ended before, and was not renewed: nobody used the app then.
-        if (await store.remove(tenant, version)) gone(tenant, refusal);
+        // Its token had ended before, and nobody used the app, so that it was not renewed. Where it is just being renewed, or
+        // only some tokens are meant, Slack says it again, and more is known then.
+        if (!isUninstall(body) || !(await store.remove(tenant, version))) throw refusal.error;
         known.delete(tenant);
+        gone(tenant, refusal.reason);
       } catch (error) {
         if (!(error instanceof NotInstalledError)) throw error;
       }
@@ -171,10 +174,16 @@ export function createManyInstallations(parts: ManyInstallationParts): ManyInsta
 }
 
 /** Slack's word for a token that is worth nothing now. @throws what is no such word */
-function refusalOf(error: unknown): string {
+function refusalOf(error: unknown): { reason: string; error: unknown } {
   const reason = platformErrorOf(error);
   if (reason === null || !STALE.has(reason)) throw error;
-  return reason;
+  return { reason, error };
+}
+
+const uninstall = z.object({ event: z.object({ type: z.literal('app_uninstalled') }) });
+
+function isUninstall(body: unknown): boolean {
+  return uninstall.safeParse(body).success;
 }
 
 function identityOf(tenant: string, { team_id, enterprise_id, bot, url }: FoundInstallation): Identity {

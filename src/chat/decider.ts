@@ -53,7 +53,7 @@ export async function deciderOf(
   const role = isNamed ? null : await deps.roles.roleOf(approval.workspace_id, { actor_id, guest: guest ?? true });
   const known = await Promise.all(ids.map(belongs));
   const in_conversation = isAsker || isHere;
-  const letsIn = approval.policy.approvers.length === 0 ? in_conversation : known.includes(true);
+  const letsIn = known.includes(true) || (approval.policy.approvers.length === 0 && in_conversation);
   return {
     by: { via: connector, id: person.id, name: person.name },
     in_conversation,

@@ -26,15 +26,15 @@ const HAS_ENDED = 'The session has ended';
 export function createClosing(deps: ClosingDeps) {
   /**
    * Safe to call again: then the session is as it was.
-   * @returns the session as it is then, and how many questions were withdrawn
+   * @returns the session as it is then, and how many questions were withdrawn for its end, now or before
    * @throws NotFoundError, InvalidInputError while it is running
    */
   return async function close(ref: SessionRef): Promise<{ session: SessionDocument; withdrawn: number }> {
     for (;;) {
       const before = await deps.getSession(ref);
       if (RUNNING.includes(before.log.status)) throw stillRunning(ref);
-      const open = await openQuestions(deps.log, ref);
-      if (before.archived_at !== null && open.length === 0) return { session: before, withdrawn: 0 };
+      const { open, withdrawn } = await questions(deps.log, ref);
+      if (before.archived_at !== null && open.length === 0) return { session: before, withdrawn };
       const now = new Date();
       const marks = { archived_at: now, updated_at: now, 'log.closed': true };
       try {
@@ -49,7 +49,7 @@ export function createClosing(deps: ClosingDeps) {
         if (error instanceof LogMovedError) continue;
         throw error;
       }
-      return { session: await deps.getSession(ref), withdrawn: open.length };
+      return { session: await deps.getSession(ref), withdrawn: withdrawn + open.length };
     }
   };
 }
@@ -60,18 +60,21 @@ function stillRunning(ref: SessionRef): InvalidInputError {
   return new InvalidInputError(`Session ${ref.session_id} is running: send it a user.interrupt first.`);
 }
 
-/** What nobody has decided, by the log: a record may be behind it. */
-async function openQuestions(log: ClosingDeps['log'], ref: SessionRef): Promise<Question[]> {
+/** What nobody has decided, by the log: a record may be behind it; and how many were withdrawn because the session ended. */
+async function questions(log: ClosingDeps['log'], ref: SessionRef): Promise<{ open: Question[]; withdrawn: number }> {
   const open = new Map<string, Question>();
+  let withdrawn = 0;
   for (let after_seq = 0; ; ) {
     const types = ['deckhand.approval_requested', 'deckhand.approval_decided'] as const;
     const { entries, more } = await log.list({ ...ref, types, after_seq, order: 'asc', limit: PAGE });
     for (const { event } of entries) {
       if (event.type === 'deckhand.approval_requested') open.set(event.approval_id, event);
-      if (event.type === 'deckhand.approval_decided') open.delete(event.approval_id);
+      if (event.type !== 'deckhand.approval_decided') continue;
+      open.delete(event.approval_id);
+      if (event.outcome === 'withdrawn' && event.reason === HAS_ENDED) withdrawn += 1;
     }
     const last = entries.at(-1);
-    if (!more || last === undefined) return [...open.values()];
+    if (!more || last === undefined) return { open: [...open.values()], withdrawn };
     after_seq = last.seq;
   }
 }

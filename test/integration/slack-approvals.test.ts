@@ -82,6 +82,9 @@ describe('user groups', () => {
     scene.slack.faults.refuse('usergroups.users.list', 'internal_error');
     expect(await scene.connector.groups?.includes(group, ben, scene.key)).toBe(null);
     expect(await scene.connector.groups?.includes(group, ben, scene.key)).toBe(true);
+    const other = userGroup(scene.slack.workspace, 'hidden', ben);
+    scene.slack.faults.refuse('usergroups.users.list', 'missing_scope');
+    expect(await scene.connector.groups?.includes(other, ben, scene.key)).toBe(false);
     expect(await scene.connector.groups?.includes('S_UNKNOWN', ben, scene.key)).toBe(false);
   });
 });

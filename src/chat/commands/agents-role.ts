@@ -36,10 +36,11 @@ export const giveRole: Command = {
     if (deps.roles.isFirstAdmin(workspace_id, person))
       return refuse(`${name} is an admin by \`DECKHAND_ADMINS\`; change it there.`);
     const kept = `${person === actor_id ? 'You are' : `${name} is`} the only admin here: make somebody else one first.`;
-    if (given !== 'admin' && isOnly(await deps.roles.adminsOf(workspace_id), person)) return refuse(kept);
+    const before = await deps.roles.adminsOf(workspace_id);
+    if (given !== 'admin' && isOnly(before, person)) return refuse(kept);
     await deps.roles.give(workspace_id, person, given);
     // Two admins may have said it of each other at the same time.
-    if (given !== 'admin' && (await deps.roles.adminsOf(workspace_id)).length === 0) {
+    if (given !== 'admin' && before.includes(person) && (await deps.roles.adminsOf(workspace_id)).length === 0) {
       await deps.roles.give(workspace_id, person, 'admin');
       return refuse(kept);
     }

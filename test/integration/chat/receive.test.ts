@@ -604,20 +604,20 @@ describe('more events than one process takes', () => {
   });
 
   it('are left to others also where they wait for their turn among conversations', async () => {
-    const held = heldDirectory(20);
+    const held = heldDirectory(60);
     const { service } = stage.receiver({ directory: held.directory });
-    const places = Array.from({ length: 20 }, (_, n) => ({ ...place, thread: `busy ${n}` }));
+    const places = Array.from({ length: 60 }, (_, n) => ({ ...place, thread: `busy ${n}` }));
     const kept = await Promise.all(places.map((conversation) => service.message(said('deploy', { conversation }))));
     const told = Promise.allSettled(kept.map(({ receipt }) => receipt));
     await held.reached;
     const stopped = service[Symbol.asyncDispose]();
     held.release();
     await stopped;
-    // Those that were inside are finished: sixteen at most, fewer on a machine that is busy.
+    // Those that were inside are finished: thirty-two at most (MOST in apply-room.ts), however busy the machine is.
     const left = (await told).filter(({ status }) => status === 'rejected').length;
-    expect(left).toBeGreaterThanOrEqual(4);
+    expect(left).toBeGreaterThanOrEqual(28);
     expect(await stage.receiver().service.sweepNow()).toBe(left);
-    expect(await texts()).toHaveLength(20);
+    expect(await texts()).toHaveLength(60);
   });
 });
 

@@ -5,7 +5,7 @@ import type { ConversationKey } from '../../../src/chat/place.ts';
 import type { SessionDocument } from '../../../src/resources/session-document.ts';
 import { newId } from '../../../src/session/id.ts';
 import type { SessionRef } from '../../../src/session/log.ts';
-import { ends, says, uses } from '../../support/chat-events.ts';
+import { ends, replied, says, uses } from '../../support/chat-events.ts';
 import { type ChatStage, type NewEvent } from '../../support/chat-stage.ts';
 import { deferred } from '../../support/deferred.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -197,7 +197,7 @@ describe('a log of 10,000 events', () => {
     for (let n = 0; n < CALLS; n += 250) {
       await stage.append(ref, ...Array.from({ length: 250 }, (_, index) => call(n + index)).flat());
     }
-    await stage.append(ref, says('the end'), ends());
+    await stage.append(ref, replied('end_turn'), says('the end'), ends());
     let reads = 0;
     let queries = 0;
     const log = {
